@@ -1,0 +1,1 @@
+"""Input: HDF5 reading, the order of samples, batches ahead of time; for every dataset alike."""

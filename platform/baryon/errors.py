@@ -1,0 +1,21 @@
+"""The error every part of Baryon raises for what a user can put right."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class BaryonError(Exception):
+    """Shown as one line on stderr with a non-zero exit code, never as a traceback.
+
+    Say what is wrong, who (plugin, file, rank), what exists instead, and what to do.
+    """
+
+
+def one_of(names: Iterable[str], wrong: str = "") -> str:
+    """The tail of a message about a wrong name: the nearest name, then all that exist."""
+    known = sorted(names)
+    if not known:
+        return "there is none"
+    near = difflib.get_close_matches(wrong, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}there is: {', '.join(known)}"

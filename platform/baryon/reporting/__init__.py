@@ -1,0 +1,1 @@
+"""What people see: progress, the metrics log, figures, the run report."""

@@ -1,0 +1,1 @@
+"""The engine: the loop, optimisers and schedules, checkpoints, meters."""

@@ -1,0 +1,1 @@
+"""Event generation: from proton collisions to calorimeter images (extra `hep-sim`)."""
