@@ -81,8 +81,8 @@ class Split(Protocol):
 class Dataset(Protocol):
     """What to learn from. Its factory raises `BaryonError` for data a run could not use.
 
-    A class may offer `generate` as a static method: `baryon data generate dataset=<name>` calls
-    it with the keys of `conf/generate/<name>.yaml`.
+    Its factory may name a generator, `generator = "module:function"`, and ship its defaults as
+    `conf/generate/<name>.yaml`: `baryon data generate dataset=<name>` calls it with these keys.
     """
 
     @property
@@ -99,8 +99,10 @@ class Loss(Protocol):
     """What is wrong."""
 
     def __call__(self, output: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
-        """Named scalar terms, each already with its factor. The host logs each and minimises
-        their sum."""
+        """Named scalar terms, each already with its factor.
+
+        The host logs each by its name and minimises their sum.
+        """
         ...
 
 
@@ -133,8 +135,10 @@ class Communicator(Protocol):
 
     @property
     def worker(self) -> int:
-        """This worker's number, 0..workers-1: it reads that share of the data. Worker 0 writes
-        the run's files."""
+        """This worker's number, 0..workers-1: it reads that share of the data.
+
+        Worker 0 writes the run's files.
+        """
         ...
 
     @property

@@ -1,0 +1,263 @@
+"""Compose a run's config with Hydra, check it, and freeze it into plain values with a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from baryon.errors import BaryonError, one_of
+from baryon.files import write_text
+from baryon.plugins import KINDS, Plugins
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from baryon.schemas import Data, Run, Train
+
+PRIMARY_CONFIG = "pkg://baryon_conf"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The component a run picked of one kind, with the arguments of its factory."""
+
+    kind: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run's frozen config; `values` is the whole of it as plain values."""
+
+    seed: int
+    train: Train
+    run: Run
+    data: Data
+    choices: Mapping[str, Choice]
+    values: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Hash of all that decides the result: everything but where it is written."""
+        decisive = {key: value for key, value in self.values.items() if key != "run"}
+        text = json.dumps(decisive, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def compose(
+    config_name: str, arguments: Sequence[str], task: Callable[[DictConfig], None], plugins: Plugins
+) -> None:
+    """Let Hydra parse `arguments` and call `task` once, or once a job under `-m`.
+
+    Raises `BaryonError` with one line for whatever is wrong with the config.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    _register(plugins)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through, to be said in our own words
+    sys.argv = [sys.argv[0], *_with_sweep_folder(arguments)]
+    main = hydra.main(version_base="1.3", config_path=PRIMARY_CONFIG, config_name=config_name)
+    failures: list[BaryonError] = []
+    try:
+        main(task if _sweeps(arguments) else _keeping(task, failures))()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise BaryonError(one_line(error)) from error
+    for failure in failures:
+        raise failure
+
+
+def _keeping(
+    task: Callable[[DictConfig], None], failures: list[BaryonError]
+) -> Callable[[DictConfig], None]:
+    """Keep the error from Hydra, which would print a line of its own above ours."""
+
+    def keep(composed: DictConfig) -> None:
+        try:
+            task(composed)
+        except BaryonError as error:
+            failures.append(error)
+
+    return keep
+
+
+def _register(plugins: Plugins) -> None:
+    """Put the plugins' conf folders behind the primary config, and the host's schemas."""
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins as HydraPlugins
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+    from baryon.schemas import Root
+
+    class PluginSearchPath(SearchPathPlugin):
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            for plugin in plugins.all:
+                if plugin.conf is not None:
+                    search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")
+
+    HydraPlugins.instance().register(PluginSearchPath)
+    ConfigStore.instance().store(name="baryon_schema", node=Root)
+
+
+def _with_sweep_folder(arguments: Sequence[str]) -> list[str]:
+    """Two sweeps started in the same second must not share a folder; Hydra's default lets them."""
+    given = any(argument.startswith("hydra.sweep.dir=") for argument in arguments)
+    if given or not _sweeps(arguments):
+        return list(arguments)
+    return [*arguments, f"hydra.sweep.dir=${{run.root}}/sweep-{unique_name()}"]
+
+
+def _sweeps(arguments: Sequence[str]) -> bool:
+    return "-m" in arguments or "--multirun" in arguments
+
+
+def unique_name() -> str:
+    """Date, time and four random letters."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def freeze(composed: DictConfig) -> Config:
+    """Resolve everything, once. Raises `BaryonError` for a missing or impossible value."""
+    return thaw(plain(composed), choices=_chosen_options())
+
+
+def plain(composed: DictConfig) -> dict[str, Any]:
+    """A config as plain values. Raises `BaryonError` for one that is missing."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    missing = sorted(OmegaConf.missing_keys(composed))
+    if missing:
+        keys = ", ".join(missing)
+        raise BaryonError(f"no value for {keys}: give it as {missing[0]}=<value>")
+    try:
+        values: Any = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise BaryonError(one_line(error)) from error
+    return dict(values)
+
+
+def thaw(values: Mapping[str, Any], choices: Mapping[str, str] | None = None) -> Config:
+    """The frozen config from plain values, as they are written into a run's folder."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from baryon.schemas import Root
+
+    values = dict(values)
+    for kind in KINDS:
+        values[kind] = {"name": (choices or {}).get(kind), **values[kind]}
+    try:
+        host = {key: value for key, value in values.items() if key not in KINDS}
+        checked: Any = OmegaConf.merge(OmegaConf.structured(Root), host)
+        sections: dict[str, Any] = {
+            key: OmegaConf.to_object(checked[key]) for key in ("train", "run", "data")
+        }
+    except OmegaConfBaseException as error:
+        raise BaryonError(one_line(error)) from error
+    return Config(
+        seed=checked.seed,
+        choices={kind: _choice(kind, values[kind]) for kind in KINDS},
+        values=values,
+        **sections,
+    )
+
+
+def _choice(kind: str, values: Mapping[str, Any]) -> Choice:
+    arguments = {key: value for key, value in values.items() if key != "name"}
+    return Choice(kind, values["name"], arguments)
+
+
+def _chosen_options() -> dict[str, str]:
+    """The option picked in each group: an option without a `name` is named like its component."""
+    from hydra.core.hydra_config import HydraConfig
+
+    choices = HydraConfig.get().runtime.choices
+    return {kind: choices.get(kind, "") for kind in KINDS}
+
+
+def write(config: Config, path: Path) -> None:
+    """The frozen config as YAML."""
+    from omegaconf import OmegaConf
+
+    write_text(path, OmegaConf.to_yaml(OmegaConf.create(dict(config.values))))
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """A frozen config, changed by `key=value` overrides of keys that it has.
+
+    Raises `BaryonError` if the file is missing or an override names no key.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not path.is_file():
+        raise BaryonError(f"{path.parent} is no run: it has no {path.name}")
+    try:
+        frozen = OmegaConf.load(path)
+        OmegaConf.set_struct(frozen, True)
+        changed = OmegaConf.merge(frozen, OmegaConf.from_dotlist(list(overrides)))
+        values: Any = OmegaConf.to_container(changed)
+    except OmegaConfBaseException as error:
+        raise BaryonError(one_line(error)) from error
+    return thaw(values)
+
+
+def one_line(error: Exception) -> str:
+    """What Hydra or OmegaConf has to say, in one line of ours."""
+    for explain in (_unknown_option, _unchosen, _unknown_key, _wrong_value):
+        text = explain(error)
+        if text:
+            return text
+    return " ".join(str(error).split())
+
+
+def _unknown_option(error: BaseException) -> str:
+    from hydra.errors import MissingConfigException
+
+    wanted = getattr(error, "missing_cfg_file", None)
+    if not isinstance(error, MissingConfigException) or not wanted:
+        return ""
+    group, _, name = wanted.rpartition("/")
+    return f"no option {group}={name}; {one_of(error.options or (), name)}"
+
+
+def _unchosen(error: BaseException) -> str:
+    found = re.match(r"You must specify '([^']+)'.*?options:\s*(.*)", str(error), re.DOTALL)
+    if not found:
+        return ""
+    group, options = found.groups()
+    return f"no {group} chosen: give {group}=<name>; {one_of(options.split())}"
+
+
+def _unknown_key(error: BaseException) -> str:
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+
+    cause = error if isinstance(error, ConfigAttributeError | ConfigKeyError) else error.__cause__
+    if not isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        return ""
+    parent = cause.parent_node
+    where = str(cause.full_key).rpartition(".")[0] or "the config"
+    known = [str(key) for key in parent] if parent is not None else []
+    return f"{where} has no key {str(cause.key)!r}; {one_of(known, str(cause.key))}"
+
+
+def _wrong_value(error: BaseException) -> str:
+    from omegaconf.errors import OmegaConfBaseException
+
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if not isinstance(cause, OmegaConfBaseException) or not cause.full_key:
+        return ""
+    return f"{cause.full_key}: {str(cause).splitlines()[0]}"

@@ -1,0 +1,59 @@
+"""Figures of a run: its curves, and saving any figure for screen and paper."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from baryon.files import replacing
+from baryon.reporting.metrics_log import Record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH = 150
+NOT_LOSSES = {"kind", "step", "epoch", "seconds", "samples_per_second", "tflops_per_second"}
+
+
+def save(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Each as `<name>.png` and `<name>.svg`."""
+    for name, figure in figures.items():
+        for form in ("png", "svg"):
+            with replacing(folder / f"{name}.{form}") as temporary:
+                figure.savefig(temporary, format=form, dpi=DOTS_PER_INCH)
+
+
+def as_png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    return buffer.getvalue()
+
+
+def curves(records: Sequence[Record]) -> Figure:
+    """Loss terms of training and validation, and the rate of training, against the step."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    losses, rate = figure.subplots(1, 2)
+    for kind, style in (("train", "-"), ("validation", "o--")):
+        chosen = [record for record in records if record["kind"] == kind]
+        for name in _loss_terms(chosen):
+            steps, values = [r["step"] for r in chosen], [r[name] for r in chosen]
+            losses.plot(steps, values, style, label=f"{name}, {kind}", markersize=4, linewidth=1.3)
+    losses.set(xlabel="step", ylabel="loss", yscale="log")
+    losses.grid(alpha=0.3)
+    losses.legend(fontsize="small")
+    train = [record for record in records if record["kind"] == "train"]
+    rate.plot([r["step"] for r in train], [r["samples_per_second"] for r in train], linewidth=1.3)
+    rate.set(xlabel="step", ylabel="samples per second", ylim=(0, None))
+    rate.grid(alpha=0.3)
+    return figure
+
+
+def _loss_terms(records: Sequence[Record]) -> list[str]:
+    """The terms' names; their sum only where there is more than one."""
+    names = [name for name in (records[0] if records else {}) if name not in NOT_LOSSES]
+    return names if len(names) > 2 else names[1:]

@@ -1,0 +1,111 @@
+"""A run's folder: made once, never shared, never overwritten when the run has finished.
+
+runs/<name>/config.yaml      the frozen config
+versions.json    software and machine
+metrics.jsonl    the log, a JSON object a line
+checkpoints/     last.pt, best.pt
+figures/         each as PNG and SVG
+report.html      all of it on one page
+metrics.json     the final figures; written last: it marks the run as finished
+runs/latest                  points to the newest
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from baryon.config import unique_name
+from baryon.errors import BaryonError
+from baryon.files import cannot_write, write_text
+from baryon.reporting.console import warn
+from baryon.schemas import Run
+
+
+class RunDirectory:
+    """The paths of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.versions = path / "versions.json"
+        self.log = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.figures = path / "figures"
+        self.report = path / "report.html"
+        self.metrics = path / "metrics.json"
+        self.evaluations = path / "evaluations"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.metrics.is_file()
+
+    def new_evaluation(self) -> RunDirectory:
+        """A folder inside for a later evaluation, with the same file names."""
+        return RunDirectory(_make(self.evaluations / unique_name()))
+
+
+def create(run: Run, label: str, job: Path | None) -> RunDirectory:
+    """A fresh folder: `job` of a sweep, or one in `run.root` that `runs/latest` then points to.
+
+    Raises `BaryonError` if a run of the name given exists, or the place is not writable.
+    """
+    path = _make(job or Path(run.root) / (run.name or f"{unique_name()}-{label}"))
+    directory = RunDirectory(path)
+    for folder in (directory.checkpoints, directory.figures):
+        _make(folder)
+    if job is None:
+        _point_latest_to(path)
+    return directory
+
+
+def _make(path: Path) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(exist_ok=path.is_dir() and not any(path.iterdir()))
+    except FileExistsError:
+        raise BaryonError(
+            f"{path} exists already: go on with it by `baryon resume run={path}`, or choose "
+            "another run.name"
+        ) from None
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error)) from error
+    return path
+
+
+def _point_latest_to(path: Path) -> None:
+    """A symbolic link, replaced in one step; some file systems have none."""
+    temporary = path.parent / f".latest-{os.getpid()}"
+    try:
+        temporary.symlink_to(path.name)
+        temporary.replace(path.parent / "latest")
+    except OSError as error:
+        warn(f"{path.parent / 'latest'} could not be pointed to {path.name}: {error.strerror}")
+
+
+def find(path: str) -> RunDirectory:
+    """An existing run's folder. Raises `BaryonError` if there is none."""
+    directory = RunDirectory(Path(path).resolve())
+    if not directory.config.is_file():
+        raise BaryonError(f"run={path} is no run: it has no {directory.config.name}")
+    return directory
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Numbers that are not finite become null, which JSON can hold."""
+    text = json.dumps(_finite(values), indent=2, default=str)
+    write_text(path, text + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value

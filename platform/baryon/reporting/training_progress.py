@@ -1,0 +1,85 @@
+"""What is shown while a run trains: a live bar on a terminal, lines in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from baryon.reporting.console import console, say
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class TrainingProgress(Protocol):
+    """Follows a run."""
+
+    def update(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        """A training step with what was measured there."""
+        ...
+
+    def line(self, text: str) -> None:
+        """Something to remember, such as a validation."""
+        ...
+
+
+@contextmanager
+def training_progress(first: int, total: int, epochs: int) -> Iterator[TrainingProgress]:
+    """Follow the steps `first`..`total`."""
+    if not console().is_terminal:
+        yield _Lines(total, epochs)
+        return
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("epoch {task.fields[epoch]}"),
+        progress.BarColumn(bar_width=20),
+        progress.TextColumn("{task.completed}/{task.total}"),
+        progress.TextColumn("{task.description}"),
+        progress.TimeRemainingColumn(compact=True),
+    )
+    with progress.Progress(*columns, console=console()) as shown:
+        task = shown.add_task("", total=total, completed=first, epoch=f"1/{epochs}")
+        yield _Bar(shown, task, epochs)
+
+
+class _Bar:
+    def __init__(self, shown, task, epochs: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  rich is imported late
+        self._shown, self._task, self._epochs = shown, task, epochs
+
+    def update(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        text = describe(values)
+        self._shown.update(
+            self._task, completed=step, description=text, epoch=f"{epoch + 1}/{self._epochs}"
+        )
+
+    def line(self, text: str) -> None:
+        self._shown.console.print(text, markup=False, highlight=False)
+
+
+class _Lines:
+    def __init__(self, total: int, epochs: int) -> None:
+        self._total, self._epochs = total, epochs
+        self._last = 0.0
+
+    def update(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_LINES or step == self._total:
+            self._last = now
+            where = f"step {step}/{self._total}, epoch {epoch + 1}/{self._epochs}"
+            say(f"{where}: {describe(values)}")
+
+    def line(self, text: str) -> None:
+        say(text)
+
+
+def describe(values: Mapping[str, float]) -> str:
+    """Loss terms and rates in a few words."""
+    units = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s"}
+    hidden = ("learning_rate", "seconds")
+    return "  ".join(
+        f"{value:.3g} {units[name]}" if name in units else f"{name} {value:.4f}"
+        for name, value in values.items()
+        if name not in hidden
+    )

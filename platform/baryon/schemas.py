@@ -1,0 +1,105 @@
+"""The host's own configuration keys with their types. Their values live in `conf/`.
+
+OmegaConf checks names and types while a config is composed; `__post_init__` checks the ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+from baryon.errors import BaryonError, one_of
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "linear", "step")
+PRECISIONS = ("fp32", "bf16")
+WEIGHTS = ("best", "last")
+
+
+@dataclass
+class Train:
+    """Section `train`; see `conf/train/default.yaml` for each key's meaning."""
+
+    epochs: int = MISSING
+    steps: int | None = MISSING
+    batch_size: int = MISSING
+    optimizer: str = MISSING
+    learning_rate: float = MISSING
+    weight_decay: float = MISSING
+    momentum: float = MISSING
+    beta2: float = MISSING
+    nesterov: bool = MISSING
+    schedule: str = MISSING
+    warmup_steps: int = MISSING
+    step_epochs: int = MISSING
+    step_factor: float = MISSING
+    clip_norm: float | None = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+    channels_last: bool = MISSING
+    validate_every_epochs: int = MISSING
+    checkpoint_every_steps: int = MISSING
+    weights: str = MISSING
+    log_every_steps: int = MISSING
+
+    def __post_init__(self) -> None:
+        _choice("train.optimizer", self.optimizer, OPTIMIZERS)
+        _choice("train.schedule", self.schedule, SCHEDULES)
+        _choice("train.precision", self.precision, PRECISIONS)
+        _choice("train.weights", self.weights, WEIGHTS)
+        positive = ("epochs", "steps", "batch_size", "step_epochs", "clip_norm")
+        every = ("validate_every_epochs", "checkpoint_every_steps", "log_every_steps")
+        for key in (*positive, *every):
+            _check(f"train.{key}", getattr(self, key), "above 0", lambda value: value > 0)
+        for key in ("learning_rate", "weight_decay", "warmup_steps"):
+            _check(f"train.{key}", getattr(self, key), "0 or more", lambda value: value >= 0)
+        for key in ("momentum", "beta2"):
+            _check(f"train.{key}", getattr(self, key), "in [0, 1)", lambda value: 0 <= value < 1)
+
+
+@dataclass
+class Run:
+    """Section `run`: where the results go."""
+
+    root: str = MISSING
+    name: str | None = MISSING
+
+
+@dataclass
+class Data:
+    """Section `data`: how samples are read."""
+
+    window_mib: float = MISSING
+    prefetch: int = MISSING
+
+    def __post_init__(self) -> None:
+        _check("data.window_mib", self.window_mib, "above 0", lambda value: value > 0)
+        _check("data.prefetch", self.prefetch, "above 0", lambda value: value > 0)
+
+
+@dataclass
+class Root:
+    """The whole of a run's config; the five choices are typed by their factories."""
+
+    seed: int = MISSING
+    train: Train = MISSING
+    run: Run = MISSING
+    data: Data = MISSING
+    dataset: dict[str, Any] = MISSING
+    model: dict[str, Any] = MISSING
+    loss: dict[str, Any] = MISSING
+    comm: dict[str, Any] = MISSING
+    evaluator: dict[str, Any] = MISSING
+
+
+def _choice(key: str, value: str, names: Sequence[str]) -> None:
+    if value not in names:
+        raise BaryonError(f"{key}={value} is not known; {one_of(names, value)}")
+
+
+def _check(key: str, value: Any, rule: str, holds: Any) -> None:
+    if value is not None and not holds(value):
+        raise BaryonError(f"{key}={value} must be {rule}")

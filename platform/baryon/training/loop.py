@@ -1,0 +1,198 @@
+"""The training loop: forward, loss, backward, the communicator's step; now and then the rest.
+
+It knows nothing of one process or many: who shares the data and how gradients become weights is
+the communicator's, which samples come when is the loader's.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+import torch
+
+from baryon.config import Config
+from baryon.errors import BaryonError
+from baryon.interfaces import Batch
+from baryon.reporting.metrics_log import MetricsLog
+from baryon.reporting.run_directory import RunDirectory
+from baryon.reporting.training_progress import TrainingProgress, describe, training_progress
+from baryon.training import checkpoint
+from baryon.training.evaluation import validation_loss
+from baryon.training.meters import Rate, counting_flops
+from baryon.training.optimizers import update_factory
+from baryon.training.parts import TRAIN, VALIDATION, Parts
+from baryon.training.signals import StopRequest
+
+
+class Trainer:
+    """Trains the parts of one run until its last step or a request to stop."""
+
+    def __init__(self, parts: Parts, config: Config, run: RunDirectory, stop: StopRequest) -> None:
+        self.parts, self.config, self.run, self.stop = parts, config, run, stop
+        self.loader = parts.loader(TRAIN)
+        self.validation = parts.loader(VALIDATION) if VALIDATION in parts.dataset.splits else None
+        self.steps_per_epoch = self.loader.batches_per_epoch()
+        self.total_steps = self._total_steps()
+        self.step = 0
+        self.best = math.inf
+        self._writes = parts.comm.worker == 0
+        self._logged_step = 0
+        self._seconds_before = 0.0
+        self._started = time.monotonic()
+        self._log = MetricsLog(run.log)
+        self._rate = Rate()
+        self._sums: dict[str, torch.Tensor] = {}
+        self._progress: TrainingProgress
+        train = config.train
+        parts.comm.start(
+            parts.network.model, update_factory(train, self.total_steps, self.steps_per_epoch)
+        )
+
+    def _total_steps(self) -> int:
+        steps = self.config.train.epochs * self.steps_per_epoch
+        return min(steps, self.config.train.steps or steps)
+
+    def fit(self) -> bool:
+        """Train; False if it was stopped before the last step. Always ends with a checkpoint."""
+        epochs = -(-self.total_steps // self.steps_per_epoch)
+        self.parts.network.model.train()
+        with training_progress(self.step, self.total_steps, epochs) as self._progress:
+            for batch in self._batches():
+                self._train_step(batch)
+                self._after_step()
+                if self._agreed_to_stop():
+                    break
+        if self.step < self.total_steps:
+            self._checkpoint()
+            self._record("stopped", {})
+        return self.step == self.total_steps
+
+    def _batches(self) -> Iterator[Batch]:
+        """Every batch from where the run stands to its last step."""
+        while self.step < self.total_steps:
+            epoch, first = divmod(self.step, self.steps_per_epoch)
+            with closing(self.loader.shuffled(epoch, first)) as batches:
+                for batch in batches:
+                    yield batch
+                    if self.step == self.total_steps:
+                        return
+
+    def _train_step(self, batch: Batch) -> None:
+        if self._rate.flops_per_sample:
+            terms = self._gradients(batch)
+        else:
+            terms, flops = counting_flops(lambda: self._gradients(batch))
+            self._rate.flops_per_sample = flops / len(batch["keys"])
+        self.parts.comm.step()
+        self.step += 1
+        self._rate.add(len(batch["keys"]))
+        for name, term in terms.items():
+            value = term.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def _gradients(self, batch: Batch) -> dict[str, torch.Tensor]:
+        here = self.parts.network.to_device(batch)
+        terms = dict(self.parts.loss(self.parts.network(here), here))
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        return terms
+
+    def _after_step(self) -> None:
+        train = self.config.train
+        last = self.step == self.total_steps
+        ends_epoch = self.step % self.steps_per_epoch == 0
+        if self.step % train.log_every_steps == 0 or ends_epoch or last:
+            self._log_step()
+        if ends_epoch or last:
+            self._end_epoch()
+        if ends_epoch or last or self.step % train.checkpoint_every_steps == 0:
+            self._checkpoint()
+
+    def _log_step(self) -> None:
+        """Mean loss terms since the last time, over all workers; the rates."""
+        sums = {name: float(value) for name, value in self._sums.items()}
+        steps = self.step - self._logged_step
+        agreed = self.parts.comm.agree({**sums, "steps": steps})
+        count = agreed.pop("steps")
+        means = {name: value / count for name, value in agreed.items()}
+        self._sums, self._logged_step = {}, self.step
+        loss = sum(means.values())
+        self._require_finite(loss, steps)
+        values = {"loss": loss, **means, **self._rate.read()}
+        self._record("train", values)
+        self._progress.update(self.step, self._epoch(), values)
+
+    def _require_finite(self, loss: float, steps: int) -> None:
+        if not math.isfinite(loss):
+            raise BaryonError(
+                f"the loss became {loss} between steps {self.step - steps + 1} and {self.step}: "
+                f"lower train.learning_rate or set train.clip_norm; {self._last_checkpoint()}"
+            )
+
+    def _last_checkpoint(self) -> str:
+        path = self.run.checkpoints / checkpoint.LAST
+        return f"the last good weights are in {path}" if path.is_file() else "nothing was saved"
+
+    def _end_epoch(self) -> None:
+        """Validate when it is time to, and keep the best weights."""
+        epoch = self._epoch() + 1
+        due = epoch % self.config.train.validate_every_epochs == 0 or self.step == self.total_steps
+        if self.validation is None or not due:
+            return
+        parts = self.parts
+        values = validation_loss(parts.network, parts.loss, self.validation, parts.comm)
+        better = values["loss"] < self.best
+        self._record("validation", values)
+        mark = "  (best so far)" if better else ""
+        self._progress.line(f"epoch {epoch}: validation {describe(values)}{mark}")
+        if better:
+            self.best = values["loss"]
+            self._save(checkpoint.BEST, {"step": self.step})
+        self._rate.read()  # validation is not counted in the rate of training
+
+    def _agreed_to_stop(self) -> bool:
+        return self.parts.comm.agree({"stop": float(bool(self.stop))})["stop"] > 0
+
+    def _epoch(self) -> int:
+        """The epoch, from 0, that the last step belonged to."""
+        return (self.step - 1) // self.steps_per_epoch
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started
+
+    def _record(self, kind: str, values: Mapping[str, float]) -> None:
+        if self._writes:
+            seconds = round(self._seconds(), 3)
+            where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
+            self._log.write(kind, {**where, **values})
+
+    def _save(self, name: str, state: Mapping[str, Any]) -> None:
+        if self._writes:
+            weights = self.parts.network.model.state_dict()
+            checkpoint.save(self.run.checkpoints / name, {"model": weights, **state})
+
+    def _checkpoint(self) -> None:
+        state = {
+            "communicator": self.parts.comm.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "seconds": self._seconds(),
+            "random": torch.get_rng_state(),
+            "config": self.config.digest,
+        }
+        self._save(checkpoint.LAST, state)
+
+    def restore(self) -> None:
+        """Go on from the run's last checkpoint, at the very sample."""
+        path = self.run.checkpoints / checkpoint.LAST
+        checkpoint.load_weights(self.parts.network.model, path)
+        state = checkpoint.load(path)
+        self.parts.comm.load_state_dict(state["communicator"])
+        self.step = self._logged_step = state["step"]
+        self.best = state["best"]
+        self._seconds_before = state["seconds"]
+        torch.set_rng_state(state["random"])
+        self._log.cut_after(self.step)

@@ -1,0 +1,79 @@
+"""The living parts of a run, built from its frozen config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from baryon.components import prepare
+from baryon.config import Config
+from baryon.data.loader import Loader, Loading
+from baryon.errors import BaryonError
+from baryon.interfaces import Communicator, Dataset, Evaluator, Loss
+from baryon.plugins import Plugins
+from baryon.training.network import Network
+
+TRAIN, VALIDATION, TEST = "train", "val", "test"
+
+
+@dataclass
+class Parts:
+    """The five choices, and how the data is read."""
+
+    dataset: Dataset
+    network: Network
+    loss: Loss
+    comm: Communicator
+    evaluator: Evaluator
+    loading: Loading
+
+    def loader(self, split: str) -> Loader:
+        """The batches of a split. Raises `BaryonError` if the dataset has no such split."""
+        splits = self.dataset.splits
+        if split not in splits:
+            raise BaryonError(
+                f"the dataset has no split {split!r}: give dataset.{split}=<files>; "
+                f"it has {', '.join(splits)}"
+            )
+        if len(splits[split]) == 0:
+            raise BaryonError(f"split {split!r} has no samples: give dataset.{split} other files")
+        return Loader(splits[split], self.loading)
+
+    @property
+    def held_out(self) -> str:
+        """The split for the final evaluation: the first there is of test, val and train."""
+        return next(name for name in (TEST, VALIDATION, TRAIN) if name in self.dataset.splits)
+
+    def close(self) -> None:
+        """Let go of files and of the other ranks."""
+        for split in self.dataset.splits.values():
+            split.close()
+        self.comm.close()
+
+
+def build_parts(config: Config, plugins: Plugins) -> Parts:
+    """Build all five; what cannot be used is found here, before any training."""
+    makers = {kind: prepare(plugins, choice) for kind, choice in config.choices.items()}
+    torch.manual_seed(config.seed)
+    comm: Communicator = makers["comm"]()
+    dataset: Dataset = makers["dataset"]()
+    if TRAIN not in dataset.splits:
+        name = config.choices["dataset"].name
+        raise BaryonError(f"dataset {name!r} has no split {TRAIN!r}, which a run learns from")
+    model: torch.nn.Module = makers["model"](fields=dataset.splits[TRAIN].fields)
+    return Parts(
+        dataset=dataset,
+        network=Network(model, config.train),
+        loss=makers["loss"](),
+        comm=comm,
+        evaluator=makers["evaluator"](),
+        loading=Loading(
+            batch_size=config.train.batch_size,
+            window_mib=config.data.window_mib,
+            prefetch=config.data.prefetch,
+            seed=config.seed,
+            worker=comm.worker,
+            workers=comm.workers,
+        ),
+    )

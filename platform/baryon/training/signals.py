@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM ask a run to stop after the step it is in."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Whether to stop, and because of which signal."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler; a second Ctrl-C ends the process at once."""
+        del frame
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the signal's number, as shells count."""
+        return 0 if self.signal is None else 128 + int(self.signal)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Catch SIGINT and SIGTERM while the block runs."""
+    request = StopRequest()
+    caught = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, request.handle) for number in caught}
+    try:
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

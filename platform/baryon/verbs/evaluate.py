@@ -1,0 +1,51 @@
+"""`baryon evaluate run=<dir>`: the evaluator's answer for a run's weights once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from baryon import config as configs
+from baryon.cli import HELP_FLAGS
+from baryon.errors import BaryonError
+from baryon.plugins import discover
+from baryon.reporting import run_directory
+from baryon.reporting.console import say
+from baryon.verbs.run_arguments import split_arguments
+
+USAGE = """\
+usage: baryon evaluate run=<dir> [split=test|val|train] [weights=best|last] [key=value]
+
+Evaluate a run's weights again; the answer goes into <dir>/evaluations, the run's own stays.
+
+  baryon evaluate run=runs/latest
+  baryon evaluate run=runs/latest split=val
+  baryon evaluate run=runs/latest dataset.test='other/*.h5' evaluator.bootstrap=1000
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Load the frozen config and the weights, evaluate, write and show."""
+    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
+        say(USAGE)
+        return 0 if arguments else 2
+    own, overrides = split_arguments(arguments, required=("run",), optional=("split", "weights"))
+    directory = run_directory.find(own["run"])
+    config = configs.read(directory.config, overrides)
+    plugins = discover()
+    plugins.check()
+
+    from baryon.training import checkpoint, session
+    from baryon.training.parts import build_parts
+
+    weights = directory.checkpoints / f"{own.get('weights', config.train.weights)}.pt"
+    if "weights" not in own and not weights.is_file():
+        weights = directory.checkpoints / checkpoint.LAST  # a run without validation has no best
+    if weights.name not in (checkpoint.BEST, checkpoint.LAST):
+        raise BaryonError(f"weights={own['weights']} is not known; there is: best, last")
+    with closing(build_parts(config, plugins)) as parts:
+        split = own.get("split", parts.held_out)
+        parts.loader(split)  # fails before a folder is made
+        checkpoint.load_weights(parts.network.model, weights)
+        session.answer(directory.new_evaluation(), config, plugins, parts, split)
+    return 0

@@ -1,0 +1,46 @@
+"""`baryon resume run=<dir>`: go on with a run that was stopped or killed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from baryon import config as configs
+from baryon.cli import HELP_FLAGS
+from baryon.errors import BaryonError
+from baryon.plugins import discover
+from baryon.reporting import run_directory
+from baryon.reporting.console import say
+from baryon.verbs.run_arguments import split_arguments
+
+USAGE = """\
+usage: baryon resume run=<dir>
+
+Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
+its own config.
+
+  baryon resume run=runs/latest
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Train to the end; a finished run is left alone."""
+    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
+        say(USAGE)
+        return 0 if arguments else 2
+    own, overrides = split_arguments(arguments, required=("run",), optional=())
+    if overrides:
+        raise BaryonError(f"resume takes the run's own config, not {overrides[0]!r}")
+    directory = run_directory.find(own["run"])
+    if directory.finished:
+        raise BaryonError(
+            f"{directory.path} has finished: start another with `baryon train`, or evaluate it "
+            f"again with `baryon evaluate run={directory.path}`"
+        )
+    config = configs.read(directory.config)
+    plugins = discover()
+    plugins.check()
+
+    from baryon.training import session
+
+    session.resume(directory, config, plugins)
+    return 0

@@ -1,0 +1,79 @@
+"""What may be wrong with a file's members, each found before training and said in one line."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baryon.data.hdf5 import Table
+from baryon.errors import BaryonError
+from baryon_hep.dataset.images import Column
+
+
+def column(table: Table, field: str) -> Column:
+    """A whole member of one finite number an event. Raises `BaryonError` for another shape."""
+    if table.shapes[field] != () or table.dtypes[field].kind not in "biuf":
+        raise BaryonError(f"{_who(table, field)}; it must be one number an event")
+    values = table.read(field, 0, len(table))
+    _require(table, field, values, np.isfinite(values), "finite")
+    return values
+
+
+def flags(table: Table, field: str) -> Column:
+    """A column of zeros and ones as int64. Raises `BaryonError` for any other value."""
+    values = column(table, field)
+    _require(table, field, values, (values == 0) | (values == 1), "0 or 1")
+    return values.astype(np.int64)
+
+
+def weights(table: Table, field: str) -> Column:
+    """Event weights as float32. Raises `BaryonError` for a negative one."""
+    values = column(table, field)
+    _require(table, field, values, values >= 0, "0 or more")
+    return values.astype(np.float32)
+
+
+def images(table: Table, field: str, form: str, rank: int, channels: int | None) -> None:
+    """Raise `BaryonError` unless a sample has `rank` axes of numbers, `channels` of them first."""
+    shape = table.shapes[field]
+    right = len(shape) == rank and channels in (None, shape[0] if shape else None)
+    if not right or table.dtypes[field].kind not in "fiu":
+        raise BaryonError(f"{_who(table, field)}; it must be {form} of numbers")
+
+
+def both_classes(split: str, table: Table, label: Column) -> None:
+    """Raise `BaryonError` for an empty split, or one of signal or of background alone."""
+    if len(label) == 0:
+        raise BaryonError(f"dataset.{split}: no events in {_files(table)}: give other files")
+    member = table.members["label"]
+    for value, meaning in ((1, "signal"), (0, "background")):
+        if not (label == value).any():
+            raise BaryonError(
+                f"dataset.{split}: no {meaning} in {_files(table)} (member {member!r} is never "
+                f"{value}): add files that have some"
+            )
+
+
+def _require(
+    table: Table,
+    field: str,
+    values: Column,
+    right: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    rule: str,
+) -> None:
+    if not right.all():
+        row = int(np.argmin(right))
+        raise BaryonError(
+            f"{table.place(row)}: member {table.members[field]!r} is {values[row]}; it must be "
+            f"{rule}"
+        )
+
+
+def _who(table: Table, field: str) -> str:
+    shape = ", ".join(["N", *map(str, table.shapes[field])])
+    name = table.members[field]
+    return f"{table.paths[0]}: member {name!r} has shape ({shape}) and dtype {table.dtypes[field]}"
+
+
+def _files(table: Table) -> str:
+    more = len(table.paths) - 1
+    return f"{table.paths[0]}" + (f" and {more} more files" if more else "")

@@ -1,0 +1,54 @@
+"""Dataset `hep_images`: the layout of the HEP benchmark files.
+
+Members (reported: `NERSC/hep_cnn_benchmark` README): `data` float32 (N, 3, phi, eta) with the
+channels total calorimeter energy, electromagnetic energy and track count; `label` int32 (N) with
+1 for signal; `weight` float32 (N), expected events in 36 fb^-1; `normweight`, the same divided by
+its maximum over the training set; `psr` int32 (N), 1 if the physics cuts accept the event.
+Optional: gluino and neutralino mass `mg`, `mn`, pT-hat slice `jz`, event number `eid`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from baryon.data.hdf5 import Table, has_member
+from baryon_hep.dataset import checks
+from baryon_hep.dataset.images import Files, Images, normalise, open_splits
+
+REQUIRED = ("data", "label", "weight", "normweight", "psr")
+OPTIONAL = ("mg", "mn", "jz", "eid")
+CHANNELS = ("channel 0 (energy)", "channel 1 (electromagnetic energy)", "channel 2 (tracks)")
+
+
+class HepImages:
+    """Images of the benchmark layout, each channel divided by its maximum over `train`."""
+
+    generator = "baryon_hep.generation.generate:generate"
+
+    def __init__(
+        self,
+        *,
+        train: Files,
+        val: Files | None,
+        test: Files | None,
+        channel_max: Sequence[float] | None,
+        check_pixels: bool,
+    ) -> None:
+        self.splits = open_splits(_open, {"train": train, "val": val, "test": test})
+        normalise(self.splits, CHANNELS, channel_max, check_pixels)
+
+
+def _open(name: str, paths: Sequence[Path]) -> Images:
+    optional = [member for member in OPTIONAL if all(has_member(path, member) for path in paths)]
+    table = Table(paths, {member: member for member in (*REQUIRED, *optional)})
+    checks.images(table, "data", "(N, 3, phi, eta)", rank=3, channels=len(CHANNELS))
+    columns = {
+        "label": checks.flags(table, "label"),
+        "weight": checks.weights(table, "weight"),
+        "normweight": checks.weights(table, "normweight"),
+        "psr": checks.flags(table, "psr"),
+    }
+    checks.both_classes(name, table, columns["label"])
+    columns |= {member: checks.column(table, member) for member in optional}
+    return Images(table, ["data"], columns)

@@ -1,0 +1,82 @@
+"""Dataset `hep_rpv_susy`: the public RPV-SUSY files.
+
+Group `all_events` (reported: the files' own README and `eracah/atlas_dl`): `hist`, `histEM`,
+`histtrack` (N, 64, 64) with eta in [-2.5, 2.5] as first axis and phi as second; `weight` (N),
+expected events in 36 fb^-1; `y` (N), 1 for signal; the physics cuts' flags `passSR4J`,
+`passSR5J` and their OR `passSR`; `normalized_weight` in merged files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from baryon.data.hdf5 import Table, has_member
+from baryon_hep.dataset import checks
+from baryon_hep.dataset.images import Column, Files, Images, normalise, open_splits
+
+GROUP = "all_events"
+CUTS_FLAG = "passSR"
+CUTS_REGIONS = ("passSR4J", "passSR5J")
+NORMALISED_WEIGHT = "normalized_weight"
+
+
+class HepRpvSusy:
+    """Images of the public files, each channel divided by its maximum over `train`.
+
+    Their first axis is eta, as stored: the benchmark layout has phi there.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: Files,
+        val: Files | None,
+        test: Files | None,
+        channels: Sequence[str],
+        channel_max: Sequence[float] | None,
+        check_pixels: bool,
+    ) -> None:
+        self._channels = list(channels)
+        self.splits = open_splits(self._open, {"train": train, "val": val, "test": test})
+        normalise(self.splits, self._channels, channel_max, check_pixels)
+        self._add_normalised_weights()
+
+    def _open(self, name: str, paths: Sequence[Path]) -> Images:
+        names = [NORMALISED_WEIGHT, CUTS_FLAG, *CUTS_REGIONS]
+        optional = [n for n in names if all(has_member(p, f"{GROUP}/{n}") for p in paths)]
+        fields = {"label": "y", "weight": "weight"} | {
+            field: field for field in (*self._channels, *optional)
+        }
+        table = Table(paths, {field: f"{GROUP}/{member}" for field, member in fields.items()})
+        for channel in self._channels:
+            checks.images(table, channel, "(N, eta, phi)", rank=2, channels=None)
+        columns = {
+            "label": checks.flags(table, "label"),
+            "weight": checks.weights(table, "weight"),
+            **_cuts(table, optional),
+        }
+        if NORMALISED_WEIGHT in optional:
+            columns["normweight"] = checks.weights(table, NORMALISED_WEIGHT)
+        checks.both_classes(name, table, columns["label"])
+        return Images(table, self._channels, columns)
+
+    def _add_normalised_weights(self) -> None:
+        """Weight over its maximum in the training set, as the paper's files define it."""
+        largest = self.splits["train"].columns["weight"].max()
+        for split in self.splits.values():
+            split.columns.setdefault("normweight", split.columns["weight"] / largest)
+
+
+def _cuts(table: Table, optional: Sequence[str]) -> dict[str, Column]:
+    """The cut flag `psr`: the files' own, or the OR of its two regions; none if neither is there.
+
+    (The OR is the definition of `passSR`, reported: `scripts/physics_selections.py`.)
+    """
+    if CUTS_FLAG in optional:
+        return {"psr": checks.flags(table, CUTS_FLAG)}
+    if set(CUTS_REGIONS) <= set(optional):
+        return {"psr": np.maximum(*(checks.flags(table, region) for region in CUTS_REGIONS))}
+    return {}

@@ -1,0 +1,123 @@
+"""What both file layouts have in common: splits of normalised images with labels and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baryon.data.hdf5 import Table, find_files
+from baryon.data.scan import channel_range
+from baryon.errors import BaryonError
+from baryon.interfaces import Arrays, Field
+
+Column = np.ndarray[Any, Any]
+
+
+class Images:
+    """One split: `inputs` (channels, phi, eta) float32 and one number an event for the rest.
+
+    The images lie in `image_fields` of the table: either one field of shape (channels, ...), or
+    several of shape (...) that become the channels. `columns`, each (N,), are held in memory.
+    """
+
+    def __init__(
+        self, table: Table, image_fields: Sequence[str], columns: Mapping[str, Column]
+    ) -> None:
+        self.table = table
+        self.image_fields = list(image_fields)
+        self.columns = dict(columns)
+        stored = table.shapes[self.image_fields[0]]
+        shape = stored if len(stored) == 3 else (len(self.image_fields), *stored)
+        self._scale = np.ones((shape[0], 1, 1), np.float32)
+        self._image = Field(shape, "float32")
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """`inputs` and the columns."""
+        columns = {name: Field((), column.dtype.name) for name, column in self.columns.items()}
+        return {"inputs": self._image, **columns}
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def chunk_starts(self) -> Sequence[int]:
+        """First row of every stored chunk of images."""
+        return self.table.chunk_starts(self.image_fields[0])
+
+    def read(self, start: int, stop: int) -> Arrays:
+        """Rows start..stop-1 of every field, the images divided by the channels' maxima."""
+        parts = [self.table.read(field, start, stop) for field in self.image_fields]
+        images = parts[0] if parts[0].ndim == 4 else np.stack(parts, axis=1)
+        columns = {name: column[start:stop] for name, column in self.columns.items()}
+        return {"inputs": np.divide(images, self._scale, dtype=np.float32), **columns}
+
+    def channel_maximum(self) -> list[float]:
+        """Largest stored value of each channel. Raises `BaryonError` for a NaN or infinite one."""
+        found = [channel_range(self.table, field).maximum for field in self.image_fields]
+        return [value for maximum in found for value in maximum]
+
+    def divide_by(self, channel_max: Sequence[float]) -> None:
+        """From now on divide channel i by `channel_max[i]`."""
+        self._scale = np.asarray(channel_max, np.float32).reshape(-1, 1, 1)
+
+    def fingerprint(self) -> str:
+        """Hash of the files' names, sizes and times of change."""
+        return self.table.fingerprint()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.table.close()
+
+
+OpenSplit = Callable[[str, Sequence[Path]], Images]
+Files = str | Sequence[str]
+
+
+def open_splits(open_split: OpenSplit, files: Mapping[str, Files | None]) -> dict[str, Images]:
+    """Open the files of every split that has some. Raises `BaryonError` if shapes differ."""
+    splits = {
+        name: open_split(name, find_files(f"dataset.{name}", patterns))
+        for name, patterns in files.items()
+        if patterns is not None
+    }
+    for name, split in splits.items():
+        expected = splits["train"].fields["inputs"].shape
+        if split.fields["inputs"].shape != expected:
+            raise BaryonError(
+                f"dataset.{name}: images of shape {split.fields['inputs'].shape}, but {expected} "
+                "in dataset.train: give files of one image size"
+            )
+    return splits
+
+
+def normalise(
+    splits: Mapping[str, Images],
+    channels: Sequence[str],
+    given: Sequence[float] | None,
+    check_pixels: bool,
+) -> None:
+    """Divide all splits by the training maximum of each channel, or by what is given.
+
+    With `check_pixels` every pixel of every split is read once and must be finite.
+    """
+    if check_pixels:
+        for split in splits.values():
+            split.channel_maximum()
+    maximum = splits["train"].channel_maximum() if given is None else list(given)
+    _require_positive(maximum, channels)
+    for split in splits.values():
+        split.divide_by(maximum)
+
+
+def _require_positive(maximum: Sequence[float], channels: Sequence[str]) -> None:
+    if len(maximum) != len(channels):
+        raise BaryonError(f"dataset.channel_max={list(maximum)} must be {len(channels)} numbers")
+    for name, value in zip(channels, maximum, strict=True):
+        if value <= 0:
+            raise BaryonError(
+                f"{name} cannot be normalised by a maximum of {value} over the training images: "
+                "give dataset.channel_max=[...] with numbers above 0, or other files"
+            )

@@ -1,0 +1,82 @@
+"""What is kept of every event: its score, label, weight and cut flag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baryon.errors import BaryonError
+
+if TYPE_CHECKING:
+    from baryon.interfaces import Batch
+
+Events: TypeAlias = NDArray[np.void]
+"""A table of N events with the columns of `EVENT`."""
+
+EVENT = np.dtype(
+    [
+        ("key", np.int64),  # row in the split
+        ("score", np.float64),  # log-odds of being signal
+        ("weight", np.float64),
+        ("label", np.int64),  # 1 signal, 0 background
+        ("psr", np.int8),  # 1 the cuts keep it, 0 they do not, -1 unknown
+    ]
+)
+
+
+def events(output: Any, batch: Batch) -> Events:
+    """Of N logits `output` (N, 2), class 1 the signal, and a batch, with or without `psr`.
+
+    The score is the difference of the logits, the log of the odds p / (1 - p), in double precision:
+    softmax in single precision would round every sure event to p = 1, and tie them all.
+    """
+    if output.ndim != 2 or output.shape[1] != 2:
+        raise BaryonError(
+            f"evaluator hep_roc needs logits of shape (N, 2), background and signal, and was given "
+            f"{tuple(output.shape)}: choose a model with two outputs"
+        )
+    for name in ("label", "weight"):
+        if name not in batch:
+            raise BaryonError(
+                f"evaluator hep_roc needs {name!r} of every event; the dataset offers: "
+                f"{', '.join(sorted(batch))}"
+            )
+    table = np.empty(len(output), EVENT)
+    logits = output.detach().double().numpy()
+    table["score"] = logits[:, 1] - logits[:, 0]
+    table["key"], table["label"] = batch["keys"].numpy(), batch["label"].numpy()
+    table["weight"] = batch["weight"].numpy()
+    table["psr"] = batch["psr"].numpy() != 0 if "psr" in batch else -1
+    return table
+
+
+def gathered(parts: Sequence[Events]) -> Events:
+    """All events in the order of their keys, whichever rank saw them.
+
+    Raises `BaryonError` for what no curve can be drawn from.
+    """
+    table = np.concatenate([np.empty(0, EVENT), *parts])
+    table = table[np.argsort(table["key"], kind="stable")]
+    _refuse(table, np.diff(table["key"], prepend=-1) == 0, "came twice")
+    _refuse(table, ~np.isfinite(table["score"]), "has a score that is not finite (did it diverge?)")
+    _refuse(table, ~np.isin(table["label"], (0, 1)), "has a label that is neither 0 nor 1")
+    _refuse(table, ~np.isfinite(table["weight"]), "has a weight that is not finite")
+    _refuse(table, table["weight"] < 0, "has a negative weight: reweight the sample to positive")
+    for label, name in enumerate(("background", "signal")):
+        if not table["weight"][table["label"] == label].sum() > 0:
+            raise BaryonError(
+                f"evaluator hep_roc needs signal and background: of {len(table)} events none is "
+                f"{name} (label {label}) with a weight above zero; evaluate on a split with both"
+            )
+    return table
+
+
+def _refuse(table: Events, wrong: NDArray[np.bool_], what: str) -> None:
+    if wrong.any():
+        raise BaryonError(
+            f"evaluator hep_roc: event {table['key'][wrong][0]} of the split {what}; "
+            f"{wrong.sum()} of {len(table)} events are like this"
+        )

@@ -1,0 +1,51 @@
+"""The figures, in the field's style and without touching matplotlib's global state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import mplhep
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from baryon_hep.evaluator.examples import Images
+from baryon_hep.evaluator.plot_images import draw_images
+from baryon_hep.evaluator.plot_roc import draw_roc
+from baryon_hep.evaluator.plot_scores import draw_scores
+from baryon_hep.evaluator.results import Results
+
+_STYLE = {
+    **mplhep.style.ATLAS,
+    # Read when the figure is written, outside this style: only fonts that come with matplotlib.
+    "font.family": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "font.size": 11,
+    "axes.labelsize": "large",
+    "axes.labelpad": 6,
+    "axes.titlesize": "medium",
+    "axes.autolimit_mode": "data",
+    "xtick.labelsize": "medium",
+    "ytick.labelsize": "medium",
+    "ytick.major.size": 8,
+    "ytick.minor.size": 4,
+    "xtick.major.size": 8,
+    "xtick.minor.size": 4,
+    "legend.borderpad": 0.2,
+    "legend.fontsize": 10,
+    "figure.dpi": 150,
+    "hatch.linewidth": 0.6,
+}
+
+
+def figures(
+    results: Results, images: Mapping[int, Images], image_rows: str, eta_max: float
+) -> dict[str, Figure]:
+    """The curve, the scores, and the images, if any were asked for."""
+    with rc_context(_STYLE):
+        drawn = {"roc": draw_roc(results), "scores": draw_scores(results)}
+        if any(images.values()):
+            drawn["events"] = draw_images(results, images, image_rows, eta_max)
+        for figure in drawn.values():
+            # Ticks take their style from the context in which they are first laid out.
+            figure.draw_without_rendering()
+    return drawn

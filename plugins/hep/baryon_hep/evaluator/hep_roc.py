@@ -1,0 +1,89 @@
+"""What a trained classifier of collision events means: its weighted ROC curve against the cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from baryon.errors import BaryonError
+from baryon_hep.evaluator.comparison import compare
+from baryon_hep.evaluator.events import Events, events, gathered
+from baryon_hep.evaluator.examples import Examples, Images
+from baryon_hep.evaluator.roc import roc_curve
+
+if TYPE_CHECKING:
+    from baryon.interfaces import Batch, Evaluation
+
+State: TypeAlias = tuple[list[Events], Mapping[int, Images]]
+
+
+class HepRoc:
+    """Signal efficiency at the false-positive rate of the physics cuts ("Deep Learning at 15PF").
+
+    Keeps 33 bytes an event, and a few images. The answer does not depend on the order of batches,
+    nor on which rank saw which. Metrics and figures are told in docs/hep-results.md.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap: int,
+        seed: int,
+        minimum_effective_background: float,
+        example_images: int,
+        image_rows: Literal["phi", "eta"],
+        eta_max: float,
+    ) -> None:
+        _at_least("bootstrap", bootstrap, 2)
+        _at_least("seed", seed, 0)
+        _at_least("example_images", example_images, 0)
+        self._bootstrap, self._seed = bootstrap, seed
+        self._minimum = minimum_effective_background
+        self._axes = image_rows, eta_max
+        self._events: list[Events] = []
+        self._examples = Examples(example_images)
+
+    def update(self, output: Any, batch: Batch) -> None:
+        """Take in logits (N, 2), class 1 the signal, and the batch that they belong to.
+
+        The batch holds `keys`, `label` (1 signal, 0 background) and `weight`, all (N,); `psr` (N,),
+        non-zero where the cuts keep the event, if the data knows it; and `inputs` (N, 3, H, W).
+        """
+        self._events.append(events(output, batch))
+        self._examples.take(batch)
+
+    def state(self) -> State:
+        """What was taken in so far, picklable."""
+        return self._events, self._examples.images
+
+    def merge(self, state: State) -> None:
+        """Take in what another rank's evaluator saw."""
+        seen, images = state
+        self._events.extend(seen)
+        self._examples.merge(images)
+
+    def result(self) -> Evaluation:
+        """Metrics, two tables and three figures.
+
+        Raises `BaryonError` if a class has no weight, or an event has a score that is not finite, a
+        weight that is negative or not finite, another label than 0 and 1, or came twice.
+        """
+        from baryon_hep.evaluator.figures import figures
+        from baryon_hep.evaluator.report import report
+        from baryon_hep.evaluator.results import Results
+
+        table = gathered(self._events)
+        signal = table["label"] == 1
+        roc = roc_curve(table["score"], table["weight"], signal)
+        has_cuts = (table["psr"] >= 0).all()
+        comparison = compare(table, roc, self._bootstrap, self._seed) if has_cuts else None
+        results = Results(table, roc, comparison, self._minimum)
+        drawn = figures(results, self._examples.images, *self._axes)
+        return report(results, drawn)
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise BaryonError(
+            f"evaluator hep_roc: {name} is {value}, and must be a whole number from {least} on"
+        )

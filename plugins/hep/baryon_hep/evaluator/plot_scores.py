@@ -1,0 +1,102 @@
+"""The weighted distributions of the score."""
+
+from __future__ import annotations
+
+import hist
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from baryon_hep.evaluator.events import Events
+from baryon_hep.evaluator.palette import BACKGROUND, MUTED, SIGNAL
+from baryon_hep.evaluator.results import Results
+
+_BINS = 60
+_DECADES = 8
+_PROBABILITIES = {
+    "$10^{-6}$": 1e-6,
+    "$10^{-4}$": 1e-4,
+    "0.01": 0.01,
+    "0.5": 0.5,
+    "0.99": 0.99,
+    "$1-10^{-4}$": 1 - 1e-4,
+    "$1-10^{-6}$": 1 - 1e-6,
+}
+
+
+def draw_scores(results: Results) -> Figure:
+    """Signal and background over the log-odds, each of unit area, with sqrt(sum w^2) errors."""
+    figure = Figure(figsize=(7, 5.6), layout="constrained")
+    axes = figure.add_subplot()
+    edges = _edges(results.events["score"])
+    heights = [
+        _draw_class(axes, results.of_class(0), edges, BACKGROUND, "background", filled=True),
+        _draw_class(axes, results.of_class(1), edges, SIGNAL, "signal", filled=False),
+    ]
+    top = max(height.max() for height in heights)
+    least = min(height[height > 0].min() for height in heights)
+    axes.set_yscale("log")
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(max(least / 3, top / 10**_DECADES), top * 3))
+    axes.set_xlabel(r"Score: log-odds $\ln\,p/(1-p)$ of being signal")
+    axes.set_ylabel("Share of weight per unit of log-odds")
+    _draw_threshold(axes, results)
+    _add_probabilities(axes)
+    figure.legend(loc="outside upper left", ncols=3)
+    return figure
+
+
+def _edges(score: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = float(score.min()), float(score.max())
+    margin = 0.02 * (high - low) or 1.0
+    return np.linspace(low - margin, high + margin, _BINS + 1)
+
+
+def _density(
+    events: Events, edges: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of one class, with its error, both (bins,)."""
+    histogram = hist.Hist(hist.axis.Variable(edges), storage=hist.storage.Weight())
+    histogram.fill(events["score"], weight=events["weight"])
+    scale = 1 / (np.diff(edges) * events["weight"].sum())
+    return histogram.values() * scale, np.sqrt(histogram.variances()) * scale
+
+
+def _draw_class(
+    axes: Axes, events: Events, edges: NDArray[np.float64], color: str, name: str, *, filled: bool
+) -> NDArray[np.float64]:
+    """Draw one class and return its densities (bins,)."""
+    density, error = _density(events, edges)
+    label = f"{name} ({len(events):,} events)"
+    face = to_rgba(color, 0.4) if filled else "none"
+    axes.stairs(
+        density, edges, fill=True, facecolor=face, edgecolor=color, linewidth=2, label=label
+    )
+    seen, centre = density > 0, (edges[1:] + edges[:-1]) / 2
+    axes.errorbar(centre[seen], density[seen], error[seen], fmt="none", color=color)
+    return density
+
+
+def _draw_threshold(axes: Axes, results: Results) -> None:
+    network = results.comparison.network if results.comparison else None
+    if network and np.isfinite(network.threshold):
+        axes.axvline(
+            network.threshold,
+            color=MUTED,
+            linestyle="--",
+            linewidth=1.5,
+            label="threshold at cuts' FPR",
+        )
+
+
+def _add_probabilities(axes: Axes) -> None:
+    """The probabilities on top that belong to the log-odds below."""
+    low, high = axes.get_xlim()
+    odds = {text: np.log(p / (1 - p)) for text, p in _PROBABILITIES.items()}
+    shown = {text: value for text, value in odds.items() if low < value < high}
+    axes.tick_params(axis="x", which="both", top=False)
+    top = axes.secondary_xaxis("top")
+    top.set_xticks(list(shown.values()), list(shown))
+    top.minorticks_off()
+    top.set_xlabel("Probability $p$ of being signal (softmax)")

@@ -1,0 +1,145 @@
+"""The ROC curve of weighted events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baryon_hep.evaluator.efficiency import share_error
+
+SAME = 1e-9
+"""Two sums of weights that differ by less, relatively, are one value summed in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roc:
+    """A curve of V vertices, one for each distinct score, from (0, 0) to (1, 1).
+
+    Events of equal score enter together, so that between two vertices the curve is the chord: what
+    keeping a random part of the tied events would give. All arrays are (V,), ascending with the
+    false-positive rate.
+    """
+
+    threshold: NDArray[np.float64]
+    """The score down to which events are kept; +inf at the first vertex."""
+    tpr: NDArray[np.float64]
+    """Signal efficiency: share of the signal's weight kept."""
+    fpr: NDArray[np.float64]
+    """False-positive rate: share of the background's weight kept."""
+    signal_squares: NDArray[np.float64]
+    """Sum of w^2 of the signal kept, in units of the signal's (sum w)^2."""
+    background_squares: NDArray[np.float64]
+    """The same of the background."""
+    background_events: NDArray[np.int64]
+    """Number of background events kept, unweighted."""
+
+    @property
+    def fpr_error(self) -> NDArray[np.float64]:
+        """Standard deviation of `fpr` at a fixed threshold, of the sums of squared weights."""
+        return share_error(self.fpr, self.background_squares, self.background_squares[-1])
+
+    @property
+    def effective_background(self) -> NDArray[np.float64]:
+        """(sum w)^2 / sum w^2 of the background kept; 0 where none is."""
+        squares = self.background_squares
+        return np.divide(self.fpr**2, squares, out=np.zeros_like(squares), where=squares > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point on the curve, between two vertices where need be."""
+
+    threshold: float
+    """Every event with a higher score is kept."""
+    tpr: float
+    fpr: float
+    fpr_error: float
+    """At this threshold, of the sums of squared weights."""
+    background_events: int
+    """Number of background events kept, unweighted."""
+    effective_background: float
+    """(sum w)^2 / sum w^2 of those."""
+
+
+def roc_curve(
+    score: NDArray[np.float64], weight: NDArray[np.float64], signal: NDArray[np.bool_]
+) -> Roc:
+    """The curve of events with `score` (N,), `weight` (N,) >= 0, and `signal` (N,) or background.
+
+    Both classes must have some weight.
+    """
+    order = np.argsort(-score, kind="stable")
+    score = score[order]
+    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+
+    def summed(of_event: NDArray[np.float64] | NDArray[np.bool_]) -> NDArray[np.float64]:
+        return np.concatenate([[0.0], np.cumsum(of_event[order])[last]])
+
+    of_signal, of_background = np.where(signal, weight, 0.0), np.where(signal, 0.0, weight)
+    kept_signal, kept_background = summed(of_signal), summed(of_background)
+    return Roc(
+        threshold=np.concatenate([[np.inf], score[last]]),
+        tpr=kept_signal / kept_signal[-1],
+        fpr=kept_background / kept_background[-1],
+        signal_squares=summed((of_signal / kept_signal[-1]) ** 2),
+        background_squares=summed((of_background / kept_background[-1]) ** 2),
+        background_events=summed(~signal).astype(np.int64),
+    )
+
+
+def area(roc: Roc) -> float:
+    """Area under the curve: the weighted chance that a signal event outscores a background one.
+
+    A tie counts one half (Mann-Whitney): the chords do just that.
+    """
+    return float(np.trapezoid(roc.tpr, roc.fpr))
+
+
+def area_error(roc: Roc) -> float:
+    """Standard deviation of `area`.
+
+    DeLong et al., Biometrics 44 (1988) 837, with weights: every event contributes the share of the
+    other class that it is on the right side of; the squares of w times its distance from the mean
+    are summed.
+    """
+    mean = area(roc)
+    background_below = 1 - (roc.fpr[1:] + roc.fpr[:-1]) / 2
+    signal_above = (roc.tpr[1:] + roc.tpr[:-1]) / 2
+    variance = np.diff(roc.signal_squares) @ (background_below - mean) ** 2
+    variance += np.diff(roc.background_squares) @ (signal_above - mean) ** 2
+    return float(np.sqrt(variance))
+
+
+def at_fpr(roc: Roc, fpr: float) -> Point:
+    """The most signal that can be had at this false-positive rate, 0 to 1."""
+    before = int(np.searchsorted(roc.fpr, fpr * (1 + SAME), side="right")) - 1
+    if before == len(roc.fpr) - 1:
+        return _between(roc, before - 1, 1.0)
+    width = roc.fpr[before + 1] - roc.fpr[before]
+    return _between(roc, before, max(0.0, float((fpr - roc.fpr[before]) / width)))
+
+
+def at_tpr(roc: Roc, tpr: float) -> Point:
+    """The least background that can be had at this signal efficiency, above 0 and up to 1."""
+    after = int(np.searchsorted(roc.tpr, tpr * (1 - SAME), side="left"))
+    height = roc.tpr[after] - roc.tpr[after - 1]
+    return _between(roc, after - 1, min(1.0, float((tpr - roc.tpr[after - 1]) / height)))
+
+
+def _between(roc: Roc, vertex: int, part: float) -> Point:
+    """The point `part` of the way along the chord that starts at a vertex."""
+
+    def along(values: NDArray[np.float64] | NDArray[np.int64]) -> float:
+        return float(values[vertex] + part * (values[vertex + 1] - values[vertex]))
+
+    fpr, squares = along(roc.fpr), along(roc.background_squares)
+    return Point(
+        threshold=float(roc.threshold[vertex + 1]),
+        tpr=along(roc.tpr),
+        fpr=fpr,
+        fpr_error=float(share_error(fpr, np.asarray(squares), roc.background_squares[-1])),
+        background_events=int(along(roc.background_events)),
+        effective_background=fpr**2 / squares if squares else 0.0,
+    )

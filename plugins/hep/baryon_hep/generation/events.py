@@ -1,0 +1,86 @@
+"""Pythia events of one process, a batch at a time, as arrays.
+
+Sources: Pythia 8.3, C. Bierlich et al., 2203.11601; its supersymmetry and R-parity violation,
+N. Desai and P. Skands, 1109.5852.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon.errors import BaryonError
+from baryon_hep.generation.detector import Particles
+from baryon_hep.generation.early_veto import trial_counter
+from baryon_hep.generation.processes import Process
+
+PICOBARN_PER_MILLIBARN = 1e9
+MAX_SEED = 900_000_000
+"""Pythia's limit."""
+
+
+class EventGenerator:
+    """Pythia, set up for one process."""
+
+    def __init__(self, process: Process, seed: int) -> None:
+        """`seed` is any non-negative number. Raises `BaryonError` if Pythia refuses the process."""
+        import pythia8mc
+
+        self._counter = trial_counter(process.early_veto)
+        self._pythia = pythia8mc.Pythia("", False)
+        self._pythia.setUserHooksPtr(self._counter)
+        for command in (*process.commands, *_random(seed)):
+            if not self._pythia.readString(command):
+                raise BaryonError(f"{process.name}: Pythia does not understand {command!r}")
+        if not self._initialise(process.slha):
+            raise BaryonError(f"{process.name}: Pythia cannot generate this process")
+        charge = self._pythia.particleData.charge
+        self._charge = np.vectorize(charge, otypes=[np.float64])
+
+    def _initialise(self, slha: str) -> bool:
+        if not slha:
+            return bool(self._pythia.init())
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "spectrum.slha"
+            file.write_text(slha)
+            self._pythia.readString(f"SLHA:file = {file}")
+            return bool(self._pythia.init())
+
+    def batch(self, events: int) -> tuple[Particles, npt.NDArray[np.int64]]:
+        """The stable particles of up to `events` events, and the trial number, from 1, of each.
+
+        A trial is a hard process, whether it was vetoed or became an event.
+        """
+        self._counter.finished.clear()
+        batch = self._pythia.nextBatch(events)
+        return self._stable(batch.prt), np.array(self._counter.finished, np.int64)
+
+    def cross_section(self) -> tuple[float, int]:
+        """In pb, before any veto, and the number of phase-space points that it is the mean of."""
+        info = self._pythia.infoPython()
+        # Pythia counts vetoed events out of its cross section.
+        before_veto = info.sigmaGen() * info.nSelected() / info.nAccepted()
+        return before_veto * PICOBARN_PER_MILLIBARN, info.nTried()
+
+    def _stable(self, particles: Any) -> Particles:
+        import awkward as ak
+
+        stable = particles[particles.status > 0]
+        flat = ak.flatten(stable, axis=1)
+        codes = ak.to_numpy(flat.id)
+        kinds, kind = np.unique(codes, return_inverse=True)
+        return Particles(
+            counts=ak.to_numpy(ak.num(stable, axis=1)).astype(np.int64),
+            code=codes,
+            charge=self._charge(kinds)[kind] if len(kinds) else np.zeros(0),
+            px=ak.to_numpy(flat.p.px),
+            py=ak.to_numpy(flat.p.py),
+            pz=ak.to_numpy(flat.p.pz),
+            energy=ak.to_numpy(flat.p.e),
+        )
+
+
+def _random(seed: int) -> tuple[str, str]:
+    return "Random:setSeed = on", f"Random:seed = {seed % MAX_SEED + 1}"

@@ -1,0 +1,60 @@
+"""What is kept of the events: calorimeter towers and tracks, from which images are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon_hep.generation.detector import Towers, Tracks
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """N events; half precision is finer than the detector's and halves the room on disk."""
+
+    tower_counts: npt.NDArray[np.int64]
+    """(N,)"""
+    track_counts: npt.NDArray[np.int64]
+    """(N,)"""
+    towers: npt.NDArray[np.float16]
+    """(M, 4) eta, phi, energy and EM energy in GeV; one event after the other."""
+    tracks: npt.NDArray[np.float16]
+    """(K, 2) eta, phi; one event after the other."""
+
+    @classmethod
+    def of(cls, towers: Towers, tracks: Tracks) -> Hits:
+        """Those of the detector."""
+        columns = (towers.eta, towers.phi, towers.energy, towers.em_energy)
+        return cls(
+            towers.counts,
+            tracks.counts,
+            np.stack(columns, axis=1).astype(np.float16),
+            np.stack((tracks.eta, tracks.phi), axis=1).astype(np.float16),
+        )
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Hits]) -> Hits:
+        """The events of all pieces in order."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in names))
+
+    def __len__(self) -> int:
+        return len(self.tower_counts)
+
+    def where(self, kept: npt.NDArray[np.bool_]) -> Hits:
+        """The events for which `kept` (N,) is true."""
+        return Hits(
+            self.tower_counts[kept],
+            self.track_counts[kept],
+            self.towers[np.repeat(kept, self.tower_counts)],
+            self.tracks[np.repeat(kept, self.track_counts)],
+        )
+
+    def rows(self, start: int, stop: int) -> Hits:
+        """Events start..stop-1."""
+        kept = np.zeros(len(self), np.bool_)
+        kept[start:stop] = True
+        return self.where(kept)

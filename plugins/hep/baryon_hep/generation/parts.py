@@ -1,0 +1,113 @@
+"""A part: a number of passing events of one process, generated in one go, in a file of its own.
+
+What it holds depends only on the settings, the process and the part's number, never on how many
+workers there are. A part's file appears under its name when it is complete.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from baryon.errors import BaryonError
+from baryon_hep.generation.hits import Hits
+from baryon_hep.generation.processes import Process
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of work."""
+
+    process: Process
+    number: int
+    first: int
+    """Number within the process of its first event."""
+    events: int
+    trimmed: bool
+    file: Path
+
+    def entropy(self, seed: int) -> np.random.SeedSequence:
+        """Where its random numbers come from."""
+        return np.random.SeedSequence([seed, self.process.number, self.number])
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a part's events came about."""
+
+    generator_seed: int
+    cross_section: float
+    """pb, before any veto."""
+    points: int
+    """Phase-space points that the cross section is the mean of."""
+    tried: int
+    """Hard processes tried for the part's events, vetoed ones included."""
+    passed: int
+    """Events that passed the pre-selection, all of which the part holds."""
+
+
+def parts(
+    all_processes: list[Process], part_events: int, trimmed: bool, folder: Path
+) -> list[Part]:
+    """All parts, those of a process in order."""
+    return [
+        Part(
+            process,
+            number,
+            first,
+            min(part_events, process.events - first),
+            trimmed,
+            folder / f"{process.name}-{number:05d}.h5",
+        )
+        for process in all_processes
+        for number, first in enumerate(range(0, process.events, part_events))
+    ]
+
+
+def write(file: Path, hits: Hits, passed_cuts: npt.NDArray[np.bool_], tally: Tally) -> None:
+    """Raises `BaryonError` if the disk does not take it."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as h5:
+        for field in fields(hits):
+            h5.create_dataset(field.name, data=getattr(hits, field.name), compression=1)
+        h5["psr"] = passed_cuts
+        h5.attrs.update(asdict(tally))
+    with whole_file(file) as temporary:
+        temporary.write_bytes(memory.getvalue())
+
+
+def read(file: Path) -> tuple[Hits, npt.NDArray[np.bool_]]:
+    """The events, and which of them the cuts call signal."""
+    with h5py.File(file) as h5:
+        return Hits(*(h5[field.name][:] for field in fields(Hits))), h5["psr"][:]
+
+
+def read_tally(file: Path) -> Tally:
+    """Only how the events came about."""
+    with h5py.File(file) as h5:
+        return Tally(**{field.name: h5.attrs[field.name].item() for field in fields(Tally)})
+
+
+@contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """Another name to write to; the file gets its own when it is complete.
+
+    Raises `BaryonError` if the disk is full or does not let itself be written to.
+    """
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(file)
+    except OSError as error:
+        raise BaryonError(
+            f"cannot write {file}: {os.strerror(error.errno) if error.errno else error}; "
+            "make room or choose another generate.out, what is finished is kept"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

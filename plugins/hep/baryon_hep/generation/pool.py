@@ -1,0 +1,113 @@
+"""Worker processes that can be told from dead ones.
+
+The workers are spawned, not forked, and load the simulation libraries themselves. Unlike the
+pools of the standard library this one notices a killed worker, passes on progress, and leaves no
+worker behind when its parent is killed.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeAlias
+
+from baryon.errors import BaryonError
+
+Report: TypeAlias = Callable[[int], None]
+Work: TypeAlias = Callable[..., None]
+"""Called with the arguments of a task and a `Report`; importable by name."""
+Task: TypeAlias = tuple[Any, ...]
+DONE = "done"
+
+
+def run(work: Work, tasks: Sequence[Task], workers: int, report: Report) -> None:
+    """Do all tasks, each in one of the workers, and report their progress as it comes.
+
+    Raises `BaryonError` raised by a task, and another one if a worker dies.
+    """
+    pool = _Pool(work)
+    try:
+        for task in tasks[:workers]:
+            pool.start().send(task)
+        pool.follow(list(tasks[workers:]), report)
+    finally:
+        pool.stop()
+
+
+class _Pool:
+    """Parent's side: a process and a connection for each worker."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._workers: dict[Connection, Any] = {}
+
+    def start(self) -> Connection:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(self._work, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        self._workers[ours] = process
+        return ours
+
+    def follow(self, waiting: list[Task], report: Report) -> None:
+        busy = set(self._workers)
+        while busy:
+            for connection in wait(list(busy)):
+                assert isinstance(connection, Connection)
+                message = self._receive(connection)
+                if message != DONE:
+                    report(message)
+                elif waiting:
+                    connection.send(waiting.pop(0))
+                else:
+                    busy.discard(connection)
+
+    def _receive(self, connection: Connection) -> Any:
+        try:
+            message = connection.recv()
+        except (EOFError, ConnectionError):
+            raise self._death(connection) from None
+        if isinstance(message, BaryonError):
+            raise message
+        return message
+
+    def _death(self, connection: Connection) -> BaryonError:
+        process = self._workers[connection]
+        process.join()
+        code = process.exitcode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+        return BaryonError(
+            f"a worker process {how}, by hand or for want of memory; run the same command again, "
+            "perhaps with fewer generate.workers: finished parts are kept"
+        )
+
+    def stop(self) -> None:
+        for connection, process in self._workers.items():
+            connection.close()
+            process.terminate()
+            process.join()
+
+
+def _serve(work: Work, connection: Connection) -> None:
+    """Worker's side: one task after the other until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent deals with Ctrl-C
+    _silence()
+    try:
+        while True:
+            task = connection.recv()
+            try:
+                work(*task, connection.send)
+                connection.send(DONE)
+            except BaryonError as error:
+                connection.send(error)
+    except (EOFError, ConnectionError):
+        return
+
+
+def _silence() -> None:
+    """The simulation libraries write banners to file descriptor 1."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -1,0 +1,117 @@
+"""The settings that decide which events are generated and how they are stored."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from baryon.errors import BaryonError, one_of
+from baryon_hep.generation.slha import SIGNALS
+
+BEAM_ENERGY = 6500.0
+"""GeV; no hard scattering can have a larger pT-hat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The keys of `conf/generate/hep_images.yaml` that change the data. Energies in GeV."""
+
+    events: int
+    signal_fraction: float
+    signal: str
+    gluino_mass: float
+    neutralino_mass: float
+    pt_hat_slices: tuple[float, ...]
+    early_veto: bool
+    trimmed: bool
+    image_sizes: tuple[int, ...]
+    eta_max: tuple[float, ...]
+    """One for each of `image_sizes`."""
+    splits: Mapping[str, float]
+    seed: int
+    part_events: int
+
+    def __post_init__(self) -> None:
+        """Raises `BaryonError` naming the first key that makes no sense."""
+        _check_counts(self)
+        _check_signal(self)
+        _check_slices(self.pt_hat_slices)
+        _check_images(self.image_sizes, self.eta_max)
+        _check_splits(self.splits)
+
+    def json(self) -> str:
+        """All of them as one line of JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def command(self) -> str:
+        """The command that generates the same data, but for where to."""
+        keys = {key: value for key, value in json.loads(self.json()).items() if key != "eta_max"}
+        keys["eta_max"] = json.loads(self.json())["eta_max"]
+        words = " ".join(f"'generate.{key}={_override(value)}'" for key, value in keys.items())
+        return f"baryon data generate dataset=hep_images {words}"
+
+
+def _override(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":")).replace('"', "")
+
+
+def default_eta_max(sizes: Sequence[int]) -> tuple[float, ...]:
+    """The windows of the data sets of the paper: 2.5 up to 64 pixels, 5 for larger images."""
+    return tuple(2.5 if size <= 64 else 5.0 for size in sizes)
+
+
+def _refuse(key: str, why: str) -> BaryonError:
+    return BaryonError(f"generate.{key}: {why}")
+
+
+def _check_counts(settings: Settings) -> None:
+    if settings.events < 1:
+        raise _refuse("events", f"{settings.events} is not a positive number of events")
+    if settings.part_events < 1:
+        raise _refuse("part_events", f"{settings.part_events} is not a positive number of events")
+    if settings.seed < 0:
+        raise _refuse("seed", f"{settings.seed} is negative; give a number from 0")
+    if not 0 <= settings.signal_fraction <= 1:
+        raise _refuse("signal_fraction", f"{settings.signal_fraction} is not between 0 and 1")
+
+
+def _check_signal(settings: Settings) -> None:
+    if settings.signal not in SIGNALS:
+        raise _refuse("signal", f"no {settings.signal!r}; {one_of(SIGNALS, settings.signal)}")
+    if not 0 < settings.neutralino_mass < settings.gluino_mass:
+        raise _refuse(
+            "neutralino_mass",
+            f"{settings.neutralino_mass:g} GeV is not between 0 and the gluino_mass of "
+            f"{settings.gluino_mass:g} GeV, so the gluino could not decay to it",
+        )
+    if settings.gluino_mass >= BEAM_ENERGY:
+        raise _refuse(
+            "gluino_mass",
+            f"{settings.gluino_mass:g} GeV: a pair needs more than the 13000 GeV of the collision",
+        )
+
+
+def _check_slices(edges: Sequence[float]) -> None:
+    if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
+        raise _refuse("pt_hat_slices", f"{list(edges)} is not two or more ascending edges in GeV")
+    if edges[0] <= 0 or edges[-1] > BEAM_ENERGY:
+        raise _refuse(
+            "pt_hat_slices", f"{list(edges)} leaves the possible range, 0 to {BEAM_ENERGY:g} GeV"
+        )
+
+
+def _check_images(sizes: Sequence[int], eta_max: Sequence[float]) -> None:
+    if not sizes or min(sizes) < 1 or len(set(sizes)) < len(sizes):
+        raise _refuse("image_sizes", f"{list(sizes)} is not a list of different sizes in pixels")
+    if len(eta_max) != len(sizes) or min(eta_max) <= 0:
+        raise _refuse(
+            "eta_max", f"{list(eta_max)} is not one positive number for each of {list(sizes)}"
+        )
+
+
+def _check_splits(splits: Mapping[str, float]) -> None:
+    if "train" not in splits or min(splits.values()) < 0 or splits["train"] == 0:
+        raise _refuse("splits", f"{dict(splits)} needs a positive share for train, none below 0")
+    if abs(sum(splits.values()) - 1) > 1e-9:
+        raise _refuse("splits", f"the shares add up to {sum(splits.values()):g}, not to 1")

@@ -1,0 +1,91 @@
+"""Model `hep_cnn`: the supervised network of "Deep Learning at 15PF" (SC17, arXiv:1708.05256).
+
+At 224 x 224 (reported: `intel/caffe` `spearmint/prepare_experiment.py` and `hep_cnn_benchmark`):
+five 3x3 convolutions of 128 filters, each with bias and ReLU, the first four followed by 2x2 max
+pooling, the fifth by global average pooling; a fully connected layer to two classes. 594,178
+parameters, 2.267 MiB in float32, 5.260 GFLOP forward (derived, 2 x multiply-adds).
+
+At 64 x 64 (reported: `cori_knl_64.json`): three such blocks with pooling, then fully connected
+layers of 512 and 2. He initialisation, zero biases.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from torch import nn
+
+from baryon.errors import BaryonError
+from baryon.interfaces import Field
+
+CLASSES = 2
+HIDDEN_64 = 512
+POOLINGS = {64: 3, 224: 4}
+"""Image size -> convolutions that are followed by 2x2 max pooling."""
+
+
+def hep_cnn(
+    *, filters: int, dropout: float, leakiness: float, fields: Mapping[str, Field]
+) -> nn.Sequential:
+    """Logits (N, 2) of images (N, channels, S, S), S = 64 or 224; class 1 is signal.
+
+    Raises `BaryonError` for another image size: the paper defines the network for these two.
+    """
+    channels, height, width = fields["inputs"].shape
+    if height != width or height not in POOLINGS:
+        raise BaryonError(
+            f"model 'hep_cnn' is defined for images of 64x64 and 224x224, not {height}x{width}: "
+            "generate or choose files of one of these sizes"
+        )
+    poolings = POOLINGS[height]
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    for number in range(1, poolings + 1):
+        layers |= _block(number, channels if number == 1 else filters, filters, leakiness)
+        layers[f"pool{number}"] = nn.MaxPool2d(2)
+        if dropout:
+            layers[f"dropout{number}"] = nn.Dropout(dropout)
+    if height == 224:
+        layers |= _averaging_head(poolings + 1, filters, leakiness)
+    else:
+        layers |= _dense_head(filters * (height // 2**poolings) ** 2, leakiness)
+    model = nn.Sequential(layers)
+    model.apply(_initialise)
+    return model
+
+
+def _block(
+    number: int, channels: int, filters: int, leakiness: float
+) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(
+        {
+            f"conv{number}": nn.Conv2d(channels, filters, kernel_size=3, padding=1),
+            f"relu{number}": _relu(leakiness),
+        }
+    )
+
+
+def _averaging_head(number: int, filters: int, leakiness: float) -> OrderedDict[str, nn.Module]:
+    return _block(number, filters, filters, leakiness) | OrderedDict(
+        average=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(filters, CLASSES)
+    )
+
+
+def _dense_head(features: int, leakiness: float) -> OrderedDict[str, nn.Module]:
+    return OrderedDict(
+        flatten=nn.Flatten(),
+        fc1=nn.Linear(features, HIDDEN_64),
+        relu_fc1=_relu(leakiness),
+        fc=nn.Linear(HIDDEN_64, CLASSES),
+    )
+
+
+def _relu(leakiness: float) -> nn.Module:
+    return nn.LeakyReLU(leakiness, inplace=True) if leakiness else nn.ReLU(inplace=True)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
