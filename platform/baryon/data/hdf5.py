@@ -123,6 +123,8 @@ class Table:
             end = min(stop, int(self.starts[first + 1]))
             pieces.append(self._read_one(first, field, start, end))
             start, first = end, first + 1
+        if not pieces:
+            return np.empty((0, *self.shapes[field]), self.dtypes[field])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _read_one(self, number: int, field: str, start: int, stop: int) -> np.ndarray[Any, Any]:

@@ -10,6 +10,7 @@ from baryon import config
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
 from baryon.plugins import discover
+from baryon.reporting.console import warn
 from baryon.verbs.options_help import options_help
 
 if TYPE_CHECKING:

@@ -40,6 +40,15 @@ def images(table: Table, field: str, form: str, rank: int, channels: int | None)
         raise BaryonError(f"{_who(table, field)}; it must be {form} of numbers")
 
 
+def same_size(table: Table, field: str, other: str) -> None:
+    """Raise `BaryonError` unless the images of two members have one size."""
+    if table.shapes[field] != table.shapes[other]:
+        raise BaryonError(
+            f"{table.paths[0]}: member {table.members[field]!r} has images of shape "
+            f"{table.shapes[field]}, but {table.shapes[other]} in {table.members[other]!r}"
+        )
+
+
 def both_classes(split: str, table: Table, label: Column) -> None:
     """Raise `BaryonError` for an empty split, or one of signal or of background alone."""
     if len(label) == 0:

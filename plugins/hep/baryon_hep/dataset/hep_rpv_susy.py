@@ -53,6 +53,7 @@ class HepRpvSusy:
         table = Table(paths, {field: f"{GROUP}/{member}" for field, member in fields.items()})
         for channel in self._channels:
             checks.images(table, channel, "(N, eta, phi)", rank=2, channels=None)
+            checks.same_size(table, channel, self._channels[0])
         columns = {
             "label": checks.flags(table, "label"),
             "weight": checks.weights(table, "weight"),

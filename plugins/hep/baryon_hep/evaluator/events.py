@@ -45,8 +45,8 @@ def events(output: Any, batch: Batch) -> Events:
                 f"{', '.join(sorted(batch))}"
             )
     table = np.empty(len(output), EVENT)
-    logits = output.detach().double().numpy()
-    table["score"] = logits[:, 1] - logits[:, 0]
+    logits = output.detach().double()
+    table["score"] = (logits[:, 1] - logits[:, 0]).numpy()
     table["key"], table["label"] = batch["keys"].numpy(), batch["label"].numpy()
     table["weight"] = batch["weight"].numpy()
     table["psr"] = batch["psr"].numpy() != 0 if "psr" in batch else -1

@@ -34,6 +34,8 @@ ETA_EDGES = np.concatenate([-FORWARD_ROWS[:0:-1], CENTRAL_ROWS, FORWARD_ROWS[1:]
 """Towers are 0.1 wide in eta up to 2.5, 0.2 beyond."""
 CENTRAL_COLUMNS, FORWARD_COLUMNS = 64, 32
 """Towers around in phi."""
+TOWERS = (len(ETA_EDGES) - 1) * CENTRAL_COLUMNS
+"""Numbers of towers run from 0 to this; in forward rows only half of them are used."""
 
 ELECTROMAGNETIC = (11, 22)
 INVISIBLE = (12, 13, 14, 16, 1000022)
@@ -104,10 +106,15 @@ def _calorimeter(particles: Particles, random: np.random.Generator) -> Towers:
     seen = visible & (np.abs(eta) < CALORIMETER_ETA)
     cell = particles.event()[seen] * TOWERS + _tower(eta[seen], phi[seen])
     hit, which = np.unique(cell, return_inverse=True)
-    deposits = particles.energy[seen], em_fraction[seen]
-    em = np.bincount(which, deposits[0] * deposits[1], len(hit))
-    had = np.bincount(which, deposits[0] * (1 - deposits[1]), len(hit))
+    energy = particles.energy[seen]
+    em_energy = energy * em_fraction[seen]
+    em, had = _sums(em_energy, which, len(hit)), _sums(energy - em_energy, which, len(hit))
     return _measure(hit, em, had, len(particles.counts), random)
+
+
+def _sums(values: Floats, groups: Integers, count: int) -> Floats:
+    """(count,) sum of the values of each group."""
+    return np.bincount(groups, values, count).astype(np.float64, copy=False)
 
 
 def _measure(
@@ -169,15 +176,11 @@ def _wrapped(phi: Floats) -> Floats:
     return (phi + np.pi) % (2 * np.pi) - np.pi
 
 
-TOWERS = (len(ETA_EDGES) - 1) * CENTRAL_COLUMNS
-"""Numbers of towers run from 0 to this; in forward rows only half of them are used."""
-
-
 def _tower(eta: Floats, phi: Floats) -> Integers:
     row = np.searchsorted(ETA_EDGES, eta, side="right") - 1
     columns = np.where(np.abs(eta) < CENTRAL_ETA, CENTRAL_COLUMNS, FORWARD_COLUMNS)
     column = np.minimum(((phi + np.pi) / (2 * np.pi) * columns).astype(np.int64), columns - 1)
-    return row * CENTRAL_COLUMNS + column
+    return np.asarray(row * CENTRAL_COLUMNS + column)
 
 
 def _somewhere_in(tower: Integers, random: np.random.Generator) -> tuple[Floats, Floats]:

@@ -29,7 +29,9 @@ class Thresholds:
     def missed_by(self, jets: Any) -> bool:
         """Whether the SlowJet jets, which fall in pT, stay below."""
         central = [
-            jets.pT(number) for number in range(jets.sizeJet()) if abs(jets.p(number).eta()) < self.eta
+            jets.pT(number)
+            for number in range(jets.sizeJet())
+            if abs(jets.p(number).eta()) < self.eta
         ]
         return len(central) < 3 or central[0] < self.leading
 

@@ -55,6 +55,11 @@ class Hits:
 
     def rows(self, start: int, stop: int) -> Hits:
         """Events start..stop-1."""
-        kept = np.zeros(len(self), np.bool_)
-        kept[start:stop] = True
-        return self.where(kept)
+        first_tower, first_track = self.tower_counts[:start].sum(), self.track_counts[:start].sum()
+        tower_counts, track_counts = self.tower_counts[start:stop], self.track_counts[start:stop]
+        return Hits(
+            tower_counts,
+            track_counts,
+            self.towers[first_tower : first_tower + tower_counts.sum()],
+            self.tracks[first_track : first_track + track_counts.sum()],
+        )

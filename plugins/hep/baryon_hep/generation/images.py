@@ -27,7 +27,7 @@ def render(hits: Hits, size: int, eta_max: float) -> Images:
     tracks = hits.tracks.astype(np.float64)
     total, em = towers[:, 2] * MEV_PER_GEV, towers[:, 3] * MEV_PER_GEV
     pixel, inside = _pixel(hits.tower_counts, towers, size, eta_max)
-    track_pixel, track_inside = _pixel(hits.track_counts, tracks, size, eta_max)
+    track_pixel, _ = _pixel(hits.track_counts, tracks, size, eta_max)
     bins = len(hits.tower_counts) * size * size
     channels = [
         np.bincount(pixel, total[inside], bins),

@@ -5,9 +5,6 @@ workers there are. A part's file appears under its name when it is complete.
 """
 
 import io
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -15,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError
+from baryon_hep.generation.folder import writing
 from baryon_hep.generation.hits import Hits
 from baryon_hep.generation.processes import Process
 
@@ -78,7 +75,7 @@ def write(file: Path, hits: Hits, passed_cuts: npt.NDArray[np.bool_], tally: Tal
             h5.create_dataset(field.name, data=getattr(hits, field.name), compression=1)
         h5["psr"] = passed_cuts
         h5.attrs.update(asdict(tally))
-    with whole_file(file) as temporary:
+    with writing(file) as temporary:
         temporary.write_bytes(memory.getvalue())
 
 
@@ -92,22 +89,3 @@ def read_tally(file: Path) -> Tally:
     """Only how the events came about."""
     with h5py.File(file) as h5:
         return Tally(**{field.name: h5.attrs[field.name].item() for field in fields(Tally)})
-
-
-@contextmanager
-def whole_file(file: Path) -> Iterator[Path]:
-    """Another name to write to; the file gets its own when it is complete.
-
-    Raises `BaryonError` if the disk is full or does not let itself be written to.
-    """
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        yield temporary
-        temporary.replace(file)
-    except OSError as error:
-        raise BaryonError(
-            f"cannot write {file}: {os.strerror(error.errno) if error.errno else error}; "
-            "make room or choose another generate.out, what is finished is kept"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ def passes_preselection(jets: Jets) -> Flags:
 
 def jet_mass_sum(jets: Jets) -> Floats:
     """(N,) M_J, the sum of the masses of the up to four leading jets, in GeV."""
-    return jets.mass[:, :4].sum(axis=1)
+    return np.asarray(jets.mass[:, :4].sum(axis=1))
 
 
 def in_signal_region(jets: Jets) -> Flags:
@@ -50,4 +50,4 @@ def in_signal_region(jets: Jets) -> Flags:
     mass = jet_mass_sum(jets)
     region = [(jets.count >= least) & (mass > threshold) for least, threshold in SIGNAL_REGIONS]
     central = np.abs(jets.eta[:, 0] - jets.eta[:, 1]) < DELTA_ETA
-    return central & np.logical_or.reduce(region)
+    return np.asarray(central & np.logical_or.reduce(region))

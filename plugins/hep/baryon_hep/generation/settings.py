@@ -1,6 +1,7 @@
 """The settings that decide which events are generated and how they are stored."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -26,8 +27,7 @@ class Settings:
     early_veto: bool
     trimmed: bool
     image_sizes: tuple[int, ...]
-    eta_max: tuple[float, ...]
-    """One for each of `image_sizes`."""
+    eta_max: float | None
     splits: Mapping[str, float]
     seed: int
     part_events: int
@@ -40,25 +40,22 @@ class Settings:
         _check_images(self.image_sizes, self.eta_max)
         _check_splits(self.splits)
 
-    def json(self) -> str:
-        """All of them as one line of JSON."""
-        return json.dumps(asdict(self), sort_keys=True)
+    def window(self, size: int) -> float:
+        """Images of this size cover |eta| up to here.
+
+        Unless set, as in the data sets of the paper: 2.5 up to 64 pixels, 5 for larger images.
+        """
+        return self.eta_max or (2.5 if size <= 64 else 5.0)
+
+    def record(self) -> dict[str, Any]:
+        """All of them, as JSON reads them back."""
+        return dict(json.loads(json.dumps(asdict(self))))
 
     def command(self) -> str:
-        """The command that generates the same data, but for where to."""
-        keys = {key: value for key, value in json.loads(self.json()).items() if key != "eta_max"}
-        keys["eta_max"] = json.loads(self.json())["eta_max"]
-        words = " ".join(f"'generate.{key}={_override(value)}'" for key, value in keys.items())
-        return f"baryon data generate dataset=hep_images {words}"
-
-
-def _override(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":")).replace('"', "")
-
-
-def default_eta_max(sizes: Sequence[int]) -> tuple[float, ...]:
-    """The windows of the data sets of the paper: 2.5 up to 64 pixels, 5 for larger images."""
-    return tuple(2.5 if size <= 64 else 5.0 for size in sizes)
+        """The command that generates the same data in the folder `hep_images`."""
+        values = {key: json.dumps(value).replace('"', "") for key, value in self.record().items()}
+        words = [shlex.quote(f"generate.{key}={value}") for key, value in values.items()]
+        return " ".join(["baryon data generate dataset=hep_images", *words])
 
 
 def _refuse(key: str, why: str) -> BaryonError:
@@ -101,13 +98,11 @@ def _check_slices(edges: Sequence[float]) -> None:
         )
 
 
-def _check_images(sizes: Sequence[int], eta_max: Sequence[float]) -> None:
+def _check_images(sizes: Sequence[int], eta_max: float | None) -> None:
     if not sizes or min(sizes) < 1 or len(set(sizes)) < len(sizes):
         raise _refuse("image_sizes", f"{list(sizes)} is not a list of different sizes in pixels")
-    if len(eta_max) != len(sizes) or min(eta_max) <= 0:
-        raise _refuse(
-            "eta_max", f"{list(eta_max)} is not one positive number for each of {list(sizes)}"
-        )
+    if eta_max is not None and eta_max <= 0:
+        raise _refuse("eta_max", f"{eta_max:g} is not positive")
 
 
 def _check_splits(splits: Mapping[str, float]) -> None:

@@ -47,12 +47,13 @@ def _cascade() -> list[tuple[int, ...]]:
 def _baryon_number_violating() -> list[tuple[int, ...]]:
     """The nine flavour combinations u d d' of the UDD coupling, and their conjugates."""
     triples = [(up, *downs) for up in UP_TYPE for downs in combinations(DOWN_TYPE, 2)]
-    return triples + [(-a, -b, -c) for a, b, c in triples]
+    return [*triples, *(tuple(-flavour for flavour in triple) for triple in triples)]
 
 
 def _decay_table(code: int, channels: list[tuple[int, ...]]) -> str:
     rows = [
-        f" {1 / len(channels):.8e} {len(channel)} " + " ".join(str(daughter) for daughter in channel)
+        f" {1 / len(channels):.8e} {len(channel)} "
+        + " ".join(str(daughter) for daughter in channel)
         for channel in channels
     ]
     return "\n".join([f"DECAY {code} 1.0", *rows])

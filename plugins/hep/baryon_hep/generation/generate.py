@@ -1,0 +1,117 @@
+"""Generate a data set of calorimeter images: `baryon data generate dataset=hep_images`.
+
+Passing events are generated in parts by several processes, then merged into one file for each
+image size and split. The same settings give the same bytes, whatever the number of workers and
+however often the work was interrupted.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from baryon.errors import BaryonError
+from baryon.reporting.console import say
+from baryon.reporting.progress import bar
+from baryon_hep.generation import pool
+from baryon_hep.generation.chain import generate_part
+from baryon_hep.generation.folder import PARTS, RECORD, is_finished, open_folder, writing
+from baryon_hep.generation.merge import write_split
+from baryon_hep.generation.parts import Part, parts
+from baryon_hep.generation.processes import Process, processes
+from baryon_hep.generation.provenance import provenance, total_yield
+from baryon_hep.generation.settings import Settings
+from baryon_hep.generation.splits import SplitFile, split_files
+from baryon_hep.generation.versions import require_simulation
+
+
+def generate(
+    *,
+    out: str,
+    events: int,
+    signal_fraction: float,
+    signal: str,
+    gluino_mass: float,
+    neutralino_mass: float,
+    pt_hat_slices: Sequence[float],
+    early_veto: bool,
+    trimmed: bool,
+    image_sizes: Sequence[int],
+    eta_max: float | None,
+    splits: Mapping[str, float],
+    seed: int,
+    part_events: int,
+    workers: int | None,
+) -> None:
+    """Write `hep_<size>_<split>.h5` and `generation.json` in the folder `out`.
+
+    The keys are told in `conf/generate/hep_images.yaml`. Run again after an interruption it goes
+    on; run again when finished it does nothing. Raises `BaryonError` for settings that make no
+    sense, a folder that holds other data, a missing extra, a full disk or a worker that died.
+    """
+    settings = Settings(
+        events=events,
+        signal_fraction=signal_fraction,
+        signal=signal,
+        gluino_mass=gluino_mass,
+        neutralino_mass=neutralino_mass,
+        pt_hat_slices=tuple(pt_hat_slices),
+        early_veto=early_veto,
+        trimmed=trimmed,
+        image_sizes=tuple(image_sizes),
+        eta_max=eta_max,
+        splits=dict(splits),
+        seed=seed,
+        part_events=part_events,
+    )
+    require_simulation()
+    with _told_how_to_go_on():
+        _generate(settings, Path(out), workers or len(os.sched_getaffinity(0)))
+
+
+def _generate(settings: Settings, folder: Path, workers: int) -> None:
+    if is_finished(settings, folder):
+        say(f"{folder} already holds these {settings.events} events: nothing to do")
+        return
+    open_folder(settings, folder)
+    all_parts = parts(processes(settings), settings.part_events, settings.trimmed, folder / PARTS)
+    _make_parts(all_parts, settings.seed, workers)
+    files = _merge(settings, folder, all_parts, workers)
+    shutil.rmtree(folder / PARTS)
+    say(f"{settings.events} events in {folder}: {', '.join(file.file.name for file in files)}")
+
+
+def _make_parts(all_parts: Sequence[Part], seed: int, workers: int) -> None:
+    todo = [part for part in all_parts if not part.file.exists()]
+    if len(todo) < len(all_parts):
+        say(f"{len(all_parts) - len(todo)} of {len(all_parts)} parts are there already")
+    with bar("generating events", sum(part.events for part in todo), "events") as advance:
+        pool.run(generate_part, [(part, seed) for part in todo], workers, advance)
+
+
+def _merge(
+    settings: Settings, folder: Path, all_parts: Sequence[Part], workers: int
+) -> list[SplitFile]:
+    by_process: dict[Process, list[Part]] = {}
+    for part in all_parts:
+        by_process.setdefault(part.process, []).append(part)
+    yields = {process: total_yield(process, its) for process, its in by_process.items()}
+    record = provenance(settings, list(yields.values()))
+    files = split_files(settings, folder, all_parts, yields, record)
+    with bar("writing images", sum(len(file) for file in files), "images") as advance:
+        pool.run(write_split, [(file,) for file in files], workers, advance)
+    with writing(folder / RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+    return files
+
+
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise BaryonError(
+            "interrupted; finished parts are kept, run the same command again to go on"
+        ) from None

@@ -1,0 +1,147 @@
+"""From parts to the files that networks are trained on.
+
+The layout is that of the HEP CNN benchmark (members `data`, `label`, `weight`, `normweight`,
+`psr`, `mg`, `mn`, `jz`, `eid`), one file for each image size and split. Each split takes its share
+of every process, and the processes are mixed in a random order that the seed decides. Within a
+process events are independent, so they are taken one after the other: memory holds one part of
+each process and one block of images, however large the data set.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from baryon_hep.generation import parts
+from baryon_hep.generation.folder import writing
+from baryon_hep.generation.hits import Hits
+from baryon_hep.generation.images import CHANNELS, UNITS, Images, render
+from baryon_hep.generation.parts import Part
+from baryon_hep.generation.splits import SplitFile, Stream
+
+IMAGES_PER_CHUNK = 16
+GZIP_LEVEL = 4
+BLOCK = 4 * IMAGES_PER_CHUNK
+"""Images in memory at a time."""
+EVENT_NUMBERS = 10**12
+"""`eid` is this times the number of the process, plus the event's number within it."""
+
+Columns = Mapping[str, npt.NDArray[Any]]
+
+
+def write_split(target: SplitFile, report: Callable[[int], None]) -> None:
+    """Write a file under its name once it is complete; `report` is told of every block.
+
+    Raises `BaryonError` if the disk does not take it.
+    """
+    counts = [stream.events for stream in target.streams]
+    order = np.random.default_rng(target.entropy).permutation(np.repeat(range(len(counts)), counts))
+    readers = [_Reader(stream) for stream in target.streams]
+    with writing(target.file) as temporary, h5py.File(temporary, "w") as h5:
+        _describe(h5, target)
+        for start in range(0, len(order), BLOCK):
+            block = order[start : start + BLOCK]
+            for name, values in _block(block, readers, target.size, target.eta_max).items():
+                _dataset(h5, name, values, len(order))[start : start + len(block)] = values
+            report(len(block))
+
+
+def _block(
+    order: npt.NDArray[np.int64], readers: Sequence["_Reader"], size: int, eta_max: float
+) -> Columns:
+    """The next events of the streams in the given order of streams."""
+    columns: dict[str, npt.NDArray[Any]] = {}
+    for number in np.unique(order):
+        places = order == number
+        for name, values in readers[number].take(int(places.sum()), size, eta_max).items():
+            shape = (len(order), *values.shape[1:])
+            columns.setdefault(name, np.zeros(shape, values.dtype))[places] = values
+    return columns
+
+
+class _Reader:
+    """Reads the events of a stream in order, one part in memory."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._next = stream.first
+        self._open: tuple[Part, Hits, npt.NDArray[np.bool_]] | None = None
+
+    def take(self, events: int, size: int, eta_max: float) -> Columns:
+        """The next `events` events of the process."""
+        numbers = self._next + np.arange(events)
+        images, flags = zip(*self._pieces(events, size, eta_max), strict=True)
+        return _columns(self._stream, np.concatenate(images), np.concatenate(flags), numbers)
+
+    def _pieces(
+        self, events: int, size: int, eta_max: float
+    ) -> list[tuple[Images, npt.NDArray[np.bool_]]]:
+        pieces = []
+        while events:
+            part, hits, flags = self._part()
+            start = self._next - part.first
+            stop = min(start + events, part.events)
+            pieces.append((render(hits.rows(start, stop), size, eta_max), flags[start:stop]))
+            self._next += stop - start
+            events -= stop - start
+        return pieces
+
+    def _part(self) -> tuple[Part, Hits, npt.NDArray[np.bool_]]:
+        """The part that holds the next event."""
+        if self._open is None or self._next >= self._open[0].first + self._open[0].events:
+            part = next(
+                part for part in self._stream.parts if self._next < part.first + part.events
+            )
+            self._open = (part, *parts.read(part.file))
+        return self._open
+
+
+def _columns(
+    stream: Stream,
+    images: Images,
+    passed_cuts: npt.NDArray[np.bool_],
+    numbers: npt.NDArray[np.int64],
+) -> Columns:
+    process = stream.process
+    same = {
+        "label": np.int32(process.label),
+        "weight": np.float32(stream.weight),
+        "normweight": np.float32(stream.normalised_weight),
+        "mg": np.float32(process.masses[0]),
+        "mn": np.float32(process.masses[1]),
+        "jz": np.int32(process.slice_number),
+    }
+    return {
+        "data": images,
+        "psr": passed_cuts.astype(np.int32),
+        "eid": process.number * EVENT_NUMBERS + numbers,
+        **{name: np.full(len(numbers), value) for name, value in same.items()},
+    }
+
+
+def _dataset(h5: Any, name: str, values: npt.NDArray[Any], events: int) -> Any:
+    if name in h5:
+        return h5[name]
+    compression: dict[str, Any] = {}
+    if name == "data":
+        chunk = (min(IMAGES_PER_CHUNK, events), *values.shape[1:])
+        # No shuffle filter: it makes sparse images larger.
+        compression = {"chunks": chunk, "compression": "gzip", "compression_opts": GZIP_LEVEL}
+    return h5.create_dataset(name, (events, *values.shape[1:]), values.dtype, **compression)
+
+
+def _describe(h5: Any, target: SplitFile) -> None:
+    h5.attrs.update(
+        {
+            "axes": ["event", "channel", "phi", "eta"],
+            "channels": list(CHANNELS),
+            "units": list(UNITS),
+            "phi_range": [-np.pi, np.pi],
+            "eta_range": [-target.eta_max, target.eta_max],
+        }
+    )
+    for name, value in target.attributes.items():
+        h5.attrs[name] = value if isinstance(value, str) else json.dumps(value)

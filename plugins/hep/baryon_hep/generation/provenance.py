@@ -1,0 +1,68 @@
+"""Where the data comes from: recorded in `generation.json` and in every file."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from baryon_hep.generation.parts import Part, read_tally
+from baryon_hep.generation.processes import Process
+from baryon_hep.generation.settings import Settings
+from baryon_hep.generation.versions import versions
+
+LUMINOSITY = 36_000.0
+"""pb^-1: weights are numbers of events expected in 36 fb^-1, as in the paper's data."""
+CITATIONS = (
+    "Pythia 8.3: C. Bierlich et al., SciPost Phys. Codebases 8 (2022), arXiv:2203.11601",
+    "Pythia supersymmetry: N. Desai, P. Skands, Eur. Phys. J. C 72 (2012) 2238, arXiv:1109.5852",
+    "FastJet: M. Cacciari, G. Salam, G. Soyez, Eur. Phys. J. C 72 (2012) 1896, arXiv:1111.6097",
+    "detector parametrisation: Delphes 3, JHEP 02 (2014) 057, arXiv:1307.6346",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Yield:
+    """What all parts of a process came to."""
+
+    process: str
+    label: int
+    jz: int
+    cross_section_pb: float
+    tried: int
+    passed: int
+    weight: float
+    """Of each of its events: cross section times luminosity over tried."""
+
+
+def total_yield(process: Process, parts: Sequence[Part]) -> Yield:
+    """Each part has its own estimate of the cross section; they count by their points."""
+    tallies = [read_tally(part.file) for part in parts]
+    cross_section = float(
+        np.average(
+            [tally.cross_section for tally in tallies], weights=[tally.points for tally in tallies]
+        )
+    )
+    tried = sum(tally.tried for tally in tallies)
+    return Yield(
+        process=process.name,
+        label=process.label,
+        jz=process.slice_number,
+        cross_section_pb=cross_section,
+        tried=tried,
+        passed=sum(tally.passed for tally in tallies),
+        weight=cross_section * LUMINOSITY / tried,
+    )
+
+
+def provenance(settings: Settings, yields: Sequence[Yield]) -> dict[str, Any]:
+    """All that is to be known about the data, ready for JSON."""
+    return {
+        "settings": settings.record(),
+        "command": settings.command(),
+        "versions": versions(),
+        "luminosity_per_pb": LUMINOSITY,
+        "processes": [asdict(process) for process in yields],
+        "made_with": "simulated proton-proton collisions at 13 TeV; please cite what made them",
+        "citations": list(CITATIONS),
+    }

@@ -1,0 +1,96 @@
+"""Which events go into which file: every split takes its share of every process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baryon_hep.generation.parts import Part
+from baryon_hep.generation.processes import Process
+from baryon_hep.generation.provenance import Yield
+from baryon_hep.generation.settings import Settings
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A process's share of a split."""
+
+    process: Process
+    parts: Sequence[Part]
+    """All of the process."""
+    first: int
+    """Number within the process of the first event."""
+    events: int
+    weight: float
+    normalised_weight: float
+    """Over the largest weight in the training set."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFile:
+    """One file to be written."""
+
+    file: Path
+    size: int
+    eta_max: float
+    streams: Sequence[Stream]
+    entropy: tuple[int, int]
+    """What decides the order of the processes, the same for every size."""
+    attributes: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return sum(stream.events for stream in self.streams)
+
+
+def split_files(
+    settings: Settings,
+    folder: Path,
+    all_parts: Sequence[Part],
+    yields: Mapping[Process, Yield],
+    attributes: Mapping[str, Any],
+) -> list[SplitFile]:
+    """The files of all sizes and splits, but for splits without an event."""
+    edges = {
+        process: split_edges(process.events, tuple(settings.splits.values())) for process in yields
+    }
+    trained = [yields[process].weight for process in yields if _share(edges, process, settings)]
+    files = []
+    for number, split in enumerate(settings.splits):
+        streams = [
+            Stream(
+                process,
+                [part for part in all_parts if part.process == process],
+                first=edges[process][number],
+                events=edges[process][number + 1] - edges[process][number],
+                weight=of_process.weight,
+                normalised_weight=of_process.weight / max(trained),
+            )
+            for process, of_process in yields.items()
+        ]
+        files += [
+            SplitFile(
+                folder / f"hep_{size}_{split}.h5",
+                size,
+                settings.window(size),
+                streams,
+                (settings.seed, number),
+                attributes,
+            )
+            for size in settings.image_sizes
+        ]
+    return [file for file in files if len(file)]
+
+
+def split_edges(events: int, shares: Sequence[float]) -> list[int]:
+    """The number of the first event of each share, then `events`."""
+    edges = np.rint(np.cumsum([0.0, *shares]) * events).astype(int).tolist()
+    return [*edges[:-1], events]
+
+
+def _share(edges: Mapping[Process, list[int]], process: Process, settings: Settings) -> int:
+    number = list(settings.splits).index(TRAIN)
+    return edges[process][number + 1] - edges[process][number]

@@ -1,0 +1,107 @@
+import h5py
+import numpy as np
+import pytest
+
+from baryon.errors import BaryonError
+from baryon_hep.dataset.hep_rpv_susy import HepRpvSusy
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def write(path, events=12, **changes):
+    random = np.random.default_rng(1)
+    members = {name: random.random((events, 64, 64)) for name in ("hist", "histEM", "histtrack")}
+    members |= {
+        "weight": random.random(events) + 1,
+        "y": np.arange(events) % 2,
+        "passSR4J": np.arange(events) % 3 == 0,
+        "passSR5J": np.arange(events) % 4 == 0,
+        "passSR": np.arange(events) % 5 == 0,
+    }
+    with h5py.File(path, "w") as file:
+        for name, values in (members | changes).items():
+            if values is not None:
+                file[f"all_events/{name}"] = values
+    return path
+
+
+def open_files(train, **changes) -> HepRpvSusy:
+    arguments = {
+        "val": None,
+        "test": None,
+        "channels": ["hist", "histEM", "histtrack"],
+        "channel_max": None,
+        "check_pixels": True,
+    }
+    return HepRpvSusy(train=str(train), **arguments | changes)
+
+
+def test_three_members_become_the_channels(tmp_path):
+    path = write(tmp_path / "train.h5")
+    split = open_files(path, channel_max=[2.0, 4.0, 8.0]).splits["train"]
+    rows = split.read(2, 7)
+    with h5py.File(path, locking=False) as file:
+        for channel, (name, scale) in enumerate((("hist", 2), ("histEM", 4), ("histtrack", 8))):
+            expected = file[f"all_events/{name}"][2:7] / scale
+            assert rows["inputs"][:, channel] == pytest.approx(expected)
+        assert rows["label"].tolist() == file["all_events/y"][2:7].tolist()
+    assert rows["inputs"].dtype == np.float32
+
+
+def test_one_channel_alone(tmp_path):
+    split = open_files(write(tmp_path / "a.h5"), channels=["hist"]).splits["train"]
+    assert split.fields["inputs"].shape == (1, 64, 64)
+    assert split.read(0, 3)["inputs"].max() <= 1
+
+
+def test_each_channel_is_divided_by_its_training_maximum(tmp_path):
+    split = open_files(write(tmp_path / "a.h5")).splits["train"]
+    assert split.read(0, 12)["inputs"].max(axis=(0, 2, 3)).tolist() == [1, 1, 1]
+
+
+def test_the_files_own_cut_flag(tmp_path):
+    split = open_files(write(tmp_path / "a.h5")).splits["train"]
+    assert split.read(0, 12)["psr"].tolist() == [int(n % 5 == 0) for n in range(12)]
+
+
+def test_the_cut_flag_is_the_or_of_its_regions_where_it_is_missing(tmp_path):
+    split = open_files(write(tmp_path / "a.h5", passSR=None)).splits["train"]
+    assert split.read(0, 12)["psr"].tolist() == [int(n % 3 == 0 or n % 4 == 0) for n in range(12)]
+
+
+def test_without_any_cut_flag(tmp_path):
+    path = write(tmp_path / "a.h5", passSR=None, passSR4J=None)
+    assert "psr" not in open_files(path).splits["train"].fields
+
+
+def test_weights_are_normalised_by_their_training_maximum(tmp_path):
+    train = write(tmp_path / "a.h5")
+    test = write(tmp_path / "b.h5", weight=np.full(12, 5.0))
+    splits = open_files(train, test=str(test)).splits
+    with h5py.File(train, locking=False) as file:
+        largest = file["all_events/weight"][:].max()
+    assert splits["train"].read(0, 12)["normweight"].max() == pytest.approx(1)
+    assert splits["test"].read(0, 12)["normweight"] == pytest.approx(5 / largest)
+
+
+def test_the_files_own_normalised_weight(tmp_path):
+    path = write(tmp_path / "a.h5", normalized_weight=np.linspace(0, 1, 12))
+    rows = open_files(path).splits["train"].read(0, 12)
+    assert rows["normweight"] == pytest.approx(np.linspace(0, 1, 12))
+
+
+@pytest.mark.parametrize("member", ["hist", "weight", "y"])
+def test_missing_member(tmp_path, member):
+    path = write(tmp_path / "a.h5", **{member: None})
+    with pytest.raises(BaryonError, match=f"has no member 'all_events/{member}'") as raised:
+        open_files(path)
+    assert "there is: " in str(raised.value)
+
+
+def test_channels_of_different_size(tmp_path):
+    path = write(tmp_path / "a.h5", histEM=np.ones((12, 32, 32)))
+    with pytest.raises(BaryonError, match="member 'all_events/histEM' has images of shape"):
+        open_files(path)

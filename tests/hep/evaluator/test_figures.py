@@ -1,0 +1,112 @@
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+
+from baryon_hep.evaluator.hep_roc import HepRoc
+
+
+def figures(n=3000, psr=lambda latent, label: latent > 2.5, score=lambda x: x, size=8, **options):
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, n)
+    latent = rng.normal(3.0 * label, 1.0)
+    batch = {
+        "inputs": torch.tensor(rng.random((n, 3, size, size)) < 0.1, dtype=torch.float32),
+        "keys": torch.arange(n),
+        "label": torch.tensor(label),
+        "weight": torch.tensor(np.where(label, 1.0, 1e-3 ** rng.random(n))),
+        "psr": torch.tensor(psr(latent, label)),
+    }
+    defaults = {"bootstrap": 20, "seed": 0, "minimum_effective_background": 100}
+    images = {"example_images": 3, "image_rows": "phi", "eta_max": 5.0}
+    evaluator = HepRoc(**{**defaults, **images, **options})
+    latent = torch.tensor(score(latent))
+    evaluator.update(torch.stack([-latent, latent], dim=1), batch)
+    return evaluator.result().figures
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return figures()
+
+
+def drawn(figure):
+    for kind in ("png", "svg"):
+        figure.savefig(io.BytesIO(), format=kind)
+
+
+def legend(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_the_curve(usual):
+    figure = usual["roc"]
+    drawn(figure)
+    axes = figure.axes[0]
+    assert "Signal efficiency" in axes.get_xlabel()
+    assert "false-positive rate" in axes.get_ylabel()
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
+    text = " ".join(legend(figure))
+    for part in ("network, area", "statistical error", "< 100", "cuts", "network there"):
+        assert part in text
+
+
+def test_the_scores(usual):
+    figure = usual["scores"]
+    drawn(figure)
+    axes = figure.axes[0]
+    assert "log-odds" in axes.get_xlabel()
+    assert axes.get_yscale() == "log"
+    text = " ".join(legend(figure))
+    for part in ("signal", "background", "threshold"):
+        assert part in text
+
+
+@pytest.mark.parametrize("size", [64, 224])
+def test_the_images(size):
+    figure = figures(n=100, size=size)["events"]
+    drawn(figure)
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 6
+    assert r"\eta" in panels[-1].get_xlabel()
+    assert r"\phi" in panels[0].get_ylabel()
+    assert {image.norm.vmax for axes in panels for image in axes.images} == {
+        panels[0].images[0].norm.vmax
+    }
+    cells = panels[0].images[0].get_array().shape
+    assert cells == ((56, 56) if size == 224 else (size, size))
+
+
+def test_images_with_eta_rows_are_turned():
+    phi, eta = (figures(n=100, image_rows=rows)["events"] for rows in ("phi", "eta"))
+    first = [figure.axes[0].images[0].get_array().filled(0) for figure in (phi, eta)]
+    np.testing.assert_array_equal(first[0], first[1].T)
+
+
+def test_no_images_asked_for():
+    assert set(figures(example_images=0)) == {"roc", "scores"}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"psr": lambda latent, label: (latent > 2.5) & (label == 1)},
+        {"score": lambda x: 0 * x},
+        {"score": lambda x: 50 * x},
+        {"score": np.sign},
+        {"psr": lambda latent, label: latent > -100},
+        {"psr": lambda latent, label: (latent > 2.5) & (label == 0)},
+    ],
+    ids=["no background passes", "one score", "sure", "two scores", "all pass", "no signal passes"],
+)
+def test_odd_cases_are_drawn_without_a_warning(case):
+    for figure in figures(example_images=0, **case).values():
+        figure.savefig(io.BytesIO())
+
+
+def test_the_global_state_of_matplotlib_is_left_alone():
+    before = dict(mpl.rcParams)
+    figures(n=100)
+    assert dict(mpl.rcParams) == before
