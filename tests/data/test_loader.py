@@ -114,3 +114,18 @@ def test_reading_ahead_is_bounded():
     threading.Event().wait(0.3)
     assert split.reads <= 5  # the one taken, two waiting, one on its way in, one being read
     batches.close()
+
+
+def test_augmentation_is_the_same_after_entering_in_the_middle():
+    class Noisy(Numbers):
+        def augment(self, arrays, random):
+            return {**arrays, "inputs": arrays["inputs"] + random.random(2, dtype=np.float32)}
+
+    def inputs(epoch, first):
+        batches = Loader(Noisy(50, 10), loading()).shuffled(epoch, first)
+        return [batch["inputs"].tolist() for batch in batches]
+
+    assert inputs(0, 3) == inputs(0, 0)[3:]
+    assert inputs(0, 0) != inputs(1, 0)
+    in_order = next(Loader(Noisy(50, 10), loading()).in_order())
+    assert in_order["inputs"][:, 0].tolist() == in_order["keys"].tolist()

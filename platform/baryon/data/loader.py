@@ -52,11 +52,11 @@ class Loader:
         rows = shuffled(
             list(self._chunk_starts), len(self.split), self._window, self.loading.seed, epoch
         )
-        return self._ahead(rows, first_batch)
+        return self._ahead(self._augmented(self._gathered(rows, first_batch), epoch, first_batch))
 
     def in_order(self) -> Batches:
         """All batches in the order of the files."""
-        return self._ahead(np.arange(len(self.split), dtype=np.int64), 0)
+        return self._ahead(self._gathered(np.arange(len(self.split), dtype=np.int64), 0))
 
     def _chunks_in_window(self) -> int:
         fields = self.split.fields.values()
@@ -64,17 +64,29 @@ class Loader:
         chunk = sample * len(self.split) / len(self._chunk_starts)
         return max(1, int(self.loading.window_mib * MIB / chunk))
 
-    def _ahead(self, rows: Rows, first_batch: int) -> Batches:
-        with closing(_Ahead(self._batches(rows, first_batch), self.loading.prefetch)) as ahead:
-            yield from ahead
-
-    def _batches(self, rows: Rows, first_batch: int) -> Iterator[Batch]:
+    def _gathered(self, rows: Rows, first_batch: int) -> Iterator[Arrays]:
         chunks = _Chunks(self.split, self._chunk_starts, self._window)
         size = self.loading.batch_size
         for start in range(first_batch * size, len(rows), size):
-            mine = share(rows[start : start + size], self.loading.worker, self.loading.workers)
-            arrays = chunks.gather(mine)
-            yield {name: torch.from_numpy(array) for name, array in arrays.items()}
+            batch = rows[start : start + size]
+            yield chunks.gather(share(batch, self.loading.worker, self.loading.workers))
+
+    def _augmented(
+        self, batches: Iterator[Arrays], epoch: int, first_batch: int
+    ) -> Iterator[Arrays]:
+        """Random changes that follow from seed, epoch, batch and worker: a resume repeats them."""
+        augment = getattr(self.split, "augment", None)
+        for number, batch in enumerate(batches, first_batch):
+            if augment is None:
+                yield batch
+                continue
+            key = [self.loading.seed, epoch, number, self.loading.worker]
+            yield augment(batch, np.random.default_rng(key))
+
+    def _ahead(self, batches: Iterator[Arrays]) -> Batches:
+        with closing(_Ahead(batches, self.loading.prefetch)) as ahead:
+            for batch in ahead:
+                yield {name: torch.from_numpy(array) for name, array in batch.items()}
 
 
 class _Chunks:
@@ -116,14 +128,14 @@ class _Ahead:
 
     _END = object()
 
-    def __init__(self, items: Iterator[Batch], depth: int) -> None:
+    def __init__(self, items: Iterator[Arrays], depth: int) -> None:
         self._items = items
         self._queue: queue.Queue[Any] = queue.Queue(maxsize=depth)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._fill, name="baryon-input", daemon=True)
         self._thread.start()
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Arrays]:
         while (item := self._queue.get()) is not self._END:
             if isinstance(item, BaseException):
                 raise item

@@ -20,7 +20,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
         try:
             torch.save(dict(state), temporary)
         except RuntimeError as error:  # how torch reports a failed write
-            raise OSError(str(error).splitlines()[0]) from error
+            raise OSError(_reason(error)) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -30,8 +30,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0]
-        raise BaryonError(f"{path} is no readable checkpoint ({reason})") from error
+        raise BaryonError(f"{path} is no readable checkpoint ({_reason(error)})") from error
     return state
 
 
@@ -42,3 +41,7 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise BaryonError(f"{path} does not fit the model of this config: {reason}") from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -13,6 +13,7 @@ def own_cache(tmp_path, monkeypatch):
 
 def open_images(train, **changes) -> HepImages:
     arguments = {"val": None, "test": None, "channel_max": None, "check_pixels": True}
+    arguments |= {"augment": False}
     return HepImages(train=str(train), **arguments | changes)
 
 
@@ -64,7 +65,12 @@ def test_optional_members_are_read_where_all_files_have_them(tmp_path, write_eve
     other = write_events(tmp_path / "b.h5", 10, eid=np.arange(10, 20))
     assert set(open_images(one).splits["train"].fields) > {"eid", "jz"}
     both = HepImages(
-        train=[str(one), str(other)], val=None, test=None, channel_max=None, check_pixels=True
+        train=[str(one), str(other)],
+        val=None,
+        test=None,
+        channel_max=None,
+        check_pixels=True,
+        augment=False,
     )
     assert "jz" not in both.splits["train"].fields
     assert both.splits["train"].read(8, 12)["eid"].tolist() == [8, 9, 10, 11]
@@ -173,3 +179,29 @@ def test_wrong_channel_maximum(tmp_path, write_events):
     path = write_events(tmp_path / "a.h5", 8)
     assert error(path, channel_max=[1, 2]) == "dataset.channel_max=[1, 2] must be 3 numbers"
     assert "by a maximum of -1" in error(path, channel_max=[1, -1, 2])
+
+
+def test_augmented_images_are_turned_in_phi_and_mirrored(tmp_path, write_events):
+    path = write_events(tmp_path / "a.h5", 200)
+    split = open_images(path, augment=True).splits["train"]
+    stored = split.read(0, 200)
+    changed = split.augment(stored, np.random.default_rng(1))
+    kinds = set()
+    for before, after in zip(stored["inputs"], changed["inputs"], strict=True):
+        found = [
+            (up, left)
+            for up in (1, -1)
+            for left in (1, -1)
+            for turn in range(64)
+            if np.array_equal(np.roll(before[:, ::up, ::left], turn, axis=1), after)
+        ]
+        assert found
+        kinds |= set(found)
+    assert len(kinds) == 4
+    assert changed["label"] is stored["label"]
+
+
+def test_images_are_left_alone_unless_asked(tmp_path, write_events):
+    split = open_images(write_events(tmp_path / "a.h5", 10)).splits["train"]
+    stored = split.read(0, 10)
+    assert split.augment(stored, np.random.default_rng(1)) is stored

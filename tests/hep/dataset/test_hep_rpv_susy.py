@@ -35,6 +35,7 @@ def open_files(train, **changes) -> HepRpvSusy:
         "channels": ["hist", "histEM", "histtrack"],
         "channel_max": None,
         "check_pixels": True,
+        "augment": False,
     }
     return HepRpvSusy(train=str(train), **arguments | changes)
 

@@ -34,9 +34,11 @@ class HepImages:
         test: Files | None,
         channel_max: Sequence[float] | None,
         check_pixels: bool,
+        augment: bool,
     ) -> None:
         self.splits = open_splits(_open, {"train": train, "val": val, "test": test})
         normalise(self.splits, CHANNELS, channel_max, check_pixels)
+        self.splits["train"].augmented = augment
 
 
 def _open(name: str, paths: Sequence[Path]) -> Images:
@@ -51,4 +53,4 @@ def _open(name: str, paths: Sequence[Path]) -> Images:
     }
     checks.both_classes(name, table, columns["label"])
     columns |= {member: checks.column(table, member) for member in optional}
-    return Images(table, ["data"], columns)
+    return Images(table, ["data"], columns, phi_axis=2)

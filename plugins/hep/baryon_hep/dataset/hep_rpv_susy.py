@@ -38,10 +38,12 @@ class HepRpvSusy:
         channels: Sequence[str],
         channel_max: Sequence[float] | None,
         check_pixels: bool,
+        augment: bool,
     ) -> None:
         self._channels = list(channels)
         self.splits = open_splits(self._open, {"train": train, "val": val, "test": test})
         normalise(self.splits, self._channels, channel_max, check_pixels)
+        self.splits["train"].augmented = augment
         self._add_normalised_weights()
 
     def _open(self, name: str, paths: Sequence[Path]) -> Images:
@@ -62,7 +64,7 @@ class HepRpvSusy:
         if NORMALISED_WEIGHT in optional:
             columns["normweight"] = checks.weights(table, NORMALISED_WEIGHT)
         checks.both_classes(name, table, columns["label"])
-        return Images(table, self._channels, columns)
+        return Images(table, self._channels, columns, phi_axis=3)
 
     def _add_normalised_weights(self) -> None:
         """Weight over its maximum in the training set, as the paper's files define it."""

@@ -21,14 +21,21 @@ class Images:
 
     The images lie in `image_fields` of the table: either one field of shape (channels, ...), or
     several of shape (...) that become the channels. `columns`, each (N,), are held in memory.
+    `phi_axis` is the axis of a batch of images that is the azimuth, 2 or 3.
     """
 
     def __init__(
-        self, table: Table, image_fields: Sequence[str], columns: Mapping[str, Column]
+        self,
+        table: Table,
+        image_fields: Sequence[str],
+        columns: Mapping[str, Column],
+        phi_axis: int,
     ) -> None:
         self.table = table
         self.image_fields = list(image_fields)
         self.columns = dict(columns)
+        self._phi_axis = phi_axis
+        self.augmented = False
         stored = table.shapes[self.image_fields[0]]
         shape = stored if len(stored) == 3 else (len(self.image_fields), *stored)
         self._scale = np.ones((shape[0], 1, 1), np.float32)
@@ -54,6 +61,18 @@ class Images:
         columns = {name: column[start:stop] for name, column in self.columns.items()}
         return {"inputs": np.divide(images, self._scale, dtype=np.float32), **columns}
 
+    def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
+        """The images turned in phi and mirrored in phi and eta by chance, if `augmented` is set.
+
+        The beams are alike and the detector is round, so collisions know neither direction.
+        """
+        if not self.augmented:
+            return arrays
+        images = arrays["inputs"]
+        for axis in (2, 3):
+            images = _rearranged(images, axis, turn=axis == self._phi_axis, random=random)
+        return {**arrays, "inputs": images}
+
     def channel_maximum(self) -> list[float]:
         """Largest stored value of each channel. Raises `BaryonError` for a NaN or infinite one."""
         found = [channel_range(self.table, field).maximum for field in self.image_fields]
@@ -70,6 +89,18 @@ class Images:
     def close(self) -> None:
         """Close the files."""
         self.table.close()
+
+
+def _rearranged(images: Column, axis: int, *, turn: bool, random: np.random.Generator) -> Column:
+    """Each image mirrored or not along an axis, and turned around it by any number of pixels."""
+    count, size = len(images), images.shape[axis]
+    mirrored = random.integers(0, 2, (count, 1))
+    order = np.where(mirrored, np.arange(size)[::-1], np.arange(size))
+    if turn:
+        order = (order + random.integers(0, size, (count, 1))) % size
+    shape = [count, 1, 1, 1]
+    shape[axis] = size
+    return np.take_along_axis(images, order.reshape(shape), axis)
 
 
 OpenSplit = Callable[[str, Sequence[Path]], Images]

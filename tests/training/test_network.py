@@ -1,0 +1,85 @@
+import pytest
+import torch
+from torch import nn
+
+from baryon.errors import BaryonError
+from baryon.interfaces import Field
+from baryon.schemas import Train
+from baryon.training.meters import Rate, counting_flops
+from baryon.training.network import Network, choose_device
+from baryon_hep.model.hep_cnn import hep_cnn
+
+
+def settings(**changes) -> Train:
+    train = object.__new__(Train)  # only what a network reads
+    values = {"device": "cpu", "precision": "fp32", "channels_last": True} | changes
+    for name, value in values.items():
+        setattr(train, name, value)
+    return train
+
+
+def images(count=2, size=64):
+    return {"inputs": torch.rand(count, 3, size, size, generator=torch.manual_seed(1))}
+
+
+def small_network(size=64, **changes):
+    torch.manual_seed(1)
+    fields = {"inputs": Field((3, size, size), "float32")}
+    return Network(
+        hep_cnn(filters=8, dropout=0.0, leakiness=0.0, fields=fields), settings(**changes)
+    )
+
+
+@pytest.mark.parametrize("changes", [{"channels_last": False}, {"precision": "bf16"}])
+def test_format_and_precision_leave_the_answer(changes):
+    plain, other = small_network()(images()), small_network(**changes)(images())
+    assert other.dtype == torch.float32
+    assert torch.allclose(plain, other, rtol=0.05, atol=0.05)
+
+
+def test_channels_last_is_the_memory_format():
+    weight = small_network().model.get_submodule("conv2").weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_outputs_of_several_tensors_reach_the_cpu():
+    class Heads(nn.Module):
+        def forward(self, x):
+            return {"score": x.mean(), "boxes": [x, x + 1]}
+
+    network = Network(Heads(), settings())
+    output = network.to_cpu(network(images()))
+    assert output["boxes"][1].device.type == "cpu"
+
+
+def test_devices():
+    assert choose_device("cpu").type == "cpu"
+    with pytest.raises(BaryonError, match=r"train\.device=gpu is not known"):
+        choose_device("gpu")
+    with pytest.raises(BaryonError, match=r"train\.device=cuda:99 is not there: this process sees"):
+        choose_device("cuda:99")
+
+
+def test_operations_of_a_training_step_at_224():
+    """15.43 GFLOP an image without the first layer's data gradient (derived)."""
+    fields = {"inputs": Field((3, 224, 224), "float32")}
+    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, fields=fields)
+    _, flops = counting_flops(lambda: model(torch.zeros(1, 3, 224, 224)).sum().backward())
+    assert flops / 1e9 == pytest.approx(15.43, abs=0.01)
+
+
+def test_rates_are_per_second_since_the_last_reading():
+    rate = Rate(flops_per_sample=2e12)
+    rate.add(30)
+    values = rate.read()
+    assert values["tflops_per_second"] == pytest.approx(2 * values["samples_per_second"])
+    assert rate.read()["samples_per_second"] == 0
+
+
+@pytest.mark.gpu
+def test_a_step_on_the_gpu_gives_the_cpu_answer():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    network = small_network(device="cuda", channels_last=True)
+    on_gpu = network.to_cpu(network(network.to_device(images())))
+    assert torch.allclose(small_network()(images()), on_gpu, rtol=1e-2, atol=1e-3)

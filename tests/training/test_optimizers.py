@@ -1,0 +1,126 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from baryon.schemas import Train
+from baryon.training.optimizers import update_factory
+
+SETTINGS = {
+    "epochs": 1,
+    "steps": None,
+    "batch_size": 4,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "weight_decay": 0.0,
+    "momentum": 0.0,
+    "beta2": 0.999,
+    "nesterov": False,
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "step_epochs": 1,
+    "step_factor": 0.1,
+    "clip_norm": None,
+    "device": "cpu",
+    "precision": "fp32",
+    "channels_last": False,
+    "validate_every_epochs": 1,
+    "checkpoint_every_steps": 10,
+    "weights": "best",
+    "log_every_steps": 1,
+}
+
+
+def train(**changes) -> Train:
+    return Train(**SETTINGS | changes)
+
+
+def descend(settings, steps=5, total=5, per_epoch=5):
+    """The weight after each update of f(w) = w^2 / 2 from 1."""
+    weight = nn.Parameter(torch.ones(()))
+    update = update_factory(settings, total, per_epoch)([weight])
+    trace = []
+    for _ in range(steps):
+        (weight**2 / 2).backward()
+        update.apply()
+        trace.append(weight.item())
+    return trace
+
+
+def test_plain_descent():
+    assert descend(train()) == pytest.approx([0.9**n for n in range(1, 6)])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reference"),
+    [
+        ({"momentum": 0.9}, lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
+        (
+            {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+            lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=0.01, nesterov=True),
+        ),
+        (
+            {"optimizer": "adam", "momentum": 0.8, "beta2": 0.99},
+            lambda p: torch.optim.Adam(p, 0.1, (0.8, 0.99)),
+        ),
+        (
+            {"optimizer": "adamw", "momentum": 0.9, "weight_decay": 0.1},
+            lambda p: torch.optim.AdamW(p, 0.1, (0.9, 0.999), weight_decay=0.1),
+        ),
+    ],
+)
+def test_the_same_as_torch_by_hand(settings, reference):
+    weight = nn.Parameter(torch.ones(()))
+    optimizer = reference([weight])
+    trace = []
+    for _ in range(5):
+        (weight**2 / 2).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        trace.append(weight.item())
+    assert descend(train(**settings)) == pytest.approx(trace, rel=1e-5)
+
+
+def rates(**changes):
+    """The rate of each of ten updates in two epochs of five, from the descent itself."""
+    trace = [1.0, *descend(train(**changes), steps=10, total=10, per_epoch=5)]
+    return [(before - after) / before for before, after in pairwise(trace)]
+
+
+def test_schedules():
+    assert rates() == pytest.approx([0.1] * 10)
+    assert rates(schedule="linear") == pytest.approx(
+        [0.1 * (1 - n / 10) for n in range(10)], rel=1e-3
+    )
+    assert rates(schedule="step") == pytest.approx([0.1] * 5 + [0.01] * 5, rel=1e-3)
+    cosine = rates(schedule="cosine")
+    assert cosine[0] == pytest.approx(0.1)
+    assert cosine[5] == pytest.approx(0.05, rel=1e-3)
+    assert sorted(cosine, reverse=True) == cosine
+    warm = rates(warmup_steps=4)
+    assert warm == pytest.approx([0.025, 0.05, 0.075, 0.1, *[0.1] * 6], rel=1e-3)
+
+
+def test_gradients_are_clipped():
+    weight = nn.Parameter(torch.tensor([30.0, 40.0]))
+    update = update_factory(train(clip_norm=1.0), 1, 1)([weight])
+    (weight**2 / 2).sum().backward()
+    update.apply()
+    assert weight.tolist() == pytest.approx([30 - 0.06, 40 - 0.08])
+
+
+def test_an_update_goes_on_from_its_state():
+    settings = train(optimizer="adam", momentum=0.9, schedule="linear")
+    whole = descend(settings, steps=5, total=10, per_epoch=10)
+    weight = nn.Parameter(torch.ones(()))
+    make = update_factory(settings, 10, 10)
+    update = make([weight])
+    for step in range(5):
+        if step == 2:
+            state = update.state_dict()
+            update = make([weight])
+            update.load_state_dict(state)
+        (weight**2 / 2).backward()
+        update.apply()
+    assert weight.item() == whole[-1]

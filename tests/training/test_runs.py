@@ -1,0 +1,261 @@
+"""Whole runs on the command line: what they leave, and what happens when they are stopped."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+
+BARYON = Path(sys.executable).parent / "baryon"
+
+
+def run_directory(folder: Path) -> Path:
+    return (folder / "runs" / "latest").resolve()
+
+
+def weights(run: Path, name="last.pt"):
+    return torch.load(run / "checkpoints" / name, weights_only=True)["model"]
+
+
+def same(one, other) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def records(run: Path):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def error_line(done) -> str:
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+@pytest.fixture
+def start(tmp_path, environment, hep_files):
+    """Start a long run; give the process when it has logged some steps."""
+
+    def begin(*arguments: str, steps: int = 5) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [BARYON, "train", *hep_files, "train.epochs=200", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            log = run_directory(tmp_path) / "metrics.jsonl"
+            if log.is_file() and log.read_text().count("\n") >= steps:
+                return process
+            time.sleep(0.05)
+        raise AssertionError(process.communicate()[1])
+
+    return begin
+
+
+def test_a_run_leaves_all_it_promises(baryon, hep_files, tmp_path):
+    done = baryon("train", *hep_files, "train.epochs=2")
+    assert done.returncode == 0, done.stderr
+    run = run_directory(tmp_path)
+    left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
+    assert left >= {
+        "config.yaml",
+        "versions.json",
+        "metrics.jsonl",
+        "metrics.json",
+        "report.html",
+        "checkpoints/last.pt",
+        "checkpoints/best.pt",
+        "figures/roc.png",
+        "figures/roc.svg",
+    }
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics.keys() >= {
+        "auc",
+        "signal_efficiency",
+        "cuts_signal_efficiency",
+        "cuts_false_positive_rate",
+        "efficiency_ratio",
+        "efficiency_ratio_error",
+    }
+    assert f"report: {run}/report.html" in done.stdout
+    train = [record for record in records(run) if record["kind"] == "train"]
+    assert [record["step"] for record in train] == list(range(1, 13))
+    assert train[0].keys() >= {"loss", "cross_entropy", "samples_per_second", "tflops_per_second"}
+    assert [r["epoch"] for r in records(run) if r["kind"] == "validation"] == [1, 2]
+
+
+def test_a_network_learns_what_can_be_learnt(baryon, hep_files, tmp_path):
+    baryon("train", *hep_files, "train.epochs=12")
+    metrics = json.loads((run_directory(tmp_path) / "metrics.json").read_text())
+    assert metrics["auc"] > 0.95
+
+
+def test_the_same_seed_gives_the_same_weights(baryon, hep_files, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        baryon("train", *hep_files, "train.steps=5", f"run.name={name}", f"seed={seed}")
+    a, b, c = (weights(tmp_path / "runs" / name) for name in "abc")
+    assert same(a, b)
+    assert not same(a, c)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_a_checkpoint(start, tmp_path, number, code):
+    process = start()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    run = run_directory(tmp_path)
+    step = torch.load(run / "checkpoints" / "last.pt", weights_only=True)["step"]
+    assert records(run)[-1]["kind"] == "stopped"
+    assert f"stopped by {number.name} after step {step} of 1200" in out
+    assert f"baryon resume run={run}" in out.replace("runs/latest", str(run))
+    assert not (run / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_resumed_run_ends_with_the_same_weights(start, baryon, hep_files, tmp_path, number):
+    dropout = "model.dropout=0.3"
+    end = ["train.steps=40", "train.checkpoint_every_steps=3"]
+    baryon("train", *hep_files, "train.epochs=200", dropout, *end, "run.name=whole")
+    process = start(dropout, *end, "run.name=cut", steps=10)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    run = tmp_path / "runs" / "cut"
+    assert not (run / "metrics.json").exists()
+    done = baryon("resume", f"run={run}")
+    assert done.returncode == 0, done.stderr
+    assert same(weights(run), weights(tmp_path / "runs" / "whole"))
+    assert same(weights(run, "best.pt"), weights(tmp_path / "runs" / "whole", "best.pt"))
+    steps = [record["step"] for record in records(run) if record["kind"] == "train"]
+    assert steps == list(range(1, 41))
+
+
+def test_a_finished_run_is_left_alone(baryon, hep_files, tmp_path):
+    baryon("train", *hep_files, "train.steps=2", "run.name=one")
+    before = (tmp_path / "runs/one/metrics.json").read_bytes()
+    again = baryon("train", *hep_files, "train.steps=2", "run.name=one")
+    assert "runs/one exists already" in error_line(again)
+    assert "has finished" in error_line(baryon("resume", "run=runs/one"))
+    assert (tmp_path / "runs/one/metrics.json").read_bytes() == before
+
+
+def test_evaluate_repeats_the_answer_beside_it(baryon, hep_files, tmp_path):
+    baryon("train", *hep_files, "train.steps=4")
+    run = run_directory(tmp_path)
+    before = (run / "metrics.json").read_bytes()
+    done = baryon("evaluate", "run=runs/latest")
+    assert done.returncode == 0, done.stderr
+    (evaluation,) = (run / "evaluations").iterdir()
+    assert (evaluation / "metrics.json").read_bytes() == before
+    assert (evaluation / "report.html").is_file()
+    other = baryon("evaluate", "run=runs/latest", "split=val", "weights=last")
+    assert other.returncode == 0, other.stderr
+    assert len(list((run / "evaluations").iterdir())) == 2
+    assert (run / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run=nowhere"], "run=nowhere is no run: it has no config.yaml"),
+        (["split=test"], "give run=<run>"),
+        (["runs/latest"], "'runs/latest' is no key=value"),
+        (["run=runs/latest", "split=other"], "the dataset has no split 'other'"),
+        (["run=runs/latest", "weights=old"], "weights=old is not known; there is: best, last"),
+        (["run=runs/latest", "model.filtrs=3"], "model has no key 'filtrs'; did you mean"),
+        (["run=runs/latest", "model.filters=9"], "does not fit the model of this config"),
+    ],
+)
+def test_wrong_arguments_of_evaluate(baryon, finished_run, arguments, message):
+    assert message in error_line(baryon("evaluate", *arguments, cwd=finished_run))
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory, hep_files, cache):
+    folder = tmp_path_factory.mktemp("finished")
+    subprocess.run(
+        [BARYON, "train", *hep_files, "train.steps=2"],
+        cwd=folder,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+def test_a_run_without_validation_uses_its_last_weights(baryon, hep_files, tmp_path):
+    done = baryon("train", *hep_files, "train.steps=3", "dataset.val=null")
+    assert done.returncode == 0, done.stderr
+    assert not (run_directory(tmp_path) / "checkpoints" / "best.pt").exists()
+    assert baryon("evaluate", "run=runs/latest").returncode == 0
+
+
+def test_a_run_with_training_data_alone_says_so(baryon, hep_files):
+    done = baryon("train", *hep_files, "train.steps=3", "dataset.val=null", "dataset.test=null")
+    assert done.returncode == 0, done.stderr
+    assert "evaluated on the training split itself" in done.stdout
+
+
+def test_a_loss_that_is_no_number_stops_the_run(baryon, hep_files):
+    done = baryon("train", *hep_files, "train.optimizer=sgd", "train.learning_rate=1e30")
+    line = error_line(done)
+    assert "the loss became nan between steps" in line
+    assert "lower train.learning_rate" in line
+
+
+@pytest.mark.parametrize("root", ["file", "file/below"])
+def test_a_place_where_nothing_can_be_written(baryon, hep_files, tmp_path, root):
+    (tmp_path / "file").write_text("in the way")
+    line = error_line(baryon("train", *hep_files, f"run.root={root}"))
+    assert f"cannot write {root}" in line
+
+
+def test_a_folder_of_another_owner(baryon, hep_files, tmp_path, environment):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    assert "cannot write locked" in error_line(baryon("train", *hep_files, "run.root=locked"))
+
+
+def test_without_room_for_a_checkpoint(baryon, hep_files, tmp_path):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    line = error_line(baryon("train", *hep_files, "train.steps=2", preexec_fn=limit))
+    assert "checkpoints/" in line
+    assert "cannot write" in line
+    assert "make room" in line
+
+
+def test_bad_data_is_found_before_a_run_is_made(baryon, hep_files, tmp_path):
+    (tmp_path / "bad.h5").write_bytes(b"no HDF5")
+    line = error_line(baryon("train", *hep_files, "dataset.test=bad.h5"))
+    assert "bad.h5 cannot be read as HDF5" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_schedules_clipping_and_precision_train(baryon, hep_files):
+    done = baryon(
+        "train",
+        *hep_files,
+        "train.epochs=1",
+        "train.schedule=cosine",
+        "train.warmup_steps=2",
+        "train.clip_norm=1.0",
+        "train.precision=bf16",
+        "loss.weighting=log",
+    )
+    assert done.returncode == 0, done.stderr
