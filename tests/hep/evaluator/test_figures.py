@@ -7,6 +7,8 @@ import torch
 
 from baryon_hep.evaluator.hep_roc import HepRoc
 
+pytestmark = pytest.mark.slow
+
 
 def figures(n=3000, psr=lambda latent, label: latent > 2.5, score=lambda x: x, size=8, **options):
     rng = np.random.default_rng(0)
@@ -20,7 +22,7 @@ def figures(n=3000, psr=lambda latent, label: latent > 2.5, score=lambda x: x, s
         "psr": torch.tensor(psr(latent, label)),
     }
     defaults = {"bootstrap": 20, "seed": 0, "minimum_effective_background": 100}
-    images = {"example_images": 3, "image_rows": "phi", "eta_max": 5.0}
+    images = {"example_images": 3, "image_rows": "phi", "eta_max": None}
     evaluator = HepRoc(**{**defaults, **images, **options})
     latent = torch.tensor(score(latent))
     evaluator.update(torch.stack([-latent, latent], dim=1), batch)
@@ -77,6 +79,15 @@ def test_the_images(size):
     }
     cells = panels[0].images[0].get_array().shape
     assert cells == ((56, 56) if size == 224 else (size, size))
+
+
+@pytest.mark.parametrize(
+    ("size", "eta_max", "reach"), [(64, None, 2.5), (224, None, 5.0), (64, 4.0, 4.0)]
+)
+def test_how_far_eta_reaches(size, eta_max, reach):
+    panel = figures(n=100, size=size, eta_max=eta_max)["events"].axes[0]
+    assert panel.get_xlim() == (-reach, reach)
+    assert panel.get_ylim() == pytest.approx((-np.pi, np.pi))
 
 
 def test_images_with_eta_rows_are_turned():

@@ -15,7 +15,7 @@ OPTIONS = {
     "minimum_effective_background": 100,
     "example_images": 0,
     "image_rows": "phi",
-    "eta_max": 5.0,
+    "eta_max": None,
 }
 METRICS = {
     "auc",

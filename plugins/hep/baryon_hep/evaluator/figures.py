@@ -30,6 +30,8 @@ _STYLE = {
     "ytick.minor.size": 4,
     "xtick.major.size": 8,
     "xtick.minor.size": 4,
+    "lines.markersize": 6,
+    "errorbar.capsize": 2,
     "legend.borderpad": 0.2,
     "legend.fontsize": 10,
     "figure.dpi": 150,
@@ -38,7 +40,7 @@ _STYLE = {
 
 
 def figures(
-    results: Results, images: Mapping[int, Images], image_rows: str, eta_max: float
+    results: Results, images: Mapping[int, Images], image_rows: str, eta_max: float | None
 ) -> dict[str, Figure]:
     """The curve, the scores, and the images, if any were asked for."""
     with rc_context(_STYLE):

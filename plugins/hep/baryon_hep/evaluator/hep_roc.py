@@ -32,7 +32,7 @@ class HepRoc:
         minimum_effective_background: float,
         example_images: int,
         image_rows: Literal["phi", "eta"],
-        eta_max: float,
+        eta_max: float | None,
     ) -> None:
         _at_least("bootstrap", bootstrap, 2)
         _at_least("seed", seed, 0)

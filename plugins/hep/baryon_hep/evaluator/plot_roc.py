@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from baryon_hep.evaluator.comparison import Comparison
 from baryon_hep.evaluator.palette import CUTS, MUTED, NETWORK
 from baryon_hep.evaluator.results import Results
-from baryon_hep.evaluator.roc import Roc, area, area_error, at_tpr
+from baryon_hep.evaluator.roc import Roc, area, area_error
 from baryon_hep.evaluator.rounding import short, with_error
 
 _POINTS = 500
-_LOWEST_POWER = -12
 
 
 def draw_roc(results: Results) -> Figure:
@@ -36,13 +35,9 @@ def draw_roc(results: Results) -> Figure:
 
 
 def _floor(results: Results) -> float:
-    """A power of ten below the points that matter."""
-    shown = [results.fpr_limit, at_tpr(results.roc, 0.3).fpr]
-    if results.comparison:
-        cuts = results.comparison.cuts_background
-        shown += [cuts.value / 3, cuts.value - cuts.error]
-    least = min(value for value in shown if value > 0)
-    return 10.0 ** max(_LOWEST_POWER, math.floor(math.log10(least)))
+    """A power of ten well below the working point."""
+    cuts = results.comparison.cuts_background.value if results.comparison else 0.0
+    return 10.0 ** math.floor(math.log10((cuts or results.fpr_limit) / 30))
 
 
 def _draw_curve(axes: Axes, results: Results, floor: float) -> None:

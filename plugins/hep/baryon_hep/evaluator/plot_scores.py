@@ -13,13 +13,16 @@ from baryon_hep.evaluator.events import Events
 from baryon_hep.evaluator.palette import BACKGROUND, MUTED, SIGNAL
 from baryon_hep.evaluator.results import Results
 
-_BINS = 60
+_BINS = 20, 60  # fewest and most
 _DECADES = 8
+_WIDE = 14.0  # a span of log-odds in which ticks for 0.1, 0.5 and 0.9 would run together
 _PROBABILITIES = {
     "$10^{-6}$": 1e-6,
     "$10^{-4}$": 1e-4,
     "0.01": 0.01,
+    "0.1": 0.1,
     "0.5": 0.5,
+    "0.9": 0.9,
     "0.99": 0.99,
     "$1-10^{-4}$": 1 - 1e-4,
     "$1-10^{-6}$": 1 - 1e-6,
@@ -43,14 +46,15 @@ def draw_scores(results: Results) -> Figure:
     axes.set_ylabel("Share of weight per unit of log-odds")
     _draw_threshold(axes, results)
     _add_probabilities(axes)
-    figure.legend(loc="outside upper left", ncols=3)
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 
 def _edges(score: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = float(score.min()), float(score.max())
     margin = 0.02 * (high - low) or 1.0
-    return np.linspace(low - margin, high + margin, _BINS + 1)
+    bins = int(np.clip(np.sqrt(len(score)), *_BINS))
+    return np.linspace(low - margin, high + margin, bins + 1)
 
 
 def _density(
@@ -95,6 +99,8 @@ def _add_probabilities(axes: Axes) -> None:
     low, high = axes.get_xlim()
     odds = {text: np.log(p / (1 - p)) for text, p in _PROBABILITIES.items()}
     shown = {text: value for text, value in odds.items() if low < value < high}
+    if high - low > _WIDE:
+        shown = {text: value for text, value in shown.items() if text not in ("0.1", "0.9")}
     axes.tick_params(axis="x", which="both", top=False)
     top = axes.secondary_xaxis("top")
     top.set_xticks(list(shown.values()), list(shown))
