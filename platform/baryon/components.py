@@ -39,7 +39,10 @@ def check_arguments(
     arguments: Mapping[str, Any],
     runtime: Collection[str],
 ) -> None:
-    """Raise `BaryonError` unless `arguments` are just what `factory` takes beside `runtime`."""
+    """Raise `BaryonError` unless `arguments` are just what `factory` takes beside `runtime`.
+
+    A value that the option leaves open, `???`, fits.
+    """
     parameters = configurable(factory, runtime)
     for key in arguments:
         if key not in parameters:
@@ -48,7 +51,8 @@ def check_arguments(
         if key not in arguments and parameter.default is parameter.empty:
             raise BaryonError(f"{owner} needs {key!r}: add it to the option's YAML")
     for key, value in arguments.items():
-        _check_type(f"{owner}: {key}", factory, parameters[key], value)
+        if value != "???":
+            _check_type(f"{owner}: {key}", factory, parameters[key], value)
 
 
 def configurable(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from baryon.schemas import Data, Run, Train
 
 PRIMARY_CONFIG = "pkg://baryon_conf"
+WRONG_USAGE = ("Config group override must", "Only one of --")
+"""How Hydra's errors about `model=null` and `-m --cfg job` start, which are plain ValueErrors."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,20 @@ def compose(
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
-    _register(plugins)
+    register(plugins)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through, to be said in our own words
-    sys.argv = [sys.argv[0], *_with_sweep_folder(arguments)]
+    sys.argv = [sys.argv[0], *_for_hydra(arguments)]
     main = hydra.main(version_base="1.3", config_path=PRIMARY_CONFIG, config_name=config_name)
     failures: list[BaryonError] = []
     try:
         main(task if _sweeps(arguments) else _keeping(task, failures))()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise BaryonError(one_line(error)) from error
+    except ValueError as error:
+        if not str(error).startswith(WRONG_USAGE):
+            raise
         raise BaryonError(one_line(error)) from error
     for failure in failures:
         raise failure
@@ -92,7 +99,7 @@ def _keeping(
     return keep
 
 
-def _register(plugins: Plugins) -> None:
+def register(plugins: Plugins) -> None:
     """Put the plugins' conf folders behind the primary config, and the host's schemas."""
     from hydra.core.config_search_path import ConfigSearchPath
     from hydra.core.config_store import ConfigStore
@@ -111,12 +118,21 @@ def _register(plugins: Plugins) -> None:
     ConfigStore.instance().store(name="baryon_schema", node=Root)
 
 
-def _with_sweep_folder(arguments: Sequence[str]) -> list[str]:
+def _for_hydra(arguments: Sequence[str]) -> list[str]:
+    """Flags before overrides: Hydra's parser takes no overrides on both sides of a flag."""
+    return sorted([*arguments, *_sweep_folder(arguments)], key=_is_override)
+
+
+def _is_override(argument: str) -> bool:
+    return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
+
+
+def _sweep_folder(arguments: Sequence[str]) -> list[str]:
     """Two sweeps started in the same second must not share a folder; Hydra's default lets them."""
     given = any(argument.startswith("hydra.sweep.dir=") for argument in arguments)
     if given or not _sweeps(arguments):
-        return list(arguments)
-    return [*arguments, f"hydra.sweep.dir=${{run.root}}/sweep-{unique_name()}"]
+        return []
+    return [f"hydra.sweep.dir=${{run.root}}/sweep-{unique_name()}"]
 
 
 def _sweeps(arguments: Sequence[str]) -> bool:
@@ -138,14 +154,14 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    missing = sorted(OmegaConf.missing_keys(composed))
-    if missing:
-        keys = ", ".join(missing)
-        raise BaryonError(f"no value for {keys}: give it as {missing[0]}=<value>")
     try:
+        missing = sorted(OmegaConf.missing_keys(composed))
         values: Any = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
         raise BaryonError(one_line(error)) from error
+    if missing:
+        keys = ", ".join(missing)
+        raise BaryonError(f"no value for {keys}: give it as {missing[0]}=<value>")
     return dict(values)
 
 
@@ -202,6 +218,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Config:
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     if not path.is_file():
         raise BaryonError(f"{path.parent} is no run: it has no {path.name}")
@@ -210,18 +227,28 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Config:
         OmegaConf.set_struct(frozen, True)
         changed = OmegaConf.merge(frozen, OmegaConf.from_dotlist(list(overrides)))
         values: Any = OmegaConf.to_container(changed)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, YAMLError) as error:
         raise BaryonError(one_line(error)) from error
     return thaw(values)
 
 
 def one_line(error: Exception) -> str:
     """What Hydra or OmegaConf has to say, in one line of ours."""
-    for explain in (_unknown_option, _unchosen, _unknown_key, _wrong_value):
+    for explain in (_unreadable, _unknown_option, _unchosen, _unknown_key, _wrong_value):
         text = explain(error)
         if text:
             return text
     return " ".join(str(error).split())
+
+
+def _unreadable(error: BaseException) -> str:
+    from hydra.errors import OverrideParseException
+
+    if not isinstance(error, OverrideParseException):
+        return ""
+    lines = error.message.splitlines()
+    reason = " ".join(line for line in lines if not line.startswith(("Error parsing", "See http")))
+    return f"cannot read {error.override!r}: {reason}"
 
 
 def _unknown_option(error: BaseException) -> str:
@@ -231,6 +258,8 @@ def _unknown_option(error: BaseException) -> str:
     if not isinstance(error, MissingConfigException) or not wanted:
         return ""
     group, _, name = wanted.rpartition("/")
+    if not group:
+        return f"no config {name!r}"
     return f"no option {group}={name}; {one_of(error.options or (), name)}"
 
 

@@ -19,3 +19,8 @@ def one_of(names: Iterable[str], wrong: str = "") -> str:
     near = difflib.get_close_matches(wrong, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}there is: {', '.join(known)}"
+
+
+def told(error: Exception) -> str:
+    """Another's error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

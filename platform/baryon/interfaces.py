@@ -202,6 +202,7 @@ class Evaluation:
     """Figures by the field's names; written to `metrics.json`."""
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    """By file name; a figure's label (`Figure.set_label`) becomes its caption in the report."""
     warnings: Sequence[str] = ()
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import pluggy
 
 from baryon import hookspecs
-from baryon.errors import BaryonError, one_of
+from baryon.errors import BaryonError, one_of, told
 
 ENTRY_POINT_GROUP = "baryon"
 
@@ -55,9 +55,7 @@ def load_target(owner: str, target: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        raise BaryonError(
-            f"{owner} failed to import {module_name}: {type(error).__name__}: {error}"
-        ) from error
+        raise BaryonError(f"{owner} failed to import {module_name}: {told(error)}") from error
     if not hasattr(module, attribute):
         raise BaryonError(
             f"{owner} points to {target!r}, but {module_name} has no {attribute!r}: correct the "
@@ -187,8 +185,8 @@ def _import(point: EntryPoint, plugin: Plugin) -> ModuleType:
     except Exception as error:  # a stranger's module may raise anything
         raise BaryonError(
             f"plugin {plugin.name!r} ({plugin.distribution} {plugin.version}) failed to import "
-            f"{point.value}: {type(error).__name__}: {' '.join(str(error).split())}; "
-            f"repair it, or block it with BARYON_DISABLE={plugin.name}"
+            f"{point.value}: {told(error)}; repair it, or block it with "
+            f"BARYON_DISABLE={plugin.name}"
         ) from error
     if not isinstance(module, ModuleType):
         raise BaryonError(
@@ -215,13 +213,18 @@ def _components(module: ModuleType, plugin: Plugin) -> list[Component]:
 
 
 def _targets(manager: pluggy.PluginManager, hook: str, plugin: Plugin) -> list[tuple[str, Any]]:
-    try:
-        return [item for targets in getattr(manager.hook, hook)() for item in targets.items()]
-    except Exception as error:  # a stranger's hook may raise anything
-        raise BaryonError(
-            f"hook {hook!r} of plugin {plugin.name!r} ({plugin.distribution}) failed: "
-            f"{type(error).__name__}: {error}; it must return a mapping name -> 'module:factory'"
-        ) from error
+    who = f"hook {hook!r} of plugin {plugin.name!r} ({plugin.distribution})"
+    must = "it must return a mapping name -> 'module:factory'"
+    found: list[tuple[str, Any]] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():  # a call would drop None
+        try:
+            targets = implementation.function()
+        except Exception as error:  # a stranger's hook may raise anything
+            raise BaryonError(f"{who} failed: {told(error)}; {must}") from error
+        if not isinstance(targets, Mapping):
+            raise BaryonError(f"{who} returned {targets!r}; {must}")
+        found += targets.items()
+    return found
 
 
 def _wrong_hook(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +18,12 @@ NOT_LOSSES = {"kind", "step", "epoch", "seconds", "samples_per_second", "tflops_
 
 def save(figures: Mapping[str, Figure], folder: Path) -> None:
     """Each as `<name>.png` and `<name>.svg`."""
+    if figures:
+        folder.mkdir(exist_ok=True)
     for name, figure in figures.items():
         for form in ("png", "svg"):
             with replacing(folder / f"{name}.{form}") as temporary:
                 figure.savefig(temporary, format=form, dpi=DOTS_PER_INCH)
-
-
-def as_png(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    return buffer.getvalue()
 
 
 def curves(records: Sequence[Record]) -> Figure:
@@ -37,6 +31,7 @@ def curves(records: Sequence[Record]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure.set_label("Loss of training and validation, and the rate of training, by step")
     losses, rate = figure.subplots(1, 2)
     for kind, style in (("train", "-"), ("validation", "o--")):
         chosen = [record for record in records if record["kind"] == kind]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon.config import Config
 from baryon.files import write_text
 from baryon.interfaces import Evaluation
-from baryon.reporting import figures
 from baryon.reporting.metrics_log import Record
 from baryon.reporting.run_directory import RunDirectory
 
@@ -23,25 +23,23 @@ def write(
     versions: Mapping[str, Any],
     evaluation: Evaluation,
     split: str,
+    figures: Mapping[str, Figure],
     records: list[Record],
 ) -> None:
-    """Write the page; pictures and styles lie inside it."""
+    """Write the page; pictures (from the run's `figures/`) and styles lie inside it."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("baryon.reporting", "."), autoescape=True, undefined=StrictUndefined
     )
     environment.filters["cell"] = cell
-    shown = dict(evaluation.figures)
-    if records:
-        shown["training"] = figures.curves(records)
     page = environment.get_template("report.html.j2").render(
         name=run.path.name,
         choices=config.choices,
         digest=config.digest,
         evaluation=evaluation,
         split=split,
-        pictures={name: _embedded(figure) for name, figure in shown.items()},
+        pictures=[_picture(name, figure, run.figures) for name, figure in figures.items()],
         training=_last(records, "train"),
         config=_flat(config.values),
         versions=_flat(versions),
@@ -54,8 +52,11 @@ def cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _embedded(figure: Figure) -> str:
-    return "data:image/png;base64," + base64.b64encode(figures.as_png(figure)).decode()
+def _picture(name: str, figure: Figure, folder: Path) -> dict[str, str]:
+    """Source and caption of a saved figure; its label says what it shows."""
+    data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
+    caption = str(figure.get_label()) or name.replace("_", " ")
+    return {"source": f"data:image/png;base64,{data}", "caption": caption}
 
 
 def _last(records: list[Record], kind: str) -> Record | None:

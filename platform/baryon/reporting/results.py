@@ -22,22 +22,26 @@ def write_results(
 ) -> None:
     """Figures, report, then `metrics.json`, which marks the run as finished."""
     records = MetricsLog(run.log).read()
-    figures.save(evaluation.figures, run.figures)
-    report.write(run, config, versions, evaluation, split, records)
+    shown = dict(evaluation.figures)
+    if records:
+        shown["training"] = figures.curves(records)
+    figures.save(shown, run.figures)
+    report.write(run, config, versions, evaluation, split, shown, records)
     write_json(run.metrics, evaluation.metrics)
 
 
 def show_results(run: RunDirectory, evaluation: Evaluation) -> None:
     """The tables, the answer, the warnings, and where the report lies."""
     for table in evaluation.tables.values():
-        _show_table(table)
+        show_table(table)
     say(evaluation.summary)
     for text in evaluation.warnings:
         warn(text)
     say(f"report: {run.report}")
 
 
-def _show_table(table: Table) -> None:
+def show_table(table: Table) -> None:
+    """One table on the terminal."""
     from rich import table as rich_table
 
     shown = rich_table.Table(*map(str, table.columns), title=table.caption, title_justify="left")

@@ -54,10 +54,14 @@ def create(run: Run, label: str, job: Path | None) -> RunDirectory:
 
     Raises `BaryonError` if a run of the name given exists, or the place is not writable.
     """
-    path = _make(job or Path(run.root) / (run.name or f"{unique_name()}-{label}"))
-    directory = RunDirectory(path)
-    for folder in (directory.checkpoints, directory.figures):
-        _make(folder)
+    path = job or Path(run.root) / (run.name or f"{unique_name()}-{label}")
+    if path.is_dir() and any(path.iterdir()):
+        raise BaryonError(
+            f"{path} exists already: go on with it by `baryon resume run={path}`, or choose "
+            "another run.name"
+        )
+    directory = RunDirectory(_make(path))
+    _make(directory.checkpoints)
     if job is None:
         _point_latest_to(path)
     return directory
@@ -65,13 +69,7 @@ def create(run: Run, label: str, job: Path | None) -> RunDirectory:
 
 def _make(path: Path) -> Path:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(exist_ok=path.is_dir() and not any(path.iterdir()))
-    except FileExistsError:
-        raise BaryonError(
-            f"{path} exists already: go on with it by `baryon resume run={path}`, or choose "
-            "another run.name"
-        ) from None
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BaryonError(cannot_write(path, error)) from error
     return path

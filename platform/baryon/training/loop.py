@@ -58,18 +58,25 @@ class Trainer:
 
     def fit(self) -> bool:
         """Train; False if it was stopped before the last step. Always ends with a checkpoint."""
+        for _ in self.steps():
+            if self._agreed_to_stop():
+                break
+        if self.step < self.total_steps:
+            if self._sums:
+                self._log_step()
+            self._checkpoint()
+            self._record("stopped", {})
+        return self.step == self.total_steps
+
+    def steps(self) -> Iterator[int]:
+        """Train step by step, giving the number of each when all that belongs to it is done."""
         epochs = -(-self.total_steps // self.steps_per_epoch)
         self.parts.network.model.train()
         with training_progress(self.step, self.total_steps, epochs) as self._progress:
             for batch in self._batches():
                 self._train_step(batch)
                 self._after_step()
-                if self._agreed_to_stop():
-                    break
-        if self.step < self.total_steps:
-            self._checkpoint()
-            self._record("stopped", {})
-        return self.step == self.total_steps
+                yield self.step
 
     def _batches(self) -> Iterator[Batch]:
         """Every batch from where the run stands to its last step."""
@@ -102,13 +109,13 @@ class Trainer:
 
     def _after_step(self) -> None:
         train = self.config.train
-        last = self.step == self.total_steps
-        ends_epoch = self.step % self.steps_per_epoch == 0
-        if self.step % train.log_every_steps == 0 or ends_epoch or last:
+        ends_epoch = self.step % self.steps_per_epoch == 0 or self.step == self.total_steps
+        saves = ends_epoch or self.step % train.checkpoint_every_steps == 0
+        if saves or self.step % train.log_every_steps == 0:
             self._log_step()
-        if ends_epoch or last:
+        if ends_epoch:
             self._end_epoch()
-        if ends_epoch or last or self.step % train.checkpoint_every_steps == 0:
+        if saves:
             self._checkpoint()
 
     def _log_step(self) -> None:
@@ -126,10 +133,16 @@ class Trainer:
         self._progress.update(self.step, self._epoch(), values)
 
     def _require_finite(self, loss: float, steps: int) -> None:
-        if not math.isfinite(loss):
+        """Raise `BaryonError` for a loss, or weights, from which no training goes on."""
+        first = self.step - steps + 1
+        bad = f"the loss became {loss}" if not math.isfinite(loss) else ""
+        for name, weight in self.parts.network.model.named_parameters():
+            if not bad and not torch.isfinite(weight).all():
+                bad = f"weights of {name} became infinite"
+        if bad:
             raise BaryonError(
-                f"the loss became {loss} between steps {self.step - steps + 1} and {self.step}: "
-                f"lower train.learning_rate or set train.clip_norm; {self._last_checkpoint()}"
+                f"{bad} between steps {first} and {self.step}: lower train.learning_rate or set "
+                f"train.clip_norm; {self._last_checkpoint()}"
             )
 
     def _last_checkpoint(self) -> str:

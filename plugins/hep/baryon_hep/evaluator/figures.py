@@ -38,6 +38,12 @@ _STYLE = {
     "hatch.linewidth": 0.6,
 }
 
+_LABELS = {
+    "roc": "ROC curve: background efficiency against signal efficiency, with the cuts' point",
+    "scores": "Weighted score distributions of signal and background",
+    "events": "Example images of both classes: calorimeter energy over eta and phi",
+}
+
 
 def figures(
     results: Results, images: Mapping[int, Images], image_rows: str, eta_max: float | None
@@ -47,7 +53,8 @@ def figures(
         drawn = {"roc": draw_roc(results), "scores": draw_scores(results)}
         if any(images.values()):
             drawn["events"] = draw_images(results, images, image_rows, eta_max)
-        for figure in drawn.values():
+        for name, figure in drawn.items():
+            figure.set_label(_LABELS[name])
             # Ticks take their style from the context in which they are first laid out.
             figure.draw_without_rendering()
     return drawn

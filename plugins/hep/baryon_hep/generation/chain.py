@@ -13,7 +13,7 @@ from baryon_hep.generation.jets import large_radius_jets
 from baryon_hep.generation.parts import Part, Tally
 from baryon_hep.generation.selection import in_signal_region, passes_preselection
 
-BATCH = 100
+BATCH = 50
 """Events between two looks at how many have passed."""
 
 
@@ -29,7 +29,7 @@ def generate_part(part: Part, seed: int, report: Callable[[int], None]) -> None:
     random = np.random.default_rng(detector_seed)
     hits, flags, trials, found = [], [], [], 0
     while found <= part.events:
-        passed, in_region, trial = _passing(generator, random, part.trimmed)
+        passed, in_region, trial = passing_events(generator, random, part.trimmed)
         hits.append(passed)
         flags.append(in_region)
         trials.append(trial)
@@ -42,7 +42,7 @@ def generate_part(part: Part, seed: int, report: Callable[[int], None]) -> None:
     parts.write(part.file, kept, np.concatenate(flags)[: part.events], tally)
 
 
-def _passing(
+def passing_events(
     generator: EventGenerator, random: np.random.Generator, trimmed: bool
 ) -> tuple[Hits, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Hits, signal-region flag and trial number of the events of a batch that pass."""

@@ -37,8 +37,8 @@ class Thresholds:
 
 
 # The pre-selection asks for 440 and 200 GeV within 2.0; what follows adds to a jet and moves it.
-AT_SHOWER_SCALE = Thresholds(leading=380.0, third=145.0, eta=2.4)
-AT_PARTON_LEVEL = Thresholds(leading=415.0, third=175.0, eta=2.3)
+AT_SHOWER_SCALE = Thresholds(leading=390.0, third=150.0, eta=2.4)
+AT_PARTON_LEVEL = Thresholds(leading=420.0, third=180.0, eta=2.3)
 
 
 def trial_counter(early_veto: bool) -> Any:

@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,25 @@ def writing(file: Path) -> Iterator[Path]:
             left_behind.unlink(missing_ok=True)
         yield temporary
         temporary.replace(file)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+    except (OSError, RuntimeError) as error:
+        number = _error_number(error)
+        if number is None:
+            raise
         raise BaryonError(
-            f"cannot write {file}: {reason}; make room or choose another generate.out, then run "
-            "the same command again: finished parts are kept"
+            f"cannot write {file}: {os.strerror(number)}; make room or choose another "
+            "generate.out, then run the same command again: finished parts are kept"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _error_number(error: OSError | RuntimeError) -> int | None:
+    """HDF5 tells of a disk that is full in words, if it is when a file is closed that it is."""
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    told = re.search(r"errno = (\d+)", str(error))
+    return int(told[1]) if told else None
 
 
 def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], record: Path) -> None:

@@ -67,6 +67,8 @@ def generate(
         part_events=part_events,
     )
     require_simulation()
+    if workers is not None and workers < 0:
+        raise BaryonError(f"generate.workers: {workers} is negative; null takes all cores")
     with _told_how_to_go_on():
         _generate(settings, Path(out), workers or len(os.sched_getaffinity(0)))
 

@@ -23,7 +23,8 @@ from baryon_hep.generation.parts import Part
 from baryon_hep.generation.splits import SplitFile, Stream
 
 IMAGES_PER_CHUNK = 16
-GZIP_LEVEL = 4
+GZIP_LEVEL = 6
+"""4 % smaller than 4 for 0.1 ms more an image; 9 takes six times as long for another 4 %."""
 BLOCK = 4 * IMAGES_PER_CHUNK
 """Images in memory at a time."""
 EVENT_NUMBERS = 10**12

@@ -8,6 +8,8 @@ worker behind when its parent is killed.
 import multiprocessing
 import os
 import signal
+import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeAlias
@@ -26,11 +28,11 @@ def run(work: Work, tasks: Sequence[Task], workers: int, report: Report) -> None
 
     Raises `BaryonError` raised by a task, and another one if a worker dies.
     """
-    pool = _Pool(work)
+    pool = _Pool(work, tasks)
     try:
-        for task in tasks[:workers]:
-            pool.start().send(task)
-        pool.follow(list(tasks[workers:]), report)
+        for _ in range(min(workers, len(tasks))):
+            pool.start()
+        pool.follow(report)
     finally:
         pool.stop()
 
@@ -38,33 +40,50 @@ def run(work: Work, tasks: Sequence[Task], workers: int, report: Report) -> None
 class _Pool:
     """Parent's side: a process and a connection for each worker."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, tasks: Sequence[Task]) -> None:
         self._work = work
-        self._workers: dict[Connection, Any] = {}
+        self._waiting = deque(tasks)
+        self._workers: dict[Any, Any] = {}
+        self._busy: set[Any] = set()
 
-    def start(self) -> Connection:
+    def start(self) -> None:
+        """One more worker, on the next task."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(self._work, theirs), daemon=True)
         process.start()
         theirs.close()
         self._workers[ours] = process
-        return ours
+        self._busy.add(ours)
+        self._hand_out(ours)
 
-    def follow(self, waiting: list[Task], report: Report) -> None:
-        busy = set(self._workers)
-        while busy:
-            for connection in wait(list(busy)):
-                assert isinstance(connection, Connection)
+    def follow(self, report: Report) -> None:
+        """Until all tasks are done."""
+        while self._busy:
+            for connection in wait(self._busy):
                 message = self._receive(connection)
-                if message != DONE:
-                    report(message)
-                elif waiting:
-                    connection.send(waiting.pop(0))
+                if message == DONE:
+                    self._hand_out(connection)
                 else:
-                    busy.discard(connection)
+                    report(message)
 
-    def _receive(self, connection: Connection) -> Any:
+    def stop(self) -> None:
+        """End the workers, whatever they are at."""
+        for connection, process in self._workers.items():
+            connection.close()
+            process.terminate()
+            process.join()
+
+    def _hand_out(self, connection: Any) -> None:
+        if not self._waiting:
+            self._busy.discard(connection)
+            return
+        try:
+            connection.send(self._waiting.popleft())
+        except ConnectionError:
+            raise self._death(connection) from None
+
+    def _receive(self, connection: Any) -> Any:
         try:
             message = connection.recv()
         except (EOFError, ConnectionError):
@@ -73,21 +92,15 @@ class _Pool:
             raise message
         return message
 
-    def _death(self, connection: Connection) -> BaryonError:
+    def _death(self, connection: Any) -> BaryonError:
         process = self._workers[connection]
         process.join()
         code = process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return BaryonError(
-            f"a worker process {how}, by hand or for want of memory; run the same command again, "
+            f"a worker process {how}, perhaps for want of memory; run the same command again, "
             "perhaps with fewer generate.workers: finished parts are kept"
         )
-
-    def stop(self) -> None:
-        for connection, process in self._workers.items():
-            connection.close()
-            process.terminate()
-            process.join()
 
 
 def _serve(work: Work, connection: Connection) -> None:
@@ -102,12 +115,20 @@ def _serve(work: Work, connection: Connection) -> None:
                 connection.send(DONE)
             except BaryonError as error:
                 connection.send(error)
+            except MemoryError:
+                connection.send(BaryonError("out of memory; try fewer generate.workers"))
     except (EOFError, ConnectionError):
         return
 
 
 def _silence() -> None:
-    """The simulation libraries write banners to file descriptor 1."""
+    """Keep from the terminal what is not for people.
+
+    The simulation libraries write banners to file descriptor 1; HDF5, when the disk is full,
+    complains of every open object in a hook, besides the exception.
+    """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
+    sys.unraisablehook = lambda _: None
+    sys.excepthook = lambda *_: None

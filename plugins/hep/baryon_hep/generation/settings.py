@@ -12,6 +12,8 @@ from baryon_hep.generation.slha import SIGNALS
 
 BEAM_ENERGY = 6500.0
 """GeV; no hard scattering can have a larger pT-hat."""
+HOPELESS = 250.0
+"""GeV; below it about one event in 20,000 passes the pre-selection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,12 @@ def _check_slices(edges: Sequence[float]) -> None:
     if edges[0] <= 0 or edges[-1] > BEAM_ENERGY:
         raise _refuse(
             "pt_hat_slices", f"{list(edges)} leaves the possible range, 0 to {BEAM_ENERGY:g} GeV"
+        )
+    if edges[1] <= HOPELESS:
+        raise _refuse(
+            "pt_hat_slices",
+            f"hardly an event of {edges[0]:g} to {edges[1]:g} GeV passes the pre-selection; "
+            f"let the lowest slice end above {HOPELESS:g}",
         )
 
 

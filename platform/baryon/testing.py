@@ -1,0 +1,139 @@
+"""The contract of a plugin as checks: call `check_plugin("<name>")` in a plugin's own test.
+
+A check raises `AssertionError` or `BaryonError` with one line: who breaks the contract, and how.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from baryon import config
+from baryon.components import check_arguments
+from baryon.errors import BaryonError
+from baryon.interfaces import RUNTIME_ARGUMENTS
+from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, host_conf, load_target
+from baryon.verbs.options_help import first_comment
+
+HEAVY = ("h5py", "matplotlib", "mpi4py", "torch")
+"""Modules that reading a plugin's hooks must not import: it is done at every start."""
+
+GENERATE = "generate"
+
+_READ_HOOKS = """
+import sys
+from baryon.plugins import discover
+discover()
+print(*sorted(set(sys.argv[1:]) & set(sys.modules)))
+"""
+
+
+def check_plugin(name: str) -> None:
+    """All that a plugin must be."""
+    plugins = discover()
+    plugin = healthy_plugin(name, plugins)
+    check_light(plugin, plugins)
+    for component in plugin.components:
+        check_factory(component)
+    for option in plugin.options:
+        check_comment(plugin, option)
+        if option.partition("/")[0] in (*KINDS, GENERATE):
+            check_option(plugin, option, plugins)
+
+
+def healthy_plugin(name: str, plugins: Plugins) -> Plugin:
+    """It is installed, its hooks can be read, and it clashes with no other."""
+    found = [plugin for plugin in plugins.all if plugin.name == name]
+    _require(found, f"no plugin {name!r} is installed: name it under the entry points `baryon`")
+    for problem in plugins.problems():
+        _require(found[0].error != problem and f"plugin {name!r}" not in problem, problem)
+    return found[0]
+
+
+def check_light(plugin: Plugin, plugins: Plugins) -> None:
+    """Reading its hooks in a fresh interpreter imports nothing of `HEAVY`."""
+    others = {other.name for other in plugins.all} - {plugin.name}
+    environment = {"BARYON_DISABLE": ",".join(others), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", _READ_HOOKS, *HEAVY]
+    imported = subprocess.run(  # noqa: S603
+        command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.split()
+    _require(
+        not imported,
+        f"plugin {plugin.name!r} imports {', '.join(imported)} with its hooks, which every start "
+        "waits for: import it in the components' modules",
+    )
+
+
+def check_factory(component: Component) -> None:
+    """It can be imported, has a docstring, and takes keyword-only arguments without defaults."""
+    factory = component.load()
+    who = f"{component.kind} {component.name!r} of plugin {component.plugin!r}"
+    _require(factory.__doc__, f"{who}: {component.target} has no docstring")
+    for name, parameter in inspect.signature(factory).parameters.items():
+        _require(
+            parameter.kind is parameter.KEYWORD_ONLY,
+            f"{who}: argument {name!r} of {component.target} must be keyword-only: put * before it",
+        )
+        _require(
+            parameter.default is parameter.empty,
+            f"{who}: argument {name!r} of {component.target} has a default: the YAML is its place",
+        )
+
+
+def check_comment(plugin: Plugin, option: str) -> None:
+    """Its YAML starts with a comment, which is its line in `baryon train --help`."""
+    path = plugin.conf / f"{option}.yaml" if plugin.conf else None
+    _require(
+        path and first_comment(path),
+        f"option {option} of plugin {plugin.name!r}: the first line of conf/{option}.yaml must be "
+        "a comment that says what it is",
+    )
+
+
+def check_option(plugin: Plugin, option: str, plugins: Plugins) -> None:
+    """Its keys are the arguments of the component's factory, and its values fit them."""
+    kind, _, name = option.partition("/")
+    owner = f"option {option} of plugin {plugin.name!r}"
+    values = composed(owner, kind, name, plugins)
+    factory = _factory(owner, kind, values.pop("name", name), plugins)
+    check_arguments(owner, factory, values, RUNTIME_ARGUMENTS.get(kind, ()))
+
+
+def _factory(owner: str, kind: str, name: str, plugins: Plugins) -> Callable[..., Any]:
+    factory: Callable[..., Any]
+    if kind != GENERATE:
+        factory = plugins.component(kind, name).load()
+        return factory
+    dataset = plugins.component("dataset", name).load()
+    _require(hasattr(dataset, "generator"), f"{owner}: dataset {name!r} names no generator")
+    factory = load_target(owner, dataset.generator)
+    return factory
+
+
+def composed(owner: str, kind: str, name: str, plugins: Plugins) -> dict[str, Any]:
+    """An option's keys and values when it is chosen alone, overlays merged."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    config.register(plugins)
+    primary = "data_generate" if kind == GENERATE else "config"
+    others = [] if kind == GENERATE else [f"~{other}" for other in KINDS if other != kind]
+    try:
+        with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
+            section = hydra.compose(primary, [f"{kind}={name}", *others])[kind]
+        values: Any = OmegaConf.to_container(section, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise BaryonError(f"{owner}: {config.one_line(error)}") from error
+    return dict(values)
+
+
+def _require(holds: object, fault: str) -> None:
+    if not holds:
+        raise AssertionError(fault)

@@ -1,0 +1,142 @@
+"""What the command line says, how fast, and what it leaves unimported."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from baryon.cli import VERBS
+from baryon.plugins import config_options, discover, host_conf
+
+QUICK = (["--help"], ["plugins"], ["train", "--help"])
+HEAVY = {"h5py", "matplotlib", "mpi4py", "torch"}
+
+
+@pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
+def test_answers_in_less_than_half_a_second(baryon, arguments):
+    def wall() -> float:
+        started = time.perf_counter()
+        assert baryon(*arguments).returncode == 0
+        return time.perf_counter() - started
+
+    assert min(wall() for _ in range(5)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [
+        (["--help"], HEAVY | {"hydra", "omegaconf", "numpy", "rich"}),
+        (["plugins"], HEAVY | {"hydra", "omegaconf", "numpy"}),
+        (["train", "--help"], HEAVY | {"hydra", "omegaconf", "numpy"}),
+        (["train", "experiment=hep_demo", "--cfg", "job"], HEAVY | {"numpy"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_imports_nothing_that_it_does_not_need(arguments, unwanted, environment, tmp_path):
+    code = (
+        "import json, sys; from baryon.cli import main; main(sys.argv[1:]);"
+        "print(); print(json.dumps(list(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "baryon.cli" in imported
+    assert imported & unwanted == set()
+
+
+def test_help_names_every_verb(baryon):
+    done = baryon("--help")
+    assert all(f"  {verb} " in done.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(baryon, verb):
+    done = baryon(verb, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: baryon {verb}")
+
+
+def test_no_verb_shows_the_help_and_fails(baryon):
+    done = baryon()
+    assert done.returncode == 2
+    assert done.stdout == baryon("--help").stdout
+
+
+def test_an_unknown_verb_is_wrong_usage(baryon):
+    done = baryon("trian")
+    assert (done.returncode, done.stdout) == (2, "")
+    verbs = ", ".join(sorted(VERBS))
+    assert (
+        done.stderr == f"baryon: error: no verb 'trian'; did you mean 'train'? there is: {verbs}\n"
+    )
+
+
+def test_version_is_the_installed_distributions(baryon):
+    versions = {plugin.version for plugin in discover().all if plugin.distribution == "baryon"}
+    assert {baryon("--version").stdout} == {f"baryon {version}\n" for version in versions}
+
+
+def test_plugins_lists_each_with_origin_components_and_health(baryon):
+    shown = baryon("plugins").stdout
+    for plugin in discover().all:
+        assert f"│ {plugin.name} " in shown
+        assert plugin.distribution in shown
+        assert all(component.name in shown for component in plugin.components)
+    assert shown.count(" ok ") == len(discover().all)
+
+
+def test_plugins_takes_no_other_argument(baryon):
+    done = baryon("plugins", "hep")
+    assert done.returncode == 1
+    assert done.stderr == "baryon: error: baryon plugins takes no argument 'hep'\n"
+
+
+def test_train_help_shows_every_option_of_every_group_with_its_owner_and_meaning(baryon):
+    shown = [line.split() for line in baryon("train", "--help").stdout.splitlines()]
+    rows = {(row[0], row[1]): row[2:] for row in shown if len(row) > 3}
+    folders = [(plugin.conf, plugin.name) for plugin in discover().all if plugin.conf]
+    options = [
+        (*option.split("/"), owner)
+        for folder, owner in [(host_conf(), "baryon"), *folders]
+        for option in config_options(folder)
+        if not option.startswith("generate/")
+    ]
+    assert len(options) > 5
+    for group, name, owner in options:
+        *meaning, last = rows[group, name]
+        assert meaning
+        assert last == owner
+
+
+def test_a_blocked_plugin_is_gone(baryon, environment):
+    done = baryon("plugins", env=environment | {"BARYON_DISABLE": "comm, hep"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "hep" not in done.stdout
+    assert "serial" not in done.stdout
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
+def test_a_reader_that_goes_away_is_no_traceback(environment, arguments, unbuffered):
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from baryon.cli import main; sys.exit(main())",
+            *arguments,
+        ],
+        env=environment | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.close()  # before a word is written, as `head` does after its last
+        assert process.stderr.read() == b""
+    assert process.returncode in (1, 141)

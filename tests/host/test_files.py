@@ -1,0 +1,122 @@
+"""A file is there whole or not at all."""
+
+import os
+import resource
+import signal
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from baryon.errors import BaryonError
+from baryon.files import replacing, write_text
+
+NOBODY = 65534
+
+
+def only(folder):
+    """The names in a folder: no temporary file stays behind."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_new_text_takes_the_place_of_the_old(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert only(tmp_path) == ["a.txt"]
+
+
+def test_until_the_block_ends_the_old_file_is_there(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_the_old_file_stays_when_the_block_fails(tmp_path, error):
+    def write():
+        with replacing(path) as temporary:
+            temporary.write_text("half of the new")
+            raise error
+
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(error):
+        write()
+    assert path.read_text() == "old"
+    assert only(tmp_path) == ["a.txt"]
+
+
+@pytest.fixture
+def small_files():
+    """Files may not grow beyond 4096 bytes, as on a full disk."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_the_old_file_stays_when_the_new_one_does_not_fit(tmp_path, small_files):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(BaryonError, match=r"^cannot write .*a\.txt: File too large; make room"):
+        write_text(path, "x" * 5000)
+    assert path.read_text() == "old"
+    assert only(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_one_line_and_the_old_file_stays(tmp_path):
+    def write():
+        with replacing(path) as temporary:
+            temporary.unlink()
+            temporary.symlink_to("/dev/full")
+            temporary.write_text("new")
+
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(BaryonError, match=r"^cannot write .*a\.txt: No space left on device; make"):
+        write()
+    assert path.read_text() == "old"
+    assert only(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(BaryonError, match=r"^cannot write .*: Not a directory; .* run\.root="):
+        write_text(tmp_path / "runs" / "a.txt", "new")
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(BaryonError, match=r"^cannot write .*: No such file or directory; "):
+        write_text(tmp_path / "runs" / "a.txt", "new")
+
+
+@pytest.fixture
+def read_only_folder():
+    """As nobody where the tests run as root, whom permissions do not bind."""
+    user = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        os.seteuid(user or NOBODY)
+        yield Path(folder)
+        os.seteuid(user)
+
+
+def test_a_read_only_folder_is_one_line(read_only_folder):
+    with pytest.raises(BaryonError, match=r"^cannot write .*: Permission denied; "):
+        write_text(read_only_folder / "a.txt", "new")
+
+
+def test_others_may_read_it_as_the_umask_says(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "new")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
