@@ -64,6 +64,7 @@ def hep_files(tmp_path_factory) -> list[str]:
         "train.batch_size=16",
         "train.log_every_steps=1",
         "evaluator.bootstrap=20",
+        "evaluator.example_images=0",
         *(f"dataset.{name}={path}" for name, path in paths.items()),
     ]
 

@@ -234,11 +234,17 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 def one_line(error: Exception) -> str:
     """What Hydra or OmegaConf has to say, in one line of ours."""
-    for explain in (_unreadable, _unknown_option, _unchosen, _unknown_key, _wrong_value):
+    for explain in (_unnamed, _unreadable, _unknown_option, _unchosen, _unknown_key, _wrong_value):
         text = explain(error)
         if text:
             return text
     return " ".join(str(error).split())
+
+
+def _unnamed(error: BaseException) -> str:
+    if not str(error).startswith(WRONG_USAGE[0]):
+        return ""
+    return "an option is chosen by its name, as in model=<name>, not by null or a number"
 
 
 def _unreadable(error: BaseException) -> str:

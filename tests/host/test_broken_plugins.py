@@ -43,9 +43,7 @@ DISTRIBUTIONS = {
         "arguing": _hook("def baryon_models(config):\n    return {}"),
         "bare": {"__init__.py": MODEL_HOOK % "bare_mlp"},
         "drifted": _model("drifted_mlp", "# Drifted\nwidht: 3\n"),
-        "lacking": _model("lacking_mlp", "# Lacking\nname: lacking_mlp\n"),
         "mistyped": _model("mistyped_mlp", "# Mistyped\nwidth: wide\n"),
-        "hollow": _model("hollow_mlp", "# Hollow\nwidth: 3\n", "# nothing here"),
         "unbuilt": _model("unbuilt_mlp", "# Unbuilt\nwidth: 3\n", "import no_such_library"),
         "garbled": _model("garbled_mlp", "# Garbled\nwidth: [3\n"),
         "shadow": {"__init__.py": "", "conf/model/hep_cnn.yaml": "filters: 1\n"},
@@ -117,11 +115,8 @@ UNUSABLE = {
 
 UNBUILDABLE = {
     "drifted": "model 'drifted_mlp' (plugin 'drifted') takes no 'widht'; did you mean 'width'?",
-    "lacking": "model 'lacking_mlp' (plugin 'lacking') needs 'width': add it to the option's YAML",
     "mistyped": "model 'mistyped_mlp' (plugin 'mistyped'): width='wide' is of the wrong type: it "
     "must be int",
-    "hollow": "model 'hollow_mlp' of plugin 'hollow' points to 'faults_hollow.model:model', but "
-    "faults_hollow.model has no 'model': correct the plugin",
     "unbuilt": "model 'unbuilt_mlp' of plugin 'unbuilt' failed to import faults_unbuilt.model: "
     "ModuleNotFoundError: No module named 'no_such_library'",
     "garbled": "conf/model/garbled_mlp.yaml",

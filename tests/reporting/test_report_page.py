@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 BARYON = Path(sys.executable).parent / "baryon"
+SHOWN = ["train.steps=4", "run.name=shown", "evaluator.example_images=4"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -16,7 +17,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def report(tmp_path_factory, hep_files, cache) -> Path:
     folder = tmp_path_factory.mktemp("report")
     subprocess.run(
-        [BARYON, "train", *hep_files, "train.steps=4", "run.name=shown"],
+        [BARYON, "train", *hep_files, *SHOWN],
         cwd=folder,
         env=os.environ | {"XDG_CACHE_HOME": str(cache)},
         check=True,

@@ -161,6 +161,7 @@ def wait_for_part(folder, process, parts=1) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_killed_run_goes_on_to_the_same_files(finished, small, tmp_path, capsys):
     folder = tmp_path / "data"
     process = start(small | {"out": str(folder)})

@@ -57,4 +57,5 @@ def figures(
             figure.set_label(_LABELS[name])
             # Ticks take their style from the context in which they are first laid out.
             figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # it is laid out: not again each time it is saved
     return drawn

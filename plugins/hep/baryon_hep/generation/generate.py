@@ -96,12 +96,12 @@ def _make_parts(all_parts: Sequence[Part], seed: int, workers: int) -> None:
 def _merge(
     settings: Settings, folder: Path, all_parts: Sequence[Part], workers: int
 ) -> list[SplitFile]:
-    by_process: dict[Process, list[Part]] = {}
+    parts_of: dict[Process, list[Part]] = {}
     for part in all_parts:
-        by_process.setdefault(part.process, []).append(part)
-    yields = {process: total_yield(process, its) for process, its in by_process.items()}
+        parts_of.setdefault(part.process, []).append(part)
+    yields = {process: total_yield(process, its) for process, its in parts_of.items()}
     record = provenance(settings, list(yields.values()))
-    files = split_files(settings, folder, all_parts, yields, record)
+    files = split_files(settings, folder, parts_of, yields, record)
     with bar("writing images", sum(len(file) for file in files), "images") as advance:
         pool.run(write_split, [(file,) for file in files], workers, advance)
     with writing(folder / RECORD) as temporary:

@@ -49,39 +49,23 @@ class SplitFile:
 def split_files(
     settings: Settings,
     folder: Path,
-    all_parts: Sequence[Part],
+    parts_of: Mapping[Process, Sequence[Part]],
     yields: Mapping[Process, Yield],
     attributes: Mapping[str, Any],
 ) -> list[SplitFile]:
     """The files of all sizes and splits, but for splits without an event."""
-    edges = {
-        process: split_edges(process.events, tuple(settings.splits.values())) for process in yields
-    }
-    trained = [yields[process].weight for process in yields if _share(edges, process, settings)]
-    files = []
-    for number, split in enumerate(settings.splits):
-        streams = [
-            Stream(
-                process,
-                [part for part in all_parts if part.process == process],
-                first=edges[process][number],
-                events=edges[process][number + 1] - edges[process][number],
-                weight=of_process.weight,
-                normalised_weight=of_process.weight / max(trained),
-            )
-            for process, of_process in yields.items()
-        ]
-        files += [
-            SplitFile(
-                folder / f"hep_{size}_{split}.h5",
-                size,
-                settings.window(size),
-                streams,
-                (settings.seed, number),
-                attributes,
-            )
-            for size in settings.image_sizes
-        ]
+    files = [
+        SplitFile(
+            folder / f"hep_{size}_{split}.h5",
+            size,
+            settings.window(size),
+            streams,
+            (settings.seed, number),
+            attributes,
+        )
+        for number, (split, streams) in enumerate(_streams(settings, parts_of, yields).items())
+        for size in settings.image_sizes
+    ]
     return [file for file in files if len(file)]
 
 
@@ -91,6 +75,33 @@ def split_edges(events: int, shares: Sequence[float]) -> list[int]:
     return [*edges[:-1], events]
 
 
-def _share(edges: Mapping[Process, list[int]], process: Process, settings: Settings) -> int:
-    number = list(settings.splits).index(TRAIN)
-    return edges[process][number + 1] - edges[process][number]
+def _streams(
+    settings: Settings,
+    parts_of: Mapping[Process, Sequence[Part]],
+    yields: Mapping[Process, Yield],
+) -> dict[str, list[Stream]]:
+    """Of every split, by its name."""
+    edges = {
+        process: split_edges(process.events, tuple(settings.splits.values())) for process in yields
+    }
+    train = list(settings.splits).index(TRAIN)
+    trained = [
+        of_process.weight
+        for process, of_process in yields.items()
+        if edges[process][train] < edges[process][train + 1]
+    ]
+    heaviest = max(trained, default=1.0)
+    return {
+        split: [
+            Stream(
+                process,
+                parts_of[process],
+                first=edges[process][number],
+                events=edges[process][number + 1] - edges[process][number],
+                weight=of_process.weight,
+                normalised_weight=of_process.weight / heaviest,
+            )
+            for process, of_process in yields.items()
+        ]
+        for number, split in enumerate(settings.splits)
+    }
