@@ -14,6 +14,7 @@ from typing import Any
 
 from baryon import config
 from baryon.components import check_arguments
+from baryon.config_errors import one_line
 from baryon.errors import BaryonError
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, host_conf, load_target
@@ -130,7 +131,7 @@ def composed(owner: str, kind: str, name: str, plugins: Plugins) -> dict[str, An
             section = hydra.compose(primary, [f"{kind}={name}", *others])[kind]
         values: Any = OmegaConf.to_container(section, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise BaryonError(f"{owner}: {config.one_line(error)}") from error
+        raise BaryonError(f"{owner}: {one_line(error)}") from error
     return dict(values)
 
 
