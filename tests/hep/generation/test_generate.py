@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 
 import h5py
@@ -281,6 +282,10 @@ def test_leftovers_of_a_killed_run_are_swept_up(tmp_path):
     with writing(tmp_path / "file") as temporary:
         temporary.write_text("whole")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_option_has_a_default_for_every_key(defaults):
+    assert list(defaults) == list(signature(generate).parameters)
 
 
 def test_importing_the_command_loads_no_simulation():
