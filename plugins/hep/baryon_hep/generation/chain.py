@@ -13,7 +13,7 @@ from baryon_hep.generation.jets import large_radius_jets
 from baryon_hep.generation.parts import Part, Tally
 from baryon_hep.generation.selection import in_signal_region, passes_preselection
 
-BATCH = 50
+BATCH = 100
 """Events between two looks at how many have passed."""
 
 

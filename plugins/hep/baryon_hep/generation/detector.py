@@ -67,6 +67,15 @@ class Particles:
         """(M,) the event of each particle."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
+    def where(self, events: npt.NDArray[np.bool_]) -> "Particles":
+        """Those of the events (N,) that are true."""
+        kept = np.repeat(events, self.counts)
+        columns = {
+            name: getattr(self, name)[kept]
+            for name in ("code", "charge", "px", "py", "pz", "energy")
+        }
+        return Particles(counts=self.counts[events], **columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Towers:

@@ -14,9 +14,11 @@ import numpy.typing as npt
 from baryon.errors import BaryonError
 from baryon_hep.generation.detector import Particles
 from baryon_hep.generation.early_veto import trial_counter
-from baryon_hep.generation.processes import Process
+from baryon_hep.generation.processes import COLLISION_ENERGY, Process
 
 PICOBARN_PER_MILLIBARN = 1e9
+MOMENTUM_TOLERANCE = 1e-3
+"""Of the collision energy; Pythia's own check discards events that are off by more."""
 MAX_SEED = 900_000_000
 """Pythia's limit."""
 
@@ -55,7 +57,9 @@ class EventGenerator:
         """
         self._counter.finished.clear()
         batch = self._pythia.nextBatch(events)
-        return self._stable(batch.prt), np.array(self._counter.finished, np.int64)
+        particles = self._stable(batch.prt)
+        sound = conserves_momentum(particles)
+        return particles.where(sound), np.array(self._counter.finished, np.int64)[sound]
 
     def cross_section(self) -> tuple[float, int]:
         """In pb, before any veto, and the number of phase-space points that it is the mean of."""
@@ -80,6 +84,20 @@ class EventGenerator:
             pz=ak.to_numpy(flat.p.pz),
             energy=ak.to_numpy(flat.p.e),
         )
+
+
+def conserves_momentum(particles: Particles) -> npt.NDArray[np.bool_]:
+    """(N,) whether the particles of each event carry what the beams brought.
+
+    Pythia's own check of each event costs a tenth of the time that it takes to make it.
+    """
+    totals = [
+        np.bincount(particles.event(), values, len(particles.counts))
+        for values in (particles.px, particles.py, particles.pz, particles.energy)
+    ]
+    expected = (0.0, 0.0, 0.0, COLLISION_ENERGY)
+    off = [np.abs(total - value) for total, value in zip(totals, expected, strict=True)]
+    return np.asarray(np.max(off, axis=0) < MOMENTUM_TOLERANCE * COLLISION_ENERGY)
 
 
 def _random(seed: int) -> tuple[str, str]:

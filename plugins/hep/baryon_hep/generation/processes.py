@@ -12,9 +12,12 @@ from itertools import pairwise
 from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.slha import spectrum
 
+COLLISION_ENERGY = 13000.0
+"""GeV."""
 COMMON = (
     "Print:quiet = on",
-    "Beams:eCM = 13000.",
+    f"Beams:eCM = {COLLISION_ENERGY}",
+    "Check:event = off",  # `events.conserves_momentum` is faster
     "Tune:pp = 21",
     # As usual at the LHC, what flies more than 1 cm is left for the detector: K0_S, Lambda, ...
     "ParticleDecays:limitTau0 = on",
