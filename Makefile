@@ -10,7 +10,7 @@ demo: $(VENV)/demo-installed
 	$(BIN)/baryon train experiment=hep_demo
 
 test: $(VENV)/test-installed browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2
 
 # The report's test wants a Chromium. It is put in only on a CI machine that lets us; elsewhere
 # the test takes the one that is there, or says that it was skipped.

@@ -12,7 +12,8 @@ from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import Communicator, Dataset, Evaluator, Loss
 from baryon.plugins import Plugins
-from baryon.training.network import Network
+from baryon.training.allocator import keep_freed_memory
+from baryon.training.network import Network, choose_device
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 
@@ -54,6 +55,8 @@ class Parts:
 
 def build_parts(config: Config, plugins: Plugins) -> Parts:
     """Build all five; what cannot be used is found here, before any training."""
+    if choose_device(config.train.device).type == "cpu":
+        keep_freed_memory()
     makers = {kind: prepare(plugins, choice) for kind, choice in config.choices.items()}
     torch.manual_seed(config.seed)
     comm: Communicator = makers["comm"]()

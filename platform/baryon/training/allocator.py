@@ -1,0 +1,20 @@
+"""Keep freed memory in the process while it trains on a CPU.
+
+glibc gives large blocks back to the kernel as soon as they are freed, so every step asks for its
+activations anew and the kernel has to clear each page. See `man 3 mallopt`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+NEVER = 2**31 - 1
+
+
+def keep_freed_memory() -> None:
+    """From now on serve large blocks from the heap, and never shrink it; glibc alone has this."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, NEVER)

@@ -1,0 +1,32 @@
+import resource
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, torch
+from baryon.training.allocator import keep_freed_memory
+if {keep}:
+    keep_freed_memory()
+def step():
+    return (torch.ones(2**24) + 1).sum()
+for _ in range(8):  # until the heap has found its size
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def page_faults(keep: bool) -> int:
+    code = FAULTS.format(keep=keep)
+    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+
+
+@pytest.mark.slow
+def test_steps_do_not_ask_for_their_memory_again():
+    pages_of_a_step = 2 * 2**26 // resource.getpagesize()
+    assert page_faults(keep=False) > 2 * pages_of_a_step
+    assert page_faults(keep=True) < pages_of_a_step / 10
