@@ -14,6 +14,12 @@ from hypothesis import settings
 settings.register_profile("baryon", deadline=None)  # machines differ, and are shared
 settings.load_profile("baryon")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 BARYON = Path(sys.executable).parent / "baryon"
 

@@ -170,7 +170,7 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
 def test_two_sweeps_at_once_and_their_jobs_have_folders_of_their_own(
     baryon, environment, toy, hep_files, tmp_path
 ):
-    given = [argument for argument in hep_files if "bootstrap" not in argument]
+    given = [argument for argument in hep_files if "evaluator." not in argument]
     chosen = ("evaluator=toy_count_jets", "train.steps=2", "-m")
 
     def start(filters: str):

@@ -40,7 +40,7 @@ def page(report):
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page()
         page.complaints, page.requests = [], []
-        page.on("pageerror", page.complaints.append)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("request", lambda request: page.requests.append(request.url))
         page.goto(report.as_uri())

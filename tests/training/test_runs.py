@@ -211,8 +211,8 @@ def test_a_run_with_training_data_alone_says_so(baryon, hep_files):
 def test_weights_that_are_no_numbers_stop_the_run(baryon, hep_files):
     done = baryon("train", *hep_files, "train.optimizer=sgd", "train.learning_rate=1e30")
     line = error_line(done)
-    assert "became infinite between steps 1 and 1: lower train.learning_rate" in line
-    assert line.endswith("nothing was saved")
+    assert "between steps" in line
+    assert line.endswith("lower train.learning_rate or set train.clip_norm; nothing was saved")
 
 
 @pytest.mark.parametrize("root", ["file", "file/below"])

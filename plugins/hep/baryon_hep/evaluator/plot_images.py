@@ -101,4 +101,4 @@ def _unit(pixels: int) -> str:
 
 def _title(results: Results, key: int) -> str:
     event = results.events[np.searchsorted(results.events["key"], key)]
-    return f"log-odds ${event['score']:.1f}$, weight {short(event['weight'])}"
+    return f"log-odds ${event['score']:.1f}$\nweight {short(event['weight'])}"

@@ -15,17 +15,17 @@ from baryon_hep.evaluator.results import Results
 
 _BINS = 20, 60  # fewest and most
 _DECADES = 8
-_WIDE = 14.0  # a span of log-odds in which ticks for 0.1, 0.5 and 0.9 would run together
-_PROBABILITIES = {
-    "$10^{-6}$": 1e-6,
-    "$10^{-4}$": 1e-4,
-    "0.01": 0.01,
-    "0.1": 0.1,
+_CLOSEST = 1 / 9  # of the axis between two ticks, so that their labels do not touch
+_PROBABILITIES = {  # the first ones go first where there is not room for all
     "0.5": 0.5,
-    "0.9": 0.9,
-    "0.99": 0.99,
+    "$10^{-4}$": 1e-4,
     "$1-10^{-4}$": 1 - 1e-4,
+    "0.01": 0.01,
+    "0.99": 0.99,
+    "$10^{-6}$": 1e-6,
     "$1-10^{-6}$": 1 - 1e-6,
+    "0.1": 0.1,
+    "0.9": 0.9,
 }
 
 
@@ -97,10 +97,12 @@ def _draw_threshold(axes: Axes, results: Results) -> None:
 def _add_probabilities(axes: Axes) -> None:
     """The probabilities on top that belong to the log-odds below."""
     low, high = axes.get_xlim()
-    odds = {text: np.log(p / (1 - p)) for text, p in _PROBABILITIES.items()}
-    shown = {text: value for text, value in odds.items() if low < value < high}
-    if high - low > _WIDE:
-        shown = {text: value for text, value in shown.items() if text not in ("0.1", "0.9")}
+    shown: dict[str, float] = {}
+    for text, probability in _PROBABILITIES.items():
+        odds = float(np.log(probability / (1 - probability)))
+        gap = min((abs(odds - other) for other in shown.values()), default=np.inf)
+        if low < odds < high and gap > _CLOSEST * (high - low):
+            shown[text] = odds
     axes.tick_params(axis="x", which="both", top=False)
     top = axes.secondary_xaxis("top")
     top.set_xticks(list(shown.values()), list(shown))
