@@ -11,10 +11,8 @@ if {keep}:
     keep_freed_memory()
 def step():
     return (torch.ones(2**24) + 1).sum()
-for _ in range(8):  # until the heap has found its size
-    step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
+for _ in range(30):
     step()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -27,6 +25,6 @@ def page_faults(keep: bool) -> int:
 
 @pytest.mark.slow
 def test_steps_do_not_ask_for_their_memory_again():
-    pages_of_a_step = 2 * 2**26 // resource.getpagesize()
-    assert page_faults(keep=False) > 2 * pages_of_a_step
-    assert page_faults(keep=True) < pages_of_a_step / 10
+    plain, kept = page_faults(keep=False), page_faults(keep=True)
+    assert plain > 30 * 2**26 / resource.getpagesize()  # at least one tensor a step
+    assert kept < plain / 4  # only until the heap has found its size

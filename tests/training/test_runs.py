@@ -102,12 +102,12 @@ def test_a_network_learns_what_can_be_learnt(baryon, hep_files, tmp_path):
     assert metrics["auc"] > 0.95
 
 
-def test_the_same_seed_gives_the_same_weights(baryon, hep_files, tmp_path):
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        baryon("train", *hep_files, "train.steps=5", f"run.name={name}", f"seed={seed}")
-    a, b, c = (weights(tmp_path / "runs" / name) for name in "abc")
-    assert same(a, b)
-    assert not same(a, c)
+def test_the_seed_decides_the_weights(baryon, hep_files, finished_run, tmp_path):
+    for name, seed in (("same", 1), ("other", 2)):
+        baryon("train", *hep_files, "train.steps=4", f"run.name={name}", f"seed={seed}")
+    finished = weights(run_directory(finished_run))
+    assert same(weights(tmp_path / "runs" / "same"), finished)
+    assert not same(weights(tmp_path / "runs" / "other"), finished)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -124,43 +124,55 @@ def test_a_signal_ends_a_run_with_a_checkpoint(start, tmp_path, number, code):
     assert not (run / "metrics.json").exists()
 
 
+END = ["train.steps=40", "train.checkpoint_every_steps=3", "model.dropout=0.3"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, hep_files, cache) -> Path:
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    subprocess.run(
+        [BARYON, "train", *hep_files, "train.epochs=200", *END],
+        cwd=folder,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    return run_directory(folder)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_resumed_run_ends_with_the_same_weights(start, baryon, hep_files, tmp_path, number):
-    dropout = "model.dropout=0.3"
-    end = ["train.steps=40", "train.checkpoint_every_steps=3"]
-    baryon("train", *hep_files, "train.epochs=200", dropout, *end, "run.name=whole")
-    process = start(dropout, *end, steps=10)
+def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, tmp_path, number):
+    process = start(*END, steps=10)
     process.send_signal(number)
     process.communicate(timeout=60)
     run = tmp_path / "runs" / "cut"
     assert not (run / "metrics.json").exists()
     done = baryon("resume", f"run={run}")
     assert done.returncode == 0, done.stderr
-    assert same(weights(run), weights(tmp_path / "runs" / "whole"))
-    assert same(weights(run, "best.pt"), weights(tmp_path / "runs" / "whole", "best.pt"))
+    assert same(weights(run), weights(uninterrupted))
+    assert same(weights(run, "best.pt"), weights(uninterrupted, "best.pt"))
     steps = [record["step"] for record in records(run) if record["kind"] == "train"]
     assert steps == list(range(1, 41))
 
 
-def test_a_finished_run_is_left_alone(baryon, hep_files, tmp_path):
-    baryon("train", *hep_files, "train.steps=2", "run.name=one")
-    before = (tmp_path / "runs/one/metrics.json").read_bytes()
-    again = baryon("train", *hep_files, "train.steps=2", "run.name=one")
-    assert "runs/one exists already" in error_line(again)
-    assert "has finished" in error_line(baryon("resume", "run=runs/one"))
-    assert (tmp_path / "runs/one/metrics.json").read_bytes() == before
-
-
-def test_evaluate_repeats_the_answer_beside_it(baryon, hep_files, tmp_path):
-    baryon("train", *hep_files, "train.steps=4")
-    run = run_directory(tmp_path)
+def test_a_finished_run_is_left_alone(baryon, hep_files, finished_run):
+    run = run_directory(finished_run)
     before = (run / "metrics.json").read_bytes()
-    done = baryon("evaluate", "run=runs/latest")
+    again = baryon("train", *hep_files, f"run.name={run.name}", cwd=finished_run)
+    assert f"runs/{run.name} exists already" in error_line(again)
+    assert "has finished" in error_line(baryon("resume", "run=runs/latest", cwd=finished_run))
+    assert (run / "metrics.json").read_bytes() == before
+
+
+def test_evaluate_repeats_the_answer_beside_it(baryon, finished_run):
+    run = run_directory(finished_run)
+    before = (run / "metrics.json").read_bytes()
+    done = baryon("evaluate", "run=runs/latest", cwd=finished_run)
     assert done.returncode == 0, done.stderr
     (evaluation,) = (run / "evaluations").iterdir()
     assert (evaluation / "metrics.json").read_bytes() == before
     assert (evaluation / "report.html").is_file()
-    other = baryon("evaluate", "run=runs/latest", "split=val", "weights=last")
+    other = baryon("evaluate", "run=runs/latest", "split=val", "weights=last", cwd=finished_run)
     assert other.returncode == 0, other.stderr
     assert len(list((run / "evaluations").iterdir())) == 2
     assert (run / "metrics.json").read_bytes() == before
@@ -186,26 +198,21 @@ def test_wrong_arguments_of_evaluate(baryon, finished_run, arguments, message):
 def finished_run(tmp_path_factory, hep_files, cache):
     folder = tmp_path_factory.mktemp("finished")
     subprocess.run(
-        [BARYON, "train", *hep_files, "train.steps=2"],
+        [BARYON, "train", *hep_files, "train.steps=4"],
         cwd=folder,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
+        env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
         check=True,
         capture_output=True,
     )
     return folder
 
 
-def test_a_run_without_validation_uses_its_last_weights(baryon, hep_files, tmp_path):
-    done = baryon("train", *hep_files, "train.steps=3", "dataset.val=null")
-    assert done.returncode == 0, done.stderr
-    assert not (run_directory(tmp_path) / "checkpoints" / "best.pt").exists()
-    assert baryon("evaluate", "run=runs/latest").returncode == 0
-
-
-def test_a_run_with_training_data_alone_says_so(baryon, hep_files):
+def test_a_run_with_training_data_alone_says_so(baryon, hep_files, tmp_path):
     done = baryon("train", *hep_files, "train.steps=3", "dataset.val=null", "dataset.test=null")
     assert done.returncode == 0, done.stderr
     assert "evaluated on the training split itself" in done.stdout
+    assert not (run_directory(tmp_path) / "checkpoints" / "best.pt").exists()
+    assert baryon("evaluate", "run=runs/latest").returncode == 0  # with the last weights
 
 
 def test_weights_that_are_no_numbers_stop_the_run(baryon, hep_files):
