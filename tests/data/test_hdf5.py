@@ -140,6 +140,14 @@ def test_find_files_says_which_key_matched_nothing(tmp_path, monkeypatch):
     assert str(raised.value) == f"dataset.train=*.h5 matches no file (looked from {tmp_path})"
 
 
+@pytest.mark.parametrize("pattern", ["", ".", "*"])
+def test_a_folder_is_no_file(tmp_path, monkeypatch, pattern):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BaryonError, match=r"dataset\.train=.* matches no file"):
+        find_files("dataset.train", pattern)
+
+
 def test_has_member(tmp_path):
     path = write(tmp_path / "a.h5", 1, members=("x",))
     assert has_member(path, "x")

@@ -32,10 +32,11 @@ def find_files(key: str, patterns: str | Sequence[str]) -> list[Path]:
     patterns = [patterns] if isinstance(patterns, str) else patterns
     found: dict[Path, None] = {}
     for pattern in patterns:
-        matches = sorted(glob.glob(_local(pattern), recursive=True))  # noqa: PTH207  absolute too
+        paths = map(Path, glob.glob(_local(pattern), recursive=True))  # noqa: PTH207  absolute too
+        matches = sorted(path for path in paths if path.is_file())
         if not matches:
             raise BaryonError(f"{key}={pattern} matches no file (looked from {Path.cwd()})")
-        found.update((Path(match), None) for match in matches)
+        found.update(dict.fromkeys(matches))
     return list(found)
 
 
