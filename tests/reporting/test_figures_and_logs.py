@@ -55,3 +55,8 @@ def test_curves_show_each_term_once(terms, expected):
 def test_values_in_a_few_words():
     values = {"loss": 0.51234, "samples_per_second": 61.23, "tflops_per_second": 0.0712}
     assert describe(values) == "loss 0.5123  61.2 samples/s  0.0712 TFLOP/s"
+
+
+def test_several_terms_are_told_beside_their_sum():
+    assert describe({"loss": 3.0, "ce": 3.0}) == "loss 3.0000"
+    assert describe({"loss": 3.0, "x": 1.0, "y": 2.0}) == "loss 3.0000  x 1.0000  y 2.0000"

@@ -74,12 +74,14 @@ class _Lines:
         say(text)
 
 
+UNITS = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s"}
+
+
 def describe(values: Mapping[str, float]) -> str:
-    """Loss terms and rates in a few words."""
-    units = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s"}
-    hidden = ("learning_rate", "seconds")
+    """Loss terms and rates in a few words; a term that is the whole loss is not told twice."""
+    terms = [name for name in values if name not in UNITS and name != "loss"]
+    shown = [name for name in values if name not in terms or len(terms) > 1]
     return "  ".join(
-        f"{value:.3g} {units[name]}" if name in units else f"{name} {value:.4f}"
-        for name, value in values.items()
-        if name not in hidden
+        f"{values[name]:.3g} {UNITS[name]}" if name in UNITS else f"{name} {values[name]:.4f}"
+        for name in shown
     )
