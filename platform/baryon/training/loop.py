@@ -89,7 +89,7 @@ class Trainer:
                         return
 
     def _train_step(self, batch: Batch) -> None:
-        if self._rate.flops_per_sample:
+        if self._rate.flops_per_sample is not None:
             terms = self._gradients(batch)
         else:
             terms, flops = counting_flops(lambda: self._gradients(batch))

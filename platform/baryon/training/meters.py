@@ -23,7 +23,8 @@ def counting_flops(work: Callable[[], T]) -> tuple[T, int]:
 class Rate:
     """Samples a second and TFLOP/s, wall clock, since the last reading."""
 
-    flops_per_sample: float = 0.0
+    flops_per_sample: float | None = None
+    """Counted at the first step; None before."""
     _samples: int = 0
     _since: float = field(default_factory=time.perf_counter)
 
@@ -38,5 +39,5 @@ class Rate:
         self._samples, self._since = 0, now
         return {
             "samples_per_second": per_second,
-            "tflops_per_second": per_second * self.flops_per_sample / 1e12,
+            "tflops_per_second": per_second * (self.flops_per_sample or 0.0) / 1e12,
         }
