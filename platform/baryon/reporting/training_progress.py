@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from baryon.reporting.console import console, say
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 SECONDS_BETWEEN_LINES = 5.0
+UNITS = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s"}
 
 
 class TrainingProgress(Protocol):
@@ -45,7 +49,7 @@ def training_progress(first: int, total: int, epochs: int) -> Iterator[TrainingP
 
 
 class _Bar:
-    def __init__(self, shown, task, epochs: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001  rich is imported late
+    def __init__(self, shown: Progress, task: TaskID, epochs: int) -> None:
         self._shown, self._task, self._epochs = shown, task, epochs
 
     def update(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
@@ -72,9 +76,6 @@ class _Lines:
 
     def line(self, text: str) -> None:
         say(text)
-
-
-UNITS = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s"}
 
 
 def describe(values: Mapping[str, float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from baryon import config as configs
@@ -71,8 +72,6 @@ def answer(run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, sp
 
 
 def _with_warning(evaluation: Evaluation) -> Evaluation:
-    from dataclasses import replace
-
     text = "evaluated on the training split itself: give dataset.test for an honest answer"
     return replace(evaluation, warnings=[text, *evaluation.warnings])
 
