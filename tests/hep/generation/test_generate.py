@@ -145,8 +145,9 @@ def test_finished_data_of_other_settings_is_refused(finished, small):
 
 
 def start(keys) -> subprocess.Popen:
-    """The command in a process of its own."""
-    script = "import json, sys; from baryon_hep.generation.generate import generate\n"
+    """The command in a process of its own, which hears Ctrl-C even where the tests do not."""
+    script = "import json, signal, sys; from baryon_hep.generation.generate import generate\n"
+    script += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     script += "if __name__ == '__main__': generate(**json.loads(sys.argv[1]))"
     return subprocess.Popen(
         [sys.executable, "-c", script, json.dumps(keys)],
