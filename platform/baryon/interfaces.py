@@ -7,7 +7,7 @@ defaults live. Beside these, a factory of some kinds receives run-time arguments
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -113,12 +113,20 @@ class Loss(Protocol):
 class Update(Protocol):
     """The optimiser of some parameters with its clipping and its schedule."""
 
-    def apply(self) -> None:
-        """Clip the gradients, change the weights, advance the schedule, clear the gradients."""
+    def apply(self, step: int) -> None:
+        """Clip the gradients, change the weights at the rate of this step, clear the gradients.
+
+        `step` counts the run's steps from 0; the optimiser's own counters (Adam's bias
+        correction) count the calls.
+        """
+        ...
+
+    def coasting(self) -> Sequence[torch.Tensor]:
+        """What momentum alone would add to each parameter at the next call; as `apply` left it."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint must hold."""
+        """`parameters`: the optimiser's state of each parameter, in their order."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -126,11 +134,31 @@ class Update(Protocol):
         ...
 
 
-UpdateFactory: TypeAlias = "Callable[[Iterable[torch.nn.Parameter]], Update]"
+class UpdateFactory(Protocol):
+    """Makes the update of some parameters; it can be pickled, for it travels to servers."""
+
+    def __call__(self, parameters: Iterable[torch.nn.Parameter], momentum_less: float = 0.0) -> Update:
+        """`momentum_less` is taken off the momentum that the config asks for, down to zero."""
+        ...
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of every batch a worker reads: its member's part of its group's part."""
+
+    group: int = 0
+    groups: int = 1
+    member: int = 0
+    members: int = 1
 
 
 class Communicator(Protocol):
-    """Who learns together. The training loop does not know which one it runs."""
+    """Who learns together. The training loop does not know which one it runs.
+
+    Ranks are workers or servers; workers form groups whose members go step by step together.
+    `Collective` calls are made by all workers in the same order; any other by each for itself.
+    Its factory raises `BaryonError` if the ranks that were started do not suit it.
+    """
 
     @property
     def is_server(self) -> bool:
@@ -138,48 +166,93 @@ class Communicator(Protocol):
         ...
 
     @property
-    def worker(self) -> int:
-        """This worker's number, 0..workers-1: it reads that share of the data.
+    def leads(self) -> bool:
+        """True on the one worker that writes the run's files and speaks.
 
-        Worker 0 writes the run's files.
+        It changes when that worker dies and another takes its place.
         """
         ...
 
     @property
-    def workers(self) -> int:
-        """How many workers share the data."""
+    def share(self) -> Share:
+        """This worker's part of each batch. It changes when workers die."""
+        ...
+
+    def exchange(self, value: Any) -> list[Any]:
+        """Every rank's value, servers' too, in rank order on all. Before `start` or `serve`."""
         ...
 
     def start(self, model: torch.nn.Module, update: UpdateFactory) -> None:
-        """Once, before the first step: make all ranks hold the same weights."""
+        """Once, before the first step: all ranks hold the leader's weights. Collective."""
         ...
 
-    def step(self) -> None:
-        """After backward: exchange gradients; then the weights are those of the next step."""
+    def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
+        """Before the backward of a step: gradients may leave from now on.
+
+        `samples` are this worker's of the `batch_size` of a full batch of all workers; the
+        gradient is to be their mean. None may be a worker's part: then there is no backward.
+        `stop` asks all workers to stop.
+        """
+        ...
+
+    def step(self) -> bool:
+        """After backward: then the weights are those of the next step.
+
+        True if all workers stop after this very step.
+        """
+        ...
+
+    def settle(self) -> None:
+        """All workers come to hold the same weights, those to evaluate and save. Collective."""
         ...
 
     def serve(self) -> None:
         """On a server rank: answer the workers until they have all finished."""
         ...
 
-    def agree(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The sum of each value over all workers, the same on every one. Collective."""
+    def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
+        """The sum of each value over all workers, the same on every one. Collective.
+
+        `in_group`: over the members of this worker's group alone, who are at the same step.
+        """
         ...
 
     def gather(self, value: Any) -> list[Any]:
-        """Every worker's value in worker order on worker 0, an empty list elsewhere. Collective."""
+        """Every worker's value in worker order on the leader, an empty list elsewhere. Collective."""
+        ...
+
+    def broadcast(self, value: Any) -> Any:
+        """The leader's value on every worker. Collective."""
+        ...
+
+    def measures(self) -> dict[str, float]:
+        """What was measured since the last call, by name; for the log."""
+        ...
+
+    def findings(self) -> Findings:
+        """What there is to say of the whole run, on the leader. Collective."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """What only the communicator holds, such as the optimiser's state."""
+        """`optimizer`: the optimiser's state by parameter name; complete on the leader. Collective.
+
+        After `settle`. Whatever else a communicator puts beside it, others pass over.
+        """
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`; after `start`."""
+        """Go on from `state_dict`, of this or another communicator, and the model's weights.
+
+        After `start`. Collective.
+        """
+        ...
+
+    def abort(self, message: str) -> None:
+        """Say it once for all ranks and end them all; returns in a world of one."""
         ...
 
     def close(self) -> None:
-        """Leave in good order."""
+        """Leave in good order. Collective."""
         ...
 
 
@@ -203,6 +276,16 @@ class Evaluation:
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """By file name; a figure's label (`Figure.set_label`) becomes its caption in the report."""
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a communicator has to say of a run; shown with the evaluation."""
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
 

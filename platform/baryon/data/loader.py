@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from baryon.data.order import Rows, share, shuffled
-from baryon.interfaces import Arrays, Batch, Split
+from baryon.data.order import Rows, part_of, shuffled
+from baryon.interfaces import Arrays, Batch, Share, Split
 
 MIB = 2**20
 
 Batches = Generator[Batch, None, None]
+ALL = Share()
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,10 @@ class Loading:
     window_mib: float
     prefetch: int
     seed: int
-    worker: int = 0
-    workers: int = 1
 
 
 class Loader:
-    """The batches of a split for one worker."""
+    """The batches of a split, for any worker's share of them."""
 
     def __init__(self, split: Split, loading: Loading) -> None:
         self.split = split
@@ -47,16 +46,18 @@ class Loader:
         """Steps of one epoch; the last batch may be smaller."""
         return -(-len(self.split) // self.loading.batch_size)
 
-    def shuffled(self, epoch: int, first_batch: int = 0) -> Batches:
+    def shuffled(self, epoch: int, first_batch: int = 0, share: Share = ALL) -> Batches:
         """One epoch's batches from number `first_batch` on, in the order of that epoch."""
         rows = shuffled(
             list(self._chunk_starts), len(self.split), self._window, self.loading.seed, epoch
         )
-        return self._ahead(self._augmented(self._gathered(rows, first_batch), epoch, first_batch))
+        batches = self._gathered(rows, first_batch, share)
+        return self._ahead(self._augmented(batches, epoch, first_batch, share))
 
-    def in_order(self) -> Batches:
-        """All batches in the order of the files."""
-        return self._ahead(self._gathered(np.arange(len(self.split), dtype=np.int64), 0))
+    def in_order(self, share: Share = ALL) -> Batches:
+        """All batches in the order of the files; those that a share leaves empty are left out."""
+        rows = np.arange(len(self.split), dtype=np.int64)
+        return self._ahead(b for b in self._gathered(rows, 0, share) if len(b["keys"]))
 
     def _chunks_in_window(self) -> int:
         fields = self.split.fields.values()
@@ -64,23 +65,23 @@ class Loader:
         chunk = sample * len(self.split) / len(self._chunk_starts)
         return max(1, int(self.loading.window_mib * MIB / chunk))
 
-    def _gathered(self, rows: Rows, first_batch: int) -> Iterator[Arrays]:
+    def _gathered(self, rows: Rows, first_batch: int, share: Share) -> Iterator[Arrays]:
         chunks = _Chunks(self.split, self._chunk_starts, self._window)
         size = self.loading.batch_size
         for start in range(first_batch * size, len(rows), size):
             batch = rows[start : start + size]
-            yield chunks.gather(share(batch, self.loading.worker, self.loading.workers))
+            yield chunks.gather(part_of(batch, share))
 
     def _augmented(
-        self, batches: Iterator[Arrays], epoch: int, first_batch: int
+        self, batches: Iterator[Arrays], epoch: int, first_batch: int, share: Share
     ) -> Iterator[Arrays]:
-        """Random changes that follow from seed, epoch, batch and worker: a resume repeats them."""
+        """Random changes that follow from seed, epoch, batch and share: a resume repeats them."""
         augment = getattr(self.split, "augment", None)
         for number, batch in enumerate(batches, first_batch):
-            if augment is None:
+            if augment is None or not len(batch["keys"]):
                 yield batch
                 continue
-            key = [self.loading.seed, epoch, number, self.loading.worker]
+            key = [self.loading.seed, epoch, number, share.group * share.members + share.member]
             yield augment(batch, np.random.default_rng(key))
 
     def _ahead(self, batches: Iterator[Arrays]) -> Batches:

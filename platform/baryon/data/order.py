@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from baryon.interfaces import Share
+
 Rows = npt.NDArray[np.int64]
 
 
@@ -27,6 +29,7 @@ def shuffled(chunk_starts: Sequence[int], rows: int, window: int, seed: int, epo
     return np.concatenate(windows)
 
 
-def share(batch: Rows, worker: int, workers: int) -> Rows:
-    """One worker's part of a batch; parts differ by one sample at most."""
-    return np.array_split(batch, workers)[worker]
+def part_of(batch: Rows, share: Share) -> Rows:
+    """A worker's part of a batch: of its group's part, its member's; even but for one sample."""
+    group = np.array_split(batch, share.groups)[share.group]
+    return np.array_split(group, share.members)[share.member]

@@ -14,8 +14,18 @@ def console() -> Console:
     """The terminal; rich honours NO_COLOR and leaves out colour when it is not one."""
     from rich.console import Console
 
+    from baryon.launched import launched
+
+    # mpiexec gives every rank a terminal of its own, wherever the output really goes.
+    if launched().ranks > 1:
+        return Console(force_terminal=False, width=200)
     # Without a terminal rich assumes 80 columns and would break the lines of a log.
     return Console() if Console().is_terminal else Console(width=200)
+
+
+def speak(aloud: bool) -> None:
+    """Of many ranks only one is heard."""
+    console().quiet = not aloud
 
 
 def say(text: str) -> None:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 150
-NOT_LOSSES = {"kind", "step", "epoch", "seconds", "samples_per_second", "tflops_per_second"}
+NOT_LOSSES = {
+    "kind", "step", "epoch", "seconds", "comm", "samples_per_second", "tflops_per_second",
+}  # fmt: skip
 
 
 def save(figures: Mapping[str, Figure], folder: Path) -> None:

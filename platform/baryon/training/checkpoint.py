@@ -36,8 +36,13 @@ def load(path: Path) -> dict[str, Any]:
 
 def load_weights(model: torch.nn.Module, path: Path) -> None:
     """Put a checkpoint's weights into a model. Raises `BaryonError` if they do not fit."""
+    put_weights(model, load(path), path)
+
+
+def put_weights(model: torch.nn.Module, state: Mapping[str, Any], path: Path) -> None:
+    """The same with a checkpoint that was read from `path`."""
     try:
-        model.load_state_dict(load(path)["model"])
+        model.load_state_dict(state["model"])
     except (RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise BaryonError(f"{path} does not fit the model of this config: {reason}") from error

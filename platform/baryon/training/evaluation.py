@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +21,7 @@ def validation_loss(
     """Mean of every loss term over a split, and their sum as `loss`; the same on all workers."""
     sums: dict[str, float] = {"samples": 0.0}
     with _inference(network):
-        for batch in loader.in_order():
+        for batch in loader.in_order(comm.share):
             here = network.to_device(batch)
             terms = loss(network(here), here)
             count = len(batch["keys"])
@@ -36,12 +37,28 @@ def validation_loss(
 def evaluate(
     network: Network, evaluator: Evaluator, loader: Loader, comm: Communicator
 ) -> Evaluation | None:
-    """The evaluator's answer over a split on worker 0, None elsewhere.
+    """The evaluator's answer over a split on the leader, None elsewhere.
 
     Raises `BaryonError` if the evaluator finds an entry missing in the batches.
     """
+    while True:
+        fresh = copy.deepcopy(evaluator)
+        seen = _take_in(network, fresh, loader, comm)
+        _, *others = comm.gather(fresh.state()) or [None]
+        if comm.agree({"seen": seen})["seen"] == len(loader.split):
+            break  # else a worker died with what it had seen: the others see all of it again
+    if not comm.leads:
+        return None
+    for state in others:
+        fresh.merge(state)
+    return fresh.result()
+
+
+def _take_in(network: Network, evaluator: Evaluator, loader: Loader, comm: Communicator) -> int:
+    """Show the evaluator this worker's share; the number of its samples."""
+    seen = 0
     with _inference(network), bar("evaluating", len(loader.split), "samples") as advance:
-        for batch in loader.in_order():
+        for batch in loader.in_order(comm.share):
             output = network(network.to_device(batch))
             try:
                 evaluator.update(network.to_cpu(output), batch)
@@ -50,13 +67,9 @@ def evaluate(
                     f"{type(evaluator).__name__} needs {error} in each batch, which this dataset "
                     f"does not give; it gives {', '.join(batch)}: choose another evaluator"
                 ) from error
-            advance(len(batch["keys"]))
-    first, *others = comm.gather(evaluator.state()) or [None]
-    if first is None:
-        return None
-    for state in others:
-        evaluator.merge(state)
-    return evaluator.result()
+            seen += len(batch["keys"])
+            advance(len(batch["keys"]) * comm.share.groups * comm.share.members)
+    return seen
 
 
 @contextmanager

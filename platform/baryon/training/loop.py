@@ -16,16 +16,22 @@ import torch
 
 from baryon.config import Config
 from baryon.errors import BaryonError
-from baryon.interfaces import Batch
+from baryon.interfaces import Batch, Share
+from baryon.reporting.console import speak
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.training_progress import TrainingProgress, describe, training_progress
 from baryon.training import checkpoint
 from baryon.training.evaluation import validation_loss
 from baryon.training.meters import Rate, counting_flops
-from baryon.training.optimizers import update_factory
+from baryon.training.optimizers import Updates
 from baryon.training.parts import TRAIN, VALIDATION, Parts
 from baryon.training.signals import StopRequest
+
+
+SAMPLES = "samples"
+UPDATES_PER_STEP = "updates_per_step"
+"""Measured by a communicator: updates of the weights, by all groups, in a step of this one."""
 
 
 class Trainer:
@@ -39,18 +45,18 @@ class Trainer:
         self.total_steps = self._total_steps()
         self.step = 0
         self.best = math.inf
-        self._writes = parts.comm.worker == 0
         self._logged_step = 0
+        self._samples = 0
+        self._stopping = False
         self._seconds_before = 0.0
         self._started = time.monotonic()
         self._log = MetricsLog(run.log)
         self._rate = Rate()
         self._sums: dict[str, torch.Tensor] = {}
         self._progress: TrainingProgress
-        train = config.train
-        parts.comm.start(
-            parts.network.model, update_factory(train, self.total_steps, self.steps_per_epoch)
-        )
+        updates = Updates(config.train, self.total_steps, self.steps_per_epoch)
+        parts.comm.start(parts.network.model, updates)
+        self._seed()
 
     def _total_steps(self) -> int:
         steps = self.config.train.epochs * self.steps_per_epoch
@@ -59,7 +65,7 @@ class Trainer:
     def fit(self) -> bool:
         """Train; False if it was stopped before the last step. Always ends with a checkpoint."""
         for _ in self.steps():
-            if self._agreed_to_stop():
+            if self._stopping:
                 break
         if self.step < self.total_steps:
             if self._sums:
@@ -82,26 +88,35 @@ class Trainer:
         """Every batch from where the run stands to its last step."""
         while self.step < self.total_steps:
             epoch, first = divmod(self.step, self.steps_per_epoch)
-            with closing(self.loader.shuffled(epoch, first)) as batches:
+            share = self.parts.comm.share
+            with closing(self.loader.shuffled(epoch, first, share)) as batches:
                 for batch in batches:
                     yield batch
                     if self.step == self.total_steps:
                         return
+                    if self.parts.comm.share != share:
+                        break  # a worker died: its part of the batches is shared anew
 
     def _train_step(self, batch: Batch) -> None:
-        if self._rate.flops_per_sample is not None:
-            terms = self._gradients(batch)
-        else:
-            terms, flops = counting_flops(lambda: self._gradients(batch))
-            self._rate.flops_per_sample = flops / len(batch["keys"])
-        self.parts.comm.step()
+        samples, comm = len(batch["keys"]), self.parts.comm
+        size = self.config.train.batch_size
+        comm.begin(self.step, samples, size, stop=bool(self.stop))
+        terms = self._gradients(batch) if samples else {}
+        self._stopping = comm.step()
         self.step += 1
-        self._rate.add(len(batch["keys"]))
+        self._samples += samples
         for name, term in terms.items():
-            value = term.detach()
+            value = term.detach() * samples
             self._sums[name] = self._sums[name] + value if name in self._sums else value
 
     def _gradients(self, batch: Batch) -> dict[str, torch.Tensor]:
+        if self._rate.flops_per_sample is not None:
+            return self._backward(batch)
+        terms, flops = counting_flops(lambda: self._backward(batch))
+        self._rate.flops_per_sample = flops / len(batch["keys"])
+        return terms
+
+    def _backward(self, batch: Batch) -> dict[str, torch.Tensor]:
         here = self.parts.network.to_device(batch)
         terms = dict(self.parts.loss(self.parts.network(here), here))
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -119,17 +134,21 @@ class Trainer:
             self._checkpoint()
 
     def _log_step(self) -> None:
-        """Mean loss terms since the last time, over all workers; the rates."""
+        """Mean loss terms since the last time, over all workers of the group; the rates."""
+        comm = self.parts.comm
         sums = {name: float(value) for name, value in self._sums.items()}
+        agreed = comm.agree({**sums, SAMPLES: self._samples}, in_group=True)
+        samples = agreed.pop(SAMPLES)
+        means = {name: value / samples for name, value in agreed.items()}
         steps = self.step - self._logged_step
-        agreed = self.parts.comm.agree({**sums, "steps": steps})
-        count = agreed.pop("steps")
-        means = {name: value / count for name, value in agreed.items()}
-        self._sums, self._logged_step = {}, self.step
+        self._sums, self._samples, self._logged_step = {}, 0, self.step
         loss = sum(means.values())
         self._require_finite(loss, steps)
-        values = {"loss": loss, **means, **self._rate.read()}
-        self._record("train", values)
+        measures = comm.measures()
+        rate = self._rate.read(samples * measures.get(UPDATES_PER_STEP, 1.0))
+        values = {"loss": loss, **means, **rate}
+        self._record("train", {**values, **({"comm": measures} if measures else {})})
+        speak(aloud=comm.leads)
         self._progress.update(self.step, self._epoch(), values)
 
     def _require_finite(self, loss: float, steps: int) -> None:
@@ -156,6 +175,7 @@ class Trainer:
         if self.validation is None or not due:
             return
         parts = self.parts
+        parts.comm.settle()
         values = validation_loss(parts.network, parts.loss, self.validation, parts.comm)
         better = values["loss"] < self.best
         self._record("validation", values)
@@ -164,10 +184,7 @@ class Trainer:
         if better:
             self.best = values["loss"]
             self._save(checkpoint.BEST, {"step": self.step})
-        self._rate.read()  # validation is not counted in the rate of training
-
-    def _agreed_to_stop(self) -> bool:
-        return self.parts.comm.agree({"stop": float(bool(self.stop))})["stop"] > 0
+        self._rate.read(0)  # validation is not counted in the rate of training
 
     def _epoch(self) -> int:
         """The epoch, from 0, that the last step belonged to."""
@@ -177,17 +194,18 @@ class Trainer:
         return self._seconds_before + time.monotonic() - self._started
 
     def _record(self, kind: str, values: Mapping[str, float]) -> None:
-        if self._writes:
+        if self.parts.comm.leads:
             seconds = round(self._seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
             self._log.write(kind, {**where, **values})
 
     def _save(self, name: str, state: Mapping[str, Any]) -> None:
-        if self._writes:
+        if self.parts.comm.leads:
             weights = self.parts.network.model.state_dict()
             checkpoint.save(self.run.checkpoints / name, {"model": weights, **state})
 
     def _checkpoint(self) -> None:
+        self.parts.comm.settle()
         state = {
             "communicator": self.parts.comm.state_dict(),
             "step": self.step,
@@ -199,13 +217,22 @@ class Trainer:
         self._save(checkpoint.LAST, state)
 
     def restore(self) -> None:
-        """Go on from the run's last checkpoint, at the very sample."""
-        path = self.run.checkpoints / checkpoint.LAST
-        checkpoint.load_weights(self.parts.network.model, path)
-        state = checkpoint.load(path)
-        self.parts.comm.load_state_dict(state["communicator"])
+        """Go on from the run's last checkpoint, at the very sample. Only the leader reads it."""
+        comm, path = self.parts.comm, self.run.checkpoints / checkpoint.LAST
+        state = comm.broadcast(checkpoint.load(path) if comm.leads else None)
+        checkpoint.put_weights(self.parts.network.model, state, path)
+        comm.load_state_dict(state["communicator"])
         self.step = self._logged_step = state["step"]
         self.best = state["best"]
         self._seconds_before = state["seconds"]
-        torch.set_rng_state(state["random"])
-        self._log.cut_after(self.step)
+        self._seed()
+        if comm.leads:
+            torch.set_rng_state(state["random"])
+            self._log.cut_after(self.step)
+
+    def _seed(self) -> None:
+        """Dropout differs from worker to worker; the first goes on as a process alone would."""
+        share = self.parts.comm.share
+        if share != Share(0, share.groups, 0, share.members):
+            key = (self.config.seed, self.step, share.group, share.member)
+            torch.manual_seed(hash(key) % 2**63)

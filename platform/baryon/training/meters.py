@@ -25,18 +25,13 @@ class Rate:
 
     flops_per_sample: float | None = None
     """Counted at the first step; None before."""
-    _samples: int = 0
     _since: float = field(default_factory=time.perf_counter)
 
-    def add(self, samples: int) -> None:
-        """Count the samples of a step."""
-        self._samples += samples
-
-    def read(self) -> dict[str, float]:
-        """`samples_per_second` and `tflops_per_second` since the last reading; starts anew."""
+    def read(self, samples: float) -> dict[str, float]:
+        """`samples_per_second` and `tflops_per_second` of `samples` since the last reading."""
         now = time.perf_counter()
-        per_second = self._samples / max(now - self._since, 1e-9)
-        self._samples, self._since = 0, now
+        per_second = samples / max(now - self._since, 1e-9)
+        self._since = now
         return {
             "samples_per_second": per_second,
             "tflops_per_second": per_second * (self.flops_per_sample or 0.0) / 1e12,

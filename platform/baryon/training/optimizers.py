@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,19 +13,30 @@ from baryon.schemas import Train
 from baryon.training.schedules import rate_factor
 
 
-def update_factory(train: Train, total_steps: int, steps_per_epoch: int) -> Callable[..., Update]:
-    """What a communicator calls with the parameters it is to update."""
-    factor = partial(
-        rate_factor, train=train, total_steps=total_steps, steps_per_epoch=steps_per_epoch
-    )
-    return partial(Update, train=train, factor=factor)
+@dataclass(frozen=True)
+class Updates:
+    """What a communicator calls with the parameters it is to update; it can be pickled."""
+
+    train: Train
+    total_steps: int
+    steps_per_epoch: int
+
+    def __call__(
+        self, parameters: Iterable[torch.nn.Parameter], momentum_less: float = 0.0
+    ) -> Update:
+        """An update whose momentum is smaller than the config's by `momentum_less`."""
+        train = replace(self.train, momentum=max(0.0, self.train.momentum - momentum_less))
+        factor = partial(
+            rate_factor,
+            train=train,
+            total_steps=self.total_steps,
+            steps_per_epoch=self.steps_per_epoch,
+        )
+        return Update(parameters, train, factor)
 
 
 class Update:
-    """Clip, step, advance the schedule, clear; see `baryon.interfaces.Update`.
-
-    The schedule counts the updates of these parameters.
-    """
+    """Clip, step, clear; see `baryon.interfaces.Update`."""
 
     def __init__(
         self,
@@ -35,34 +47,55 @@ class Update:
         self._parameters = list(parameters)
         self._train = train
         self._factor = factor
-        self._updates = 0
         self.optimizer = _optimizer(self._parameters, train)
 
-    def apply(self) -> None:
-        """One update of the weights from their gradients."""
+    def apply(self, step: int) -> None:
+        """One update of the weights from their gradients, at the learning rate of this step."""
         if self._train.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._train.clip_norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = self._train.learning_rate * self._factor(self._updates)
+            group["lr"] = self._train.learning_rate * self._factor(step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self._updates += 1
+
+    def coasting(self) -> Sequence[torch.Tensor]:
+        """The next change of each parameter if its next gradient were zero."""
+        return [self._coasting(parameter) for parameter in self._parameters]
+
+    def _coasting(self, parameter: torch.nn.Parameter) -> torch.Tensor:
+        state = self.optimizer.state.get(parameter, {})
+        rate = self.optimizer.param_groups[0]["lr"]
+        momentum = self._train.momentum
+        if (velocity := state.get("momentum_buffer")) is not None:
+            return velocity * (-rate * momentum)
+        if "exp_avg" not in state:
+            return torch.zeros_like(parameter)
+        count = float(state["step"])
+        mean = state["exp_avg"] * (momentum / (1 - momentum ** (count + 1)))
+        spread = (state["exp_avg_sq"] / (1 - self._train.beta2**count)).sqrt() + 1e-8
+        return mean / spread * -rate
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimiser's state and the number of updates."""
-        return {"optimizer": self.optimizer.state_dict(), "updates": self._updates}
+        """The optimiser's state of each parameter."""
+        state = self.optimizer.state
+        return {"parameters": [dict(state.get(p, {})) for p in self._parameters]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.optimizer.load_state_dict(state["optimizer"])
-        self._updates = int(state["updates"])
+        kept = {number: one for number, one in enumerate(state["parameters"]) if one}
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
 
 
 def _optimizer(parameters: list[torch.nn.Parameter], train: Train) -> torch.optim.Optimizer:
     shared: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay}
     if train.optimizer == "sgd":
         return torch.optim.SGD(
-            parameters, momentum=train.momentum, nesterov=train.nesterov, fused=True, **shared
+            parameters,
+            momentum=train.momentum,
+            nesterov=train.nesterov and train.momentum > 0,  # torch refuses it without
+            fused=True,
+            **shared,
         )
     kind = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
     return kind(parameters, betas=(train.momentum, train.beta2), fused=True, **shared)

@@ -47,19 +47,23 @@ class Parts:
         return next(name for name in (TEST, VALIDATION, TRAIN) if name in self.dataset.splits)
 
     def close(self) -> None:
-        """Let go of files and of the other ranks."""
+        """Let go of files."""
         for split in self.dataset.splits.values():
             split.close()
-        self.comm.close()
 
 
-def build_parts(config: Config, plugins: Plugins) -> Parts:
-    """Build all five; what cannot be used is found here, before any training."""
+def build_communicator(config: Config, plugins: Plugins) -> Communicator:
+    """The first to be built: it knows whether this rank needs any of the others."""
+    comm: Communicator = prepare(plugins, config.choices["comm"])()
+    return comm
+
+
+def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
+    """Build the other four; what cannot be used is found here, before any training."""
     if choose_device(config.train.device).type == "cpu":
         keep_freed_memory()
     makers = {kind: prepare(plugins, choice) for kind, choice in config.choices.items()}
     torch.manual_seed(config.seed)
-    comm: Communicator = makers["comm"]()
     dataset: Dataset = makers["dataset"]()
     if TRAIN not in dataset.splits:
         name = config.choices["dataset"].name
@@ -76,7 +80,5 @@ def build_parts(config: Config, plugins: Plugins) -> Parts:
             window_mib=config.data.window_mib,
             prefetch=config.data.prefetch,
             seed=config.seed,
-            worker=comm.worker,
-            workers=comm.workers,
         ),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from baryon import config as configs
 from baryon.config import Config
-from baryon.interfaces import Evaluation
+from baryon.interfaces import Evaluation, Findings
 from baryon.plugins import Plugins
 from baryon.reporting import run_directory
 from baryon.reporting.console import say
@@ -16,6 +17,7 @@ from baryon.reporting.results import show_results, write_results
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.versions import versions
 from baryon.training import checkpoint
+from baryon.training.agreement import built_alike, together
 from baryon.training.evaluation import evaluate
 from baryon.training.loop import Trainer
 from baryon.training.parts import TRAIN, Parts, build_parts
@@ -24,25 +26,47 @@ from baryon.training.signals import stop_on_signals
 
 def start(config: Config, plugins: Plugins, label: str, job: Path | None) -> None:
     """Train and evaluate in a new folder. Raises `SystemExit` if a signal stopped it."""
-    with closing(build_parts(config, plugins)) as parts:
+
+    def new_folder() -> RunDirectory:
         run = run_directory.create(config.run, label, job)
         configs.write(config, run.config)
         run_directory.write_json(run.versions, versions(plugins))
-        _work(run, config, plugins, parts, resume=False)
+        return run
+
+    _work_together(config, plugins, new_folder, resume=False)
 
 
 def resume(run: RunDirectory, config: Config, plugins: Plugins) -> None:
     """Go on with an unfinished run from its last checkpoint; the same otherwise."""
-    with closing(build_parts(config, plugins)) as parts:
-        _work(run, config, plugins, parts, resume=True)
+
+    def folder() -> RunDirectory:
+        configs.write(config, run.config)  # who learns together may have changed
+        return run
+
+    _work_together(config, plugins, folder, resume=True)
+
+
+def _work_together(
+    config: Config, plugins: Plugins, folder: Callable[[], RunDirectory], *, resume: bool
+) -> None:
+    """This rank's part of a run; `folder` is called on the leader alone."""
+    with together(config, plugins) as comm:
+
+        def build() -> Parts | None:
+            return None if comm.is_server else build_parts(config, plugins, comm)
+
+        parts = built_alike(comm, config, plugins, build)
+        if parts is None:
+            comm.serve()
+            return
+        with closing(parts):
+            path = comm.broadcast(folder().path if comm.leads else None)
+            _work(RunDirectory(path), config, plugins, parts, resume=resume)
 
 
 def _work(
     run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, *, resume: bool
 ) -> None:
-    if parts.comm.is_server:
-        parts.comm.serve()
-        return
     with stop_on_signals() as stop:
         trainer = Trainer(parts, config, run, stop)
         if resume:
@@ -54,21 +78,41 @@ def _work(
                 f"{trainer.step} of {trainer.total_steps}; the checkpoint is written: go on with "
                 f"`baryon resume run={run.path}`"
             )
-            raise SystemExit(stop.exit_code)
-    if config.train.weights == "best" and (run.checkpoints / checkpoint.BEST).is_file():
-        checkpoint.load_weights(parts.network.model, run.checkpoints / checkpoint.BEST)
+            raise SystemExit(parts.comm.broadcast(stop.exit_code))
+    _take_best_weights(run, config, parts)
     answer(run, config, plugins, parts, parts.held_out)
 
 
 def answer(run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, split: str) -> None:
-    """Evaluate on a split; worker 0 writes and shows the results."""
+    """Evaluate on a split; the leader writes and shows the results."""
     evaluation = evaluate(parts.network, parts.evaluator, parts.loader(split), parts.comm)
+    findings = parts.comm.findings()
     if evaluation is None:
         return
     if split == TRAIN:
         evaluation = _with_warning(evaluation)
+    evaluation = _with_findings(evaluation, findings)
     write_results(run, config, versions(plugins), evaluation, split)
     show_results(run, evaluation)
+
+
+def _take_best_weights(run: RunDirectory, config: Config, parts: Parts) -> None:
+    """The leader reads them for all."""
+    comm, path = parts.comm, run.checkpoints / checkpoint.BEST
+    wanted = config.train.weights == "best"
+    state = checkpoint.load(path) if comm.leads and wanted and path.is_file() else None
+    if (state := comm.broadcast(state)) is not None:
+        checkpoint.put_weights(parts.network.model, state, path)
+
+
+def _with_findings(evaluation: Evaluation, findings: Findings) -> Evaluation:
+    return replace(
+        evaluation,
+        metrics={**evaluation.metrics, **findings.metrics},
+        tables={**evaluation.tables, **findings.tables},
+        figures={**evaluation.figures, **findings.figures},
+        warnings=[*evaluation.warnings, *findings.warnings],
+    )
 
 
 def _with_warning(evaluation: Evaluation) -> Evaluation:

@@ -36,6 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     plugins.check()
 
     from baryon.training import checkpoint, session
+    from baryon.training.agreement import together
     from baryon.training.parts import build_parts
 
     weights = directory.checkpoints / f"{own.get('weights', config.train.weights)}.pt"
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         weights = directory.checkpoints / checkpoint.LAST  # a run without validation has no best
     if weights.name not in (checkpoint.BEST, checkpoint.LAST):
         raise BaryonError(f"weights={own['weights']} is not known; there is: best, last")
-    with closing(build_parts(config, plugins)) as parts:
+    with together(config, plugins) as comm, closing(build_parts(config, plugins, comm)) as parts:
         split = own.get("split", parts.held_out)
         parts.loader(split)  # fails before a folder is made
         checkpoint.load_weights(parts.network.model, weights)

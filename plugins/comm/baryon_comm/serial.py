@@ -7,44 +7,90 @@ from typing import Any
 
 import torch
 
-from baryon.interfaces import Update, UpdateFactory
+from baryon.errors import BaryonError
+from baryon.interfaces import Findings, Share, Update, UpdateFactory
+from baryon.launched import launched
+from baryon_comm.layers.optimizer_state import by_name, in_order
 
 
 class Serial:
-    """A world of one: a step is the optimiser's own."""
+    """A world of one: a step is the optimiser's own.
+
+    Raises `BaryonError` if several processes were started.
+    """
 
     is_server = False
-    worker = 0
-    workers = 1
+    leads = True
+    share = Share()
 
+    _model: torch.nn.Module
     _update: Update
+
+    def __init__(self) -> None:
+        if launched().ranks > 1:
+            raise BaryonError(
+                f"comm=serial is one process, but {launched().by} started {launched().ranks}: "
+                "choose comm=sync, async, hybrid or local_sgd, or start it without"
+            )
+        self._step = 0
+        self._stop = False
+
+    def exchange(self, value: Any) -> list[Any]:
+        """The only value."""
+        return [value]
 
     def start(self, model: torch.nn.Module, update: UpdateFactory) -> None:
         """Take the model's parameters under the optimiser."""
+        self._model = model
         self._update = update(model.parameters())
 
-    def step(self) -> None:
+    def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
+        """Note the number of the step."""
+        del samples, batch_size
+        self._step, self._stop = step, stop
+
+    def step(self) -> bool:
         """Apply the gradients."""
-        self._update.apply()
+        self._update.apply(self._step)
+        return self._stop
+
+    def settle(self) -> None:
+        """Nobody to settle with."""
 
     def serve(self) -> None:
         """Nobody to serve."""
 
-    def agree(self, values: Mapping[str, float]) -> dict[str, float]:
+    def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
         """The sum over one worker."""
+        del in_group
         return dict(values)
 
     def gather(self, value: Any) -> list[Any]:
         """The only value."""
         return [value]
 
+    def broadcast(self, value: Any) -> Any:
+        """The value itself."""
+        return value
+
+    def measures(self) -> dict[str, float]:
+        """Nothing is sent, nothing is measured."""
+        return {}
+
+    def findings(self) -> Findings:
+        """Nothing to say."""
+        return Findings()
+
     def state_dict(self) -> dict[str, Any]:
         """The optimiser's state."""
-        return self._update.state_dict()
+        return {"optimizer": by_name(self._model, self._update)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self._update.load_state_dict(state)
+        self._update.load_state_dict(in_order(self._model, state["optimizer"]))
+
+    def abort(self, message: str) -> None:
+        """Nobody else to end."""
 
     def close(self) -> None:
         """Nothing to leave."""

@@ -1,0 +1,104 @@
+"""All ranks do the same run, or none does."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from baryon.config import Config
+from baryon.errors import BaryonError
+from baryon.interfaces import Communicator
+from baryon.plugins import Plugins
+from baryon.reporting.console import speak
+from baryon.reporting.versions import versions
+from baryon.training.parts import Parts, build_communicator
+
+
+FAILURE = "failure"
+
+
+@contextmanager
+def together(config: Config, plugins: Plugins) -> Iterator[Communicator]:
+    """The run's communicator; an error on one rank ends all of them, and is said once."""
+    comm = build_communicator(config, plugins)
+    speak(aloud=comm.leads)
+    try:
+        yield comm
+    except BaryonError as error:
+        comm.abort(f"baryon: error: {error}")
+        raise
+    except Exception:
+        comm.abort(traceback.format_exc())
+        raise
+    comm.close()
+
+
+def built_alike(
+    comm: Communicator, config: Config, plugins: Plugins, build: Callable[[], Parts | None]
+) -> Parts | None:
+    """What `build` makes on this rank, once all ranks have made theirs of the same ingredients.
+
+    Raises `BaryonError` on all ranks if one of them failed, or differs in its versions, its
+    plugins, its config or its data.
+    """
+    parts: Parts | None = None
+    try:
+        parts = build()
+        mine = _identity(config, plugins, parts)
+    except BaryonError as error:
+        mine = {FAILURE: str(error)}
+    everyone = comm.exchange({"host": socket.gethostname(), **mine})
+    for rank, one in enumerate(everyone):
+        if FAILURE in one:
+            where = f" (rank {rank} on {one['host']})" if len(everyone) > 1 else ""
+            raise BaryonError(one[FAILURE] + where)
+    _require_alike(everyone)
+    return parts
+
+
+def _identity(config: Config, plugins: Plugins, parts: Parts | None) -> dict[str, Any]:
+    """What must be the same on all ranks; a server has no data."""
+    software = versions(plugins)
+    splits = parts.dataset.splits if parts else {}
+    decisive = {key: value for key, value in config.values.items() if key != "run"}
+    return {
+        "Baryon": software["baryon"],
+        "Python": software["python"],
+        "plugins": software["plugins"],
+        "libraries": software["libraries"],
+        "config": _flat(decisive),
+        **({"data": {name: split.fingerprint() for name, split in splits.items()}} if parts else {}),
+    }
+
+
+def _require_alike(everyone: list[dict[str, Any]]) -> None:
+    first = everyone[0]
+    for what in [key for key in first if key != "host"]:
+        others = [n for n, one in enumerate(everyone) if what in one and one[what] != first[what]]
+        if others:
+            other = everyone[others[0]]
+            raise BaryonError(
+                f"rank {', '.join(map(str, others))} ({other['host']}) and rank 0 "
+                f"({first['host']}) disagree on {what}: {_difference(other[what], first[what])}; "
+                "start all ranks with the same arguments in the same environment"
+            )
+
+
+def _difference(one: Any, other: Any) -> str:
+    if not isinstance(one, Mapping):
+        return f"{one}, not {other}"
+    keys = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+    return "; ".join(f"{key} {one.get(key)}, not {other.get(key)}" for key in keys[:3])
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        nested = isinstance(value, Mapping)
+        found |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return found
+
+

@@ -1,0 +1,1 @@
+"""A synchronous group of workers: summing gradients, spreading weights."""

@@ -1,0 +1,50 @@
+"""How a group sums tensors and spreads packets: what every transport can do, and the choice."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from baryon.errors import BaryonError, one_of
+from baryon_comm.world.courier import Task
+
+TRANSPORTS = ("auto", "mpi", "torch")
+WIRES = ("fp32", "bf16")
+
+
+class Transport(Protocol):
+    """Moves data among the members of one group."""
+
+    def allreduce(self, tensor: torch.Tensor) -> Task:
+        """Put the sum over all members into the tensor, on all of them."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+def make_transport(name: str, wire: str, comm: Any, mpi: Any, device: torch.device) -> Transport:
+    """The transport of that name on the ranks of `comm`; `auto` takes NCCL where there is CUDA."""
+    from baryon_comm.group.mpi_transport import MpiTransport
+    from baryon_comm.group.torch_transport import TorchTransport
+
+    if name == "torch" or (name == "auto" and device.type == "cuda"):
+        return TorchTransport(comm, device, bf16=wire == "bf16")
+    return MpiTransport(mpi, comm, bf16=wire == "bf16")
+
+
+def check_transport(name: str, wire: str) -> None:
+    """Raise `BaryonError` for one that does not exist."""
+    if name not in TRANSPORTS:
+        raise BaryonError(f"comm.transport={name} is not known; {one_of(TRANSPORTS, name)}")
+    if wire not in WIRES:
+        raise BaryonError(f"comm.wire={wire} is not known; {one_of(WIRES, wire)}")
+
+
+def chunks(array: np.ndarray[Any, Any], nbytes: int = 2**20) -> list[np.ndarray[Any, Any]]:
+    """Pieces of a flat array: large messages are up to twice as fast in pieces of 1 MiB."""
+    step = max(1, nbytes // array.itemsize)
+    return [array[start : start + step] for start in range(0, len(array), step)]

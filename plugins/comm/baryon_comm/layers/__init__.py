@@ -1,0 +1,1 @@
+"""A model as layers, the unit in which gradients and weights travel."""

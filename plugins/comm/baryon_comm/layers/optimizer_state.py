@@ -1,0 +1,23 @@
+"""The optimiser's state by parameter name: the form in which every strategy saves and loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from baryon.interfaces import Update
+
+ByName = dict[str, dict[str, Any]]
+
+
+def by_name(model: torch.nn.Module, update: Update) -> ByName:
+    """State of each of a model's parameters, all of which are under `update` in their order."""
+    names = [name for name, _ in model.named_parameters()]
+    return dict(zip(names, update.state_dict()["parameters"], strict=True))
+
+
+def in_order(model: torch.nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Update.load_state_dict` takes, for a model's parameters in their order."""
+    return {"parameters": [state.get(name, {}) for name, _ in model.named_parameters()]}

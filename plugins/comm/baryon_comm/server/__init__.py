@@ -1,0 +1,1 @@
+"""Parameter servers: what runs on them, and the way to them."""

@@ -1,0 +1,185 @@
+"""Strategy of `async` and `hybrid`: parameter servers apply each group's gradient.
+
+The optimiser and its state are on the servers alone. A layer's round trip runs while backward is
+still busy with the layers before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from baryon.interfaces import UpdateFactory
+from baryon_comm.layers.layer import NEVER, STALENESS, STOP_AT, VERSION, Packet
+from baryon_comm.server.link import Link
+from baryon_comm.server.placement import Placement
+from baryon_comm.server.protocol import FETCH, LOAD, REPORT, SET_UP, STATE, SetUp
+from baryon_comm.server.remedies import Remedy
+from baryon_comm.strategy.server_findings import server_findings
+from baryon_comm.strategy.strategy import Team
+from baryon_comm.world.courier import Task
+
+
+class ParameterServers:
+    """Group members sum, the root asks the layer's server, the root spreads what comes back."""
+
+    survives = True
+    averages_gradients = True
+
+    _team: Team
+
+    def __init__(self, remedy: Remedy, *, momentum_correction: bool) -> None:
+        self._remedy, self._correct = remedy, momentum_correction
+        self._held: list[Packet] = []
+        self._fresh: list[Packet] = []
+        self._sums: dict[int, Packet] = {}
+        self._came: list[int] = []
+        self._spread = 0
+        self._staleness: list[int] = []
+        self._version_before, self._steps = 0, 0
+
+    def start(self, team: Team, update: UpdateFactory) -> None:
+        """Tell the servers what they need to know."""
+        self._team = team
+        self._placement = Placement(team.layers, list(team.layout.server_ranks()))
+        self._held = [Packet(layer) for layer in team.layers]
+        self._fresh = [Packet(layer) for layer in team.layers]
+        self._came = [NEVER] * len(team.layers)
+        for packet in self._held:
+            packet.header[STOP_AT] = NEVER
+        self.settled([0] * len(team.layers))
+        group = team.layout.group_of(team.world.rank)
+        self._link = Link(team.world, self._placement, group, self._held.__getitem__)
+        if team.leads:
+            team.courier.do(self._set_up(update), "setting up the servers", team.patience)
+
+    def _set_up(self, update: UpdateFactory) -> Task:
+        layout = self._team.layout
+        for server in layout.server_ranks():
+            weights = {n: self._held[n].values for n in self._placement.layers_of(server)}
+            setup = SetUp(
+                self._team.layers, update, self._momentum_less(), self._remedy, layout, weights
+            )
+            yield from self._link.ask(server, SET_UP, setup)
+
+    def _momentum_less(self) -> float:
+        """G groups bring an implicit momentum of 1 - 1/G (arXiv:1605.09774)."""
+        return 1 - 1 / self._team.layout.groups if self._correct else 0.0
+
+    def begin(self, step: int, *, stop: bool) -> None:
+        """The first layer is the first to be spread."""
+        del step, stop
+        self._spread = 0
+
+    def exchange(self, gradient: Packet, step: int, expected: float | None) -> Task:
+        """Sum in the group, server's round trip, spread in the group; in fixed order."""
+        group, layer = self._team.group, gradient.layer.index
+        fresh = self._fresh[layer]
+        if self._team.world.tolerant and len(group) > 1:
+            gradient = self._copy(gradient)  # the sum is made again if a member dies meanwhile
+        yield from group.mean(gradient, expected)
+        if group.member == 0 and self._came[layer] < step:
+            stop_at = int(self._held[layer].header[STOP_AT])
+            yield from self._link.round_trip(gradient, fresh, step, stop_at)
+            self._came[layer] = step
+        while self._spread < layer:
+            yield
+        spread = group.spread(fresh)
+        for _ in spread:  # the first move posts it: then it is the next layer's turn
+            self._spread = max(self._spread, layer + 1)
+            yield
+        self._spread = max(self._spread, layer + 1)
+
+    def _copy(self, gradient: Packet) -> Packet:
+        copy = self._sums.setdefault(gradient.layer.index, Packet(gradient.layer))
+        copy.copy_from(gradient)
+        return copy
+
+    def finish(self, step: int, gradients: list[Packet]) -> None:
+        """The fresh weights become the model's."""
+        del step, gradients
+        self._held, self._fresh = self._fresh, self._held
+        self._steps += 1
+        self._staleness += [int(packet.header[STALENESS]) for packet in self._held]
+        self._into_model()
+
+    def _into_model(self) -> None:
+        with torch.no_grad():
+            for own, packet in zip(self._team.parameters, self._held, strict=True):
+                torch._foreach_copy_([p.data for p in own], packet.parameters)
+
+    def stops(self, step: int, gradients: list[Packet]) -> bool:
+        """When the step has come that the first layer's server has named."""
+        del gradients
+        return int(self._held[0].header[STOP_AT]) == step
+
+    def in_step(self, step: int) -> bool:
+        """Always, within a group."""
+        del step
+        return True
+
+    def caught_up(self, root: int) -> Task:
+        """Take a step's weights from a member that has them; its own are what it holds."""
+        group = self._team.group
+        for packet in self._held if group.member == root else self._fresh:
+            yield from group.spread(packet, root)
+
+    def settle(self) -> Task:
+        """The leader fetches the servers' weights, with their versions as notes."""
+        if not self._team.leads:
+            return None
+        answers = yield from self._link.ask_all(FETCH)
+        latest: dict[int, tuple[int, Any]] = {}
+        for server, shelves in answers.items():
+            for layer, (version, values) in shelves.items():
+                if self._placement.server_of(layer) == server:
+                    latest[layer] = (version, values)
+        for layer, (version, values) in latest.items():
+            self._held[layer].values.copy_(values)
+            self._held[layer].header[VERSION] = version
+        self._into_model()
+        return [int(packet.header[VERSION]) for packet in self._held]
+
+    def settled(self, notes: Any) -> None:
+        """The model's weights are held, at the versions that the leader noted."""
+        with torch.no_grad():
+            for own, packet in zip(self._team.parameters, self._held, strict=True):
+                torch._foreach_copy_(packet.parameters, [p.data for p in own])
+        for packet, version in zip(self._held, notes, strict=True):
+            packet.header[VERSION] = version
+
+    def state(self) -> Task:
+        """Collected from the servers."""
+        answers = yield from self._link.ask_all(STATE)
+        return {"optimizer": {k: v for answer in answers.values() for k, v in answer.items()}}
+
+    def load(self, state: Mapping[str, Any]) -> Task:
+        """The leader hands weights and state to the servers."""
+        self.settled([packet.header[VERSION] for packet in self._held])
+        if not self._team.leads:
+            return
+        for server in self._placement.alive():
+            weights = {n: self._held[n].values for n in self._placement.layers_of(server)}
+            yield from self._link.ask(server, LOAD, weights, dict(state["optimizer"]), 0)
+
+    def measures(self) -> dict[str, float]:
+        """Mean staleness of this group's gradients; updates by all groups for each step of it."""
+        found = {}
+        if self._staleness and self._team.group.member == 0:
+            found["staleness"] = sum(self._staleness) / len(self._staleness)
+        version = int(self._held[0].header[VERSION])
+        if self._steps:
+            found["updates_per_step"] = (version - self._version_before) / self._steps
+        self._version_before, self._steps, self._staleness = version, 0, []
+        return found
+
+    def findings(self) -> Task:
+        """Staleness, momentum, and what the servers did."""
+        answers = yield from self._link.ask_all(REPORT)
+        return server_findings(answers, self._team.world.hosts)
+
+    def leave(self) -> Task:
+        """Farewell to the servers."""
+        yield from self._link.farewell()

@@ -1,0 +1,1 @@
+"""All ranks: starting MPI, who is who, talking to everybody, dying ones."""

@@ -1,0 +1,133 @@
+"""The courier: one thread that does all the MPI of a worker, while another computes.
+
+Its tasks are generators that start non-blocking operations and yield until these are done. So
+gradients travel while backward runs, no wait is without a deadline, and an MPI library that
+allows one thread at a time is enough.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Generator, Sequence
+from typing import Any, TypeAlias
+
+from baryon.errors import BaryonError
+
+Task: TypeAlias = Generator[None, None, Any]
+
+SHORTEST_REST, LONGEST_REST = 50e-6, 500e-6  # seconds
+
+
+class Late(BaryonError):
+    """A wait was longer than its deadline."""
+
+
+class Patience:
+    """A deadline that adapts to what is normal: 20 times the longest wait so far."""
+
+    FACTOR = 20.0
+
+    def __init__(self, floor: float) -> None:
+        self._floor = floor
+        self._longest = 0.0
+
+    def limit(self) -> float:
+        """Seconds after which a wait is too long."""
+        return max(self._floor, self.FACTOR * self._longest)
+
+    def note(self, seconds: float) -> None:
+        """A wait that ended well."""
+        self._longest = max(self._longest, seconds)
+
+
+class Ticket:
+    """A task handed in, and its outcome."""
+
+    def __init__(self, task: Task, what: str, patience: Patience) -> None:
+        self.task, self.what, self.patience = task, what, patience
+        self.started = time.monotonic()
+        self.done = threading.Event()
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+
+class Courier:
+    """Runs tasks side by side."""
+
+    def __init__(self) -> None:
+        self._handed_in: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
+        self._awaited = False
+        self._thread = threading.Thread(target=self._run, name="baryon-courier", daemon=True)
+        self._thread.start()
+
+    def hand_in(self, task: Task, what: str, patience: Patience) -> Ticket:
+        """Start a task; tasks make their first move in the order in which they are handed in."""
+        ticket = Ticket(task, what, patience)
+        self._handed_in.put(ticket)
+        return ticket
+
+    def wait(self, tickets: Sequence[Ticket]) -> None:
+        """Until all have ended; raises the first error."""
+        self._awaited = True
+        try:
+            for ticket in tickets:
+                ticket.done.wait()
+        finally:
+            self._awaited = False
+        for ticket in tickets:
+            if ticket.error is not None:
+                raise ticket.error
+
+    def do(self, task: Task, what: str, patience: Patience) -> Any:
+        """Hand in, wait, and give the task's value."""
+        ticket = self.hand_in(task, what, patience)
+        self.wait([ticket])
+        return ticket.value
+
+    def close(self) -> None:
+        """End the thread when its tasks have ended."""
+        self._handed_in.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        active: list[Ticket] = []
+        rest = SHORTEST_REST
+        while True:
+            if not self._take(active):
+                return
+            ended = [ticket for ticket in active if self._move(ticket)]
+            active = [ticket for ticket in active if ticket not in ended]
+            rest = SHORTEST_REST if ended else min(1.1 * rest, LONGEST_REST)
+            if self._awaited:
+                os.sched_yield()
+            elif active:
+                time.sleep(rest)
+
+    def _take(self, active: list[Ticket]) -> bool:
+        """What was handed in since; with nothing to do, sleep until something is."""
+        while not active or not self._handed_in.empty():
+            ticket = self._handed_in.get()
+            if ticket is None:
+                return False
+            active.append(ticket)
+        return True
+
+    def _move(self, ticket: Ticket) -> bool:
+        """Whether the task has ended."""
+        waited = time.monotonic() - ticket.started
+        try:
+            if waited > ticket.patience.limit():
+                ticket.task.throw(Late(f"{ticket.what} has not ended after {waited:.0f} s"))
+            next(ticket.task)
+        except StopIteration as end:
+            ticket.value = end.value
+            ticket.patience.note(waited)
+        except BaseException as error:  # noqa: BLE001  raised again where the task is waited for
+            ticket.error = error
+        else:
+            return False
+        ticket.done.set()
+        return True
