@@ -85,7 +85,7 @@ class Worker:
             parameters,
             self.leads,
         )
-        self._group.connect(device)
+        self._do(self._group.connect(device), "connecting the group")
         weights = self.broadcast(_on_cpu(model.state_dict()) if self.leads else None)
         model.load_state_dict(weights)
         self._strategy.start(self._team, update)
@@ -170,7 +170,8 @@ class Worker:
         if self._options.on_death == "drop":
             _leave_at_once(self._number, self._world)
         self._do(self._group.circle.mend(), "mending the group")
-        self._group.connect(self._team.parameters[0][0].device)
+        device = self._team.parameters[0][0].device
+        self._do(self._group.connect(device), "connecting the group")
         self._note_dead(set(before) - set(self._group.circle.ranks), completed)
         reached = self._do(self._group.circle.raw_gather(completed), "mending the group")
         if max(reached) == min(reached):

@@ -32,10 +32,11 @@ class Group:
     def __len__(self) -> int:
         return len(self.circle)
 
-    def connect(self, device: torch.device) -> None:
-        """Set up (again) what moves the data. Collective in the group."""
+    def connect(self, device: torch.device) -> Task:
+        """Set up (again) what moves the data. All members do it."""
         self._sums, self._spread = self.circle.comm.Dup(), self.circle.comm.Dup()
         self._transport = make_transport(*self._choice, self._sums, self._world.mpi, device)
+        yield from self._transport.connect()
 
     def mean(self, packet: Packet, expected: float | None) -> Task:
         """The gradient's mean over the samples of all members, in place.

@@ -19,6 +19,11 @@ class MpiTransport:
         self._mpi, self._comm, self._bf16 = mpi, comm, bf16
         self._sum_bf16 = mpi.Op.Create(_add_bf16, commute=True) if bf16 else None
 
+    def connect(self) -> Task:
+        """MPI is connected."""
+        return
+        yield
+
     def allreduce(self, tensor: torch.Tensor) -> Task:
         """The sum in place; a float32 tensor travels as bfloat16 if so chosen."""
         if self._bf16 and tensor.dtype == torch.float32:

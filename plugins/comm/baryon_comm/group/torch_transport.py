@@ -24,8 +24,6 @@ class TorchTransport:
 
     def allreduce(self, tensor: torch.Tensor) -> Task:
         """The sum in place; by way of the GPU where there is one."""
-        if self._group is None:
-            yield from self._connect()
         sent = tensor.to(self._device, torch.bfloat16 if self._bf16 else tensor.dtype)
         work = self._group.allreduce([sent])
         while not work.is_completed():
@@ -34,7 +32,7 @@ class TorchTransport:
         if sent is not tensor:
             tensor.copy_(sent)
 
-    def _connect(self) -> Task:
+    def connect(self) -> Task:
         """All members meet at a store of member 0."""
         rank, size = self._comm.rank, self._comm.size
         host = socket.gethostname()

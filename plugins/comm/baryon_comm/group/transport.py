@@ -17,6 +17,10 @@ WIRES = ("fp32", "bf16")
 class Transport(Protocol):
     """Moves data among the members of one group."""
 
+    def connect(self) -> Task:
+        """Before the first use; all members do it."""
+        ...
+
     def allreduce(self, tensor: torch.Tensor) -> Task:
         """Put the sum over all members into the tensor, on all of them."""
         ...

@@ -159,7 +159,9 @@ class Server:
     def _set_up(self, setup: SetUp) -> None:
         self._setup = setup
         for layer, values in setup.weights.items():
-            self._shelf(layer).put(values)
+            shelf = self._shelf(layer)
+            shelf.put(values)
+            shelf.load({}, setup.layout.groups)  # the first optimiser takes PyTorch a second
 
     def _load(self, weights: dict[int, Any], state: dict[str, Any], step: int) -> None:
         del step

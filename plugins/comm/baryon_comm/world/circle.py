@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baryon_comm.world.courier import Task
-from baryon_comm.world.requests import finished, gathered
+from baryon_comm.world.requests import gathered
 
 
 class Broken(Exception):
@@ -50,14 +50,11 @@ class Circle:
 
     def _all(self, well: bool) -> Task:
         """Whether all survivors are well and none has died: the same answer on all of them."""
-        import numpy as np
-
-        flag = np.array([int(well)], np.int32)
+        yield
         try:
-            yield from finished([self.comm.Iagree(flag)])
+            return bool(self.comm.Agree(int(well)))
         except self._mpi.Exception:
             return False
-        return bool(flag[0])
 
     def break_up(self) -> None:
         """Make all members notice that it is broken."""
@@ -72,8 +69,8 @@ class Circle:
     def mend(self) -> Task:
         """The survivors go on as a smaller circle. All of them must come."""
         self.break_up()
-        smaller, request = self.comm.Ishrink()
-        yield from finished([request])
+        yield
+        smaller = self.comm.Shrink()
         self.comm, self.ranks = smaller, self._world_ranks(smaller)
 
     def _world_ranks(self, comm: Any = None) -> list[int]:

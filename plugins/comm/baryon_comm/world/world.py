@@ -84,8 +84,7 @@ class World:
         last = self._final
         while self.tolerant:
             try:
-                last, request = self._final.Ishrink()
-                yield from finished([request])
+                last = self._final.Shrink()
                 yield from finished([last.Ibarrier()])
             except self.mpi.Exception:
                 continue  # another died meanwhile
