@@ -15,6 +15,7 @@ VERBS = {
     "resume": "go on with a run that was stopped",
     "evaluate": "evaluate a run again",
     "data": "make data: data generate",
+    "launch": "start a verb as several processes on this machine",
     "plugins": "list the installed plugins, what they offer and their health",
 }
 

@@ -33,7 +33,7 @@ class Worker:
 
     def __init__(self, world: World, layout: Layout, strategy: Strategy, options: Options) -> None:
         self._world, self._layout, self._strategy, self._options = world, layout, strategy, options
-        self._courier = Courier()
+        self._courier = Courier(world.end_if_aborted)
         self._in_step, self._in_all = Patience(options.deadline_s), Patience(options.deadline_s)
         number = layout.group_of(world.rank)
         self._all = Circle(world.mpi, world.comm.Split(0, world.rank), tolerant=world.tolerant)

@@ -70,13 +70,19 @@ class Server:
         while self._staying:
             message = self._probe(status)
             if message is None:
+                self._world.end_if_aborted()
                 self._sends = [send for send in self._sends if not self._sent(send)]
                 idle += 1
                 rest = min(1.1 * rest, LONGEST_REST) if idle > BUSY_POLLS else SHORTEST_REST
                 time.sleep(rest) if idle > BUSY_POLLS else os.sched_yield()
                 continue
             idle = 0
-            self._take(message, status.Get_source(), status.Get_tag(), status.Get_count())
+            source, kind, size = status.Get_source(), status.Get_tag(), status.Get_count()
+            try:
+                self._take(message, source, kind, size)
+            except self._mpi.Exception:
+                if source not in self._world.dead():  # else it died while it was sending
+                    raise
 
     def _probe(self, status: Any) -> Any:
         """The next message of anyone, if there is one; notes the dead."""

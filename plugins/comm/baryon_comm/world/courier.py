@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias
 
 from baryon.errors import BaryonError
@@ -19,6 +19,7 @@ from baryon.errors import BaryonError
 Task: TypeAlias = Generator[None, None, Any]
 
 SHORTEST_REST, LONGEST_REST = 50e-6, 500e-6  # seconds
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 class Late(BaryonError):
@@ -57,7 +58,9 @@ class Ticket:
 class Courier:
     """Runs tasks side by side."""
 
-    def __init__(self) -> None:
+    def __init__(self, look_around: Callable[[], None]) -> None:
+        """`look_around` is called again and again, whether there are tasks or not."""
+        self._look_around = look_around
         self._handed_in: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._awaited = False
         self._thread = threading.Thread(target=self._run, name="baryon-courier", daemon=True)
@@ -108,8 +111,13 @@ class Courier:
 
     def _take(self, active: list[Ticket]) -> bool:
         """What was handed in since; with nothing to do, sleep until something is."""
+        self._look_around()
         while not active or not self._handed_in.empty():
-            ticket = self._handed_in.get()
+            try:
+                ticket = self._handed_in.get(timeout=SECONDS_BETWEEN_LOOKS)
+            except queue.Empty:
+                self._look_around()
+                continue
             if ticket is None:
                 return False
             active.append(ticket)

@@ -76,8 +76,15 @@ class World:
             time.sleep(SECONDS_FOR_RANK_0 + 0.1 * (self.rank % 10))
         print(message, file=sys.stderr, flush=True)  # noqa: T201
         sys.stdout.flush()
+        if self.tolerant:  # then MPI's own abort ends this process alone
+            self._roll.Revoke()
+            os._exit(1)
         self.comm.Abort(1)
-        os._exit(1)
+
+    def end_if_aborted(self) -> None:
+        """End this process if another has aborted the job."""
+        if self.tolerant and self._roll.Is_revoked():
+            os._exit(1)
 
     def leave(self) -> Task:
         """The last thing of all survivors: nobody leaves while another still needs it."""

@@ -1,0 +1,7 @@
+"""`python -m baryon` is `baryon`."""
+
+import sys
+
+from baryon.cli import main
+
+sys.exit(main())
