@@ -28,7 +28,7 @@ from baryon import config as configs
 from baryon.plugins import discover
 from baryon.reporting import run_directory
 from baryon.training.loop import Trainer
-from baryon.training.parts import build_parts
+from baryon.training.parts import build_communicator, build_parts
 from baryon.training.signals import StopRequest
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def seconds(step: Callable[[], object]) -> list[float]:
 
 def measure(config: configs.Config, size: int, steps: int) -> None:
     """Let engine and bare loop take turns; print one line of JSON."""
-    parts = build_parts(config, discover())
+    parts = build_parts(config, discover(), build_communicator(config, discover()))
     run = run_directory.create(config.run, "benchmark", None)
     bare = bare_step(copy.deepcopy(parts.network.model), config.train.batch_size, size)
     engine = Trainer(parts, config, run, StopRequest()).steps()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from baryon.config_errors import WRONG_USAGE, one_line
 from baryon.errors import BaryonError
 from baryon.files import write_text
-from baryon.plugins import KINDS, Plugins
+from baryon.plugins import KINDS, Plugins, host_conf
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from baryon.schemas import Data, Run, Train
 
 PRIMARY_CONFIG = "pkg://baryon_conf"
+GENERATE = "generate"
 
 
 @dataclass(frozen=True)
@@ -209,10 +210,11 @@ def write(config: Config, path: Path) -> None:
     write_text(path, OmegaConf.to_yaml(OmegaConf.create(dict(config.values))))
 
 
-def read(path: Path, overrides: Sequence[str] = ()) -> Config:
+def read(path: Path, overrides: Sequence[str] = (), plugins: Plugins | None = None) -> Config:
     """A frozen config, changed by `key=value` overrides of keys that it has.
 
-    Raises `BaryonError` if the file is missing or an override names no key.
+    With `plugins`, `comm=<name>` chooses another communicator, whose options `comm.<key>=<value>`
+    then are. Raises `BaryonError` if the file is missing or an override names no key.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -220,6 +222,7 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Config:
 
     if not path.is_file():
         raise BaryonError(f"{path.parent} is no run: it has no {path.name}")
+    comm, overrides = _another_communicator(overrides, plugins)
     try:
         frozen = OmegaConf.load(path)
         OmegaConf.set_struct(frozen, True)
@@ -227,4 +230,41 @@ def read(path: Path, overrides: Sequence[str] = ()) -> Config:
         values: Any = OmegaConf.to_container(changed)
     except (OmegaConfBaseException, YAMLError) as error:
         raise BaryonError(one_line(error)) from error
-    return thaw(values)
+    return thaw({**values, **comm})
+
+
+def _another_communicator(
+    overrides: Sequence[str], plugins: Plugins | None
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """The section `comm` if it was chosen anew, and the other overrides."""
+    names = [override.partition("=")[2] for override in overrides if override.startswith("comm=")]
+    if plugins is None or not names:
+        return {}, overrides
+    own = [override for override in overrides if override.startswith("comm.")]
+    others = [override for override in overrides if not override.startswith(("comm=", "comm."))]
+    values = option_values(f"comm={names[-1]}", "comm", names[-1], plugins, own)
+    return {"comm": {"name": names[-1], **values}}, others
+
+
+def option_values(
+    owner: str, kind: str, name: str, plugins: Plugins, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """An option's keys and values when it is chosen alone, overlays merged.
+
+    Raises `BaryonError`, said of `owner`, for an option that cannot be composed.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    register(plugins)
+    primary = "data_generate" if kind == GENERATE else "config"
+    others = [] if kind == GENERATE else [f"~{other}" for other in KINDS if other != kind]
+    try:
+        with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
+            section = hydra.compose(primary, [f"{kind}={name}", *others, *overrides])[kind]
+        values: Any = OmegaConf.to_container(section, resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise BaryonError(f"{owner}: {one_line(error)}") from error
+    return dict(values)

@@ -137,7 +137,9 @@ class Update(Protocol):
 class UpdateFactory(Protocol):
     """Makes the update of some parameters; it can be pickled, for it travels to servers."""
 
-    def __call__(self, parameters: Iterable[torch.nn.Parameter], momentum_less: float = 0.0) -> Update:
+    def __call__(
+        self, parameters: Iterable[torch.nn.Parameter], momentum_less: float = 0.0
+    ) -> Update:
         """`momentum_less` is taken off the momentum that the config asks for, down to zero."""
         ...
 
@@ -218,7 +220,7 @@ class Communicator(Protocol):
         ...
 
     def gather(self, value: Any) -> list[Any]:
-        """Every worker's value in worker order on the leader, an empty list elsewhere. Collective."""
+        """On the leader every worker's value in order, elsewhere an empty list. Collective."""
         ...
 
     def broadcast(self, value: Any) -> Any:

@@ -12,18 +12,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from baryon import config
 from baryon.components import check_arguments
-from baryon.config_errors import one_line
-from baryon.errors import BaryonError
+from baryon.config import GENERATE, option_values
 from baryon.interfaces import RUNTIME_ARGUMENTS
-from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, host_conf, load_target
+from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, load_target
 from baryon.verbs.options_help import first_comment
 
 HEAVY = ("h5py", "matplotlib", "mpi4py", "torch")
 """Modules that reading a plugin's hooks must not import: it is done at every start."""
-
-GENERATE = "generate"
 
 _READ_HOOKS = """
 import sys
@@ -100,7 +96,7 @@ def check_option(plugin: Plugin, option: str, plugins: Plugins) -> None:
     """Its keys are the arguments of the component's factory, and its values fit them."""
     kind, _, name = option.partition("/")
     owner = f"option {option} of plugin {plugin.name!r}"
-    values = composed(owner, kind, name, plugins)
+    values = option_values(owner, kind, name, plugins)
     factory = _factory(owner, kind, values.pop("name", name), plugins)
     check_arguments(owner, factory, values, RUNTIME_ARGUMENTS.get(kind, ()))
 
@@ -114,25 +110,6 @@ def _factory(owner: str, kind: str, name: str, plugins: Plugins) -> Callable[...
     _require(hasattr(dataset, "generator"), f"{owner}: dataset {name!r} names no generator")
     factory = load_target(owner, dataset.generator)
     return factory
-
-
-def composed(owner: str, kind: str, name: str, plugins: Plugins) -> dict[str, Any]:
-    """An option's keys and values when it is chosen alone, overlays merged."""
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    config.register(plugins)
-    primary = "data_generate" if kind == GENERATE else "config"
-    others = [] if kind == GENERATE else [f"~{other}" for other in KINDS if other != kind]
-    try:
-        with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
-            section = hydra.compose(primary, [f"{kind}={name}", *others])[kind]
-        values: Any = OmegaConf.to_container(section, resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise BaryonError(f"{owner}: {one_line(error)}") from error
-    return dict(values)
 
 
 def _require(holds: object, fault: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
-from baryon.interfaces import Field
+from baryon.interfaces import Field, Share
 
 
 class Numbers:
@@ -32,6 +32,10 @@ class Numbers:
         return {"inputs": inputs, "label": rows.astype(np.int64)}
 
 
+def shares(groups: int, members: int) -> list[Share]:
+    return [Share(g, groups, m, members) for g in range(groups) for m in range(members)]
+
+
 def loading(**changes) -> Loading:
     return Loading(**{"batch_size": 7, "window_mib": 1, "prefetch": 2, "seed": 1} | changes)
 
@@ -40,14 +44,15 @@ def loading(**changes) -> Loading:
     rows=st.integers(1, 120),
     chunk=st.integers(1, 30),
     batch=st.integers(1, 40),
-    workers=st.integers(1, 4),
+    groups=st.integers(1, 3),
+    members=st.integers(1, 3),
     window=st.sampled_from([1e-4, 1e-3, 1]),
 )
-def test_workers_together_get_every_sample_once(rows, chunk, batch, workers, window):
+def test_workers_together_get_every_sample_once(rows, chunk, batch, groups, members, window):
     seen = []
-    for worker in range(workers):
-        settings = loading(batch_size=batch, window_mib=window, worker=worker, workers=workers)
-        for given_batch in Loader(Numbers(rows, chunk), settings).shuffled(epoch=3):
+    settings = loading(batch_size=batch, window_mib=window)
+    for share in shares(groups, members):
+        for given_batch in Loader(Numbers(rows, chunk), settings).shuffled(3, share=share):
             assert given_batch["inputs"][:, 0].tolist() == given_batch["keys"].tolist()
             assert given_batch["inputs"][:, 1].tolist() == (10 * given_batch["keys"]).tolist()
             assert given_batch["label"].tolist() == given_batch["keys"].tolist()
@@ -56,17 +61,23 @@ def test_workers_together_get_every_sample_once(rows, chunk, batch, workers, win
 
 
 def test_a_batch_is_the_same_set_for_any_number_of_workers():
-    def batches(workers):
+    def batches(groups, members):
         loaders = [
-            Loader(Numbers(100, 10), loading(worker=worker, workers=workers)).shuffled(0)
-            for worker in range(workers)
+            Loader(Numbers(100, 10), loading()).shuffled(0, share=share)
+            for share in shares(groups, members)
         ]
         return [
             sorted(key for part in parts for key in part["keys"].tolist())
             for parts in zip(*loaders, strict=True)
         ]
 
-    assert batches(1) == batches(2) == batches(3)
+    assert batches(1, 1) == batches(1, 2) == batches(3, 1) == batches(2, 2)
+
+
+def test_reading_in_order_leaves_out_what_is_empty():
+    parts = [list(Loader(Numbers(8, 4), loading()).in_order(share)) for share in shares(1, 3)]
+    assert [len(part) for part in parts] == [2, 1, 1]
+    assert sorted(k for part in parts for b in part for k in b["keys"].tolist()) == list(range(8))
 
 
 def test_an_epoch_can_be_entered_in_the_middle():

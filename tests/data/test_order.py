@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baryon.data.order import share, shuffled
+from baryon.data.order import part_of, shuffled
+from baryon.interfaces import Share
 
 
 @given(
@@ -38,9 +39,14 @@ def test_samples_of_a_window_are_mixed():
     assert neighbours < 0.02
 
 
-@given(size=st.integers(0, 50), workers=st.integers(1, 9))
-def test_shares_are_disjoint_and_even(size, workers):
+@given(size=st.integers(0, 50), groups=st.integers(1, 4), members=st.integers(1, 4))
+def test_shares_are_disjoint_and_even(size, groups, members):
     batch = np.arange(size)
-    shares = [share(batch, worker, workers) for worker in range(workers)]
-    assert np.concatenate(shares).tolist() == batch.tolist()
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    parts = [
+        [part_of(batch, Share(g, groups, m, members)) for m in range(members)]
+        for g in range(groups)
+    ]
+    assert np.concatenate([np.concatenate(group) for group in parts]).tolist() == batch.tolist()
+    of_groups = [sum(map(len, group)) for group in parts]
+    assert max(of_groups) - min(of_groups) <= 1
+    assert all(max(map(len, group)) - min(map(len, group)) <= 1 for group in parts)

@@ -70,10 +70,9 @@ def test_operations_of_a_training_step_at_224():
 
 def test_rates_are_per_second_since_the_last_reading():
     rate = Rate(flops_per_sample=2e12)
-    rate.add(30)
-    values = rate.read()
+    values = rate.read(30)
     assert values["tflops_per_second"] == pytest.approx(2 * values["samples_per_second"])
-    assert rate.read()["samples_per_second"] == 0
+    assert rate.read(0)["samples_per_second"] == 0
 
 
 @pytest.mark.gpu

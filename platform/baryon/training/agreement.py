@@ -16,7 +16,6 @@ from baryon.reporting.console import speak
 from baryon.reporting.versions import versions
 from baryon.training.parts import Parts, build_communicator
 
-
 FAILURE = "failure"
 
 
@@ -29,6 +28,9 @@ def together(config: Config, plugins: Plugins) -> Iterator[Communicator]:
         yield comm
     except BaryonError as error:
         comm.abort(f"baryon: error: {error}")
+        raise
+    except SystemExit:  # stopped in good order, on all ranks
+        comm.close()
         raise
     except Exception:
         comm.abort(traceback.format_exc())
@@ -70,7 +72,9 @@ def _identity(config: Config, plugins: Plugins, parts: Parts | None) -> dict[str
         "plugins": software["plugins"],
         "libraries": software["libraries"],
         "config": _flat(decisive),
-        **({"data": {name: split.fingerprint() for name, split in splits.items()}} if parts else {}),
+        **(
+            {"data": {name: split.fingerprint() for name, split in splits.items()}} if parts else {}
+        ),
     }
 
 
@@ -100,5 +104,3 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = isinstance(value, Mapping)
         found |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
     return found
-
-

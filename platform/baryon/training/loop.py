@@ -28,7 +28,6 @@ from baryon.training.optimizers import Updates
 from baryon.training.parts import TRAIN, VALIDATION, Parts
 from baryon.training.signals import StopRequest
 
-
 SAMPLES = "samples"
 UPDATES_PER_STEP = "updates_per_step"
 """Measured by a communicator: updates of the weights, by all groups, in a step of this one."""
@@ -147,7 +146,7 @@ class Trainer:
         measures = comm.measures()
         rate = self._rate.read(samples * measures.get(UPDATES_PER_STEP, 1.0))
         values = {"loss": loss, **means, **rate}
-        self._record("train", {**values, **({"comm": measures} if measures else {})})
+        self._record("train", {**values, "comm": measures} if measures else values)
         speak(aloud=comm.leads)
         self._progress.update(self.step, self._epoch(), values)
 
@@ -193,7 +192,7 @@ class Trainer:
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
 
-    def _record(self, kind: str, values: Mapping[str, float]) -> None:
+    def _record(self, kind: str, values: Mapping[str, Any]) -> None:
         if self.parts.comm.leads:
             seconds = round(self._seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}

@@ -66,14 +66,15 @@ class Update:
         state = self.optimizer.state.get(parameter, {})
         rate = self.optimizer.param_groups[0]["lr"]
         momentum = self._train.momentum
-        if (velocity := state.get("momentum_buffer")) is not None:
-            return velocity * (-rate * momentum)
+        velocity: torch.Tensor | None = state.get("momentum_buffer")
+        if velocity is not None:
+            return velocity.mul(-rate * momentum)
         if "exp_avg" not in state:
             return torch.zeros_like(parameter)
         count = float(state["step"])
-        mean = state["exp_avg"] * (momentum / (1 - momentum ** (count + 1)))
+        mean: torch.Tensor = state["exp_avg"] * (momentum / (1 - momentum ** (count + 1)))
         spread = (state["exp_avg_sq"] / (1 - self._train.beta2**count)).sqrt() + 1e-8
-        return mean / spread * -rate
+        return mean.div(spread).mul(-rate)
 
     def state_dict(self) -> dict[str, Any]:
         """The optimiser's state of each parameter."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from baryon import config as configs
 from baryon.config import Config
-from baryon.interfaces import Evaluation, Findings
+from baryon.interfaces import Communicator, Evaluation, Findings
 from baryon.plugins import Plugins
 from baryon.reporting import run_directory
 from baryon.reporting.console import say
@@ -57,7 +57,8 @@ def _work_together(
 
         parts = built_alike(comm, config, plugins, build)
         if parts is None:
-            comm.serve()
+            with stop_on_signals():  # the workers stop, and a server when they have
+                comm.serve()
             return
         with closing(parts):
             path = comm.broadcast(folder().path if comm.leads else None)
@@ -78,22 +79,35 @@ def _work(
                 f"{trainer.step} of {trainer.total_steps}; the checkpoint is written: go on with "
                 f"`baryon resume run={run.path}`"
             )
-            raise SystemExit(parts.comm.broadcast(stop.exit_code))
+            raise SystemExit(_agreed_code(parts.comm, stop.exit_code))
     _take_best_weights(run, config, parts)
-    answer(run, config, plugins, parts, parts.held_out)
+    answer(run, config, plugins, parts, parts.held_out, parts.comm.findings())
 
 
-def answer(run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, split: str) -> None:
-    """Evaluate on a split; the leader writes and shows the results."""
+def answer(
+    run: RunDirectory,
+    config: Config,
+    plugins: Plugins,
+    parts: Parts,
+    split: str,
+    findings: Findings | None = None,
+) -> None:
+    """Evaluate on a split; the leader writes and shows the results, beside other findings."""
     evaluation = evaluate(parts.network, parts.evaluator, parts.loader(split), parts.comm)
-    findings = parts.comm.findings()
     if evaluation is None:
         return
     if split == TRAIN:
         evaluation = _with_warning(evaluation)
-    evaluation = _with_findings(evaluation, findings)
+    if findings is not None:
+        evaluation = _with_findings(evaluation, findings)
     write_results(run, config, versions(plugins), evaluation, split)
     show_results(run, evaluation)
+
+
+def _agreed_code(comm: Communicator, code: int) -> int:
+    """The exit code of the signal, on the ranks that it did not reach as well."""
+    agreed = comm.agree({"codes": code, "signals": float(code > 0)})
+    return int(agreed["codes"] / agreed["signals"])
 
 
 def _take_best_weights(run: RunDirectory, config: Config, parts: Parts) -> None:

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM ask a run to stop after the step it is in."""
+"""Ctrl-C, SIGTERM and SIGUSR1 ask a run to stop after the step it is in.
+
+SIGUSR1 is what launchers hand on, and what Slurm sends ahead of the time limit on request.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,9 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM while the block runs."""
+    """Catch the signals while the block runs."""
     request = StopRequest()
-    caught = (signal.SIGINT, signal.SIGTERM)
+    caught = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     previous = {number: signal.signal(number, request.handle) for number in caught}
     try:
         yield request

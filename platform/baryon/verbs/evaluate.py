@@ -8,9 +8,11 @@ from contextlib import closing
 from baryon import config as configs
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
+from baryon.launched import launched
 from baryon.plugins import discover
 from baryon.reporting import run_directory
 from baryon.reporting.console import say
+from baryon.reporting.run_directory import RunDirectory
 from baryon.verbs.run_arguments import split_arguments
 
 USAGE = """\
@@ -31,9 +33,10 @@ def run(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     own, overrides = split_arguments(arguments, required=("run",), optional=("split", "weights"))
     directory = run_directory.find(own["run"])
-    config = configs.read(directory.config, overrides)
     plugins = discover()
     plugins.check()
+    name = "serial" if launched().ranks == 1 else "sync"  # however it was trained
+    config = configs.read(directory.config, [f"comm={name}", *overrides], plugins)
 
     from baryon.training import checkpoint, session
     from baryon.training.agreement import together
@@ -48,5 +51,6 @@ def run(arguments: Sequence[str]) -> int:
         split = own.get("split", parts.held_out)
         parts.loader(split)  # fails before a folder is made
         checkpoint.load_weights(parts.network.model, weights)
-        session.answer(directory.new_evaluation(), config, plugins, parts, split)
+        path = comm.broadcast(directory.new_evaluation().path if comm.leads else None)
+        session.answer(RunDirectory(path), config, plugins, parts, split)
     return 0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
@@ -15,8 +18,9 @@ from baryon.reporting.console import say
 USAGE = """\
 usage: baryon launch ranks=<N> <verb> [key=value ...]
 
-Start a verb as N processes on this machine, with the mpiexec that suits it. On a cluster use the
-site's own: `mpiexec -n 64 baryon train ...` or `srun baryon train ...`.
+Start a verb as N processes on this machine, with the mpiexec that suits it. Ctrl-C stops a training
+with a checkpoint. On a cluster use the site's own: `mpiexec -n 64 baryon train ...` or
+`srun baryon train ...`.
 
   baryon launch ranks=2 train experiment=hep_demo comm=sync
   baryon launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2
@@ -36,7 +40,7 @@ KEEP_SURVIVORS = ("--with-ft", "ulfm")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Become mpiexec. Raises `BaryonError` if there is none."""
+    """Run mpiexec and give its exit code. Raises `BaryonError` if there is none."""
     if not arguments or any(argument in HELP_FLAGS for argument in arguments[:1]):
         say(USAGE)
         return 0 if arguments else 2
@@ -46,8 +50,27 @@ def run(arguments: Sequence[str]) -> int:
     mpiexec, ours = find_mpiexec()
     tolerance = KEEP_SURVIVORS if ours else ()
     command = [str(mpiexec), *tolerance, "-n", str(ranks), sys.executable, "-m", "baryon", *verb]
+    return _follow(command, environment(ranks, ours=ours))
+
+
+def _follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a launcher; the first Ctrl-C or SIGTERM asks its ranks to stop, the second ends it.
+
+    mpiexec itself would kill the ranks before they have saved anything, but hands SIGUSR1 on.
+    """
     sys.stdout.flush()
-    os.execve(command[0], command, environment(ranks, ours=ours))  # noqa: S606  no shell
+    process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+    asked: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        del frame
+        process.send_signal(signal.SIGTERM if asked else signal.SIGUSR1)
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, pass_on)
+    code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 def environment(ranks: int, *, ours: bool) -> dict[str, str]:

@@ -13,12 +13,14 @@ from baryon.reporting.console import say
 from baryon.verbs.run_arguments import split_arguments
 
 USAGE = """\
-usage: baryon resume run=<dir>
+usage: baryon resume run=<dir> [comm=<name>] [comm.key=value]
 
 Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
-its own config.
+its own config. Only who learns together may change: another communicator, another number of ranks.
 
   baryon resume run=runs/latest
+  baryon resume run=runs/latest comm=serial
+  mpiexec -n 4 baryon resume run=runs/latest comm=sync
 """
 
 
@@ -28,17 +30,18 @@ def run(arguments: Sequence[str]) -> int:
         say(USAGE)
         return 0 if arguments else 2
     own, overrides = split_arguments(arguments, required=("run",), optional=())
-    if overrides:
-        raise BaryonError(f"resume takes the run's own config, not {overrides[0]!r}")
+    for override in overrides:
+        if not override.startswith(("comm=", "comm.")):
+            raise BaryonError(f"resume takes the run's own config, not {override!r}; only comm")
     directory = run_directory.find(own["run"])
     if directory.finished:
         raise BaryonError(
             f"{directory.path} has finished: start another with `baryon train`, or evaluate it "
             f"again with `baryon evaluate run={directory.path}`"
         )
-    config = configs.read(directory.config)
     plugins = discover()
     plugins.check()
+    config = configs.read(directory.config, overrides, plugins)
 
     from baryon.training import session
 

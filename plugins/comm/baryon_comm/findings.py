@@ -1,4 +1,4 @@
-"""What a communicator has to say of a run: how the ranks shared the time, who was slow, who died."""
+"""What workers have to say of a run: how they spent the time, who was slow, who died."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ def worker_findings(
 
 
 def _table(workers: Sequence[Mapping[str, Any]]) -> Table:
-    rows = [
-        (one["who"], one["steps"], one["computing_ms"], one["exposed_ms"]) for one in workers
-    ]
+    rows = [(one["who"], one["steps"], one["computing_ms"], one["exposed_ms"]) for one in workers]
     return Table(
         columns=("worker", "steps", "computing, ms a step", "exposed communication, ms a step"),
         rows=rows,

@@ -58,7 +58,9 @@ def asynchronous(
     options = Options("mpi", "fp32", overlap, deadline_s, check_every=0)
     late = Remedy(remedy, compensation, max_staleness)
     if servers < 1:
-        raise BaryonError("comm=async learns through parameter servers: give comm.servers=1 or more")
+        raise BaryonError(
+            "comm=async learns through parameter servers: give comm.servers=1 or more"
+        )
     world = World()
     if world.ranks <= servers:
         raise BaryonError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,13 +14,14 @@ from baryon.errors import BaryonError
 from baryon.interfaces import Findings, Share, UpdateFactory
 from baryon_comm.findings import worker_findings
 from baryon_comm.group.group import Group
+from baryon_comm.layers.checksum import checksum
 from baryon_comm.layers.layer import split_into_layers
 from baryon_comm.layers.outgoing import Outgoing
 from baryon_comm.options import Options
 from baryon_comm.strategy.strategy import Strategy, Team
 from baryon_comm.times import Times
-from baryon_comm.world.circle import Broken, Circle
-from baryon_comm.world.courier import Courier, Late, Patience, Task, Ticket
+from baryon_comm.world.circle import BrokenCircleError, Circle
+from baryon_comm.world.courier import Courier, LateError, Patience, Task, Ticket
 from baryon_comm.world.layout import Layout
 from baryon_comm.world.world import World
 
@@ -59,7 +59,10 @@ class Worker:
     def share(self) -> Share:
         """By group, then by member."""
         return Share(
-            self._groups.index(self._number), len(self._groups), self._group.member, len(self._group)
+            self._groups.index(self._number),
+            len(self._groups),
+            self._group.member,
+            len(self._group),
         )
 
     def exchange(self, value: Any) -> list[Any]:
@@ -71,9 +74,7 @@ class Worker:
         """All take the leader's weights; gradients leave from now on."""
         layers, parameters = split_into_layers(model)
         device = parameters[0][0].device
-        self._outgoing = Outgoing(
-            layers, parameters, self._hand_in, early=self._options.overlap
-        )
+        self._outgoing = Outgoing(layers, parameters, self._hand_in, early=self._options.overlap)
         self._team = Team(
             self._world,
             self._layout,
@@ -135,7 +136,7 @@ class Worker:
                 self._courier.wait(self._tickets)
             except self._world.mpi.Exception as error:
                 self._require_survival(error)
-            except Late as late:
+            except LateError as late:
                 raise self._who_is_late(late) from late
             else:
                 return False
@@ -195,7 +196,7 @@ class Worker:
         first = self._number * self._layout.members
         return range(first, first + self._layout.members)
 
-    def _who_is_late(self, late: Late) -> BaryonError:
+    def _who_is_late(self, late: LateError) -> BaryonError:
         dead = self._world.dead()
         ranks = [r for r in self._group.circle.ranks if r not in dead]
         absent = self._do(self._world.absent(ranks, self._step), "calling the roll")
@@ -211,11 +212,10 @@ class Worker:
         every = self._options.check_every
         if not every or self._completed % every or not self._strategy.in_step(self._step):
             return
-        mine = 0
-        for parameter in self._team.model.parameters():
-            mine = zlib.crc32(parameter.detach().cpu().flatten().view(torch.uint8).numpy(), mine)
-        everyone = self._together(self._group.circle, mine)
-        others = [self._group.circle.ranks[n] for n, one in enumerate(everyone) if one != everyone[0]]
+        everyone = self._together(self._group.circle, checksum(self._team.model))
+        others = [
+            self._group.circle.ranks[n] for n, one in enumerate(everyone) if one != everyone[0]
+        ]
         if others:
             raise BaryonError(
                 f"after step {self._step} ranks {others} hold other weights than rank "
@@ -313,7 +313,7 @@ class Worker:
         while True:
             try:
                 everyone: list[Any] = self._do(circle.gather(value), "waiting for all workers")
-            except Broken as error:
+            except BrokenCircleError as error:
                 self._require_survival(error)
                 if self._group.broken:
                     self._mend_group(self._completed)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import TCPStore
 
 from baryon_comm.world.courier import Task
 from baryon_comm.world.requests import gathered
@@ -38,11 +39,11 @@ class TorchTransport:
         host = socket.gethostname()
         store = None
         if rank == 0:
-            store = dist.TCPStore(host, 0, size, is_master=True, wait_for_workers=False)
+            store = TCPStore(host, 0, size, is_master=True, wait_for_workers=False)
         port = store.port if store is not None else 0
         where, port = (yield from gathered(self._comm, (host, port)))[0]
         if store is None:
-            store = dist.TCPStore(where, port, size, is_master=False)
+            store = TCPStore(where, port, size, is_master=False)
         if self._device.type == "cuda":
             options = dist.ProcessGroupNCCL.Options()
             self._group = dist.ProcessGroupNCCL(store, rank, size, options)

@@ -79,7 +79,10 @@ def split_into_layers(
     Raises `BaryonError` for a model without parameters to learn, or with types of them that MPI
     cannot add.
     """
-    prefixes = [(prefix, list(module.named_parameters(recurse=False))) for prefix, module in model.named_modules()]
+    prefixes = [
+        (prefix, list(module.named_parameters(recurse=False)))
+        for prefix, module in model.named_modules()
+    ]
     seen: set[int] = set()
     layers: list[Layer] = []
     parameters: list[list[torch.nn.Parameter]] = []

@@ -38,7 +38,8 @@ class Outgoing:
         self._next = 0
         for index, own in enumerate(parameters):
             for parameter in own:
-                parameter.register_post_accumulate_grad_hook(self._hook(index))
+                hook = self._hook(index)
+                parameter.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
 
     def arm(self, scale: float, samples: int, *, stop: bool) -> None:
         """From now on gradients leave, times `scale`, with what is summed beside them."""

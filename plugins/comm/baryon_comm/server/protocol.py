@@ -19,7 +19,14 @@ from baryon_comm.world.layout import Layout
 GRADIENT, ADOPT, WEIGHTS, REQUEST, REPLY = range(5)
 KINDS = 8
 
-SET_UP, LOAD, STATE, FETCH, REPORT, FAREWELL = "set up", "load", "state", "fetch", "report", "farewell"
+SET_UP, LOAD, STATE, FETCH, REPORT, FAREWELL = (
+    "set up",
+    "load",
+    "state",
+    "fetch",
+    "report",
+    "farewell",
+)
 
 
 def tag(kind: int, layer: int = 0) -> int:

@@ -28,7 +28,9 @@ class Remedy:
 
     def __post_init__(self) -> None:
         if self.name not in REMEDIES:
-            raise BaryonError(f"comm.remedy={self.name} is not known; {one_of(REMEDIES, self.name)}")
+            raise BaryonError(
+                f"comm.remedy={self.name} is not known; {one_of(REMEDIES, self.name)}"
+            )
         if self.compensation < 0:
             raise BaryonError(f"comm.compensation={self.compensation} must be 0 or more")
         if self.max_staleness < 1:

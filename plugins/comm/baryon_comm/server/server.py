@@ -1,4 +1,4 @@
-"""A parameter server: takes gradients in the order in which they arrive, sends fresh weights back."""
+"""A parameter server: gradients are applied as they arrive, fresh weights go back."""
 
 from __future__ import annotations
 

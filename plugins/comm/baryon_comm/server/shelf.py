@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ class Shelf:
         self.layer, self._remedy = layer, remedy
         self._packet = Packet(layer)
         self.parameters = [torch.nn.Parameter(place) for place in self._packet.parameters]
-        self._make_update = lambda: update(self.parameters, momentum_less)
+        self._make_update = partial(update, self.parameters, momentum_less)
         self._updates: dict[int, Update] = {}
         self._base: tuple[int, torch.Tensor] | None = None
         self._sent: dict[int, torch.Tensor] = {}

@@ -131,11 +131,12 @@ class ParameterServers:
         if not self._team.leads:
             return None
         answers = yield from self._link.ask_all(FETCH)
-        latest: dict[int, tuple[int, Any]] = {}
-        for server, shelves in answers.items():
-            for layer, (version, values) in shelves.items():
-                if self._placement.server_of(layer) == server:
-                    latest[layer] = (version, values)
+        latest = {
+            layer: found
+            for server, shelves in answers.items()
+            for layer, found in shelves.items()
+            if self._placement.server_of(layer) == server
+        }
         for layer, (version, values) in latest.items():
             self._held[layer].values.copy_(values)
             self._held[layer].header[VERSION] = version

@@ -8,7 +8,7 @@ from baryon_comm.world.courier import Task
 from baryon_comm.world.requests import gathered
 
 
-class Broken(Exception):
+class BrokenCircleError(Exception):
     """A member of a circle died; raised on all survivors, who must `mend` it."""
 
 
@@ -30,7 +30,7 @@ class Circle:
         return int(self.comm.size)
 
     def gather(self, value: Any) -> Task:
-        """Every member's value in order, on all members, or `Broken` on all members."""
+        """Every member's value in order, on all members, or `BrokenCircleError` on all members."""
         if not self._tolerant:
             values = yield from self.raw_gather(value)
             return values
@@ -40,7 +40,7 @@ class Circle:
         except self._mpi.Exception:
             self.break_up()
         if not (yield from self._all(values is not None)):
-            raise Broken
+            raise BrokenCircleError
         return values
 
     def raw_gather(self, value: Any) -> Task:

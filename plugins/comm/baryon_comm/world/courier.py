@@ -22,7 +22,7 @@ SHORTEST_REST, LONGEST_REST = 50e-6, 500e-6  # seconds
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-class Late(BaryonError):
+class LateError(BaryonError):
     """A wait was longer than its deadline."""
 
 
@@ -128,7 +128,7 @@ class Courier:
         waited = time.monotonic() - ticket.started
         try:
             if waited > ticket.patience.limit():
-                ticket.task.throw(Late(f"{ticket.what} has not ended after {waited:.0f} s"))
+                ticket.task.throw(LateError(f"{ticket.what} has not ended after {waited:.0f} s"))
             next(ticket.task)
         except StopIteration as end:
             ticket.value = end.value

@@ -42,7 +42,9 @@ class Layout:
 def lay_out(ranks: int, groups: int, servers: int, strategy: str) -> Layout:
     """Split the ranks. Raises `BaryonError` if they cannot be split so."""
     if groups < 1 or servers < 0:
-        raise BaryonError(f"comm.groups={groups} must be above 0 and comm.servers={servers} 0 or more")
+        raise BaryonError(
+            f"comm.groups={groups} must be above 0 and comm.servers={servers} 0 or more"
+        )
     if groups > 1 and servers < 1:
         raise BaryonError(
             f"{groups} groups learn from each other through parameter servers: give comm.servers=1 "

@@ -52,4 +52,4 @@ def _library(mpi: Any) -> str:
 
 def tolerates_faults() -> bool:
     """Whether the launcher keeps the others alive when a process dies (`--with-ft ulfm`)."""
-    return os.environ.get("OMPI_MCA_mpi_ft_enable") == "1"
+    return os.environ.get("OMPI_MCA_mpi_ft_enable") == "1"  # noqa: SIM112  Open MPI's spelling

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,5 +32,5 @@ def gathered(comm: Any, value: Any) -> Task:
     yield from finished([comm.Iallgatherv(own, layout)])
     return [
         pickle.loads(everything[start:stop].data)  # noqa: S301  from our own ranks
-        for start, stop in zip(starts[:-1], starts[1:], strict=True)
+        for start, stop in pairwise(starts)
     ]
