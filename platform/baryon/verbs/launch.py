@@ -47,10 +47,21 @@ def run(arguments: Sequence[str]) -> int:
     ranks, verb = _ranks(arguments[0]), list(arguments[1:])
     if not verb:
         raise BaryonError("launch needs a verb: baryon launch ranks=2 train ...")
+    command = launch_command(ranks, [sys.executable, "-m", "baryon", *verb])
+    return _follow(command, launch_environment(ranks))
+
+
+def launch_command(ranks: int, command: Sequence[str]) -> list[str]:
+    """What starts `command` as so many processes. Raises `BaryonError` if there is no mpiexec."""
     mpiexec, ours = find_mpiexec()
-    tolerance = KEEP_SURVIVORS if ours else ()
-    command = [str(mpiexec), *tolerance, "-n", str(ranks), sys.executable, "-m", "baryon", *verb]
-    return _follow(command, environment(ranks, ours=ours))
+    return [str(mpiexec), *(KEEP_SURVIVORS if ours else ()), "-n", str(ranks), *command]
+
+
+def launch_environment(ranks: int) -> dict[str, str]:
+    """The processes' environment: the cores shared out among them; what is set already stays."""
+    _, ours = find_mpiexec()
+    threads = str(max(1, len(os.sched_getaffinity(0)) // ranks))
+    return {"OMP_NUM_THREADS": threads, **(FOR_OUR_OPEN_MPI if ours else {}), **os.environ}
 
 
 def _follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -71,12 +82,6 @@ def _follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
         signal.signal(number, pass_on)
     code = process.wait()
     return code if code >= 0 else 128 - code
-
-
-def environment(ranks: int, *, ours: bool) -> dict[str, str]:
-    """The processes' environment: the cores shared out among them; what is set already stays."""
-    threads = str(max(1, len(os.sched_getaffinity(0)) // ranks))
-    return {"OMP_NUM_THREADS": threads, **(FOR_OUR_OPEN_MPI if ours else {}), **os.environ}
 
 
 def find_mpiexec() -> tuple[Path, bool]:

@@ -18,6 +18,7 @@ from baryon_comm.layers.checksum import checksum
 from baryon_comm.layers.layer import split_into_layers
 from baryon_comm.layers.outgoing import Outgoing
 from baryon_comm.options import Options
+from baryon_comm.server.link import farewell
 from baryon_comm.strategy.strategy import Strategy, Team
 from baryon_comm.times import Times
 from baryon_comm.world.circle import BrokenCircleError, Circle
@@ -298,7 +299,7 @@ class Worker:
 
     def close(self) -> None:
         """Farewell, then all leave together."""
-        self._do(self._strategy.leave(), "leaving")
+        self._do(farewell(self._world, self._layout.server_ranks()), "leaving")
         self._do(self._world.leave(), "leaving")
         self._courier.close()
 

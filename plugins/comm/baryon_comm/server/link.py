@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -85,11 +85,13 @@ class Link:
                     raise
         return answers
 
-    def farewell(self) -> Task:
-        """Tell every server that this worker needs it no more."""
-        sent = np.frombuffer(pickle.dumps((FAREWELL,)), np.uint8)
-        for server in self._placement.alive():
-            try:
-                yield from finished([self._wire.Isend(sent, server, tag(REQUEST))])
-            except self._world.mpi.Exception:
-                continue  # it needs to know no more
+
+def farewell(world: World, servers: Iterable[int]) -> Task:
+    """Tell every server that this worker needs it no more."""
+    sent = np.frombuffer(pickle.dumps((FAREWELL,)), np.uint8)
+    for server in servers:
+        try:
+            yield from finished([world.messages.Isend(sent, server, tag(REQUEST))])
+        except world.mpi.Exception:
+            if server not in world.dead():  # else it needs to know no more
+                raise

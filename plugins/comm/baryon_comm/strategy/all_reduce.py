@@ -80,7 +80,3 @@ class AllReduce:
     def findings(self) -> Task:
         """None of its own."""
         return nothing(NO_FINDINGS)
-
-    def leave(self) -> Task:
-        """Nobody to tell."""
-        return nothing()

@@ -173,7 +173,3 @@ class LocalSgd:
     def findings(self) -> Task:
         """None of its own."""
         return nothing(NO_FINDINGS)
-
-    def leave(self) -> Task:
-        """Nobody to tell."""
-        return nothing()

@@ -180,7 +180,3 @@ class ParameterServers:
         """Staleness, momentum, and what the servers did."""
         answers = yield from self._link.ask_all(REPORT)
         return server_findings(answers, self._team.world.hosts)
-
-    def leave(self) -> Task:
-        """Farewell to the servers."""
-        yield from self._link.farewell()

@@ -95,10 +95,6 @@ class Strategy(Protocol):
         """On the leader: what there is to say of the whole run."""
         ...
 
-    def leave(self) -> Task:
-        """This worker needs nobody any more."""
-        ...
-
 
 def nothing(value: Any = None) -> Task:
     """A task that has ended."""

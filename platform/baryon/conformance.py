@@ -1,0 +1,317 @@
+"""The contract of a communicator as checks that really run on several ranks.
+
+In the test of a plugin that brings one:
+
+    from baryon.conformance import check_communicator
+
+    def test_mine():
+        check_communicator("my_comm", ranks=3, options={"groups": 1})
+
+The checks run under mpiexec, or in one process for `ranks=1`. What fails is an `AssertionError`
+that names the check, the rank and the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import mse_loss
+
+from baryon.components import prepare
+from baryon.config import Choice, option_values
+from baryon.data.order import part_of
+from baryon.interfaces import Communicator, Update
+from baryon.plugins import discover
+from baryon.schemas import Train
+from baryon.training.optimizers import Updates
+from baryon.verbs.launch import launch_command, launch_environment
+
+SAMPLES, BATCH, STEPS, ENOUGH = 60, 12, 10, 150
+CLOSE = 1e-5
+SECONDS = 120
+
+Make = Callable[[], Communicator]
+
+
+def check_communicator(
+    name: str, *, ranks: int, options: Mapping[str, Any] | None = None, like_serial: bool = False
+) -> None:
+    """All that a communicator must be, on so many ranks with these options.
+
+    `like_serial`: it promises the weights of one process on the union of the workers' batches, to
+    float tolerance. Raises `AssertionError`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        reasons = Path(folder) / "reasons"
+        task = [name, json.dumps(dict(options or {})), str(reasons), str(int(like_serial))]
+        command = [sys.executable, "-m", "baryon.conformance", *task]
+        if ranks > 1:
+            command = launch_command(ranks, command)
+        done = subprocess.run(  # noqa: S603
+            command,
+            env=launch_environment(ranks),
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        found = reasons.read_text(encoding="utf-8") if reasons.is_file() else done.stderr[-2000:]
+        if done.returncode:
+            raise AssertionError(f"communicator {name!r} on {ranks} ranks: {found.strip()}")
+
+
+def train(**changes: Any) -> Train:
+    """How the checks learn: SGD with momentum."""
+    settings = {
+        "epochs": 1,
+        "steps": None,
+        "batch_size": BATCH,
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+        "weight_decay": 0.0,
+        "momentum": 0.9,
+        "beta2": 0.999,
+        "nesterov": False,
+        "schedule": "constant",
+        "warmup_steps": 0,
+        "step_epochs": 1,
+        "step_factor": 1.0,
+        "clip_norm": None,
+        "device": "cpu",
+        "precision": "fp32",
+        "channels_last": False,
+        "validate_every_epochs": 1,
+        "checkpoint_every_steps": 1,
+        "weights": "last",
+        "log_every_steps": 1,
+    }
+    return Train(**(settings | changes))
+
+
+class Toy:
+    """A small regression that every rank can make by itself: model, samples, loss."""
+
+    def __init__(self, model_seed: int = 1) -> None:
+        torch.manual_seed(model_seed)
+        self.model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 8), nn.Linear(8, 2))
+        random = torch.Generator().manual_seed(7)
+        self.inputs = torch.randn(SAMPLES, 6, generator=random)
+        self.targets = self.inputs[:, :2] * 2 - 1
+
+    def rows(self, step: int, size: int = BATCH) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The union batch of a step."""
+        return (np.arange(size) + step * BATCH) % SAMPLES
+
+    def loss(self, rows: Any) -> torch.Tensor:
+        """Mean over the samples."""
+        return mse_loss(self.model(self.inputs[rows]), self.targets[rows])
+
+    def weights(self) -> torch.Tensor:
+        """All of them, flat."""
+        flat: list[torch.Tensor] = [p.detach().flatten() for p in self.model.parameters()]
+        return torch.cat(flat)
+
+
+def learn(
+    toy: Toy, comm: Communicator, first: int = 0, steps: int = STEPS, *, size: int = BATCH
+) -> None:
+    """Train steps `first`.. on this worker's share; `size` samples of `BATCH` in every batch."""
+    for step in range(first, first + steps):
+        one_step(toy, comm, step, size=size)
+
+
+def one_step(
+    toy: Toy, comm: Communicator, step: int, *, size: int = BATCH, stop: bool = False
+) -> bool:
+    """As the training loop does it."""
+    rows = part_of(toy.rows(step, size), comm.share)
+    comm.begin(step, len(rows), BATCH, stop=stop)
+    if len(rows):
+        toy.loss(rows).backward()  # type: ignore[no-untyped-call]
+    return comm.step()
+
+
+def alone(toy: Toy, first: int = 0, steps: int = STEPS, *, size: int = BATCH) -> Update:
+    """The same by one process without a communicator."""
+    update: Update = Updates(train(), STEPS, STEPS)(toy.model.parameters())
+    for step in range(first, first + steps):
+        toy.loss(toy.rows(step, size)).backward()  # type: ignore[no-untyped-call]
+        update.apply(step)
+    return update
+
+
+def start(toy: Toy, comm: Communicator) -> None:
+    """With the checks' optimiser."""
+    comm.start(toy.model, Updates(train(), STEPS, STEPS))
+
+
+def roles(comm: Communicator) -> None:
+    """Shares are disjoint and whole; one worker leads."""
+    parts = [(comm.share, comm.leads, part_of(np.arange(100), comm.share).tolist())]
+    everyone = comm.gather(parts)
+    if comm.leads:
+        together = sorted(row for one in everyone for _, _, rows in one for row in rows)
+        _require(together == list(range(100)), "the workers' shares are not the whole batch")
+        leaders = sum(leads for one in everyone for _, leads, _ in one)
+        _require(leaders == 1, f"{leaders} workers lead, not one")
+
+
+def words(comm: Communicator) -> None:
+    """Agree sums over all workers or the group, gather and broadcast keep to the leader."""
+    share = comm.share
+    workers = len(comm.broadcast(comm.gather(share)))
+    _require(workers == share.groups * share.members, "gather does not give every worker's value")
+    total = comm.agree({"one": 1.0, "number": float(share.group)})
+    _require(total["one"] == workers, "agree does not sum over all workers")
+    inside = comm.agree({"one": 1.0}, in_group=True)["one"]
+    _require(inside == share.members, "agree(in_group=True) does not sum over the group")
+    said = comm.broadcast("mine" if comm.leads else "theirs")
+    _require(said == "mine", "broadcast does not give the leader's value")
+
+
+def first_weights(comm: Communicator) -> None:
+    """After start all workers hold the leader's weights."""
+    toy = Toy(model_seed=1 if comm.leads else 2)
+    start(toy, comm)
+    _require_alike(comm, toy.weights(), "after start")
+
+
+def lockstep(comm: Communicator) -> None:
+    """After settle all workers hold the same weights, and they have learnt."""
+    toy = Toy()
+    start(toy, comm)
+    before = float(toy.loss(range(SAMPLES)))
+    learn(toy, comm, steps=ENOUGH)
+    comm.settle()
+    _require_alike(comm, toy.weights(), "after settle")
+    after = float(toy.loss(range(SAMPLES)))
+    _require(
+        after < 0.7 * before, f"the loss went from {before:.3f} to {after:.3f} in {ENOUGH} steps"
+    )
+    measures = comm.measures()
+    numbers = all(isinstance(value, float | int) for value in measures.values())
+    _require(numbers, f"measures() gives other things than numbers: {measures}")
+    comm.findings()
+
+
+def small_batches(comm: Communicator) -> None:
+    """A batch with fewer samples than workers leaves some without: they take part all the same."""
+    toy = Toy()
+    start(toy, comm)
+    learn(toy, comm, size=1)
+    comm.settle()
+    _require_alike(comm, toy.weights(), "after batches of one sample")
+    _require(bool(torch.isfinite(toy.weights()).all()), "batches of one sample gave nan")
+
+
+def stops(comm: Communicator) -> None:
+    """When the last worker asks to stop, all stop after the same step."""
+    toy = Toy()
+    start(toy, comm)
+    share = comm.share
+    last = (share.group, share.member) == (share.groups - 1, share.members - 1)
+    step = 0
+    while not one_step(toy, comm, step, stop=last and step >= 3):
+        step += 1
+        _require(step < 1000, "nobody stops though a worker asks for it")
+    everyone = comm.gather(step)
+    _require(len(set(everyone)) <= 1, f"workers stop after different steps: {everyone}")
+
+
+def state(comm: Communicator) -> None:
+    """The state holds the optimiser's by parameter name, and can be loaded."""
+    toy = Toy()
+    start(toy, comm)
+    learn(toy, comm)
+    comm.settle()
+    saved = comm.broadcast(comm.state_dict())
+    names = {name for name, _ in toy.model.named_parameters()}
+    found = set(saved.get("optimizer", {}))
+    _require(found == names, f"state_dict()['optimizer'] has {sorted(found)}, not {sorted(names)}")
+    weights = toy.weights()
+    comm.load_state_dict(saved)
+    comm.settle()
+    _require(torch.equal(weights, toy.weights()), "loading a state changes the weights")
+    again = comm.broadcast(comm.state_dict())["optimizer"]
+    for name in names:
+        for key, value in saved["optimizer"][name].items():
+            same = torch.allclose(torch.as_tensor(value), torch.as_tensor(again[name][key]))
+            _require(same, f"{key} of {name} is not what was loaded")
+
+
+def like_serial(comm: Communicator) -> None:
+    """The weights of one process on the union batch, last batch smaller."""
+    toy, reference = Toy(), Toy()
+    start(toy, comm)
+    learn(toy, comm)
+    learn(toy, comm, first=STEPS, steps=1, size=7)
+    comm.settle()
+    update = alone(reference)
+    reference.loss(reference.rows(STEPS, 7)).backward()  # type: ignore[no-untyped-call]
+    update.apply(STEPS)
+    apart = float((toy.weights() - reference.weights()).abs().max())
+    _require(apart < CLOSE, f"weights differ by {apart:.2g} from one process on the union batch")
+
+
+CHECKS = (roles, words, first_weights, lockstep, small_batches, stops, state)
+
+
+def _require(holds: bool, fault: str) -> None:
+    if not holds:
+        raise AssertionError(fault)
+
+
+def _require_alike(comm: Communicator, weights: torch.Tensor, when: str) -> None:
+    everyone = comm.gather(weights.numpy().tobytes())
+    _require(len(set(everyone)) <= 1, f"workers hold different weights {when}")
+
+
+@contextmanager
+def _saying(check: Callable[..., None], comm: Communicator, reasons: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        text = f"{check.__name__} ({(check.__doc__ or '').splitlines()[0]}): {error}"
+        reasons.write_text(text, encoding="utf-8")
+        comm.abort(text)
+        raise
+
+
+def run_check(check: Callable[[Communicator], None], make: Make, reasons: Path) -> None:
+    """One check with a communicator of its own, as a run has it."""
+    comm = make()
+    with _saying(check, comm, reasons):
+        ranks = comm.exchange("here")
+        _require(set(ranks) == {"here"}, "exchange does not give every rank's value")
+        if comm.is_server:
+            comm.serve()
+        else:
+            check(comm)
+        comm.close()
+
+
+def main(name: str, options: str, reasons: str, serially: str) -> None:
+    """On every rank."""
+    torch.set_num_threads(1)
+    plugins = discover()
+    values = option_values(f"comm={name}", "comm", name, plugins)
+    name = values.pop("name", name)
+    choice = Choice("comm", name, {**values, **json.loads(options)})
+    make = prepare(plugins, choice)
+    checks = [*CHECKS, like_serial] if serially == "1" else CHECKS
+    for check in checks:
+        run_check(check, make, Path(reasons))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
