@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,9 @@ from baryon_comm.times import Times
 from baryon_comm.world.circle import BrokenCircleError, Circle
 from baryon_comm.world.courier import Courier, LateError, Patience, Task, Ticket
 from baryon_comm.world.layout import Layout
-from baryon_comm.world.world import World
+from baryon_comm.world.world import SECONDS_OF_ROLL_CALL, World
+
+LAG = 4.0
 
 
 class Worker:
@@ -47,6 +50,7 @@ class Worker:
         self._step = 0
         self._expected: float | None = None
         self._completed = 0
+        self._met = time.monotonic()
         self._faults: dict[int, dict[str, Any]] = {}
         self._team: Team
         self._outgoing: Outgoing
@@ -138,7 +142,7 @@ class Worker:
             except self._world.mpi.Exception as error:
                 self._require_survival(error)
             except LateError as late:
-                raise self._who_is_late(late) from late
+                raise self._who_is_late(late, self._group.circle) from late
             else:
                 return False
             if self._mend_group(completed=self._step):
@@ -197,12 +201,16 @@ class Worker:
         first = self._number * self._layout.members
         return range(first, first + self._layout.members)
 
-    def _who_is_late(self, late: LateError) -> BaryonError:
+    def _who_is_late(self, late: LateError, circle: Circle) -> BaryonError:
+        """Those who do not answer a roll call; everybody who waits takes part in it."""
         dead = self._world.dead()
-        ranks = [r for r in self._group.circle.ranks if r not in dead]
-        absent = self._do(self._world.absent(ranks, self._step), "calling the roll")
+        ranks = [rank for rank in circle.ranks if rank not in dead]
+        absent = sorted(self._strategy.awaited() - dead)
+        if not absent and not self._courier.stuck:
+            call = self._world.absent(ranks, self._step)
+            absent = self._courier.do(call, "calling the roll", Patience(10 * SECONDS_OF_ROLL_CALL))
         names = ", ".join(self._world.name(rank, self._layout) for rank in absent)
-        who = f"{names} did not come" if absent else "a parameter server does not answer"
+        who = f"{names} did not come" if absent else "a rank that it waits for does not answer"
         return BaryonError(
             f"{late}: {who}; hung or stopped? look at it, then go on with `baryon resume run=<dir>`"
             " (comm.deadline_s is the shortest deadline)"
@@ -304,7 +312,10 @@ class Worker:
         self._courier.close()
 
     def _do(self, task: Task, what: str) -> Any:
-        return self._courier.do(task, what, self._in_all)
+        try:
+            return self._courier.do(task, what, self._in_all)
+        except LateError as late:
+            raise self._who_is_late(late, self._all) from late
 
     def _everybody(self, value: Any) -> list[Any]:
         return self._together(self._all, value)
@@ -313,7 +324,11 @@ class Worker:
         """Every member's value; those who survive a death do it again."""
         while True:
             try:
-                everyone: list[Any] = self._do(circle.gather(value), "waiting for all workers")
+                everyone: list[Any] = self._courier.do(
+                    circle.gather(value), "waiting for the other workers", self._patience(circle)
+                )
+            except LateError as late:
+                raise self._who_is_late(late, circle) from late
             except BrokenCircleError as error:
                 self._require_survival(error)
                 if self._group.broken:
@@ -321,7 +336,13 @@ class Worker:
                 if circle is self._all:
                     self._mend_all()
             else:
+                self._met = time.monotonic()
                 return everyone
+
+    def _patience(self, circle: Circle) -> Patience:
+        """Between groups, one may be slower: as late as `LAG` times the way that this one had."""
+        since = LAG * (time.monotonic() - self._met) if circle is self._all else 0.0
+        return Patience(max(self._options.deadline_s, since))
 
     def _mend_all(self) -> None:
         """The survivors of all groups go on."""

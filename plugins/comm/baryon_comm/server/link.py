@@ -33,6 +33,8 @@ class Link:
         """`held` gives the weights of a layer that this worker computes with, and their version."""
         self._world, self._wire = world, world.messages
         self._placement, self._group, self._held = placement, group, held
+        self.awaited: set[int] = set()
+        """Servers that have not answered yet."""
 
     def round_trip(self, gradient: Packet, fresh: Packet, step: int, stop_at: int) -> Task:
         """A layer's gradient to its server, and fresh weights into `fresh`."""
@@ -42,6 +44,7 @@ class Link:
         )  # fmt: skip
         while True:
             server = self._placement.server_of(layer)
+            self.awaited.add(server)
             try:
                 back = self._wire.Irecv(fresh.raw, server, tag(WEIGHTS, layer))
                 out = self._wire.Isend(gradient.raw, server, tag(GRADIENT, layer))
@@ -52,6 +55,7 @@ class Link:
                     raise
                 yield from self._move_on(dead, layer)
             else:
+                self.awaited.discard(server)
                 return
 
     def _move_on(self, dead: set[int], layer: int) -> Task:
@@ -65,6 +69,7 @@ class Link:
 
     def ask(self, server: int, *request: Any) -> Task:
         """A rare request, and its answer."""
+        self.awaited.add(server)
         sent = np.frombuffer(pickle.dumps(request), np.uint8)
         yield from finished([self._wire.Isend(sent, server, tag(REQUEST))])
         status = self._world.mpi.Status()
@@ -72,6 +77,7 @@ class Link:
             yield
         answer = np.empty(status.Get_count(), np.uint8)
         yield from finished([message.Irecv(answer)])
+        self.awaited.discard(server)
         return pickle.loads(answer.data)  # noqa: S301  from our own ranks
 
     def ask_all(self, *request: Any) -> Task:

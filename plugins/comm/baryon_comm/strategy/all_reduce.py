@@ -73,6 +73,10 @@ class AllReduce:
         self._update.load_state_dict(in_order(self._team.model, state["optimizer"]))
         return nothing()
 
+    def awaited(self) -> set[int]:
+        """None."""
+        return set()
+
     def measures(self) -> dict[str, float]:
         """None of its own."""
         return {}

@@ -16,7 +16,7 @@ import torch
 from baryon.errors import BaryonError
 from baryon.interfaces import Update, UpdateFactory
 from baryon_comm.layers.layer import STOP, Packet
-from baryon_comm.layers.optimizer_state import by_name, in_order
+from baryon_comm.layers.optimizer_state import averaged, by_name, in_order
 from baryon_comm.strategy.strategy import NO_FINDINGS, Team, nothing
 from baryon_comm.world.courier import Task
 
@@ -133,13 +133,11 @@ class LocalSgd:
         """Meet, if any step was made since; average the inner optimisers."""
         if self._since:
             yield from self._meet()
-        workers = len(self._team.group)
-        for one in self._update.state_dict()["parameters"]:
-            for value in one.values():
-                if isinstance(value, torch.Tensor) and value.dim():
-                    mean = value.contiguous().flatten()
-                    yield from self._team.group.sum(mean)
-                    value.copy_(mean.div_(workers).view(value.shape))
+        everyone = yield from self._team.group.circle.gather(
+            self._update.state_dict()["parameters"]
+        )
+        mean = [averaged(states) for states in zip(*everyone, strict=True)]
+        self._update.load_state_dict({"parameters": mean})
 
     def settled(self, notes: Any) -> None:
         """Nothing to note."""
@@ -165,6 +163,10 @@ class LocalSgd:
                 if piece.name in state.get(OUTER, {}):
                     place.copy_(state[OUTER][piece.name])
         return nothing()
+
+    def awaited(self) -> set[int]:
+        """None."""
+        return set()
 
     def measures(self) -> dict[str, float]:
         """None of its own."""

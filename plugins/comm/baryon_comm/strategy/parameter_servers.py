@@ -165,6 +165,10 @@ class ParameterServers:
             weights = {n: self._held[n].values for n in self._placement.layers_of(server)}
             yield from self._link.ask(server, LOAD, weights, dict(state["optimizer"]), 0)
 
+    def awaited(self) -> set[int]:
+        """Servers."""
+        return self._link.awaited
+
     def measures(self) -> dict[str, float]:
         """Mean staleness of this group's gradients; updates by all groups for each step of it."""
         found = {}

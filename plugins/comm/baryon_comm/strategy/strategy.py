@@ -87,6 +87,10 @@ class Strategy(Protocol):
         """Go on from a state, on every worker; the model holds its weights."""
         ...
 
+    def awaited(self) -> set[int]:
+        """Other ranks, outside the group, that have not answered yet."""
+        ...
+
     def measures(self) -> dict[str, float]:
         """What was measured since the last call."""
         ...

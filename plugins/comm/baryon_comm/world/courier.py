@@ -20,6 +20,7 @@ Task: TypeAlias = Generator[None, None, Any]
 
 SHORTEST_REST, LONGEST_REST = 50e-6, 500e-6  # seconds
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_OF_GRACE = 5.0
 
 
 class LateError(BaryonError):
@@ -39,6 +40,10 @@ class Patience:
         """Seconds after which a wait is too long."""
         return max(self._floor, self.FACTOR * self._longest)
 
+    def exceeded_by(self, seconds: float) -> bool:
+        """Whether a wait is too long."""
+        return seconds > self.limit()
+
     def note(self, seconds: float) -> None:
         """A wait that ended well."""
         self._longest = max(self._longest, seconds)
@@ -54,6 +59,10 @@ class Ticket:
         self.value: Any = None
         self.error: BaseException | None = None
 
+    def waited(self) -> float:
+        """Seconds since it was handed in."""
+        return time.monotonic() - self.started
+
 
 class Courier:
     """Runs tasks side by side."""
@@ -61,6 +70,8 @@ class Courier:
     def __init__(self, look_around: Callable[[], None]) -> None:
         """`look_around` is called again and again, whether there are tasks or not."""
         self._look_around = look_around
+        self.stuck = False
+        """Whether it is known to be held up in a call that does not return."""
         self._handed_in: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._awaited = False
         self._thread = threading.Thread(target=self._run, name="baryon-courier", daemon=True)
@@ -77,12 +88,19 @@ class Courier:
         self._awaited = True
         try:
             for ticket in tickets:
-                ticket.done.wait()
+                self._wait_for(ticket)
         finally:
             self._awaited = False
         for ticket in tickets:
             if ticket.error is not None:
                 raise ticket.error
+
+    def _wait_for(self, ticket: Ticket) -> None:
+        """The courier looks at deadlines itself, unless a blocking call holds it up."""
+        while not ticket.done.wait(ticket.patience.limit() + SECONDS_OF_GRACE):
+            if ticket.patience.exceeded_by(ticket.waited() - SECONDS_OF_GRACE):
+                self.stuck = True
+                raise LateError(f"{ticket.what} has not ended after {ticket.waited():.0f} s")
 
     def do(self, task: Task, what: str, patience: Patience) -> Any:
         """Hand in, wait, and give the task's value."""
@@ -125,9 +143,9 @@ class Courier:
 
     def _move(self, ticket: Ticket) -> bool:
         """Whether the task has ended."""
-        waited = time.monotonic() - ticket.started
+        waited = ticket.waited()
         try:
-            if waited > ticket.patience.limit():
+            if ticket.patience.exceeded_by(waited):
                 ticket.task.throw(LateError(f"{ticket.what} has not ended after {waited:.0f} s"))
             next(ticket.task)
         except StopIteration as end:

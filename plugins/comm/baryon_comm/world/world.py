@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from baryon_comm.world.courier import Task
@@ -30,7 +32,9 @@ class World:
         """Between workers and servers; never revoked."""
         self._roll = self.comm.Dup()
         self._final = self.comm.Dup()
-        self.hosts = self.comm.allgather(socket.gethostname())
+        places = self.comm.allgather((socket.gethostname(), os.getpid()))
+        self.hosts = [host for host, _ in places]
+        self._neighbours = [p for host, p in places if host == self.hosts[self.rank]]
 
     def exchange(self, value: Any) -> Task:
         """Every rank's value on all ranks."""
@@ -76,15 +80,26 @@ class World:
             time.sleep(SECONDS_FOR_RANK_0 + 0.1 * (self.rank % 10))
         print(message, file=sys.stderr, flush=True)  # noqa: T201
         sys.stdout.flush()
-        if self.tolerant:  # then MPI's own abort ends this process alone
+        if self.tolerant:
             self._roll.Revoke()
-            os._exit(1)
+            self._end_all()
         self.comm.Abort(1)
 
     def end_if_aborted(self) -> None:
         """End this process if another has aborted the job."""
         if self.tolerant and self._roll.Is_revoked():
-            os._exit(1)
+            self._end_all()
+
+    def _end_all(self) -> None:
+        """End this process and those on its host, hung ones too.
+
+        Where survivors are kept alive, MPI's own abort ends the calling process alone.
+        """
+        for process in self._neighbours:
+            if process != os.getpid():
+                with suppress(ProcessLookupError):  # it has gone already
+                    os.kill(process, signal.SIGKILL)
+        os._exit(1)
 
     def leave(self) -> Task:
         """The last thing of all survivors: nobody leaves while another still needs it."""
