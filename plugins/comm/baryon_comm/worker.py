@@ -27,7 +27,8 @@ from baryon_comm.world.courier import Courier, LateError, Patience, Task, Ticket
 from baryon_comm.world.layout import Layout
 from baryon_comm.world.world import SECONDS_OF_ROLL_CALL, World
 
-LAG = 4.0
+LAG = 4.0  # a group may be so many times as slow as the fastest
+FIRST = 10.0  # at first libraries are loaded and files are read
 
 
 class Worker:
@@ -38,7 +39,8 @@ class Worker:
     def __init__(self, world: World, layout: Layout, strategy: Strategy, options: Options) -> None:
         self._world, self._layout, self._strategy, self._options = world, layout, strategy, options
         self._courier = Courier(world.end_if_aborted)
-        self._in_step, self._in_all = Patience(options.deadline_s), Patience(options.deadline_s)
+        self._in_step = Patience(options.deadline_s, FIRST)
+        self._in_all = Patience(options.deadline_s, FIRST)
         number = layout.group_of(world.rank)
         self._all = Circle(world.mpi, world.comm.Split(0, world.rank), tolerant=world.tolerant)
         own = world.comm.Split(number, world.rank)

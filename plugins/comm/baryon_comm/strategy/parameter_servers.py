@@ -51,7 +51,7 @@ class ParameterServers:
             packet.header[STOP_AT] = NEVER
         self.settled([0] * len(team.layers))
         group = team.layout.group_of(team.world.rank)
-        self._link = Link(team.world, self._placement, group, self._held.__getitem__)
+        self._link = Link(team.world, self._placement, group, lambda layer: self._held[layer])
         if team.leads:
             team.courier.do(self._set_up(update), "setting up the servers", team.patience)
 

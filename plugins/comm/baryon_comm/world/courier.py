@@ -32,12 +32,15 @@ class Patience:
 
     FACTOR = 20.0
 
-    def __init__(self, floor: float) -> None:
-        self._floor = floor
+    def __init__(self, floor: float, first: float = 1.0) -> None:
+        """`floor` in seconds; while nothing is known yet, `first` times as much."""
+        self._floor, self._first = floor, first
         self._longest = 0.0
 
     def limit(self) -> float:
         """Seconds after which a wait is too long."""
+        if not self._longest:
+            return self._first * self._floor
         return max(self._floor, self.FACTOR * self._longest)
 
     def exceeded_by(self, seconds: float) -> bool:

@@ -1,0 +1,141 @@
+"""Fixtures that start several processes for real."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from baryon.verbs.launch import launch_command, launch_environment
+
+BARYON = Path(sys.executable).parent / "baryon"
+
+
+def done_on(ranks: int, command: list[str], **options) -> subprocess.CompletedProcess[str]:
+    if ranks > 1:
+        command = launch_command(ranks, command)
+    settings = {"env": launch_environment(ranks), "timeout": 120} | options
+    return subprocess.run(command, text=True, capture_output=True, check=False, **settings)
+
+
+@pytest.fixture
+def on_ranks(tmp_path) -> Callable[..., list[dict]]:
+    """Train the toy on so many ranks; what each worker leaves."""
+
+    def run(ranks: int, comm: str, *, fails: bool = False, **told):
+        folder = tmp_path / f"{comm}-{time.monotonic_ns()}"
+        folder.mkdir()
+        script = str(Path(__file__).parent / "on_ranks.py")
+        text = json.dumps({"comm": comm, **told})
+        done = done_on(ranks, [sys.executable, script, str(folder), text])
+        if fails:
+            assert done.returncode
+            return done.stderr
+        assert done.returncode == 0, done.stderr
+        left = [torch.load(path) for path in sorted(folder.glob("*.pt"))]
+        left[0]["findings"] = json.loads((folder / "findings.json").read_text())
+        return left
+
+    return run
+
+
+@pytest.fixture
+def launch(tmp_path, environment) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`baryon launch ranks=N ...` in the test's folder."""
+
+    def run(ranks: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [BARYON, "launch", f"ranks={ranks}", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            text=True,
+            capture_output=True,
+            timeout=150,
+            check=False,
+        )
+
+    return run
+
+
+class Job:
+    """A training that runs on several ranks, to be disturbed."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
+        self._output = folder / "output.txt"
+        self._log = folder / "runs" / "job" / "metrics.jsonl"
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+        self._mark = f"run.root={folder}/runs"
+
+    def wait_for(self, steps: int) -> None:
+        deadline = time.monotonic() + 90
+        while not (self._log.is_file() and self._log.read_text().count("\n") >= steps):
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.02)
+
+    def process_of(self, rank: int) -> int:
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (folder / "environ").read_bytes()
+                command = (folder / "cmdline").read_bytes().decode()
+            except OSError:  # it ended meanwhile
+                continue
+            is_rank = f"OMPI_COMM_WORLD_RANK={rank}\0".encode() in environment
+            if is_rank and self._mark in command:
+                return int(folder.name)
+        raise AssertionError(f"rank {rank} does not run: {self.output()}")
+
+    def kill(self, *ranks: int, number: int = signal.SIGKILL) -> None:
+        for process in [self.process_of(rank) for rank in ranks]:
+            os.kill(process, number)
+
+    def end(self, seconds: float) -> int:
+        """The exit code; an error if it hangs."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"hung: {self.output()}") from None
+
+    def output(self) -> str:
+        text = self._output.read_text(errors="replace").splitlines()
+        return "\n".join(line for line in text if "NBC_Progress" not in line)
+
+    def clean_up(self) -> None:
+        subprocess.run(["pkill", "-KILL", "-f", self._mark], check=False)
+        self.process.wait()
+
+
+@pytest.fixture
+def begin(tmp_path, environment, hep_files):
+    """Start a training as `job` and give it as it runs."""
+    jobs = []
+
+    def run(ranks: int, *arguments: str, tolerant: bool = True) -> Job:
+        train = [
+            "train",
+            *hep_files,
+            f"run.root={tmp_path}/runs",
+            "run.name=job",
+            "train.checkpoint_every_steps=5",
+            *arguments,
+        ]
+        if tolerant:
+            command = [str(BARYON), "launch", f"ranks={ranks}", *train]
+        else:
+            whole = launch_command(ranks, [str(BARYON), *train])
+            command = [part for part in whole if part not in ("--with-ft", "ulfm")]
+        jobs.append(Job(command, tmp_path, launch_environment(ranks) | environment))
+        return jobs[-1]
+
+    yield run
+    for job in jobs:
+        job.clean_up()

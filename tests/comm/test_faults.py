@@ -1,0 +1,108 @@
+"""Processes are really killed, stopped and interrupted while they train."""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import time
+
+import pytest
+import torch
+
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+
+HYBRID = ("comm=hybrid", "comm.groups=2", "comm.servers=2")
+LONG = ("train.epochs=12",)
+RUNS = int(os.environ.get("BARYON_CHAOS_RUNS", "3"))
+CASES = {
+    "a worker": (1,),
+    "a group's root": (2,),
+    "a whole group": (2, 3),
+    "rank 0": (0,),
+    "a parameter server": (4,),
+}
+
+
+def results(folder) -> dict[str, float]:
+    return json.loads((folder / "runs" / "job" / "metrics.json").read_text())
+
+
+def finished_well(job, folder, dead) -> None:
+    """Exit code 0, results, a checkpoint, and a report that names the dead."""
+    assert job.end(120) == 0, job.output()
+    assert "signal_efficiency_at_cuts" in results(folder) or results(folder), job.output()
+    run = folder / "runs" / "job"
+    state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
+    assert state["step"] == 72
+    assert all(torch.isfinite(value).all() for value in state["model"].values())
+    report = (run / "report.html").read_text()
+    for rank in dead:
+        assert re.search(rf"rank {rank} \([^)]*\) died", report), job.output()
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("number", range(RUNS))
+def test_hybrid_survives_deaths_at_random_times(begin, tmp_path, number):
+    dice = random.Random(1708 + number)  # noqa: S311  no secret
+    dead = list(CASES.values())[number % len(CASES)]
+    job = begin(6, *HYBRID, *LONG, "comm.check_every=1", f"seed={number + 1}")
+    job.wait_for(steps=dice.randrange(3, 30))
+    time.sleep(dice.random() * 0.3)
+    job.kill(*dead)
+    finished_well(job, tmp_path, dead)
+
+
+def test_a_group_can_be_dropped_when_it_loses_a_worker(begin, tmp_path):
+    job = begin(5, "comm=hybrid", "comm.on_death=drop", *LONG)
+    job.wait_for(steps=5)
+    job.kill(3)
+    finished_well(job, tmp_path, dead=(2, 3))
+    assert "group 1 lost a worker" in job.output()
+
+
+def test_the_last_server_is_not_to_be_replaced(begin):
+    job = begin(3, "comm=async", "train.epochs=200")
+    job.wait_for(steps=5)
+    job.kill(2)
+    assert job.end(15) == 1
+    assert job.output().count("error: the last parameter server has died") == 1
+
+
+@pytest.mark.parametrize("tolerant", [True, False], ids=["ulfm", "plain"])
+def test_sync_ends_soon_and_names_the_dead(begin, tmp_path, tolerant):
+    job = begin(2, "comm=sync", "train.epochs=200", tolerant=tolerant)
+    job.wait_for(steps=8)
+    job.kill(1)
+    assert job.end(10) != 0
+    assert re.search(rf"rank 1\b.*{socket.gethostname()}", job.output(), re.DOTALL), job.output()
+    state = torch.load(tmp_path / "runs/job/checkpoints/last.pt", weights_only=True)
+    assert state["step"] >= 5
+
+
+@pytest.mark.parametrize(("ranks", "comm", "hung"), [(2, ("comm=sync",), 1), (6, HYBRID, 5)])
+def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
+    job = begin(ranks, *comm, "comm.deadline_s=2", "train.epochs=300")
+    job.wait_for(steps=5)
+    job.kill(hung, number=signal.SIGSTOP)
+    assert job.end(30) == 1
+    assert job.output().count("baryon: error") == 1
+    assert re.search(rf"rank {hung} \(.*\) did not come", job.output()), job.output()
+
+
+def test_ctrl_c_saves_and_another_strategy_goes_on(begin, tmp_path, baryon):
+    job = begin(4, "comm=hybrid", "comm.groups=1", "train.epochs=40")
+    job.wait_for(steps=5)
+    job.process.send_signal(signal.SIGINT)
+    assert job.end(20) == 128 + signal.SIGUSR1
+    run = tmp_path / "runs" / "job"
+    stopped = torch.load(run / "checkpoints/last.pt", weights_only=True)
+    assert 5 <= stopped["step"] < 240
+    assert stopped["communicator"]["optimizer"]["conv1.weight"]
+    done = baryon("resume", f"run={run}", "comm=serial")
+    assert done.returncode == 0, done.stderr
+    steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    trained = [line["step"] for line in steps if line["kind"] == "train"]
+    assert trained == sorted(set(trained))
+    assert trained[-1] == 240
