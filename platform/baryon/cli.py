@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from baryon import __version__
 from baryon.errors import BaryonError, one_of
+from baryon.launched import end_siblings, wait_for_turn
 
 VERBS = {
     "train": "train a model, or sweep over many with -m",
@@ -30,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BaryonError as error:
-        print(f"baryon: error: {error}", file=sys.stderr)  # noqa: T201
+        wait_for_turn()
+        print(f"baryon: error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        end_siblings()
         return 1
     except KeyboardInterrupt:
         print("baryon: interrupted", file=sys.stderr)  # noqa: T201
@@ -38,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception:
+        end_siblings()
+        raise
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,40 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched:
         if rank in environment and ranks in environment:
             return Launched(int(environment[rank]), int(environment[ranks]), by)
     return _ALONE
+
+
+SECONDS_FOR_RANK_0 = 0.7
+
+
+def wait_for_turn() -> None:
+    """Before an error is said that all ranks may have: the first to say it ends the others."""
+    rank = launched().rank
+    if rank:
+        time.sleep(SECONDS_FOR_RANK_0 + 0.1 * (rank % 10))
+
+
+def end_siblings() -> None:
+    """End the other ranks that the launcher started on this host, before they know each other.
+
+    Launchers that keep survivors alive would leave them waiting for this one; on other hosts they
+    end by the launcher's own means.
+    """
+    if launched().ranks == 1:
+        return
+    for process in _siblings():
+        with suppress(ProcessLookupError, PermissionError):  # it has gone, or is not ours
+            os.kill(process, signal.SIGKILL)
+
+
+def _siblings() -> list[int]:
+    """Processes of the same parent that a launcher has given a rank."""
+    mark = next(ranks for _, rank, ranks in _LAUNCHERS if rank in os.environ).encode() + b"="
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        number = int(folder.name)
+        with suppress(OSError, ValueError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            is_rank = mark in (folder / "environ").read_bytes()
+            if parent == os.getppid() and number != os.getpid() and is_rank:
+                found.append(number)
+    return found

@@ -122,10 +122,10 @@ def test_a_failure_on_one_rank_ends_all(tmp_path, environment, hep_files):
 
 def test_a_file_that_one_rank_cannot_read(tmp_path, environment, hep_files):
     patch = (
-        "import baryon_hep.dataset.hep_images as images\n"
+        "import baryon.training.session as session\n"
         "from baryon.errors import BaryonError\n"
-        "def missing(**_): raise BaryonError('train.h5 is not there')\n"
-        "images.hep_images = missing"
+        "def missing(*_): raise BaryonError('train.h5 is not there')\n"
+        "session.build_parts = missing"
     )
     line = only_error(different(tmp_path, environment, hep_files, patch=patch))
     assert "train.h5 is not there (rank 1 on " in line

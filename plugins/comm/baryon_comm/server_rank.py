@@ -23,12 +23,13 @@ class ServerRank:
 
     def __init__(self, world: World, layout: Layout) -> None:
         self._world, self._layout = world, layout
+        world.roll_call.doing = lambda: "serving"
         world.comm.Split(world.mpi.UNDEFINED, world.rank)
         world.comm.Split(world.mpi.UNDEFINED, world.rank)
 
     def exchange(self, value: Any) -> list[Any]:
         """Over all ranks."""
-        everyone: list[Any] = _now(self._world.exchange(value))
+        everyone: list[Any] = self._now(self._world.exchange(value))
         return everyone
 
     def serve(self) -> None:
@@ -41,17 +42,17 @@ class ServerRank:
 
     def close(self) -> None:
         """Leave together with all others."""
-        _now(self._world.leave())
+        self._now(self._world.leave())
+
+    def _now(self, task: Task) -> Any:
+        """Do a task to its end in this thread."""
+        while True:
+            try:
+                next(task)
+            except StopIteration as end:
+                return end.value
+            self._world.attend()
+            time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"a server rank only serves: it has no {name!r}")
-
-
-def _now(task: Task) -> Any:
-    """Do a task to its end in this thread."""
-    while True:
-        try:
-            next(task)
-        except StopIteration as end:
-            return end.value
-        time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -8,10 +8,13 @@ import torch
 
 from baryon_comm.group.transport import Transport, chunks, make_transport
 from baryon_comm.layers.layer import PRESENT, SAMPLES, Packet
-from baryon_comm.world.circle import Circle
 from baryon_comm.world.courier import Task
-from baryon_comm.world.requests import finished
+from baryon_comm.world.requests import finished, gathered
 from baryon_comm.world.world import World
+
+
+class BrokenGroupError(Exception):
+    """A member has died: the others must mend the group, in which each waits for all others."""
 
 
 class Group:
@@ -19,7 +22,8 @@ class Group:
 
     def __init__(self, world: World, comm: Any, transport: str, wire: str) -> None:
         self._world, self._choice = world, (transport, wire)
-        self.circle = Circle(world.mpi, comm, tolerant=world.tolerant)
+        self._comm = comm
+        self.circle = world.circle(comm)
         self._transport: Transport | None = None
         self._sums: Any = None
         self._spread: Any = None
@@ -27,16 +31,51 @@ class Group:
     @property
     def member(self) -> int:
         """This worker's number in the group."""
-        return self.circle.rank
+        return int(self._comm.rank)
 
     def __len__(self) -> int:
-        return len(self.circle)
+        return int(self._comm.size)
+
+    @property
+    def ranks(self) -> list[int]:
+        """The members' ranks in the world."""
+        mpi = self._world.mpi
+        return list(
+            mpi.Group.Translate_ranks(self._comm.Get_group(), None, mpi.COMM_WORLD.Get_group())
+        )
 
     def connect(self, device: torch.device) -> Task:
-        """Set up (again) what moves the data. All members do it."""
-        self._sums, self._spread = self.circle.comm.Dup(), self.circle.comm.Dup()
+        """Set up what moves the data. All members do it."""
+        self._sums, self._spread = self._comm.Dup(), self._comm.Dup()
         self._transport = make_transport(*self._choice, self._sums, self._world.mpi, device)
         yield from self._transport.connect()
+
+    def mend(self, device: torch.device) -> Task:
+        """The survivors go on as a smaller group. All of them must come."""
+        self.break_up()
+        well = False
+        while not well:
+            self._comm = self._comm.Shrink()
+            try:
+                yield from self.connect(device)
+                well = True
+            except self._world.mpi.Exception as error:  # one more has died meanwhile
+                if not self._world.tells_of_death(error):
+                    raise
+                self._comm.Revoke()
+            well = self._all(well)
+
+    def _all(self, well: bool) -> bool:
+        """Whether all survivors are well and none has died: the same answer on all of them."""
+        try:
+            return bool(self._comm.Agree(int(well)))
+        except self._world.mpi.Exception:
+            return False
+
+    def tell(self, value: Any) -> Task:
+        """Every member's value on all of them; fails if one dies."""
+        values = yield from gathered(self._comm, value)
+        return values
 
     def mean(self, packet: Packet, expected: float | None) -> Task:
         """The gradient's mean over the samples of all members, in place.
@@ -62,15 +101,16 @@ class Group:
 
     def break_up(self) -> None:
         """Make every member's waiting operations fail."""
-        for comm in (self._sums, self._spread):
+        for comm in (self._sums, self._spread, self._comm):
             if not comm.Is_revoked():
                 comm.Revoke()
-        self.circle.break_up()
 
     @property
     def broken(self) -> bool:
-        """Whether a member is known to have died."""
-        return self._world.tolerant and self.circle.broken
+        """Whether a member is known to be dead, or another member has noticed a dead one."""
+        if not self._world.tolerant:
+            return False
+        return bool(self._comm.Is_revoked()) or self._comm.Get_failed().size > 0
 
 
 def has_gradient(packet: Packet) -> bool:

@@ -49,11 +49,10 @@ class Link:
                 back = self._wire.Irecv(fresh.raw, server, tag(WEIGHTS, layer))
                 out = self._wire.Isend(gradient.raw, server, tag(GRADIENT, layer))
                 yield from finished([back, out])
-            except self._world.mpi.Exception:
-                dead = self._world.dead()
-                if server not in dead:
+            except self._world.mpi.Exception as error:
+                if not (yield from self._world.died(server, error)):
                     raise
-                yield from self._move_on(dead, layer)
+                yield from self._move_on(self._world.dead(), layer)
             else:
                 self.awaited.discard(server)
                 return
@@ -86,8 +85,8 @@ class Link:
         for server in self._placement.alive():
             try:
                 answers[server] = yield from self.ask(server, *request)
-            except self._world.mpi.Exception:
-                if server not in self._world.dead():
+            except self._world.mpi.Exception as error:
+                if not (yield from self._world.died(server, error)):
                     raise
         return answers
 
@@ -98,6 +97,6 @@ def farewell(world: World, servers: Iterable[int]) -> Task:
     for server in servers:
         try:
             yield from finished([world.messages.Isend(sent, server, tag(REQUEST))])
-        except world.mpi.Exception:
-            if server not in world.dead():  # else it needs to know no more
+        except world.mpi.Exception as error:
+            if not (yield from world.died(server, error)):  # else it needs to know no more
                 raise

@@ -68,9 +68,9 @@ class Server:
         """One message after the other; ranks that send keep their order, nobody is preferred."""
         status, idle, rest = self._mpi.Status(), 0, SHORTEST_REST
         while self._staying:
+            self._world.attend()
             message = self._probe(status)
             if message is None:
-                self._world.end_if_aborted()
                 self._sends = [send for send in self._sends if not self._sent(send)]
                 idle += 1
                 rest = min(1.1 * rest, LONGEST_REST) if idle > BUSY_POLLS else SHORTEST_REST
@@ -81,7 +81,7 @@ class Server:
             try:
                 self._take(message, source, kind, size)
             except self._mpi.Exception:
-                if source not in self._world.dead():  # else it died while it was sending
+                if source not in self._world.dead_soon():  # else it died while it was sending
                     raise
 
     def _probe(self, status: Any) -> Any:

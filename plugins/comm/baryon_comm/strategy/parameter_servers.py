@@ -52,7 +52,7 @@ class ParameterServers:
         self.settled([0] * len(team.layers))
         group = team.layout.group_of(team.world.rank)
         self._link = Link(team.world, self._placement, group, lambda layer: self._held[layer])
-        if team.leads:
+        if team.leads():
             team.courier.do(self._set_up(update), "setting up the servers", team.patience)
 
     def _set_up(self, update: UpdateFactory) -> Task:
@@ -128,7 +128,7 @@ class ParameterServers:
 
     def settle(self) -> Task:
         """The leader fetches the servers' weights, with their versions as notes."""
-        if not self._team.leads:
+        if not self._team.leads():
             return None
         answers = yield from self._link.ask_all(FETCH)
         latest = {
@@ -159,7 +159,7 @@ class ParameterServers:
     def load(self, state: Mapping[str, Any]) -> Task:
         """The leader hands weights and state to the servers."""
         self.settled([packet.header[VERSION] for packet in self._held])
-        if not self._team.leads:
+        if not self._team.leads():
             return
         for server in self._placement.alive():
             weights = {n: self._held[n].values for n in self._placement.layers_of(server)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,8 +28,8 @@ class Team:
     model: torch.nn.Module
     layers: list[Layer]
     parameters: list[list[torch.nn.Parameter]]
-    leads: bool
-    """Whether this worker leads all others."""
+    leads: Callable[[], bool]
+    """Whether this worker leads all others now."""
 
 
 class Strategy(Protocol):

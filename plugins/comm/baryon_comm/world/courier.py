@@ -19,7 +19,7 @@ from baryon.errors import BaryonError
 Task: TypeAlias = Generator[None, None, Any]
 
 SHORTEST_REST, LONGEST_REST = 50e-6, 500e-6  # seconds
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_OF_IDLE_REST = 0.2
 SECONDS_OF_GRACE = 5.0
 
 
@@ -135,7 +135,7 @@ class Courier:
         self._look_around()
         while not active or not self._handed_in.empty():
             try:
-                ticket = self._handed_in.get(timeout=SECONDS_BETWEEN_LOOKS)
+                ticket = self._handed_in.get(timeout=SECONDS_OF_IDLE_REST)
             except queue.Empty:
                 self._look_around()
                 continue

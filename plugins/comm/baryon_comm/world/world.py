@@ -7,17 +7,21 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from baryon.launched import wait_for_turn
+from baryon_comm.world.circle import Circle, FixedCircle
 from baryon_comm.world.courier import Task
 from baryon_comm.world.layout import Layout
 from baryon_comm.world.mpi import start_mpi, tolerates_faults
 from baryon_comm.world.requests import finished, gathered
+from baryon_comm.world.roll_call import RollCall
+from baryon_comm.world.tolerant_circle import TolerantCircle
 
-SECONDS_FOR_RANK_0 = 0.7  # to say an error that all ranks have, and end them
-SECONDS_OF_ROLL_CALL = 2.0
+SECONDS_UNTIL_DEATHS_ARE_KNOWN = 3.0
+SECONDS_BETWEEN_LOOKS = 0.01
+SECONDS_BETWEEN_ATTENDING = 0.05
 
 
 class World:
@@ -30,8 +34,12 @@ class World:
         self.tolerant = tolerates_faults()
         self.messages = self.comm.Dup()
         """Between workers and servers; never revoked."""
-        self._roll = self.comm.Dup()
+        self._words = self.comm.Dup()
+        self._alarm = self.comm.Dup()
         self._final = self.comm.Dup()
+        self.roll_call = RollCall(self.mpi, self.comm.Dup())
+        self._circles: list[Circle] = []
+        self._attended = 0.0
         places = self.comm.allgather((socket.gethostname(), os.getpid()))
         self.hosts = [host for host, _ in places]
         self._neighbours = [p for host, p in places if host == self.hosts[self.rank]]
@@ -41,6 +49,29 @@ class World:
         values = yield from gathered(self._final, value)
         return values
 
+    def circle(self, comm: Any) -> Circle:
+        """Of the ranks of a communicator; one that outlives them where the launcher lets it."""
+        own = comm.Get_group()
+        ranks = list(self.mpi.Group.Translate_ranks(own, None, self.comm.Get_group()))
+        if not self.tolerant:
+            return FixedCircle(comm, ranks)
+        tag = len(self._circles)
+        circle = TolerantCircle(self.mpi, self._words, tag, ranks, self.dead)
+        self._circles.append(circle)
+        return circle
+
+    def attend(self) -> None:
+        """What a rank does now and then, whatever it is busy with: answer, and end if others do."""
+        now = time.monotonic()
+        if now < self._attended + SECONDS_BETWEEN_ATTENDING:
+            return
+        self._attended = now
+        if self.tolerant and self._alarm.Is_revoked():
+            self._end_all()
+        self.roll_call.attend()
+        for circle in self._circles:
+            circle.attend()
+
     def dead(self) -> set[int]:
         """Ranks that are known to have died."""
         if not self.tolerant:
@@ -48,47 +79,46 @@ class World:
         failed, group = self.messages.Get_failed(), self.comm.Get_group()
         return set(self.mpi.Group.Translate_ranks(failed, None, group)) if failed.size else set()
 
+    def tells_of_death(self, error: Exception) -> bool:
+        """Whether an error of MPI comes from a rank's death, seen here or by another rank."""
+        if not self.tolerant or not isinstance(error, self.mpi.Exception):
+            return False
+        classes = (
+            self.mpi.ERR_PROC_FAILED, self.mpi.ERR_PROC_FAILED_PENDING, self.mpi.ERR_REVOKED,
+        )  # fmt: skip
+        return error.Get_error_class() in classes
+
+    def died(self, rank: int, error: Exception) -> Task:
+        """Whether it is this rank's death that is behind an error of MPI."""
+        until = time.monotonic() + SECONDS_UNTIL_DEATHS_ARE_KNOWN
+        while self.tells_of_death(error) and time.monotonic() < until:
+            if rank in self.dead():
+                return True
+            yield
+        return False
+
+    def dead_soon(self) -> set[int]:
+        """The dead, once there are any: another may have seen it earlier than this rank."""
+        until = time.monotonic() + SECONDS_UNTIL_DEATHS_ARE_KNOWN
+        while not (dead := self.dead()) and time.monotonic() < until:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        return dead
+
     def name(self, rank: int, layout: Layout) -> str:
         """A rank as people know it."""
         return f"rank {rank} ({layout.role(rank)}, on {self.hosts[rank]})"
-
-    def absent(self, ranks: Iterable[int], occasion: int) -> Task:
-        """Which of `ranks` do not wait where this rank waits: they alone do not answer here.
-
-        All that wait too long call each other at about the same time; who computes, hangs or is
-        stopped says nothing. `occasion` tells one call from another.
-        """
-        import numpy as np
-
-        others = [rank for rank in ranks if rank != self.rank]
-        tag = occasion % 30_000
-        sign = np.zeros(1, np.int8)
-        waiting = {r: self._roll.Irecv(np.zeros(1, np.int8), r, tag) for r in others}
-        for rank in others:
-            self._roll.Isend(sign, rank, tag)
-        until = time.monotonic() + SECONDS_OF_ROLL_CALL
-        while waiting and time.monotonic() < until:
-            waiting = {r: request for r, request in waiting.items() if not request.Test()}
-            yield
-        return sorted(waiting)
 
     def abort(self, message: str) -> None:
         """Say why, once for all ranks, and end the job with exit code 1."""
         if self.ranks == 1:
             return
-        if self.rank:
-            time.sleep(SECONDS_FOR_RANK_0 + 0.1 * (self.rank % 10))
+        wait_for_turn()
         print(message, file=sys.stderr, flush=True)  # noqa: T201
         sys.stdout.flush()
         if self.tolerant:
-            self._roll.Revoke()
+            self._alarm.Revoke()
             self._end_all()
         self.comm.Abort(1)
-
-    def end_if_aborted(self) -> None:
-        """End this process if another has aborted the job."""
-        if self.tolerant and self._roll.Is_revoked():
-            self._end_all()
 
     def _end_all(self) -> None:
         """End this process and those on its host, hung ones too.

@@ -1,0 +1,172 @@
+"""The workers of a run as one of them sees them: who leads, who is late, who has died."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from baryon.errors import BaryonError
+from baryon.interfaces import Share
+from baryon_comm.group.group import BrokenGroupError, Group
+from baryon_comm.options import Options
+from baryon_comm.world.circle import Circle
+from baryon_comm.world.courier import Courier, LateError, Patience, Task
+from baryon_comm.world.layout import Layout
+from baryon_comm.world.roll_call import SECONDS as SECONDS_OF_ROLL_CALL
+from baryon_comm.world.world import World
+
+LAG = 4.0  # a group may be so many times as slow as the fastest
+FIRST = 10.0  # at first libraries are loaded and files are read
+
+
+class Crew:
+    """All workers, this one's group among them, and the courier that carries what they say."""
+
+    def __init__(self, world: World, layout: Layout, options: Options) -> None:
+        self.world, self.layout = world, layout
+        self.courier = Courier(world.attend)
+        self.number = layout.group_of(world.rank)
+        self.all = world.circle(world.comm.Split(0, world.rank))
+        own = world.comm.Split(self.number, world.rank)
+        self.group = Group(world, own, options.transport, options.wire)
+        self.survives = False
+        """Whether the strategy goes on without those who die."""
+        self.repair: Callable[[], None] = lambda: None
+        """Called when a member of the group has died while this one waits for all workers."""
+        self.awaited: Callable[[], set[int]] = set
+        """Other ranks, outside the group, that have not answered yet."""
+        self.faults: dict[int, dict[str, Any]] = {}
+        self.step = 0
+        self._groups = list(range(layout.groups))
+        self._deadline_s = options.deadline_s
+        self._in_all = Patience(options.deadline_s, FIRST)
+        self._met = time.monotonic()
+
+    @property
+    def leads(self) -> bool:
+        """The first worker alive, as known since all met last."""
+        return bool(self.all.ranks[0] == self.world.rank)
+
+    @property
+    def name(self) -> str:
+        """This worker, as people know it."""
+        return self.world.name(self.world.rank, self.layout)
+
+    @property
+    def share(self) -> Share:
+        """By group, then by member; a dead group's part goes to the others when all meet."""
+        place = self._groups.index(self.number)
+        return Share(place, len(self._groups), self.group.member, len(self.group))
+
+    def do(self, task: Task, what: str) -> Any:
+        """Have something done, and wait for it."""
+        try:
+            return self.courier.do(task, what, self._in_all)
+        except LateError as late:
+            raise self.late(late) from late
+        except self.world.mpi.Exception as error:
+            self.require_survival(error)
+            raise
+
+    def everybody(self, value: Any) -> list[Any]:
+        """All workers' values."""
+        before = set(self.all.ranks)
+        everyone = self.together(self.all, value)
+        self._met = time.monotonic()
+        if dead := before - set(self.all.ranks):
+            self._note_dead(dead)
+            self._groups = sorted({self.layout.group_of(rank) for rank in self.all.ranks})
+        return everyone
+
+    def together(self, circle: Circle, value: Any) -> list[Any]:
+        """The values of a circle; a member of the group that dies meanwhile is seen to first."""
+        while True:
+            task, patience = self._watching(circle.gather(value)), self._patience(circle)
+            try:
+                found: list[Any] = self.courier.do(task, "waiting for the other workers", patience)
+            except LateError as late:
+                raise self.late(late) from late
+            except BrokenGroupError as error:
+                self.require_survival(error)
+                self.repair()
+            except self.world.mpi.Exception as error:
+                self.require_survival(error)
+                raise
+            else:
+                return found
+
+    def _watching(self, task: Task) -> Task:
+        """A task that is broken off when the group is: its members wait for this one."""
+        while True:
+            if self.group.broken:
+                raise BrokenGroupError
+            try:
+                next(task)
+            except StopIteration as end:
+                return end.value
+            yield
+
+    def _patience(self, circle: Circle) -> Patience:
+        """Between groups, one may be slower: as late as `LAG` times the way that this one had."""
+        since = LAG * (time.monotonic() - self._met) if circle is self.all else 0.0
+        return Patience(max(self._deadline_s, since))
+
+    def mend_group(self, device: torch.device) -> None:
+        """The group goes on without its dead; all its members must come."""
+        before = set(self.group.ranks)
+        self.do(self.group.mend(device), "mending the group")
+        self._note_dead(before - set(self.group.ranks))
+
+    def require_survival(self, error: Exception) -> None:
+        """Raise unless the strategy goes on without those whose death is behind an error."""
+        from_death = isinstance(error, BrokenGroupError) or self.world.tells_of_death(error)
+        if from_death and self.survives:
+            return
+        if not from_death:
+            raise BaryonError(f"MPI failed in step {self.step}: {error}") from error
+        dead = self.world.dead_soon()
+        names = ", ".join(self.world.name(rank, self.layout) for rank in sorted(dead))
+        raise BaryonError(
+            f"{names or 'a rank'} died in step {self.step}: this strategy goes on with all ranks "
+            "or none; the last checkpoint is intact, go on with `baryon resume run=<dir>`"
+        ) from error
+
+    def _note_dead(self, ranks: set[int]) -> None:
+        for rank in sorted(ranks - self.faults.keys()):
+            name = self.world.name(rank, self.layout)
+            self.faults[rank] = {"who": name, "step": self.step}
+            mine = self.layout.group_of(rank) == self.number
+            if mine and self.group.member == 0:
+                left = len(self.group)
+                say(f"{name} died in step {self.step}: its group goes on with {left} workers")
+
+    def late(self, late: LateError) -> BaryonError:
+        """An error that names those who do not answer a roll call, or else those who are busy."""
+        return BaryonError(
+            f"{late}: {self._who_is_late()}; look at it, then go on with `baryon resume run=<dir>`"
+            " (comm.deadline_s is the shortest deadline)"
+        )
+
+    def _who_is_late(self) -> str:
+        if self.courier.stuck:
+            return "this rank's MPI does not come back: is another rank hung or stopped?"
+        others = set(range(self.world.ranks)) - self.world.dead() - {self.world.rank}
+        call = self.world.roll_call.call(others)
+        patience = Patience(10 * SECONDS_OF_ROLL_CALL)
+        found = self.courier.do(call, "calling the roll", patience)
+        if absent := sorted(others - found.keys()):
+            return f"{self._names(absent)} did not answer: hung or stopped?"
+        busy = [f"{self._names([rank])} is {found[rank]}" for rank in sorted(found)]
+        return "all ranks answer: " + ", ".join(busy)
+
+    def _names(self, ranks: Sequence[int]) -> str:
+        return ", ".join(self.world.name(rank, self.layout) for rank in ranks)
+
+
+def say(text: str) -> None:
+    """A warning from this very worker, whoever leads."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)  # noqa: T201
