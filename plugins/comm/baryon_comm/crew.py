@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, told
 from baryon.interfaces import Share
-from baryon_comm.group.group import BrokenGroupError, Group
+from baryon_comm.group.group import Group
+from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.options import Options
 from baryon_comm.world.circle import Circle
 from baryon_comm.world.courier import Courier, LateError, Patience, Task
@@ -63,14 +64,18 @@ class Crew:
         return Share(place, len(self._groups), self.group.member, len(self.group))
 
     def do(self, task: Task, what: str) -> Any:
-        """Have something done, and wait for it."""
+        """Have something done, and wait for it. Raises `BaryonError` if it fails."""
+        try:
+            return self.attempt(task, what)
+        except self.world.mpi.Exception as error:
+            raise BaryonError(f"{what} failed: {told(error)}") from error
+
+    def attempt(self, task: Task, what: str) -> Any:
+        """The same where a failure of MPI need not be the end."""
         try:
             return self.courier.do(task, what, self._in_all)
         except LateError as late:
             raise self.late(late) from late
-        except self.world.mpi.Exception as error:
-            self.require_survival(error)
-            raise
 
     def everybody(self, value: Any) -> list[Any]:
         """All workers' values."""
@@ -93,7 +98,7 @@ class Crew:
             except BrokenGroupError as error:
                 self.require_survival(error)
                 self.repair()
-            except self.world.mpi.Exception as error:
+            except self.world.mpi.Exception as error:  # where all live or the job ends
                 self.require_survival(error)
                 raise
             else:
@@ -123,11 +128,12 @@ class Crew:
 
     def require_survival(self, error: Exception) -> None:
         """Raise unless the strategy goes on without those whose death is behind an error."""
-        from_death = isinstance(error, BrokenGroupError) or self.world.tells_of_death(error)
-        if from_death and self.survives:
+        if not self.world.comes_true(lambda: self.group.broken):
+            raise BaryonError(
+                f"the exchange failed in step {self.step} without a death: {told(error)}"
+            ) from error
+        if self.survives:
             return
-        if not from_death:
-            raise BaryonError(f"MPI failed in step {self.step}: {error}") from error
         dead = self.world.dead_soon()
         names = ", ".join(self.world.name(rank, self.layout) for rank in sorted(dead))
         raise BaryonError(

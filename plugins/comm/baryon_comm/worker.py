@@ -13,6 +13,7 @@ from baryon.errors import BaryonError
 from baryon.interfaces import Findings, Share, UpdateFactory
 from baryon_comm.crew import FIRST, Crew, say
 from baryon_comm.findings import worker_findings
+from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.layers.checksum import checksum
 from baryon_comm.layers.layer import split_into_layers
 from baryon_comm.layers.outgoing import Outgoing
@@ -133,7 +134,7 @@ class Worker:
             self._strategy.finish(self._crew.step, self._outgoing.packets)
         except LateError as late:
             raise self._crew.late(late) from late
-        except self._world.mpi.Exception as error:
+        except (self._world.mpi.Exception, BrokenGroupError) as error:
             self._crew.require_survival(error)
             raise
 
@@ -144,7 +145,7 @@ class Worker:
                 self._courier.wait(self._tickets)
             except LateError as late:
                 raise self._crew.late(late) from late
-            except self._world.mpi.Exception as error:
+            except (self._world.mpi.Exception, BrokenGroupError) as error:
                 self._crew.require_survival(error)
             else:
                 return False
@@ -172,14 +173,14 @@ class Worker:
             self._crew.mend_group(self._device)
             try:
                 return self._catch_up(completed)
-            except self._world.mpi.Exception as error:
+            except (self._world.mpi.Exception, BrokenGroupError) as error:
                 self._crew.require_survival(error)  # one more has died
 
     def _catch_up(self, completed: int) -> bool:
-        reached = self._crew.do(self._group.tell(completed), "mending the group")
+        reached = self._crew.attempt(self._group.tell(completed), "mending the group")
         if max(reached) == min(reached):
             return False
-        self._crew.do(self._strategy.caught_up(reached.index(max(reached))), "catching up")
+        self._crew.attempt(self._strategy.caught_up(reached.index(max(reached))), "catching up")
         if completed == max(reached):
             return False
         self._strategy.finish(self._crew.step, self._outgoing.packets)

@@ -6,15 +6,11 @@ from typing import Any
 
 import torch
 
-from baryon_comm.group.transport import Transport, chunks, make_transport
+from baryon_comm.group.transport import BrokenGroupError, Transport, chunks, make_transport
 from baryon_comm.layers.layer import PRESENT, SAMPLES, Packet
 from baryon_comm.world.courier import Task
 from baryon_comm.world.requests import finished, gathered
 from baryon_comm.world.world import World
-
-
-class BrokenGroupError(Exception):
-    """A member has died: the others must mend the group, in which each waits for all others."""
 
 
 class Group:
@@ -47,7 +43,7 @@ class Group:
     def connect(self, device: torch.device) -> Task:
         """Set up what moves the data. All members do it."""
         self._sums, self._spread = self._comm.Dup(), self._comm.Dup()
-        self._transport = make_transport(*self._choice, self._sums, self._world.mpi, device)
+        self._transport = make_transport(*self._choice, self._sums, self._world, device)
         yield from self._transport.connect()
 
     def mend(self, device: torch.device) -> Task:
@@ -59,8 +55,8 @@ class Group:
             try:
                 yield from self.connect(device)
                 well = True
-            except self._world.mpi.Exception as error:  # one more has died meanwhile
-                if not self._world.tells_of_death(error):
+            except (self._world.mpi.Exception, BrokenGroupError):  # one more has died meanwhile
+                if not self._world.comes_true(lambda: self.broken):
                     raise
                 self._comm.Revoke()
             well = self._all(well)

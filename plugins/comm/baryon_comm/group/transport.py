@@ -9,9 +9,14 @@ import torch
 
 from baryon.errors import BaryonError, one_of
 from baryon_comm.world.courier import Task
+from baryon_comm.world.world import World
 
 TRANSPORTS = ("auto", "mpi", "torch")
 WIRES = ("fp32", "bf16")
+
+
+class BrokenGroupError(Exception):
+    """A member has died: the others must mend the group, in which each waits for all others."""
 
 
 class Transport(Protocol):
@@ -22,7 +27,10 @@ class Transport(Protocol):
         ...
 
     def allreduce(self, tensor: torch.Tensor) -> Task:
-        """Put the sum over all members into the tensor, on all of them."""
+        """Put the sum over all members into the tensor, on all of them.
+
+        Raises `BrokenGroupError`, or MPI's own error, if one of them has died.
+        """
         ...
 
     def close(self) -> None:
@@ -30,14 +38,17 @@ class Transport(Protocol):
         ...
 
 
-def make_transport(name: str, wire: str, comm: Any, mpi: Any, device: torch.device) -> Transport:
+def make_transport(
+    name: str, wire: str, comm: Any, world: World, device: torch.device
+) -> Transport:
     """The transport of that name on the ranks of `comm`; `auto` takes NCCL where there is CUDA."""
     from baryon_comm.group.mpi_transport import MpiTransport
     from baryon_comm.group.torch_transport import TorchTransport
 
+    bf16 = wire == "bf16"
     if name == "torch" or (name == "auto" and device.type == "cuda"):
-        return TorchTransport(comm, device, bf16=wire == "bf16")
-    return MpiTransport(mpi, comm, bf16=wire == "bf16")
+        return TorchTransport(comm, device, bf16=bf16, tolerant=world.tolerant)
+    return MpiTransport(world.mpi, comm, bf16=bf16)
 
 
 def check_transport(name: str, wire: str) -> None:

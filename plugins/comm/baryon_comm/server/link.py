@@ -49,8 +49,8 @@ class Link:
                 back = self._wire.Irecv(fresh.raw, server, tag(WEIGHTS, layer))
                 out = self._wire.Isend(gradient.raw, server, tag(GRADIENT, layer))
                 yield from finished([back, out])
-            except self._world.mpi.Exception as error:
-                if not (yield from self._world.died(server, error)):
+            except self._world.mpi.Exception:
+                if not (yield from self._world.died(server)):
                     raise
                 yield from self._move_on(self._world.dead(), layer)
             else:
@@ -85,8 +85,8 @@ class Link:
         for server in self._placement.alive():
             try:
                 answers[server] = yield from self.ask(server, *request)
-            except self._world.mpi.Exception as error:
-                if not (yield from self._world.died(server, error)):
+            except self._world.mpi.Exception:
+                if not (yield from self._world.died(server)):
                     raise
         return answers
 
@@ -97,6 +97,6 @@ def farewell(world: World, servers: Iterable[int]) -> Task:
     for server in servers:
         try:
             yield from finished([world.messages.Isend(sent, server, tag(REQUEST))])
-        except world.mpi.Exception as error:
-            if not (yield from world.died(server, error)):  # else it needs to know no more
+        except world.mpi.Exception:
+            if not (yield from world.died(server)):  # else it needs to know no more
                 raise

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -79,19 +80,10 @@ class World:
         failed, group = self.messages.Get_failed(), self.comm.Get_group()
         return set(self.mpi.Group.Translate_ranks(failed, None, group)) if failed.size else set()
 
-    def tells_of_death(self, error: Exception) -> bool:
-        """Whether an error of MPI comes from a rank's death, seen here or by another rank."""
-        if not self.tolerant or not isinstance(error, self.mpi.Exception):
-            return False
-        classes = (
-            self.mpi.ERR_PROC_FAILED, self.mpi.ERR_PROC_FAILED_PENDING, self.mpi.ERR_REVOKED,
-        )  # fmt: skip
-        return error.Get_error_class() in classes
-
-    def died(self, rank: int, error: Exception) -> Task:
-        """Whether it is this rank's death that is behind an error of MPI."""
+    def died(self, rank: int) -> Task:
+        """Whether it is this rank's death that is behind an error of MPI that was just seen."""
         until = time.monotonic() + SECONDS_UNTIL_DEATHS_ARE_KNOWN
-        while self.tells_of_death(error) and time.monotonic() < until:
+        while self.tolerant and time.monotonic() < until:
             if rank in self.dead():
                 return True
             yield
@@ -99,10 +91,15 @@ class World:
 
     def dead_soon(self) -> set[int]:
         """The dead, once there are any: another may have seen it earlier than this rank."""
+        self.comes_true(lambda: bool(self.dead()))
+        return self.dead()
+
+    def comes_true(self, condition: Callable[[], bool]) -> bool:
+        """Whether what follows from a death is seen here in time: errors may come first."""
         until = time.monotonic() + SECONDS_UNTIL_DEATHS_ARE_KNOWN
-        while not (dead := self.dead()) and time.monotonic() < until:
+        while self.tolerant and not condition() and time.monotonic() < until:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        return dead
+        return self.tolerant and condition()
 
     def name(self, rank: int, layout: Layout) -> str:
         """A rank as people know it."""
