@@ -24,6 +24,7 @@ def start_mpi() -> Any:
         import mpi4py
 
         mpi4py.rc.thread_level = "multiple"
+        mpi4py.rc.finalize = False  # the world does it, if nobody has died
         from mpi4py import MPI
     except (ImportError, RuntimeError, OSError) as error:
         raise BaryonError(f"no MPI: {told(error)}; {HOW_TO_GET}") from error

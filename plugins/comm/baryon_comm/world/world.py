@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -40,6 +41,8 @@ class World:
         self._final = self.comm.Dup()
         self.roll_call = RollCall(self.mpi, self.comm.Dup())
         self._circles: list[Circle] = []
+        self._complete = True
+        atexit.register(self._finalise)
         self._attended = 0.0
         places = self.comm.allgather((socket.gethostname(), os.getpid()))
         self.hosts = [host for host, _ in places]
@@ -131,11 +134,15 @@ class World:
     def leave(self) -> Task:
         """The last thing of all survivors: nobody leaves while another still needs it."""
         last = self._final
-        while self.tolerant:
-            try:
+        try:
+            if self.tolerant:
                 last = self._final.Shrink()
-                yield from finished([last.Ibarrier()])
-            except self.mpi.Exception:
-                continue  # another died meanwhile
-            return
-        yield from finished([last.Ibarrier()])
+                self._complete = last.size == self.ranks
+            yield from finished([last.Ibarrier()])
+        except self.mpi.Exception:
+            self._complete = False  # one more has died, in the very end: all is done
+
+    def _finalise(self) -> None:
+        """At the exit of the process. Open MPI's own end may hang when a rank has died."""
+        if self._complete and not self.mpi.Is_finalized():
+            self.mpi.Finalize()
