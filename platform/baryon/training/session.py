@@ -81,7 +81,7 @@ def _work(
             )
             raise SystemExit(_agreed_code(parts.comm, stop.exit_code))
     _take_best_weights(run, config, parts)
-    answer(run, config, plugins, parts, parts.held_out, parts.comm.findings())
+    answer(run, config, plugins, parts, parts.held_out, trained=True)
 
 
 def answer(
@@ -90,18 +90,25 @@ def answer(
     plugins: Plugins,
     parts: Parts,
     split: str,
-    findings: Findings | None = None,
+    *,
+    trained: bool = False,
 ) -> None:
-    """Evaluate on a split; the leader writes and shows the results, beside other findings."""
-    evaluation = evaluate(parts.network, parts.evaluator, parts.loader(split), parts.comm)
-    if evaluation is None:
-        return
-    if split == TRAIN:
-        evaluation = _with_warning(evaluation)
-    if findings is not None:
-        evaluation = _with_findings(evaluation, findings)
-    write_results(run, config, versions(plugins), evaluation, split)
-    show_results(run, evaluation)
+    """Evaluate on a split; the leader writes and shows the results.
+
+    `trained`: beside what the communicator found while training.
+    """
+    written = False
+    while not written:
+        evaluation = evaluate(parts.network, parts.evaluator, parts.loader(split), parts.comm)
+        findings = parts.comm.findings() if trained else Findings()
+        if evaluation is not None:
+            if split == TRAIN:
+                evaluation = _with_warning(evaluation)
+            evaluation = _with_findings(evaluation, findings)
+            write_results(run, config, versions(plugins), evaluation, split)
+            show_results(run, evaluation)
+        # The leader may have died meanwhile: then another does it again.
+        written = parts.comm.agree({"written": float(evaluation is not None)})["written"] > 0
 
 
 def _agreed_code(comm: Communicator, code: int) -> int:

@@ -1,0 +1,1 @@
+"""What benchmarks on several ranks share: starting them, and what they compute."""

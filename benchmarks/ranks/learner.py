@@ -1,0 +1,38 @@
+"""The HEP network with a batch in memory: what the ranks of a benchmark train."""
+
+from __future__ import annotations
+
+import torch
+from baryon_hep.model.hep_cnn import hep_cnn
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from baryon.conformance import train
+from baryon.interfaces import Field
+from baryon.training.optimizers import Updates
+
+STEPS = 10**6
+
+
+class Learner:
+    """`hep_cnn` of `filters` filters, `batch` random images of `size` x `size` a rank."""
+
+    def __init__(self, *, size: int, batch: int, filters: int = 128, seed: int = 1) -> None:
+        torch.set_num_threads(1)
+        torch.manual_seed(seed)
+        fields = {"inputs": Field((3, size, size), "float32")}
+        self.batch = batch
+        self.model = hep_cnn(filters=filters, dropout=0.0, leakiness=0.0, fields=fields)
+        self.model = self.model.to(memory_format=torch.channels_last)
+        images = torch.rand(batch, 3, size, size)
+        self.images = images.to(memory_format=torch.channels_last)
+        self.labels = torch.arange(batch) % 2
+
+    def backward(self, model: nn.Module | None = None) -> None:
+        """Loss and gradients."""
+        cross_entropy((model or self.model)(self.images), self.labels).backward()
+
+    @staticmethod
+    def updates() -> Updates:
+        """Adam, as the engine makes it for any communicator."""
+        return Updates(train(optimizer="adam", learning_rate=1e-4), STEPS, STEPS)

@@ -1,0 +1,104 @@
+"""Throughput of `comm=hybrid` (2 groups x 2 workers + 2 servers) against `comm=sync` on 4 ranks.
+
+    python benchmarks/straggler.py [--size 64] [--batch 8] [--filters 64] [--seconds 8]
+
+Once with all ranks alike, and once with one of them at half its speed: it rests as long as its
+forward and backward took. `hep_cnn`, Adam, float32, one thread a rank. Jobs of both strategies take
+turns. The last line is that of the slow rank.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from typing import Any
+
+from ranks.launching import communicator, on_ranks, told
+from ranks.learner import Learner
+
+WORKERS, GROUPS, SERVERS = 4, 2, 2
+TURNS = 2
+WARM_UP = 3
+
+
+def as_rank(
+    comm: str, options: dict[str, Any], slow: bool, seconds: float, **learner: Any
+) -> None:
+    """Images a second of all workers together."""
+    one = communicator(comm, **options)
+    if one.is_server:
+        one.serve()
+        one.close()
+        return
+    mine = Learner(**learner)
+    one.start(mine.model, mine.updates())
+    share = one.share
+    late = slow and (share.group, share.member) == (share.groups - 1, share.members - 1)
+    images, step, start = 0, 0, time.perf_counter()
+    stopping = False
+    while not stopping:
+        if step == WARM_UP:
+            one.agree({})
+            images, start = 0, time.perf_counter()
+        over = step > WARM_UP and time.perf_counter() - start > seconds
+        one.begin(step, mine.batch, mine.batch * WORKERS, stop=over)
+        began = time.perf_counter()
+        mine.backward()
+        if late:
+            time.sleep(time.perf_counter() - began)
+        stopping = one.step()
+        images += 0 if over else mine.batch
+        step += 1
+        if over:
+            break
+    rate = one.agree({"rate": images / seconds})["rate"]
+    if one.leads:
+        print(json.dumps(rate))
+    one.close()
+
+
+def compare(slow: bool, task: dict[str, Any], goal: float) -> None:
+    """One line of JSON."""
+    hybrid, sync = [], []
+    for _ in range(TURNS):
+        hybrid.append(
+            on_ranks(
+                __file__,
+                WORKERS + SERVERS,
+                comm="hybrid",
+                options={"groups": GROUPS, "servers": SERVERS},
+                slow=slow,
+                **task,
+            )
+        )
+        sync.append(on_ranks(__file__, WORKERS, comm="sync", options={}, slow=slow, **task))
+    figures = {
+        "name": "hybrid 2x2+2, " + ("one rank at half speed" if slow else "all ranks alike"),
+        "value": round(statistics.median(hybrid), 1),
+        "unit": "images/s",
+        "alternative": f"sync on 4, {statistics.median(sync):.1f} images/s",
+        "ratio": round(statistics.median(h / s for h, s in zip(hybrid, sync, strict=True)), 2),
+        "goal": goal,
+    }
+    print(json.dumps(figures), flush=True)
+
+
+def main() -> None:
+    """All alike, then with a slow rank."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--filters", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=8)
+    task = vars(parser.parse_args())
+    compare(False, task, 1.0)
+    compare(True, task, 1.3)
+
+
+if __name__ == "__main__":
+    if (mine := told()) is not None:
+        as_rank(**mine)
+    else:
+        main()
