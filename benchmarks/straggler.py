@@ -23,9 +23,7 @@ TURNS = 2
 WARM_UP = 3
 
 
-def as_rank(
-    comm: str, options: dict[str, Any], slow: bool, seconds: float, **learner: Any
-) -> None:
+def as_rank(comm: str, options: dict[str, Any], slow: bool, seconds: float, **learner: Any) -> None:
     """Images a second of all workers together."""
     one = communicator(comm, **options)
     if one.is_server:

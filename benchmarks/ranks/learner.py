@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-from baryon_hep.model.hep_cnn import hep_cnn
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from baryon.conformance import train
 from baryon.interfaces import Field
 from baryon.training.optimizers import Updates
+from baryon_hep.model.hep_cnn import hep_cnn
 
 STEPS = 10**6
 

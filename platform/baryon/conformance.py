@@ -2,7 +2,7 @@
 
 In the test of a plugin that brings one:
 
-    from baryon.conformance import check_communicator
+    from baryon.testing import check_communicator
 
     def test_mine():
         check_communicator("my_comm", ranks=3, options={"groups": 1})
@@ -14,9 +14,11 @@ that names the check, the rank and the reason.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,22 +40,27 @@ from baryon.verbs.launch import launch_command, launch_environment
 
 SAMPLES, BATCH, STEPS, ENOUGH = 60, 12, 10, 150
 CLOSE = 1e-5
-SECONDS = 120
 
 Make = Callable[[], Communicator]
 
 
 def check_communicator(
-    name: str, *, ranks: int, options: Mapping[str, Any] | None = None, like_serial: bool = False
+    name: str,
+    *,
+    ranks: int,
+    options: Mapping[str, Any] | None = None,
+    like_serial: bool = False,
+    seconds: float = 60.0,
 ) -> None:
     """All that a communicator must be, on so many ranks with these options.
 
     `like_serial`: it promises the weights of one process on the union of the workers' batches, to
-    float tolerance. Raises `AssertionError`.
+    float tolerance. `seconds`: after which a check counts as hung. Raises `AssertionError`.
     """
     with tempfile.TemporaryDirectory() as folder:
         reasons = Path(folder) / "reasons"
-        task = [name, json.dumps(dict(options or {})), str(reasons), str(int(like_serial))]
+        told = {"options": dict(options or {}), "like_serial": like_serial, "seconds": seconds}
+        task = [name, json.dumps(told), str(reasons)]
         command = [sys.executable, "-m", "baryon.conformance", *task]
         if ranks > 1:
             command = launch_command(ranks, command)
@@ -62,7 +69,6 @@ def check_communicator(
             env=launch_environment(ranks),
             capture_output=True,
             text=True,
-            timeout=SECONDS,
             check=False,
         )
         found = reasons.read_text(encoding="utf-8") if reasons.is_file() else done.stderr[-2000:]
@@ -168,6 +174,8 @@ def roles(comm: Communicator) -> None:
 
 def words(comm: Communicator) -> None:
     """Agree sums over all workers or the group, gather and broadcast keep to the leader."""
+    said = comm.broadcast("mine" if comm.leads else "theirs")
+    _require(said == "mine", "broadcast does not give the leader's value")
     share = comm.share
     workers = len(comm.broadcast(comm.gather(share)))
     _require(workers == share.groups * share.members, "gather does not give every worker's value")
@@ -175,8 +183,6 @@ def words(comm: Communicator) -> None:
     _require(total["one"] == workers, "agree does not sum over all workers")
     inside = comm.agree({"one": 1.0}, in_group=True)["one"]
     _require(inside == share.members, "agree(in_group=True) does not sum over the group")
-    said = comm.broadcast("mine" if comm.leads else "theirs")
-    _require(said == "mine", "broadcast does not give the leader's value")
 
 
 def first_weights(comm: Communicator) -> None:
@@ -190,11 +196,11 @@ def lockstep(comm: Communicator) -> None:
     """After settle all workers hold the same weights, and they have learnt."""
     toy = Toy()
     start(toy, comm)
-    before = float(toy.loss(range(SAMPLES)))
+    before = toy.loss(range(SAMPLES)).item()
     learn(toy, comm, steps=ENOUGH)
     comm.settle()
     _require_alike(comm, toy.weights(), "after settle")
-    after = float(toy.loss(range(SAMPLES)))
+    after = toy.loss(range(SAMPLES)).item()
     _require(
         after < 0.7 * before, f"the loss went from {before:.3f} to {after:.3f} in {ENOUGH} steps"
     )
@@ -277,20 +283,35 @@ def _require_alike(comm: Communicator, weights: torch.Tensor, when: str) -> None
 
 
 @contextmanager
-def _saying(check: Callable[..., None], comm: Communicator, reasons: Path) -> Iterator[None]:
+def _saying(
+    check: Callable[..., None], comm: Communicator, reasons: Path, seconds: float
+) -> Iterator[None]:
+    what = f"{check.__name__} ({(check.__doc__ or '').splitlines()[0]})"
+
+    def hung() -> None:
+        if not reasons.exists():
+            reasons.write_text(f"{what}: not done in {seconds:g} s, some rank waits for ever")
+        os._exit(1)
+
+    timer = threading.Timer(seconds, hung)
+    timer.start()
     try:
         yield
     except Exception as error:
-        text = f"{check.__name__} ({(check.__doc__ or '').splitlines()[0]}): {error}"
+        text = f"{what}: {error}"
         reasons.write_text(text, encoding="utf-8")
+        timer.cancel()
         comm.abort(text)
         raise
+    timer.cancel()
 
 
-def run_check(check: Callable[[Communicator], None], make: Make, reasons: Path) -> None:
+def run_check(
+    check: Callable[[Communicator], None], make: Make, reasons: Path, seconds: float
+) -> None:
     """One check with a communicator of its own, as a run has it."""
     comm = make()
-    with _saying(check, comm, reasons):
+    with _saying(check, comm, reasons, seconds):
         ranks = comm.exchange("here")
         _require(set(ranks) == {"here"}, "exchange does not give every rank's value")
         if comm.is_server:
@@ -300,17 +321,17 @@ def run_check(check: Callable[[Communicator], None], make: Make, reasons: Path) 
         comm.close()
 
 
-def main(name: str, options: str, reasons: str, serially: str) -> None:
+def main(name: str, task: str, reasons: str) -> None:
     """On every rank."""
     torch.set_num_threads(1)
+    told = json.loads(task)
     plugins = discover()
     values = option_values(f"comm={name}", "comm", name, plugins)
     name = values.pop("name", name)
-    choice = Choice("comm", name, {**values, **json.loads(options)})
-    make = prepare(plugins, choice)
-    checks = [*CHECKS, like_serial] if serially == "1" else CHECKS
+    make = prepare(plugins, Choice("comm", name, {**values, **told["options"]}))
+    checks = [*CHECKS, like_serial] if told["like_serial"] else CHECKS
     for check in checks:
-        run_check(check, make, Path(reasons))
+        run_check(check, make, Path(reasons), told["seconds"])
 
 
 if __name__ == "__main__":

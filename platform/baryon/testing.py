@@ -1,6 +1,7 @@
 """The contract of a plugin as checks: call `check_plugin("<name>")` in a plugin's own test.
 
-A check raises `AssertionError` or `BaryonError` with one line: who breaks the contract, and how.
+One that brings a communicator calls `check_communicator` as well. A check raises `AssertionError`
+or `BaryonError` with one line: who breaks the contract, and how.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Any
 
 from baryon.components import check_arguments
 from baryon.config import GENERATE, option_values
+from baryon.conformance import check_communicator
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, load_target
 from baryon.verbs.options_help import first_comment
+
+__all__ = ["check_communicator", "check_plugin"]
 
 HEAVY = ("h5py", "matplotlib", "mpi4py", "torch")
 """Modules that reading a plugin's hooks must not import: it is done at every start."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from baryon.conformance import STEPS, Toy, check_communicator, one_step, train
+from baryon.conformance import STEPS, Toy, one_step, train
 from baryon.training.optimizers import Updates
 from baryon_comm.serial import Serial
 
@@ -89,18 +89,3 @@ def test_groups_are_stale_to_one_another(on_ranks):
     assert torch.equal(left[0]["weights"], left[1]["weights"])
     assert left[0]["findings"]["staleness"] > 0
     assert 0 < left[0]["measures"]["updates_per_step"] <= 2 * STEPS
-
-
-@pytest.mark.parametrize(
-    ("comm", "ranks", "options", "like_serial"),
-    [
-        ("serial", 1, {}, True),
-        ("sync", 3, {}, True),
-        ("hybrid", 4, {"groups": 1, "servers": 2}, True),
-        ("hybrid", 6, {"groups": 2, "servers": 2}, False),
-        ("async", 4, {"remedy": "dana"}, False),
-        ("local_sgd", 2, {}, False),
-    ],
-)
-def test_the_conformance_kit(comm, ranks, options, like_serial):
-    check_communicator(comm, ranks=ranks, options=options, like_serial=like_serial)

@@ -13,6 +13,7 @@ from baryon.interfaces import Communicator, Evaluation, Findings
 from baryon.plugins import Plugins
 from baryon.reporting import run_directory
 from baryon.reporting.console import say
+from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.results import show_results, write_results
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.versions import versions
@@ -105,10 +106,21 @@ def answer(
             if split == TRAIN:
                 evaluation = _with_warning(evaluation)
             evaluation = _with_findings(evaluation, findings)
+            _log_findings(run, findings)
             write_results(run, config, versions(plugins), evaluation, split)
             show_results(run, evaluation)
         # The leader may have died meanwhile: then another does it again.
         written = parts.comm.agree({"written": float(evaluation is not None)})["written"] > 0
+
+
+def _log_findings(run: RunDirectory, findings: Findings) -> None:
+    """Beside the training's lines, with its tables row by row."""
+    if findings.tables:
+        tables = {
+            name: [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+            for name, table in findings.tables.items()
+        }
+        MetricsLog(run.log).write("communication", {**findings.metrics, **tables})
 
 
 def _agreed_code(comm: Communicator, code: int) -> int:

@@ -37,7 +37,7 @@ class ParameterServers:
         self._sums: dict[int, Packet] = {}
         self._came: list[int] = []
         self._spread = 0
-        self._staleness: list[int] = []
+        self._staleness: list[list[int]] = []
         self._version_before, self._steps = 0, 0
 
     def start(self, team: Team, update: UpdateFactory) -> None:
@@ -102,7 +102,7 @@ class ParameterServers:
         del step, gradients
         self._held, self._fresh = self._fresh, self._held
         self._steps += 1
-        self._staleness += [int(packet.header[STALENESS]) for packet in self._held]
+        self._staleness.append([int(packet.header[STALENESS]) for packet in self._held])
         self._into_model()
 
     def _into_model(self) -> None:
@@ -170,10 +170,13 @@ class ParameterServers:
         return self._link.awaited
 
     def measures(self) -> dict[str, float]:
-        """Mean staleness of this group's gradients; updates by all groups for each step of it."""
+        """Mean staleness of this group's gradients, of all and by layer; updates in its steps."""
         found = {}
         if self._staleness and self._team.group.member == 0:
-            found["staleness"] = sum(self._staleness) / len(self._staleness)
+            by_layer = [sum(layer) / len(layer) for layer in zip(*self._staleness, strict=True)]
+            found["staleness"] = sum(by_layer) / len(by_layer)
+            names = (packet.layer.name for packet in self._held)
+            found |= {f"staleness_{n}": s for n, s in zip(names, by_layer, strict=True)}
         version = int(self._held[0].header[VERSION])
         if self._steps:
             found["updates_per_step"] = (version - self._version_before) / self._steps

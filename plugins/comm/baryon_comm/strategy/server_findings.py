@@ -10,6 +10,8 @@ from baryon.interfaces import Findings, Table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SHOWN = 4  # values of the staleness in a table
+
 
 def server_findings(answers: Mapping[int, Mapping[str, Any]], hosts: Sequence[str]) -> Findings:
     """From every living server's report."""
@@ -46,6 +48,14 @@ def _mean(counts: Mapping[int, int]) -> float:
     return sum(s * count for s, count in counts.items()) / number if number else 0.0
 
 
+def _histogram(counts: Mapping[int, int]) -> str:
+    """Share of the gradients with each staleness, from 0 on; the tail in one."""
+    number = sum(counts.values())
+    shown = [f"{s}: {counts[s] / number:.0%}" for s in sorted(counts)[:SHOWN]]
+    tail = sum(counts[s] for s in sorted(counts)[SHOWN:])
+    return "  ".join(shown + [f"more: {tail / number:.0%}"] * bool(tail))
+
+
 def _layers(layers: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = [
         (
@@ -54,13 +64,21 @@ def _layers(layers: Mapping[str, Mapping[str, Any]]) -> Table:
             layer["bytes"] / 2**20,
             sum(layer["staleness"].values()),
             _mean(layer["staleness"]),
-            max(layer["staleness"], default=0),
+            _histogram(layer["staleness"]),
             "-" if layer["momentum"] is None else layer["momentum"],
         )
         for name, layer in layers.items()
     ]
     return Table(
-        columns=("layer", "rank", "MiB", "gradients", "staleness", "largest", "momentum measured"),
+        columns=(
+            "layer",
+            "rank",
+            "MiB",
+            "gradients",
+            "staleness",
+            "histogram",
+            "momentum measured",
+        ),
         rows=rows,
         caption="Layers on parameter servers; staleness in updates by other groups",
     )

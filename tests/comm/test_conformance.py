@@ -1,0 +1,70 @@
+"""The kit passes communicators that keep the contract, ours and a stranger's, and fails others."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from baryon.testing import check_communicator
+
+pytestmark = [pytest.mark.mpi, pytest.mark.slow]
+
+HOOKS = """
+from baryon import hookimpl
+
+@hookimpl
+def baryon_communicators():
+    return {"toy": "PACKAGE.toy:Toy"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("comm", "ranks", "options", "like_serial"),
+    [
+        ("serial", 1, {}, True),
+        ("sync", 3, {}, True),
+        ("hybrid", 4, {"groups": 1, "servers": 2}, True),
+        ("hybrid", 6, {"groups": 2, "servers": 2}, False),
+        ("async", 4, {"remedy": "dana"}, False),
+        ("local_sgd", 2, {}, False),
+    ],
+)
+def test_ours(comm, ranks, options, like_serial):
+    check_communicator(comm, ranks=ranks, options=options, like_serial=like_serial)
+
+
+@pytest.fixture(scope="module")
+def toy(install):
+    """Installed by pip, as a stranger's plugin is."""
+    files = {
+        "__init__.py": HOOKS,
+        "toy.py": (Path(__file__).parent / "toy_communicator.py").read_text(),
+        "conf/comm/toy.yaml": "# A toy\nfault: none\n",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{install({'stranger': {'toys': files}})}{os.pathsep}")
+        yield
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_strangers():
+    check_communicator("toy", ranks=3, like_serial=True)
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ("shares", "roles .*the workers' shares are not the whole batch"),
+        ("leaders", "roles .*2 workers lead, not one"),
+        ("agree", "words .*agree does not sum over all workers"),
+        ("broadcast", "words .*broadcast does not give the leader's value"),
+        ("start", "first_weights .*workers hold different weights after start"),
+        ("gradients", "lockstep .*workers hold different weights after settle"),
+        ("stop", "stops .*: not done in 8 s, some rank waits for ever"),
+        ("state", r"state .*\['optimizer'\] has \[\], not"),
+    ],
+)
+def test_one_that_breaks_a_promise(fault, found):
+    with pytest.raises(AssertionError, match=f"communicator 'toy' on 2 ranks: {found}"):
+        check_communicator("toy", ranks=2, options={"fault": fault}, seconds=8)

@@ -1,0 +1,82 @@
+"""A stranger's communicator: blocking sums by plain mpi4py, as simple as the contract allows.
+
+`fault` makes it break one promise; the conformance kit must find out.
+"""
+
+from baryon.interfaces import Findings, Share
+
+
+class Toy:
+    """Every worker sums gradients with all others after backward."""
+
+    is_server = False
+
+    def __init__(self, *, fault: str) -> None:
+        from mpi4py import MPI
+
+        self._fault, self._mpi = fault, MPI
+        self._comm = MPI.COMM_WORLD.Dup()
+        member = 0 if fault == "shares" else self._comm.rank
+        self.share = Share(0, 1, member, self._comm.size)
+        self.leads = self._comm.rank == 0 or fault == "leaders"
+
+    def exchange(self, value):
+        return self._comm.allgather(value)
+
+    def start(self, model, update):
+        self._model, self._update = model, update(model.parameters())
+        if self._fault != "start":
+            model.load_state_dict(self.broadcast(model.state_dict()))
+
+    def begin(self, step, samples, batch_size, *, stop):
+        self._now, self._samples, self._stop = step, samples, stop
+
+    def step(self):
+        total = self._comm.allreduce(self._samples)
+        for parameter in self._model.parameters():
+            own = parameter.new_zeros(parameter.shape) if parameter.grad is None else parameter.grad
+            own *= self._samples / total
+            if self._fault != "gradients":
+                self._comm.Allreduce(self._mpi.IN_PLACE, own.numpy())
+            parameter.grad = own
+        self._update.apply(self._now)
+        stopping = self._comm.allreduce(float(self._stop)) > 0
+        return self._stop if self._fault == "stop" else stopping
+
+    def settle(self): ...
+
+    def serve(self): ...
+
+    def agree(self, values, *, in_group=False):
+        everyone = self._comm.allgather(dict(values))
+        count = len(everyone) if self._fault == "agree" else 1
+        return {name: sum(one[name] for one in everyone) / count for name in values}
+
+    def gather(self, value):
+        return self._comm.gather(value) or []
+
+    def broadcast(self, value):
+        return value if self._fault == "broadcast" else self._comm.bcast(value)
+
+    def measures(self):
+        return {}
+
+    def findings(self):
+        return Findings()
+
+    def state_dict(self):
+        names = [name for name, _ in self._model.named_parameters()]
+        states = self._update.state_dict()["parameters"]
+        return {
+            "optimizer": {} if self._fault == "state" else dict(zip(names, states, strict=True))
+        }
+
+    def load_state_dict(self, state):
+        names = [name for name, _ in self._model.named_parameters()]
+        self._update.load_state_dict({"parameters": [state["optimizer"][name] for name in names]})
+
+    def abort(self, message):
+        self._comm.Abort(1)
+
+    def close(self):
+        self._comm.Barrier()
