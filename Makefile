@@ -4,19 +4,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo test browser bench lint clean
+.PHONY: demo demo-hybrid test chaos packages bench lint clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/baryon train experiment=hep_demo
 
-test: $(VENV)/test-installed browser
+demo-hybrid: $(VENV)/mpi-installed
+	$(BIN)/baryon launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2
+
+test: $(VENV)/test-installed packages
 	$(BIN)/python -m pytest --numprocesses=2
 
-# The report's test wants a Chromium. It is put in only on a CI machine that lets us; elsewhere
-# the test takes the one that is there, or says that it was skipped.
-browser:
-	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && ! command -v chromium >/dev/null; then \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
+# The faults of many runs: processes are killed at random times, none may be lost or hang.
+chaos: $(VENV)/test-installed
+	BARYON_CHAOS_RUNS=20 $(BIN)/python -m pytest -m chaos
+
+# Some tests want a Chromium, others a Slurm. They are put in only on a CI machine that lets us;
+# elsewhere these tests take what is there, or say that they were skipped.
+PACKAGES := chromium slurm-wlm munge libpmix-dev
+packages:
+	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && ! (command -v chromium && command -v srun) >/dev/null; then \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; fi
 
 bench: $(VENV)/test-installed
 	$(BIN)/python benchmarks/run_all.py
@@ -31,6 +39,12 @@ $(VENV)/demo-installed: pyproject.toml constraints.txt
 	$(MAKE) --no-print-directory $(BIN)/python
 	@echo "installing Baryon and its libraries into $(VENV) (minutes the first time)"
 	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/mpi-installed: pyproject.toml constraints.txt
+	$(MAKE) --no-print-directory $(BIN)/python
+	@echo "installing Baryon, its libraries and Open MPI into $(VENV) (minutes the first time)"
+	$(INSTALL) --editable '.[mpi]'
 	@touch $@
 
 $(VENV)/test-installed: pyproject.toml constraints.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,5 +37,5 @@ class MetricsLog:
 
     def cut_after(self, step: int) -> None:
         """Drop the lines of later steps: a resumed run makes them again."""
-        kept = [record for record in self.read() if record["step"] <= step]
+        kept = [record for record in self.read() if record.get("step", math.inf) <= step]
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))

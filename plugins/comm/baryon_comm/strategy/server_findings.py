@@ -80,7 +80,8 @@ def _layers(layers: Mapping[str, Mapping[str, Any]]) -> Table:
             "momentum measured",
         ),
         rows=rows,
-        caption="Layers on parameter servers; staleness in updates by other groups",
+        caption="Layers on parameter servers: staleness in updates by other groups, and the "
+        "momentum that training really had (measured for SGD alone)",
     )
 
 
