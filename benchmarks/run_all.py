@@ -18,20 +18,20 @@ from baryon.reporting.results import show_table
 COLUMNS = ("name", "value", "unit", "alternative", "ratio", "goal")
 
 
-def run(path: Path) -> dict[str, Any]:
-    """Run one and read its last line."""
+def run(path: Path) -> list[dict[str, Any]]:
+    """Run one and read its lines of JSON."""
     say(f"{path.name} ...")
     done = subprocess.run([sys.executable, str(path)], check=True, text=True, capture_output=True)
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(json.dumps(figures), flush=True)
-    return figures
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    print(*lines, sep="\n", flush=True)
+    return [json.loads(line) for line in lines]
 
 
 def main() -> None:
     """All but this file, in the order of their names."""
     paths = sorted(Path(__file__).parent.glob("*.py"))
-    rows = [run(path) for path in paths if path != Path(__file__)]
-    show_table(Table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in rows]))
+    found = [row for path in paths if path != Path(__file__) for row in run(path)]
+    show_table(Table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in found]))
 
 
 if __name__ == "__main__":

@@ -54,12 +54,12 @@ def test_the_commands_of_a_page_run(page, tmp_path, environment):
 
 
 def test_the_make_targets_of_the_pages_exist():
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
         target
         for page in PAGES
         for block in blocks(page)
-        for target in re.findall(r"^make (\w+)", block, re.MULTILINE)
+        for target in re.findall(r"^make ([\w-]+)", block, re.MULTILINE)
     }
     assert {"demo", "test"} <= named <= targets
 

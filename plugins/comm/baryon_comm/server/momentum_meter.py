@@ -27,36 +27,37 @@ class MomentumMeter:
     def __init__(self) -> None:
         self._history: OrderedDict[int, torch.Tensor] = OrderedDict()
         self._where: torch.Tensor | None = None
-        self._rate = 0.0
+        self._gradient = torch.empty(0)
         self._defined = True
         self.mean: float | None = None
 
-    def before(self, values: torch.Tensor, gradient: torch.Tensor, seen: int, version: int) -> None:
-        """A gradient computed at version `seen` is about to be applied at `version`."""
+    def before(self, values: torch.Tensor, gradient: torch.Tensor, version: int) -> None:
+        """A gradient is about to be applied to the weights of this version."""
         if not self._defined:
             return
         if self._where is None:
             count = min(COORDINATES, len(values))
             self._where = torch.linspace(0, len(values) - 1, count).long()
         self._keep(version, values)
+        self._gradient = gradient[self._where]
+
+    def after(self, values: torch.Tensor, seen: int, version: int, update: Any) -> None:
+        """It was applied; it had been computed with the weights of version `seen`."""
+        optimizer = getattr(update, "optimizer", None)
+        self._defined = isinstance(optimizer, torch.optim.SGD)
+        if not self._defined or optimizer is None:
+            return
+        self._keep(version, values)
         steps = [self._history.get(seen + further) for further in (-1, 0, 1)]
-        if any(step is None for step in steps) or not self._rate:
+        if any(step is None for step in steps):
             return
         earlier, here, later = steps
         assert earlier is not None and here is not None and later is not None  # noqa: PT018
         moved = here - earlier
-        change = later - here + self._rate * gradient[self._where]
+        change = later - here + float(optimizer.param_groups[0]["lr"]) * self._gradient
         some = moved != 0
         if some.any():
             self._note(float((change[some] / moved[some]).median()))
-
-    def after(self, values: torch.Tensor, version: int, update: Any) -> None:
-        """It was applied."""
-        optimizer = getattr(update, "optimizer", None)
-        self._defined = isinstance(optimizer, torch.optim.SGD)
-        if self._defined and optimizer is not None:
-            self._rate = float(optimizer.param_groups[0]["lr"])
-            self._keep(version, values)
 
     def _keep(self, version: int, values: torch.Tensor) -> None:
         self._history[version] = values[self._where].clone()

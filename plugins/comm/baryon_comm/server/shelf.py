@@ -81,10 +81,10 @@ class Shelf:
         for parameter, place in zip(self.parameters, gradient.parameters, strict=True):
             parameter.grad = place
         update = self._update_of(group)
-        self.momentum.before(self.values, gradient.values, seen, self.version)
+        self.momentum.before(self.values, gradient.values, self.version)
         update.apply(step)
         self.version += 1
-        self.momentum.after(self.values, self.version, update)
+        self.momentum.after(self.values, seen, self.version, update)
 
     def _update_of(self, group: int) -> Update:
         key = group if self._remedy.momentum_by_group else 0
