@@ -11,11 +11,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TESTED_ELSEWHERE = {"plugins.md": "test_plugins_page.py builds its package first"}
+FEW_STEPS = (
+    "train.steps=2 model.filters=8 evaluator.bootstrap=5 evaluator.example_images=0 "
+    "dataset.test=pkg://baryon_hep/sample/hep_64_val.h5"  # the smallest of the sample
+)
 SHORT = {
-    "baryon train": (
-        "train.steps=2 model.filters=8 evaluator.bootstrap=5 evaluator.example_images=0 "
-        "dataset.test=pkg://baryon_hep/sample/hep_64_val.h5"  # the smallest of the sample
-    ),
+    "baryon train": FEW_STEPS,
+    "baryon launch": FEW_STEPS,
     "baryon data generate": "generate.events=24 generate.part_events=8",
 }
 
