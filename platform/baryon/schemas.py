@@ -74,10 +74,11 @@ class Data:
 
     window_mib: float = MISSING
     prefetch: int = MISSING
+    threads: int | None = MISSING
 
     def __post_init__(self) -> None:
-        _check("data.window_mib", self.window_mib, "above 0", lambda value: value > 0)
-        _check("data.prefetch", self.prefetch, "above 0", lambda value: value > 0)
+        for key in ("window_mib", "prefetch", "threads"):
+            _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
 
 
 @dataclass

@@ -80,5 +80,7 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
             window_mib=config.data.window_mib,
             prefetch=config.data.prefetch,
             seed=config.seed,
+            threads=config.data.threads or torch.get_num_threads(),
+            device=choose_device(config.train.device),
         ),
     )

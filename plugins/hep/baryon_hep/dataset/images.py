@@ -24,6 +24,8 @@ class Images:
     `phi_axis` is the axis of a batch of images that is the azimuth, 2 or 3.
     """
 
+    parallel_reads = True
+
     def __init__(
         self,
         table: Table,
@@ -59,7 +61,12 @@ class Images:
         parts = [self.table.read(field, start, stop) for field in self.image_fields]
         images = parts[0] if parts[0].ndim == 4 else np.stack(parts, axis=1)
         columns = {name: column[start:stop] for name, column in self.columns.items()}
-        return {"inputs": np.divide(images, self._scale, dtype=np.float32), **columns}
+        into = images if images.dtype == np.float32 and images.flags.writeable else None
+        return {"inputs": np.divide(images, self._scale, into, dtype=np.float32), **columns}
+
+    def place(self, row: int) -> str:
+        """The file of an event and its row there."""
+        return self.table.place(row)
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
         """The images turned in phi and mirrored in phi and eta by chance, if `augmented` is set.

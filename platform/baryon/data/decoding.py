@@ -1,0 +1,132 @@
+"""Chunks decoded ahead by threads, within a bound of memory, and batches gathered from them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+
+from baryon.data.order import Rows
+from baryon.interfaces import Arrays, Batch, Field, Split
+
+WIDE = 2048
+"""Bytes of a sample from which on samples are copied one by one, with no copy in between."""
+
+
+def sample_bytes(split: Split) -> int:
+    """Bytes of one decoded sample."""
+    return sum(_bytes(field) for field in split.fields.values())
+
+
+def _bytes(field: Field) -> int:
+    return np.dtype(field.dtype).itemsize * int(np.prod(field.shape))
+
+
+class Decoding:
+    """Serves a known sequence of batches; each chunk is decoded once, in the order of first use.
+
+    At most `room` bytes of decoded chunks are held, or as much as the batch at hand needs. The
+    batches lie in pinned memory if `pinned`, from where a GPU copies while it computes.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        bounds: Rows,
+        batches: Sequence[Rows],
+        *,
+        room: int,
+        threads: int,
+        pinned: bool,
+    ) -> None:
+        self._split, self._bounds, self._pinned = split, bounds, pinned
+        self._fields = dict(split.fields)
+        self._room = room
+        self._sample_bytes = sample_bytes(split)
+        chunk_of = self._chunk_of(np.concatenate([np.empty(0, np.int64), *batches]))
+        chunks, first = np.unique(chunk_of, return_index=True)
+        from_end = np.unique(chunk_of[::-1], return_index=True)[1]
+        by_use = np.argsort(first)
+        self._coming = deque(zip(chunks[by_use].tolist(), first[by_use].tolist(), strict=True))
+        self._last_use = dict(
+            zip(chunks.tolist(), (len(chunk_of) - 1 - from_end).tolist(), strict=True)
+        )
+        self._held: dict[int, Future[Arrays]] = {}
+        self._held_bytes = 0
+        self._served = 0
+        several = getattr(split, "parallel_reads", False)
+        self._pool = ThreadPoolExecutor(threads if several else 1, "baryon-decode")
+
+    def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
+        """The next batch: its rows of every field in the order given, their numbers as `keys`."""
+        end = self._served + len(rows)
+        self._decode_ahead(end)
+        batch = {name: self._empty(len(rows), field) for name, field in self._fields.items()}
+        chunk_of = self._chunk_of(rows)
+        for chunk in dict.fromkeys(chunk_of.tolist()):
+            here = np.flatnonzero(chunk_of == chunk)
+            there = rows[here] - self._bounds[chunk]
+            held = self._held[chunk].result()
+            for name, values in batch.items():
+                _copy(held[name], there, values.numpy(), here)
+            if self._last_use[chunk] < end:
+                self._let_go(chunk)
+        self._served = end
+        self._decode_ahead(end)
+        keys = torch.from_numpy(rows)
+        return {**batch, "keys": keys.pin_memory() if self._pinned else keys}
+
+    def _chunk_of(self, rows: Rows) -> Rows:
+        return np.searchsorted(self._bounds, rows, side="right") - 1
+
+    def _decode_ahead(self, end: int) -> None:
+        while self._coming:
+            chunk, first_use = self._coming[0]
+            if first_use >= end and self._held_bytes + self._size(chunk) > self._room:
+                return
+            self._coming.popleft()
+            start, stop = int(self._bounds[chunk]), int(self._bounds[chunk + 1])
+            self._held[chunk] = self._pool.submit(self._split.read, start, stop)
+            self._held_bytes += self._size(chunk)
+
+    def _let_go(self, chunk: int) -> None:
+        del self._held[chunk]
+        self._held_bytes -= self._size(chunk)
+
+    def _size(self, chunk: int) -> int:
+        return int(self._bounds[chunk + 1] - self._bounds[chunk]) * self._sample_bytes
+
+    def _empty(self, count: int, field: Field) -> torch.Tensor:
+        kind = torch.from_numpy(np.empty(0, field.dtype)).dtype
+        return torch.empty((count, *field.shape), dtype=kind, pin_memory=self._pinned)
+
+    def close(self) -> None:
+        """Drop what is not decoded yet; returns when no thread reads the split any more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._held.clear()
+
+
+def _copy(
+    source: np.ndarray[Any, Any], there: Rows, target: np.ndarray[Any, Any], here: Rows
+) -> None:
+    """`target[here] = source[there]`."""
+    if source[:1].nbytes < WIDE:
+        target[here] = source[there]
+        return
+    for to, of in zip(here.tolist(), there.tolist(), strict=True):
+        target[to] = source[of]
+
+
+def as_arrays(batch: Batch) -> dict[str, np.ndarray[Any, Any]]:
+    """The same memory as NumPy arrays."""
+    return {name: tensor.numpy() for name, tensor in batch.items()}
+
+
+def as_tensors(arrays: Arrays, *, pinned: bool) -> dict[str, torch.Tensor]:
+    """The same memory as tensors; copied into pinned memory if that is asked for."""
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return {name: t.pin_memory() for name, t in tensors.items()} if pinned else tensors
