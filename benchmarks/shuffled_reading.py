@@ -1,4 +1,4 @@
-"""Shuffled reading of a gzip HDF5 file against torch's DataLoader, and against blocks in one thread.
+"""Shuffled reading of gzip HDF5 against torch's DataLoader, and against blocks in one thread.
 
     python benchmarks/shuffled_reading.py [--samples 6144] [--threads 2]
 
@@ -44,7 +44,12 @@ def write(path: Path, samples: int) -> None:
     random = np.random.default_rng(1)
     with h5py.File(path, "w") as file:
         stored = file.create_dataset(
-            "data", (samples, *SHAPE), "f4", chunks=(CHUNK, *SHAPE), compression="gzip", shuffle=True
+            "data",
+            (samples, *SHAPE),
+            "f4",
+            chunks=(CHUNK, *SHAPE),
+            compression="gzip",
+            shuffle=True,
         )
         for start in range(0, samples, CHUNK):
             noise = random.standard_normal((CHUNK, *SHAPE), np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -49,4 +50,7 @@ class Ahead(Generic[Item]):
     def close(self) -> None:
         """Stop; returns when the thread has let go of what it reads."""
         self._closed.set()
-        self._thread.join()
+        while self._thread.is_alive():
+            with suppress(queue.Empty):
+                self._queue.get_nowait()  # it may wait for room
+            self._thread.join(timeout=0.001)
