@@ -56,7 +56,9 @@ class Split(Protocol):
       batch that a step is to learn from, and gives changed samples that are as likely as the
       stored ones;
     * `parallel_reads = True`: `read` may be called by several threads at once;
-    * `place(row: int) -> str`: the file and the row in it, for people.
+    * `place(row: int) -> str`: the file and the row in it, for people;
+    * `stored() -> Sequence[baryon.data.stored.Stored]`: how each member of each file is stored,
+      for `baryon data check`.
     """
 
     @property

@@ -23,6 +23,11 @@ def sample_bytes(split: Split) -> int:
     return sum(_bytes(field) for field in split.fields.values())
 
 
+def reads_in_parallel(split: Split) -> bool:
+    """Whether a split lets several threads read at once."""
+    return bool(getattr(split, "parallel_reads", False))
+
+
 def _bytes(field: Field) -> int:
     return np.dtype(field.dtype).itemsize * int(np.prod(field.shape))
 
@@ -59,8 +64,8 @@ class Decoding:
         self._held: dict[int, Future[Arrays]] = {}
         self._held_bytes = 0
         self._served = 0
-        several = getattr(split, "parallel_reads", False)
-        self._pool = ThreadPoolExecutor(threads if several else 1, "baryon-decode")
+        workers = threads if reads_in_parallel(split) else 1
+        self._pool = ThreadPoolExecutor(workers, "baryon-decode")
 
     def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
         """The next batch: its rows of every field in the order given, their numbers as `keys`."""

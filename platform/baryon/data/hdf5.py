@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from baryon.data.direct import DirectMember, obstacle
+from baryon.data.file_systems import tell_of_locks
 from baryon.data.filters import DecodeError
+from baryon.data.stored import Stored, describe
 from baryon.errors import BaryonError, one_of
 from baryon.reporting.console import warn
 
@@ -85,6 +87,8 @@ class Table:
         self._versions = [_version(path) for path in self.paths]
         self._looked = [time.monotonic()] * len(self.paths)
         self._files = [open_file(path) for path in self.paths]
+        for folder in {path.resolve().parent for path in self.paths}:
+            tell_of_locks(folder)
         self._direct: dict[tuple[int, str], DirectMember | None] = {}
         self._lock = threading.Lock()
         counts = [self._rows(file) for file in self._files]
@@ -211,6 +215,14 @@ class Table:
         """The file and the row in it, for a message about one row."""
         number = int(np.searchsorted(self.starts, row, side="right")) - 1
         return f"{self.paths[number]}, row {row - int(self.starts[number])}"
+
+    def stored(self) -> list[Stored]:
+        """How each member is stored in each file."""
+        return [
+            describe(path, self.member(file, field))
+            for path, file in zip(self.paths, self._files, strict=True)
+            for field in self.members
+        ]
 
     def fingerprint(self) -> str:
         """Hash of the files' absolute names, sizes and times of change, and of the members.

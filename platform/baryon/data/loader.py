@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from baryon.data.ahead import Ahead
-from baryon.data.decoding import Decoding, as_arrays, as_tensors, sample_bytes
+from baryon.data.decoding import Decoding, as_arrays, as_tensors, reads_in_parallel, sample_bytes
 from baryon.data.device_copy import on_device
 from baryon.data.mixing import Mixing, mixing
 from baryon.data.order import Order, Rows, part_of, shuffled
@@ -48,7 +48,7 @@ class Loader:
         self.split = split
         self.loading = loading
         self.bounds: Rows = np.append(np.asarray(split.chunk_starts(), np.int64), len(split))
-        self._sample_bytes = sample_bytes(split)
+        self.sample_bytes = sample_bytes(split)
         self.window = self._chunks_in_window()
         self._pinned = loading.device.type == "cuda"
 
@@ -83,18 +83,25 @@ class Loader:
     def most_bytes(self, share: Share = ALL) -> int:
         """Bytes of samples held at most: 2 windows, prefetch + 3 batches, 2 chunks a thread."""
         batch = -(-self.loading.batch_size // (share.groups * share.members))
-        batches = (self.loading.prefetch + 3) * min(batch, len(self.split)) * self._sample_bytes
-        chunk = int(np.diff(self.bounds).max()) * self._sample_bytes
-        return 2 * self._window_bytes() + batches + 2 * self.loading.threads * chunk
+        batches = (self.loading.prefetch + 3) * min(batch, len(self.split)) * self.sample_bytes
+        chunk = int(np.diff(self.bounds).max()) * self.sample_bytes
+        return self._two_windows() + batches + 2 * self.loading.threads * chunk
+
+    def describe(self, share: Share = ALL) -> str:
+        """How the shuffled batches are read, in one line."""
+        most = self.most_bytes(share) / MIB
+        threads = self.loading.threads if reads_in_parallel(self.split) else 1
+        plural = "s" if threads > 1 else ""
+        return f"{self.mixing()}; at most {most:,.0f} MiB held, {threads} thread{plural} decoding"
 
     def _chunks_in_window(self) -> int:
-        chunk = self._sample_bytes * len(self.split) / (len(self.bounds) - 1)
+        chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)
         return max(1, int(self.loading.window_mib * MIB / chunk))
 
-    def _window_bytes(self) -> int:
-        """Of the largest window there can be."""
+    def _two_windows(self) -> int:
+        """Bytes of the largest window there can be, and of the one that is decoded ahead."""
         sizes = np.sort(np.diff(self.bounds))[::-1]
-        return int(sizes[: self.window].sum()) * self._sample_bytes
+        return int(sizes[: 2 * self.window].sum()) * self.sample_bytes
 
     def _ahead(
         self, parts: Sequence[Rows], augmented: tuple[int, int, Share] | None = None
@@ -103,7 +110,7 @@ class Loader:
             self.split,
             self.bounds,
             parts,
-            room=2 * self._window_bytes(),
+            room=self._two_windows(),
             threads=self.loading.threads,
             pinned=self._pinned,
         )

@@ -29,9 +29,9 @@ class Mixing:
 
     def __str__(self) -> str:
         return (
-            f"{self.chunks:,} chunks ({self.samples:,.0f} samples) are mixed; a batch of "
-            f"{self.batch} is worth {self.worst:.1f} independent samples even if those of a chunk "
-            f"are all alike ({self.worst_of_full_shuffle:.1f} fully shuffled)"
+            f"{self.chunks:,} chunks ({self.samples:,.0f} samples) are mixed, so that a batch of "
+            f"{self.batch} is worth {self.worst:.1f} samples in the worst case "
+            f"({self.worst_of_full_shuffle:.1f} fully shuffled)"
         )
 
     def worth(self, likeness: float) -> float:

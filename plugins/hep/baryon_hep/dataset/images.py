@@ -10,6 +10,7 @@ import numpy as np
 
 from baryon.data.hdf5 import Table, find_files
 from baryon.data.scan import channel_range
+from baryon.data.stored import Stored
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field
 
@@ -67,6 +68,10 @@ class Images:
     def place(self, row: int) -> str:
         """The file of an event and its row there."""
         return self.table.place(row)
+
+    def stored(self) -> Sequence[Stored]:
+        """How the members are stored."""
+        return self.table.stored()
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
         """The images turned in phi and mirrored in phi and eta by chance, if `augmented` is set.
