@@ -20,6 +20,7 @@ import numpy as np
 from baryon.data.direct import DirectMember, obstacle
 from baryon.data.file_systems import tell_of_locks
 from baryon.data.filters import DecodeError
+from baryon.data.staging import staged
 from baryon.data.stored import Stored, describe
 from baryon.errors import BaryonError, one_of
 from baryon.reporting.console import warn
@@ -86,7 +87,7 @@ class Table:
         self.members = dict(members)
         self._versions = [_version(path) for path in self.paths]
         self._looked = [time.monotonic()] * len(self.paths)
-        self._files = [open_file(path) for path in self.paths]
+        self._files = [open_file(staged(path)) for path in self.paths]
         for folder in {path.resolve().parent for path in self.paths}:
             tell_of_locks(folder)
         self._direct: dict[tuple[int, str], DirectMember | None] = {}
