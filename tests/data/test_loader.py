@@ -123,11 +123,16 @@ def test_a_failed_read_is_raised_where_batches_are_read():
         list(Loader(split, loading()).shuffled(0))
 
 
-def test_leaving_early_ends_the_reading_thread():
-    batches = Loader(Numbers(5000, 10), loading()).shuffled(0)
+@pytest.mark.parametrize("augmented", [False, True])
+def test_leaving_early_ends_all_threads(augmented):
+    split = Numbers(5000, 10)
+    if augmented:
+        split.augment = lambda arrays, random: arrays
+    batches = Loader(split, loading()).shuffled(0)
     next(batches)
+    assert any(thread.name == "baryon-input" for thread in threading.enumerate())
     batches.close()
-    assert not [t for t in threading.enumerate() if t.name == "baryon-input"]
+    assert not [t for t in threading.enumerate() if t.name.startswith("baryon-")]
 
 
 @given(
@@ -253,6 +258,19 @@ def test_several_threads_decode_at_the_same_time():
     assert len(keys(Loader(Waiting(120, 5), loading(threads=3)).shuffled(0))) == 18
 
 
+def test_several_threads_augment_at_the_same_time():
+    meeting = threading.Barrier(3)
+
+    class Waiting(Numbers):
+        parallel_reads = True
+
+        def augment(self, arrays, random):
+            meeting.wait(timeout=10)
+            return arrays
+
+    assert len(keys(Loader(Waiting(120, 5), loading(batch_size=10, threads=3)).shuffled(0))) == 12
+
+
 def test_a_worker_decodes_little_more_than_its_part():
     """Of 128 chunks in a window, 8 workers with batches of 512 together."""
     reads = []
@@ -276,5 +294,8 @@ def test_augmentation_is_the_same_after_entering_in_the_middle():
 
     assert inputs(0, 3) == inputs(0, 0)[3:]
     assert inputs(0, 0) != inputs(1, 0)
+    alone = inputs(0, 0)
+    Noisy.parallel_reads = True
+    assert inputs(0, 0) == alone
     in_order = next(Loader(Noisy(50, 10), loading()).in_order())
     assert in_order["inputs"][:, 0].tolist() == in_order["keys"].tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -54,3 +54,5 @@ class Ahead(Generic[Item]):
             with suppress(queue.Empty):
                 self._queue.get_nowait()  # it may wait for room
             self._thread.join(timeout=0.001)
+        if isinstance(self._items, Generator):
+            self._items.close()

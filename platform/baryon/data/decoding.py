@@ -35,8 +35,9 @@ def _bytes(field: Field) -> int:
 class Decoding:
     """Serves a known sequence of batches; each chunk is decoded once, in the order of first use.
 
-    At most `room` bytes of decoded chunks are held, or as much as the batch at hand needs. The
-    batches lie in pinned memory if `pinned`, from where a GPU copies while it computes.
+    At most `room` bytes of decoded chunks are held, or as much as the batch at hand needs. There
+    is one thread unless the split `reads_in_parallel`. The batches lie in pinned memory if
+    `pinned`, from where a GPU copies while it computes.
     """
 
     def __init__(
@@ -64,8 +65,7 @@ class Decoding:
         self._held: dict[int, Future[Arrays]] = {}
         self._held_bytes = 0
         self._served = 0
-        workers = threads if reads_in_parallel(split) else 1
-        self._pool = ThreadPoolExecutor(workers, "baryon-decode")
+        self._pool = ThreadPoolExecutor(threads, "baryon-decode")
 
     def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
         """The next batch: its rows of every field in the order given, their numbers as `keys`."""

@@ -1,12 +1,14 @@
 """Batches of one split: shuffled for training, in order for evaluation; read ahead by threads.
 
-Chunks are decoded by `Loading.threads` threads, batches gathered from them by one more. All of it
-holds at most `Loader.most_bytes` of samples.
+Chunks are decoded by `Loading.threads` threads, batches gathered from them by one more, and
+augmented by as many again. All of it holds at most `Loader.most_bytes` of samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -18,10 +20,11 @@ from baryon.data.decoding import Decoding, as_arrays, as_tensors, reads_in_paral
 from baryon.data.device_copy import on_device
 from baryon.data.mixing import Mixing, mixing
 from baryon.data.order import Order, Rows, part_of, shuffled
-from baryon.interfaces import Batch, Share, Split
+from baryon.interfaces import Arrays, Batch, Share, Split
 
 MIB = 2**20
 
+Augment = Callable[[Arrays, np.random.Generator], Arrays]
 Batches = Generator[Batch, None, None]
 ALL = Share()
 
@@ -50,6 +53,8 @@ class Loader:
         self.bounds: Rows = np.append(np.asarray(split.chunk_starts(), np.int64), len(split))
         self.sample_bytes = sample_bytes(split)
         self.window = self._chunks_in_window()
+        self.threads = loading.threads if reads_in_parallel(split) else 1
+        self._augment: Augment | None = getattr(split, "augment", None)
         self._pinned = loading.device.type == "cuda"
 
     def batches_per_epoch(self) -> int:
@@ -81,18 +86,25 @@ class Loader:
         return mixing(np.diff(self.bounds).tolist(), self.window, self.loading.batch_size)
 
     def most_bytes(self, share: Share = ALL) -> int:
-        """Bytes of samples held at most: 2 windows, prefetch + 3 batches, 2 chunks a thread."""
+        """Bytes of samples held at most.
+
+        2 windows, prefetch + 3 batches, 2 chunks a thread; and where samples are augmented, 2
+        batches a thread and 1.
+        """
         batch = -(-self.loading.batch_size // (share.groups * share.members))
-        batches = (self.loading.prefetch + 3) * min(batch, len(self.split)) * self.sample_bytes
-        chunk = int(np.diff(self.bounds).max()) * self.sample_bytes
-        return self._two_windows() + batches + 2 * self.loading.threads * chunk
+        augmented = 2 * self.threads + 1 if self._augment else 0
+        batches = (self.loading.prefetch + 3 + augmented) * min(batch, len(self.split))
+        chunk = int(np.diff(self.bounds).max())
+        rest = batches + 2 * self.threads * chunk
+        return self._two_windows() + rest * self.sample_bytes
 
     def describe(self, share: Share = ALL) -> str:
         """How the shuffled batches are read, in one line."""
         most = self.most_bytes(share) / MIB
-        threads = self.loading.threads if reads_in_parallel(self.split) else 1
-        plural = "s" if threads > 1 else ""
-        return f"{self.mixing()}; at most {most:,.0f} MiB held, {threads} thread{plural} decoding"
+        plural = "s" if self.threads > 1 else ""
+        return (
+            f"{self.mixing()}; at most {most:,.0f} MiB held, {self.threads} thread{plural} decoding"
+        )
 
     def _chunks_in_window(self) -> int:
         chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)
@@ -111,24 +123,34 @@ class Loader:
             self.bounds,
             parts,
             room=self._two_windows(),
-            threads=self.loading.threads,
+            threads=self.threads,
             pinned=self._pinned,
         )
         gathered: Iterator[Batch] = map(decoding.gather, parts)
-        if augmented is not None:
-            gathered = self._augmented(gathered, *augmented)
-        with closing(decoding), closing(Ahead(gathered, self.loading.prefetch)) as ahead:
-            yield from ahead
+        with closing(decoding):
+            if augmented is not None and self._augment is not None:
+                gathered = self._augmented(gathered, *augmented)
+            with closing(Ahead(gathered, self.loading.prefetch)) as ahead:
+                yield from ahead
 
     def _augmented(
         self, batches: Iterator[Batch], epoch: int, first_batch: int, share: Share
     ) -> Iterator[Batch]:
         """Random changes that follow from seed, epoch, batch and share: a resume repeats them."""
-        augment = getattr(self.split, "augment", None)
-        for number, batch in enumerate(batches, first_batch):
-            if augment is None or not len(batch["keys"]):
-                yield batch
-                continue
-            key = [self.loading.seed, epoch, number, share.group * share.members + share.member]
-            changed = augment(as_arrays(batch), np.random.default_rng(key))
-            yield as_tensors(changed, pinned=self._pinned)
+        worker = share.group * share.members + share.member
+
+        def change(number: int, batch: Batch) -> Batch:
+            assert self._augment is not None
+            if not len(batch["keys"]):
+                return batch
+            random = np.random.default_rng([self.loading.seed, epoch, number, worker])
+            return as_tensors(self._augment(as_arrays(batch), random), pinned=self._pinned)
+
+        waiting: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(self.threads, "baryon-augment") as pool:
+            for number, batch in enumerate(batches, first_batch):
+                waiting.append(pool.submit(change, number, batch))
+                if len(waiting) > self.threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()

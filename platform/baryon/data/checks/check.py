@@ -100,7 +100,7 @@ def _survey(name: str, loader: Loader, most_samples: int | None) -> Survey:
     room = 4 * max(len(batch) for batch in batches) * loader.sample_bytes
     total = sum(map(len, batches))
     decoding = Decoding(
-        loader.split, bounds, batches, room=room, threads=loader.loading.threads, pinned=False
+        loader.split, bounds, batches, room=room, threads=loader.threads, pinned=False
     )
     with closing(decoding), bar(f"checking {name}", total, "samples") as advance:
         for rows in batches:
