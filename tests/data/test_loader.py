@@ -258,6 +258,17 @@ def test_several_threads_decode_at_the_same_time():
     assert len(keys(Loader(Waiting(120, 5), loading(threads=3)).shuffled(0))) == 18
 
 
+def test_how_it_reads_is_told_for_a_group_of_workers():
+    loader = Loader(Numbers(64 * 100, 64), loading(batch_size=32, window_mib=0.06))
+    assert loader.window == 61
+    assert loader.describe().startswith(
+        "61 chunks (3,904 samples) are mixed, so that a batch of 32"
+    )
+    assert loader.describe().endswith(" MiB held, 1 thread decoding")
+    of_a_group = loader.describe(Share(group=1, groups=4))
+    assert of_a_group.startswith("15 chunks (960 samples) are mixed, so that a batch of 8")
+
+
 def test_several_threads_augment_at_the_same_time():
     meeting = threading.Barrier(3)
 

@@ -81,9 +81,13 @@ class Loader:
         size = -(-self.loading.batch_size // workers)
         return self._ahead([rows[start : start + size] for start in range(0, len(rows), size)])
 
-    def mixing(self) -> Mixing:
-        """How random the shuffled order is."""
-        return mixing(np.diff(self.bounds).tolist(), self.window, self.loading.batch_size)
+    def mixing(self, groups: int = 1) -> Mixing:
+        """How random the shuffled order is, of the batches that one group learns from.
+
+        Of several groups each takes its part of a batch, and so its part of a window's chunks.
+        """
+        window, batch = max(1, self.window // groups), -(-self.loading.batch_size // groups)
+        return mixing(np.diff(self.bounds).tolist(), window, batch)
 
     def most_bytes(self, share: Share = ALL) -> int:
         """Bytes of samples held at most.
@@ -102,9 +106,7 @@ class Loader:
         """How the shuffled batches are read, in one line."""
         most = self.most_bytes(share) / MIB
         plural = "s" if self.threads > 1 else ""
-        return (
-            f"{self.mixing()}; at most {most:,.0f} MiB held, {self.threads} thread{plural} decoding"
-        )
+        return f"{self.mixing(share.groups)}; at most {most:,.0f} MiB held, {self.threads} thread{plural} decoding"
 
     def _chunks_in_window(self) -> int:
         chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)
