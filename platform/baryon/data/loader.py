@@ -105,8 +105,9 @@ class Loader:
     def describe(self, share: Share = ALL) -> str:
         """How the shuffled batches are read, in one line."""
         most = self.most_bytes(share) / MIB
-        plural = "s" if self.threads > 1 else ""
-        return f"{self.mixing(share.groups)}; at most {most:,.0f} MiB held, {self.threads} thread{plural} decoding"
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        mixed = self.mixing(share.groups)
+        return f"{mixed}; at most {most:,.0f} MiB held, {threads} decoding"
 
     def _chunks_in_window(self) -> int:
         chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)
