@@ -100,6 +100,16 @@ def test_other_filters_are_left_to_the_library_and_said(tmp_path, way):
     assert "baryon data repack" in said.get()
 
 
+def test_a_filter_that_nobody_here_has(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        unknown = {"compression": 32999, "allow_unknown_filter": True}
+        stored = file.create_dataset("x", (20, 3), "f4", chunks=(20, 3), **unknown)
+        stored.id.write_direct_chunk((0, 0), b"whatever")
+    with pytest.raises(BaryonError, match=r"'/x' is stored with filter 32999 \(unnamed\), which"):
+        Table([path], {"x": "x"})
+
+
 def test_what_the_library_alone_decodes_is_not_lost(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     data = numbers("f4", (20, 3))

@@ -7,11 +7,14 @@ Byte layouts are those of HDF5's own filters DEFLATE (zlib format) and SHUFFLE, 
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from baryon.errors import BaryonError
 
 if TYPE_CHECKING:
     import h5py
@@ -96,6 +99,32 @@ def undoing(stored: h5py.Dataset) -> list[Undo | None]:
         h5z.FILTER_LZF: expand_lzf if _lzf() else None,
     }
     return [known.get(code) for code, *_ in filters]
+
+
+def require(stored: h5py.Dataset) -> None:
+    """Raise `BaryonError` for a filter that nobody here can undo, not even the HDF5 library."""
+    from h5py import h5z
+
+    plist = stored.id.get_create_plist()
+    for number in range(plist.get_nfilters()):
+        code, _, _, name = plist.get_filter(number)
+        if not h5z.filter_avail(code) and not _brought_by_plugin(code):
+            shown = name.decode() or "unnamed"
+            raise BaryonError(
+                f"{stored.file.filename}: member {stored.name!r} is stored with filter {code} "
+                f"({shown}), which this HDF5 library lacks: `pip install hdf5plugin` brings the "
+                "usual ones"
+            )
+
+
+def _brought_by_plugin(code: int) -> bool:
+    """Whether the package hdf5plugin is here and has it."""
+    from h5py import h5z
+
+    if importlib.util.find_spec("hdf5plugin") is None:
+        return False
+    importlib.import_module("hdf5plugin")  # registers its filters with the library
+    return bool(h5z.filter_avail(code))
 
 
 def names(stored: h5py.Dataset) -> list[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baryon.data import filters
 from baryon.data.direct import DirectMember, obstacle
 from baryon.data.file_systems import tell_of_locks
 from baryon.data.filters import DecodeError
@@ -93,6 +94,9 @@ class Table:
         self._direct: dict[tuple[int, str], DirectMember | None] = {}
         self._lock = threading.Lock()
         counts = [self._rows(file) for file in self._files]
+        for file in self._files:
+            for field in members:
+                filters.require(self.member(file, field))
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self.shapes = {field: self._one(field, "shape") for field in members}
         self.dtypes = {field: np.dtype(self._one(field, "dtype")) for field in members}
