@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,18 @@ def reads_in_parallel(split: Split) -> bool:
 
 def _bytes(field: Field) -> int:
     return np.dtype(field.dtype).itemsize * int(np.prod(field.shape))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A batch whose chunks are being decoded."""
+
+    rows: Rows
+    chunk_of: Rows
+    """For each of `rows`."""
+    chunks: dict[int, Future[Arrays]]
+    finished: list[int]
+    """Chunks that no later batch needs."""
 
 
 class Decoding:
@@ -64,27 +78,57 @@ class Decoding:
         )
         self._held: dict[int, Future[Arrays]] = {}
         self._held_bytes = 0
-        self._served = 0
+        self._asked = 0
+        self.guard: AbstractContextManager[object] = (
+            nullcontext() if reads_in_parallel(split) else threading.Lock()
+        )
+        """Held by whoever calls the split."""
         self._pool = ThreadPoolExecutor(threads, "baryon-decode")
 
-    def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
-        """The next batch: its rows of every field in the order given, their numbers as `keys`."""
-        end = self._served + len(rows)
+    def begin(self, rows: Rows) -> Claim:
+        """The next batch in the sequence: have its chunks decoded. Called by one thread alone."""
+        end = self._asked + len(rows)
         self._decode_ahead(end)
-        batch = {name: self._empty(len(rows), field) for name, field in self._fields.items()}
         chunk_of = self._chunk_of(rows)
-        for chunk in dict.fromkeys(chunk_of.tolist()):
-            here = np.flatnonzero(chunk_of == chunk)
+        chunks = list(dict.fromkeys(chunk_of.tolist()))
+        self._asked = end
+        return Claim(
+            rows,
+            chunk_of,
+            {chunk: self._held[chunk] for chunk in chunks},
+            [chunk for chunk in chunks if self._last_use[chunk] < end],
+        )
+
+    def fill(self, claim: Claim) -> dict[str, torch.Tensor]:
+        """The batch: its rows of every field in the order given, their numbers as `keys`.
+
+        Called by any thread.
+        """
+        rows = claim.rows
+        batch = {name: self._empty(len(rows), field) for name, field in self._fields.items()}
+        for chunk, decoded in claim.chunks.items():
+            here = np.flatnonzero(claim.chunk_of == chunk)
             there = rows[here] - self._bounds[chunk]
-            held = self._held[chunk].result()
+            held = decoded.result()
             for name, values in batch.items():
                 _copy(held[name], there, values.numpy(), here)
-            if self._last_use[chunk] < end:
-                self._let_go(chunk)
-        self._served = end
-        self._decode_ahead(end)
         keys = torch.from_numpy(rows)
         return {**batch, "keys": keys.pin_memory() if self._pinned else keys}
+
+    def end(self, claim: Claim) -> None:
+        """The batch is filled: its last chunks make room. In the order of `begin`, same thread."""
+        claim.chunks.clear()
+        for chunk in claim.finished:
+            del self._held[chunk]
+            self._held_bytes -= self._size(chunk)
+        self._decode_ahead(self._asked)
+
+    def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
+        """All three: the next batch."""
+        claim = self.begin(rows)
+        batch = self.fill(claim)
+        self.end(claim)
+        return batch
 
     def _chunk_of(self, rows: Rows) -> Rows:
         return np.searchsorted(self._bounds, rows, side="right") - 1
@@ -96,12 +140,12 @@ class Decoding:
                 return
             self._coming.popleft()
             start, stop = int(self._bounds[chunk]), int(self._bounds[chunk + 1])
-            self._held[chunk] = self._pool.submit(self._split.read, start, stop)
+            self._held[chunk] = self._pool.submit(self._read, start, stop)
             self._held_bytes += self._size(chunk)
 
-    def _let_go(self, chunk: int) -> None:
-        del self._held[chunk]
-        self._held_bytes -= self._size(chunk)
+    def _read(self, start: int, stop: int) -> Arrays:
+        with self.guard:
+            return self._split.read(start, stop)
 
     def _size(self, chunk: int) -> int:
         return int(self._bounds[chunk + 1] - self._bounds[chunk]) * self._sample_bytes

@@ -1,7 +1,7 @@
 """Batches of one split: shuffled for training, in order for evaluation; read ahead by threads.
 
-Chunks are decoded by `Loading.threads` threads, batches gathered from them by one more, and
-augmented by as many again. All of it holds at most `Loader.most_bytes` of samples.
+Chunks are decoded by `Loading.threads` threads, batches are copied together and augmented by as
+many. All of it holds at most `Loader.most_bytes` of samples.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ import numpy as np
 import torch
 
 from baryon.data.ahead import Ahead
-from baryon.data.decoding import Decoding, as_arrays, as_tensors, reads_in_parallel, sample_bytes
+from baryon.data.decoding import (
+    Claim,
+    Decoding,
+    as_arrays,
+    as_tensors,
+    reads_in_parallel,
+    sample_bytes,
+)
 from baryon.data.device_copy import on_device
 from baryon.data.mixing import Mixing, mixing
 from baryon.data.order import Order, Rows, part_of, shuffled
@@ -25,6 +32,8 @@ from baryon.interfaces import Arrays, Batch, Share, Split
 MIB = 2**20
 
 Augment = Callable[[Arrays, np.random.Generator], Arrays]
+Change = Callable[[int, Batch], Batch]
+"""Of a batch with its number among those that are read."""
 Batches = Generator[Batch, None, None]
 ALL = Share()
 
@@ -92,12 +101,13 @@ class Loader:
     def most_bytes(self, share: Share = ALL) -> int:
         """Bytes of samples held at most.
 
-        2 windows, prefetch + 3 batches, 2 chunks a thread; and where samples are augmented, 2
-        batches a thread and 1.
+        2 windows, prefetch + 4 batches, 2 chunks and 2 batches a thread; where samples are
+        augmented another batch a thread.
         """
         batch = -(-self.loading.batch_size // (share.groups * share.members))
-        augmented = 2 * self.threads + 1 if self._augment else 0
-        batches = (self.loading.prefetch + 3 + augmented) * min(batch, len(self.split))
+        a_thread = 3 if self._augment else 2
+        count = self.loading.prefetch + 4 + a_thread * self.threads
+        batches = count * min(batch, len(self.split))
         chunk = int(np.diff(self.bounds).max())
         rest = batches + 2 * self.threads * chunk
         return self._two_windows() + rest * self.sample_bytes
@@ -129,31 +139,47 @@ class Loader:
             threads=self.threads,
             pinned=self._pinned,
         )
-        gathered: Iterator[Batch] = map(decoding.gather, parts)
+        change = self._change(*augmented) if augmented and self._augment else None
         with closing(decoding):
-            if augmented is not None and self._augment is not None:
-                gathered = self._augmented(gathered, *augmented)
-            with closing(Ahead(gathered, self.loading.prefetch)) as ahead:
+            batches = self._gathered(decoding, parts, change)
+            with closing(Ahead(batches, self.loading.prefetch)) as ahead:
                 yield from ahead
 
-    def _augmented(
-        self, batches: Iterator[Batch], epoch: int, first_batch: int, share: Share
+    def _gathered(
+        self, decoding: Decoding, parts: Sequence[Rows], change: Change | None
     ) -> Iterator[Batch]:
+        """The batches in their order; several are copied together at the same time."""
+
+        def make(number: int, claim: Claim) -> Batch:
+            batch = decoding.fill(claim)
+            if change is None or not len(claim.rows):
+                return batch
+            with decoding.guard:
+                return change(number, batch)
+
+        def finished(claim: Claim, batch: Future[Batch]) -> Batch:
+            made = batch.result()
+            decoding.end(claim)
+            return made
+
+        waiting: deque[tuple[Claim, Future[Batch]]] = deque()
+        with ThreadPoolExecutor(self.threads, "baryon-batch") as pool:
+            for number, rows in enumerate(parts):
+                claim = decoding.begin(rows)
+                waiting.append((claim, pool.submit(make, number, claim)))
+                if len(waiting) > self.threads:
+                    yield finished(*waiting.popleft())
+            while waiting:
+                yield finished(*waiting.popleft())
+
+    def _change(self, epoch: int, first_batch: int, share: Share) -> Change:
         """Random changes that follow from seed, epoch, batch and share: a resume repeats them."""
-        worker = share.group * share.members + share.member
+        augment, worker = self._augment, share.group * share.members + share.member
+        assert augment is not None
 
         def change(number: int, batch: Batch) -> Batch:
-            assert self._augment is not None
-            if not len(batch["keys"]):
-                return batch
-            random = np.random.default_rng([self.loading.seed, epoch, number, worker])
-            return as_tensors(self._augment(as_arrays(batch), random), pinned=self._pinned)
+            key = [self.loading.seed, epoch, first_batch + number, worker]
+            changed = augment(as_arrays(batch), np.random.default_rng(key))
+            return as_tensors(changed, pinned=self._pinned)
 
-        waiting: deque[Future[Batch]] = deque()
-        with ThreadPoolExecutor(self.threads, "baryon-augment") as pool:
-            for number, batch in enumerate(batches, first_batch):
-                waiting.append(pool.submit(change, number, batch))
-                if len(waiting) > self.threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        return change
