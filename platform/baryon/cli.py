@@ -15,7 +15,7 @@ VERBS = {
     "train": "train a model, or sweep over many with -m",
     "resume": "go on with a run that was stopped",
     "evaluate": "evaluate a run again",
-    "data": "make data: data generate",
+    "data": "make, check, show, repack data",
     "launch": "start a verb as several processes on this machine",
     "plugins": "list the installed plugins, what they offer and their health",
 }

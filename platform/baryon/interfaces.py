@@ -51,9 +51,14 @@ class Split(Protocol):
     It knows nothing of ranks, shuffling, batches or devices: `baryon.data` does those.
     Reads may come from another thread than the one that opened it, one at a time.
 
-    A split may also have `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it
-    is called with every batch that a step is to learn from, and gives changed samples that are as
-    likely as the stored ones.
+    A split may also have
+    * `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it is called with every
+      batch that a step is to learn from, and gives changed samples that are as likely as the
+      stored ones;
+    * `parallel_reads = True`: `read` and `augment` may be called by several threads at once;
+    * `place(row: int) -> str`: the file and the row in it, for people;
+    * `stored() -> Sequence[baryon.data.stored.Stored]`: how each member of each file is stored,
+      for `baryon data check`.
     """
 
     @property

@@ -17,6 +17,7 @@ OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "linear", "step")
 PRECISIONS = ("fp32", "bf16")
 WEIGHTS = ("best", "last")
+COMPRESSIONS = ("auto", "gzip", "none", "shuffled-gzip")
 
 
 @dataclass
@@ -74,10 +75,33 @@ class Data:
 
     window_mib: float = MISSING
     prefetch: int = MISSING
+    threads: int | None = MISSING
+    stage: str | None = MISSING
+    stage_mib: float = MISSING
 
     def __post_init__(self) -> None:
-        _check("data.window_mib", self.window_mib, "above 0", lambda value: value > 0)
-        _check("data.prefetch", self.prefetch, "above 0", lambda value: value > 0)
+        for key in ("window_mib", "prefetch", "threads", "stage_mib"):
+            _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
+
+
+@dataclass
+class Repack:
+    """The config of `baryon data repack`; see `conf/data_repack.yaml` for each key's meaning."""
+
+    file: str = MISSING
+    out: str = MISSING
+    chunk_mib: float = MISSING
+    compression: str = MISSING
+    level: int = MISSING
+    shuffle: bool = MISSING
+    seed: int = MISSING
+    memory_mib: float = MISSING
+
+    def __post_init__(self) -> None:
+        _choice("compression", self.compression, COMPRESSIONS)
+        for key in ("chunk_mib", "memory_mib"):
+            _check(key, getattr(self, key), "above 0", lambda value: value > 0)
+        _check("level", self.level, "from 1 to 9", lambda value: 1 <= value <= 9)
 
 
 @dataclass

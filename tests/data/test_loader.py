@@ -1,9 +1,15 @@
+import json
+import subprocess
+import sys
 import threading
+import time
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baryon.data.loader import Loader, Loading
@@ -37,7 +43,8 @@ def shares(groups: int, members: int) -> list[Share]:
 
 
 def loading(**changes) -> Loading:
-    return Loading(**{"batch_size": 7, "window_mib": 1, "prefetch": 2, "seed": 1} | changes)
+    settings = {"batch_size": 7, "window_mib": 1, "prefetch": 2, "seed": 1, "threads": 2}
+    return Loading(**settings | {"device": torch.device("cpu")} | changes)
 
 
 @given(
@@ -50,9 +57,9 @@ def loading(**changes) -> Loading:
 )
 def test_workers_together_get_every_sample_once(rows, chunk, batch, groups, members, window):
     seen = []
-    settings = loading(batch_size=batch, window_mib=window)
     for share in shares(groups, members):
-        for given_batch in Loader(Numbers(rows, chunk), settings).shuffled(3, share=share):
+        loader = Loader(Numbers(rows, chunk), loading(batch_size=batch, window_mib=window))
+        for given_batch in loader.shuffled(3, share=share):
             assert given_batch["inputs"][:, 0].tolist() == given_batch["keys"].tolist()
             assert given_batch["inputs"][:, 1].tolist() == (10 * given_batch["keys"]).tolist()
             assert given_batch["label"].tolist() == given_batch["keys"].tolist()
@@ -74,10 +81,15 @@ def test_a_batch_is_the_same_set_for_any_number_of_workers():
     assert batches(1, 1) == batches(1, 2) == batches(3, 1) == batches(2, 2)
 
 
-def test_reading_in_order_leaves_out_what_is_empty():
-    parts = [list(Loader(Numbers(8, 4), loading()).in_order(share)) for share in shares(1, 3)]
-    assert [len(part) for part in parts] == [2, 1, 1]
-    assert sorted(k for part in parts for b in part for k in b["keys"].tolist()) == list(range(8))
+def keys(batches) -> list[list[int]]:
+    return [batch["keys"].tolist() for batch in batches]
+
+
+def test_in_order_each_worker_reads_a_run_of_rows():
+    parts = [keys(Loader(Numbers(8, 4), loading()).in_order(share)) for share in shares(1, 3)]
+    assert parts == [[[0, 1, 2]], [[3, 4, 5]], [[6, 7]]]
+    few = [keys(Loader(Numbers(2, 4), loading()).in_order(share)) for share in shares(1, 3)]
+    assert few == [[[0]], [[1]], []]
 
 
 def test_an_epoch_can_be_entered_in_the_middle():
@@ -111,20 +123,175 @@ def test_a_failed_read_is_raised_where_batches_are_read():
         list(Loader(split, loading()).shuffled(0))
 
 
-def test_leaving_early_ends_the_reading_thread():
-    batches = Loader(Numbers(5000, 10), loading()).shuffled(0)
+@pytest.mark.parametrize("augmented", [False, True])
+def test_leaving_early_ends_all_threads(augmented):
+    split = Numbers(5000, 10)
+    if augmented:
+        split.augment = lambda arrays, random: arrays
+    batches = Loader(split, loading()).shuffled(0)
     next(batches)
+    assert any(thread.name == "baryon-input" for thread in threading.enumerate())
     batches.close()
-    assert not [t for t in threading.enumerate() if t.name == "baryon-input"]
+    assert not [t for t in threading.enumerate() if t.name.startswith("baryon-")]
 
 
-def test_reading_ahead_is_bounded():
-    split = Numbers(1000, 10)
-    batches = Loader(split, loading(batch_size=10, prefetch=2, window_mib=1e-9)).shuffled(0)
-    next(batches)
-    threading.Event().wait(0.3)
-    assert split.reads <= 5  # the one taken, two waiting, one on its way in, one being read
-    batches.close()
+@given(
+    rows=st.integers(20, 150),
+    chunk=st.integers(1, 20),
+    batch=st.integers(1, 40),
+    window=st.integers(1, 6),
+    threads=st.integers(1, 3),
+    members=st.integers(1, 3),
+)
+@settings(max_examples=40)
+def test_what_is_held_stays_within_the_stated_bound(rows, chunk, batch, window, threads, members):
+    """Every array that the split gave out and that is still alive counts, beside the batches."""
+    split = Counted(rows, chunk)
+    mib = window * chunk * Counted.bytes_a_sample / 2**20
+    loader = Loader(split, loading(batch_size=batch, window_mib=mib, threads=threads))
+    share = shares(1, members)[0]
+    batch_bytes = -(-batch // members) * Counted.bytes_a_sample
+    for _ in loader.shuffled(0, share=share):
+        assert split.alive + batch_bytes <= loader.most_bytes(share)
+
+
+class Counted(Numbers):
+    """Counts the bytes of what it read that is still held by anybody."""
+
+    parallel_reads = True
+    bytes_a_sample = 2 * 4 + 8
+
+    def __init__(self, rows, chunk):
+        super().__init__(rows, chunk)
+        self._held, self._lock = {}, threading.Lock()
+
+    @property
+    def alive(self):
+        with self._lock:
+            return sum(self._held.values())
+
+    def read(self, start, stop):
+        arrays = super().read(start, stop)
+        number = object()
+        with self._lock:
+            self._held[number] = sum(array.nbytes for array in arrays.values())
+        weakref.finalize(arrays["inputs"], self._forget, number)
+        return arrays
+
+    def _forget(self, number):
+        with self._lock:
+            del self._held[number]
+
+
+def test_the_memory_of_a_process_is_bounded_for_a_file_larger_than_the_bound(tmp_path):
+    """64 MiB of samples; most_bytes says 22 MiB; the process grows by no more (plus slack)."""
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH, str(tmp_path / "a.h5")], check=True, capture_output=True
+    )
+    read, bound, growth = json.loads(done.stdout)
+    assert read == 64 * 2**20
+    assert bound < 24 * 2**20
+    assert growth < bound + 8 * 2**20
+
+
+GROWTH = """
+import json, resource, sys
+from pathlib import Path
+import h5py, numpy as np, torch
+from baryon.data.hdf5 import Table
+from baryon.data.loader import Loader, Loading
+from baryon.interfaces import Field
+
+class Split:
+    parallel_reads = True
+    fields = {"inputs": Field((4096,), "float32")}
+    def __init__(self, path):
+        self.table = Table([path], {"x": "x"})
+    def __len__(self):
+        return len(self.table)
+    def chunk_starts(self):
+        return self.table.chunk_starts("x")
+    def read(self, start, stop):
+        return {"inputs": self.table.read("x", start, stop)}
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+with h5py.File(sys.argv[1], "w") as file:
+    stored = file.create_dataset("x", (4096, 4096), "f4", chunks=(64, 4096), compression="gzip")
+    for start in range(0, 4096, 64):
+        stored[start : start + 64] = np.arange(start, start + 64)[:, None]
+loading = Loading(batch_size=16, window_mib=8, prefetch=4, seed=1, threads=2,
+                  device=torch.device("cpu"))
+loader = Loader(Split(Path(sys.argv[1])), loading)
+next(loader.in_order()).clear()  # libraries are loaded, threads were started
+before = peak()
+read = sum(batch["inputs"].nbytes for batch in loader.shuffled(0))
+print(json.dumps([read, loader.most_bytes(), peak() - before]))
+"""
+
+
+def test_a_split_that_does_not_allow_more_is_read_by_one_thread():
+    class Strict(Numbers):
+        busy = False
+
+        def read(self, start, stop):
+            assert not self.busy
+            self.busy = True
+            time.sleep(0.001)
+            self.busy = False
+            return super().read(start, stop)
+
+    assert len(keys(Loader(Strict(200, 5), loading(threads=4)).shuffled(0))) == 29
+
+
+def test_several_threads_decode_at_the_same_time():
+    meeting = threading.Barrier(3)
+
+    class Waiting(Numbers):
+        parallel_reads = True
+
+        def read(self, start, stop):
+            meeting.wait(timeout=10)
+            return super().read(start, stop)
+
+    assert len(keys(Loader(Waiting(120, 5), loading(threads=3)).shuffled(0))) == 18
+
+
+def test_how_it_reads_is_told_for_a_group_of_workers():
+    loader = Loader(Numbers(64 * 100, 64), loading(batch_size=32, window_mib=0.06))
+    assert loader.window == 61
+    assert loader.describe().startswith(
+        "61 chunks (3,904 samples) are mixed, so that a batch of 32"
+    )
+    assert loader.describe().endswith(" MiB held, 1 thread decoding")
+    of_a_group = loader.describe(Share(group=1, groups=4))
+    assert of_a_group.startswith("15 chunks (960 samples) are mixed, so that a batch of 8")
+
+
+def test_several_threads_augment_at_the_same_time():
+    meeting = threading.Barrier(3)
+
+    class Waiting(Numbers):
+        parallel_reads = True
+
+        def augment(self, arrays, random):
+            meeting.wait(timeout=10)
+            return arrays
+
+    assert len(keys(Loader(Waiting(120, 5), loading(batch_size=10, threads=3)).shuffled(0))) == 12
+
+
+def test_a_worker_decodes_little_more_than_its_part():
+    """Of 128 chunks in a window, 8 workers with batches of 512 together."""
+    reads = []
+    for share in shares(1, 8):
+        split = Numbers(128 * 64, 64)
+        for _ in Loader(split, loading(batch_size=512, window_mib=64)).shuffled(0, share=share):
+            pass
+        reads.append(split.reads)
+    assert max(reads) < 128 / 3
+    assert sum(reads) < 2 * 128
 
 
 def test_augmentation_is_the_same_after_entering_in_the_middle():
@@ -138,5 +305,8 @@ def test_augmentation_is_the_same_after_entering_in_the_middle():
 
     assert inputs(0, 3) == inputs(0, 0)[3:]
     assert inputs(0, 0) != inputs(1, 0)
+    alone = inputs(0, 0)
+    Noisy.parallel_reads = True
+    assert inputs(0, 0) == alone
     in_order = next(Loader(Noisy(50, 10), loading()).in_order())
     assert in_order["inputs"][:, 0].tolist() == in_order["keys"].tolist()

@@ -14,13 +14,13 @@ from baryon.interfaces import Share
     epoch=st.integers(0, 5),
 )
 def test_an_epoch_visits_every_sample_once(rows, chunk, window, seed, epoch):
-    order = shuffled(range(0, rows, chunk), rows, window, seed, epoch)
+    order = shuffled(range(0, rows, chunk), rows, window, seed, epoch).rows
     assert sorted(order) == list(range(rows))
 
 
 def test_the_order_follows_from_seed_and_epoch():
     def order(seed, epoch):
-        return shuffled(range(0, 200, 10), 200, 4, seed, epoch).tolist()
+        return shuffled(range(0, 200, 10), 200, 4, seed, epoch).rows.tolist()
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
@@ -28,13 +28,13 @@ def test_the_order_follows_from_seed_and_epoch():
 
 
 def test_a_window_touches_only_its_own_chunks():
-    order = shuffled(range(0, 200, 10), 200, window=4, seed=1, epoch=0)
+    order = shuffled(range(0, 200, 10), 200, window=4, seed=1, epoch=0).rows
     for first in range(0, 200, 40):
         assert len(set(order[first : first + 40] // 10)) == 4
 
 
 def test_samples_of_a_window_are_mixed():
-    order = shuffled(range(0, 1000, 10), 1000, window=100, seed=1, epoch=0)
+    order = shuffled(range(0, 1000, 10), 1000, window=100, seed=1, epoch=0).rows
     neighbours = np.mean(np.diff(order) == 1)
     assert neighbours < 0.02
 

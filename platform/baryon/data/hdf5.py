@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from baryon.data import filters
+from baryon.data.direct import DirectMember, obstacle
+from baryon.data.file_systems import tell_of_locks
+from baryon.data.filters import DecodeError
+from baryon.data.staging import staged
+from baryon.data.stored import Stored, describe
 from baryon.errors import BaryonError, one_of
+from baryon.reporting.console import warn
 
 if TYPE_CHECKING:
     import h5py
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
 PACKAGE_PREFIX = "pkg://"
 ROWS_WITHOUT_CHUNKS = 64
 """Rows that are read together from a member that is stored in one piece."""
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How often a file that is being read is looked at for a change; each look may cross a network."""
 
 
 def find_files(key: str, patterns: str | Sequence[str]) -> list[Path]:
@@ -66,13 +78,25 @@ class Table:
 
     `members` maps a field name to the member's path in the files. All files must hold all of
     them, with one row count a file, and with one sample shape and dtype in all files.
+
+    `read` may be called by several threads at once. They decode side by side, past the HDF5
+    library; a member that only the library can decode is read through it, which is said once.
     """
 
     def __init__(self, paths: Sequence[Path], members: Mapping[str, str]) -> None:
         self.paths = list(paths)
         self.members = dict(members)
-        self._files = [open_file(path) for path in self.paths]
+        self._versions = [_version(path) for path in self.paths]
+        self._looked = [time.monotonic()] * len(self.paths)
+        self._files = [open_file(staged(path)) for path in self.paths]
+        for folder in {path.resolve().parent for path in self.paths}:
+            tell_of_locks(folder)
+        self._direct: dict[tuple[int, str], DirectMember | None] = {}
+        self._lock = threading.Lock()
         counts = [self._rows(file) for file in self._files]
+        for file in self._files:
+            for field in members:
+                filters.require(self.member(file, field))
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self.shapes = {field: self._one(field, "shape") for field in members}
         self.dtypes = {field: np.dtype(self._one(field, "dtype")) for field in members}
@@ -129,30 +153,102 @@ class Table:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _read_one(self, number: int, field: str, start: int, stop: int) -> np.ndarray[Any, Any]:
-        offset = int(self.starts[number])
+        self._look(number)
+        first, last = start - int(self.starts[number]), stop - int(self.starts[number])
+        direct = self._direct_member(number, field)
+        if direct is None:
+            return self._read_by_library(number, field, first, last)
         try:
-            rows = self.member(self._files[number], field)[start - offset : stop - offset]
+            return direct.read(first, last)
+        except (DecodeError, OSError) as error:
+            rows = self._read_by_library(number, field, first, last)  # says it when it cannot too
+            self._leave_to_library(number, field, f"it could not be decoded here ({error})")
+            return rows
+
+    def _read_by_library(
+        self, number: int, field: str, first: int, last: int
+    ) -> np.ndarray[Any, Any]:
+        try:
+            return np.asarray(self.member(self._files[number], field)[first:last])
         except OSError as error:
+            self.require_unchanged(number)
             raise BaryonError(
                 f"{self.paths[number]}: member {self.members[field]!r} cannot be read in rows "
-                f"{start - offset} to {stop - offset - 1} ({error}): fetch or generate it again"
+                f"{first} to {last - 1} ({error}): fetch or generate it again"
             ) from error
-        return np.asarray(rows)
+
+    def _direct_member(self, number: int, field: str) -> DirectMember | None:
+        with self._lock:
+            if (number, field) not in self._direct:
+                stored = self.member(self._files[number], field)
+                reason = obstacle(stored)
+                self._direct[number, field] = None if reason else DirectMember(stored)
+                if reason and stored.chunks:
+                    self._warn(number, field, reason)
+            return self._direct[number, field]
+
+    def _leave_to_library(self, number: int, field: str, reason: str) -> None:
+        with self._lock:
+            if self._direct[number, field] is not None:
+                self._direct[number, field] = None
+                self._warn(number, field, reason)
+
+    def _warn(self, number: int, field: str, reason: str) -> None:
+        warn(
+            f"{self.paths[number]}: member {self.members[field]!r} is read by one thread at a "
+            f"time, for {reason}; `baryon data repack` writes it anew with gzip"
+        )
+
+    def _look(self, number: int) -> None:
+        now = time.monotonic()
+        if now - self._looked[number] >= SECONDS_BETWEEN_LOOKS:
+            self._looked[number] = now
+            self.require_unchanged(number)
+
+    def require_unchanged(self, number: int) -> None:
+        """Raise `BaryonError` if a file is no longer what it was when the table was opened."""
+        then, now = self._versions[number], _version(self.paths[number])
+        if then != now:
+            grown = f"its size went from {then[1]:,} to {now[1]:,} bytes"
+            what = grown if then[1] != now[1] else "it was written again"
+            raise BaryonError(
+                f"{self.paths[number]} changed while it was read ({what}): wait until it is "
+                "written, then start again"
+            )
 
     def place(self, row: int) -> str:
         """The file and the row in it, for a message about one row."""
         number = int(np.searchsorted(self.starts, row, side="right")) - 1
         return f"{self.paths[number]}, row {row - int(self.starts[number])}"
 
+    def stored(self) -> list[Stored]:
+        """How each member is stored in each file."""
+        return [
+            describe(path, self.member(file, field))
+            for path, file in zip(self.paths, self._files, strict=True)
+            for field in self.members
+        ]
+
     def fingerprint(self) -> str:
-        """Hash of the files' absolute names, sizes and times of change, and of the members."""
-        about = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in self.paths]
-        return hashlib.sha256(repr((about, self.members)).encode()).hexdigest()[:16]
+        """Hash of the files' absolute names, sizes and times of change, and of the members.
+
+        As they were when the table was opened.
+        """
+        return hashlib.sha256(repr((self._versions, self.members)).encode()).hexdigest()[:16]
 
     def close(self) -> None:
         """Close all files."""
         for file in self._files:
             file.close()
+
+
+def _version(path: Path) -> tuple[str, int, int]:
+    """Absolute name, size and time of change. Raises `BaryonError` if it cannot be looked at."""
+    try:
+        found = os.stat(path)  # noqa: PTH116  one call for both
+    except OSError as error:
+        raise BaryonError(f"{path} cannot be read: {error.strerror}") from error
+    return str(path.resolve()), found.st_size, found.st_mtime_ns
 
 
 def member(file: h5py.File, name: str) -> h5py.Dataset:

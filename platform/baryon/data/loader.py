@@ -1,23 +1,39 @@
-"""Batches of one split, read ahead of time by a thread."""
+"""Batches of one split: shuffled for training, in order for evaluation; read ahead by threads.
+
+Chunks are decoded by `Loading.threads` threads, batches are copied together and augmented by as
+many. All of it holds at most `Loader.most_bytes` of samples.
+"""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from baryon.data.order import Rows, part_of, shuffled
+from baryon.data.ahead import Ahead
+from baryon.data.decoding import (
+    Claim,
+    Decoding,
+    as_arrays,
+    as_tensors,
+    reads_in_parallel,
+    sample_bytes,
+)
+from baryon.data.device_copy import on_device
+from baryon.data.mixing import Mixing, mixing
+from baryon.data.order import Order, Rows, part_of, shuffled
 from baryon.interfaces import Arrays, Batch, Share, Split
 
 MIB = 2**20
 
+Augment = Callable[[Arrays, np.random.Generator], Arrays]
+Change = Callable[[int, Batch], Batch]
+"""Of a batch with its number among those that are read."""
 Batches = Generator[Batch, None, None]
 ALL = Share()
 
@@ -31,6 +47,10 @@ class Loading:
     window_mib: float
     prefetch: int
     seed: int
+    threads: int
+    """That decode chunks, where the split allows several."""
+    device: torch.device
+    """Where shuffled batches go."""
 
 
 class Loader:
@@ -39,128 +59,127 @@ class Loader:
     def __init__(self, split: Split, loading: Loading) -> None:
         self.split = split
         self.loading = loading
-        self._chunk_starts = np.asarray(split.chunk_starts(), dtype=np.int64)
-        self._window = self._chunks_in_window()
+        self.bounds: Rows = np.append(np.asarray(split.chunk_starts(), np.int64), len(split))
+        self.sample_bytes = sample_bytes(split)
+        self.window = self._chunks_in_window()
+        self.threads = loading.threads if reads_in_parallel(split) else 1
+        self._augment: Augment | None = getattr(split, "augment", None)
+        self._pinned = loading.device.type == "cuda"
 
     def batches_per_epoch(self) -> int:
         """Steps of one epoch; the last batch may be smaller."""
         return -(-len(self.split) // self.loading.batch_size)
 
+    def order(self, epoch: int) -> Order:
+        """The order of an epoch, the same on all workers."""
+        starts = self.bounds[:-1].tolist()
+        return shuffled(starts, len(self.split), self.window, self.loading.seed, epoch)
+
     def shuffled(self, epoch: int, first_batch: int = 0, share: Share = ALL) -> Batches:
-        """One epoch's batches from number `first_batch` on, in the order of that epoch."""
-        rows = shuffled(
-            list(self._chunk_starts), len(self.split), self._window, self.loading.seed, epoch
-        )
-        batches = self._gathered(rows, first_batch, share)
-        return self._ahead(self._augmented(batches, epoch, first_batch, share))
+        """One epoch's batches from number `first_batch` on, on the device of the training."""
+        order, size = self.order(epoch), self.loading.batch_size
+        numbers = range(first_batch, self.batches_per_epoch())
+        parts = [order.part(number, size, share) for number in numbers]
+        batches = self._ahead(parts, (epoch, first_batch, share))
+        return on_device(batches, self.loading.device) if self._pinned else batches
 
     def in_order(self, share: Share = ALL) -> Batches:
-        """All batches in the order of the files; those that a share leaves empty are left out."""
-        rows = np.arange(len(self.split), dtype=np.int64)
-        return self._ahead(b for b in self._gathered(rows, 0, share) if len(b["keys"]))
+        """All batches in the order of the files; each of several workers reads a run of rows."""
+        workers = share.groups * share.members
+        rows = part_of(np.arange(len(self.split), dtype=np.int64), share)
+        size = -(-self.loading.batch_size // workers)
+        return self._ahead([rows[start : start + size] for start in range(0, len(rows), size)])
+
+    def mixing(self, groups: int = 1) -> Mixing:
+        """How random the shuffled order is, of the batches that one group learns from.
+
+        Of several groups each takes its part of a batch, and so its part of a window's chunks.
+        """
+        window, batch = max(1, self.window // groups), -(-self.loading.batch_size // groups)
+        return mixing(np.diff(self.bounds).tolist(), window, batch)
+
+    def most_bytes(self, share: Share = ALL) -> int:
+        """Bytes of samples held at most.
+
+        2 windows, prefetch + 4 batches, 2 chunks and 2 batches a thread; where samples are
+        augmented another batch a thread.
+        """
+        batch = -(-self.loading.batch_size // (share.groups * share.members))
+        a_thread = 3 if self._augment else 2
+        count = self.loading.prefetch + 4 + a_thread * self.threads
+        batches = count * min(batch, len(self.split))
+        chunk = int(np.diff(self.bounds).max())
+        rest = batches + 2 * self.threads * chunk
+        return self._two_windows() + rest * self.sample_bytes
+
+    def describe(self, share: Share = ALL) -> str:
+        """How the shuffled batches are read, in one line."""
+        most = self.most_bytes(share) / MIB
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        mixed = self.mixing(share.groups)
+        return f"{mixed}; at most {most:,.0f} MiB held, {threads} decoding"
 
     def _chunks_in_window(self) -> int:
-        fields = self.split.fields.values()
-        sample = sum(np.dtype(f.dtype).itemsize * int(np.prod(f.shape)) for f in fields)
-        chunk = sample * len(self.split) / len(self._chunk_starts)
+        chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)
         return max(1, int(self.loading.window_mib * MIB / chunk))
 
-    def _gathered(self, rows: Rows, first_batch: int, share: Share) -> Iterator[Arrays]:
-        chunks = _Chunks(self.split, self._chunk_starts, self._window)
-        size = self.loading.batch_size
-        for start in range(first_batch * size, len(rows), size):
-            batch = rows[start : start + size]
-            yield chunks.gather(part_of(batch, share))
+    def _two_windows(self) -> int:
+        """Bytes of the largest window there can be, and of the one that is decoded ahead."""
+        sizes = np.sort(np.diff(self.bounds))[::-1]
+        return int(sizes[: 2 * self.window].sum()) * self.sample_bytes
 
-    def _augmented(
-        self, batches: Iterator[Arrays], epoch: int, first_batch: int, share: Share
-    ) -> Iterator[Arrays]:
+    def _ahead(
+        self, parts: Sequence[Rows], augmented: tuple[int, int, Share] | None = None
+    ) -> Batches:
+        decoding = Decoding(
+            self.split,
+            self.bounds,
+            parts,
+            room=self._two_windows(),
+            threads=self.threads,
+            pinned=self._pinned,
+        )
+        change = self._change(*augmented) if augmented and self._augment else None
+        with closing(decoding):
+            batches = self._gathered(decoding, parts, change)
+            with closing(Ahead(batches, self.loading.prefetch)) as ahead:
+                yield from ahead
+
+    def _gathered(
+        self, decoding: Decoding, parts: Sequence[Rows], change: Change | None
+    ) -> Iterator[Batch]:
+        """The batches in their order; several are copied together at the same time."""
+
+        def make(number: int, claim: Claim) -> Batch:
+            batch = decoding.fill(claim)
+            if change is None or not len(claim.rows):
+                return batch
+            with decoding.guard:
+                return change(number, batch)
+
+        def finished(claim: Claim, batch: Future[Batch]) -> Batch:
+            made = batch.result()
+            decoding.end(claim)
+            return made
+
+        waiting: deque[tuple[Claim, Future[Batch]]] = deque()
+        with ThreadPoolExecutor(self.threads, "baryon-batch") as pool:
+            for number, rows in enumerate(parts):
+                claim = decoding.begin(rows)
+                waiting.append((claim, pool.submit(make, number, claim)))
+                if len(waiting) > self.threads:
+                    yield finished(*waiting.popleft())
+            while waiting:
+                yield finished(*waiting.popleft())
+
+    def _change(self, epoch: int, first_batch: int, share: Share) -> Change:
         """Random changes that follow from seed, epoch, batch and share: a resume repeats them."""
-        augment = getattr(self.split, "augment", None)
-        for number, batch in enumerate(batches, first_batch):
-            if augment is None or not len(batch["keys"]):
-                yield batch
-                continue
-            key = [self.loading.seed, epoch, number, share.group * share.members + share.member]
-            yield augment(batch, np.random.default_rng(key))
+        augment, worker = self._augment, share.group * share.members + share.member
+        assert augment is not None
 
-    def _ahead(self, batches: Iterator[Arrays]) -> Batches:
-        with closing(_Ahead(batches, self.loading.prefetch)) as ahead:
-            for batch in ahead:
-                yield {name: torch.from_numpy(array) for name, array in batch.items()}
+        def change(number: int, batch: Batch) -> Batch:
+            key = [self.loading.seed, epoch, first_batch + number, worker]
+            changed = augment(as_arrays(batch), np.random.default_rng(key))
+            return as_tensors(changed, pinned=self._pinned)
 
-
-class _Chunks:
-    """The last chunks that were read, decoded; as many as a window holds."""
-
-    def __init__(self, split: Split, starts: Rows, capacity: int) -> None:
-        self._split = split
-        self._bounds = np.append(starts, len(split))
-        self._capacity = capacity
-        self._held: OrderedDict[int, Arrays] = OrderedDict()
-
-    def gather(self, rows: Rows) -> dict[str, np.ndarray[Any, Any]]:
-        """The rows of every field in the order given, and their numbers as `keys`."""
-        fields = self._split.fields
-        batch: dict[str, Any] = {
-            name: np.empty((len(rows), *field.shape), field.dtype) for name, field in fields.items()
-        }
-        chunk_of = np.searchsorted(self._bounds, rows, side="right") - 1
-        for chunk in dict.fromkeys(chunk_of.tolist()):
-            here = np.flatnonzero(chunk_of == chunk)
-            held = self._chunk(chunk)
-            for name in fields:
-                batch[name][here] = held[name][rows[here] - self._bounds[chunk]]
-        batch["keys"] = rows
-        return batch
-
-    def _chunk(self, number: int) -> Arrays:
-        if number not in self._held:
-            while len(self._held) >= self._capacity:
-                self._held.popitem(last=False)
-            start, stop = self._bounds[number], self._bounds[number + 1]
-            self._held[number] = self._split.read(int(start), int(stop))
-        self._held.move_to_end(number)
-        return self._held[number]
-
-
-class _Ahead:
-    """Runs an iterator in a thread, at most `depth` items ahead of who reads it."""
-
-    _END = object()
-
-    def __init__(self, items: Iterator[Arrays], depth: int) -> None:
-        self._items = items
-        self._queue: queue.Queue[Any] = queue.Queue(maxsize=depth)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._fill, name="baryon-input", daemon=True)
-        self._thread.start()
-
-    def __iter__(self) -> Iterator[Arrays]:
-        while (item := self._queue.get()) is not self._END:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-
-    def _fill(self) -> None:
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    return
-            self._put(self._END)
-        except Exception as error:  # noqa: BLE001  raised again where the batches are read
-            self._put(error)
-
-    def _put(self, item: Any) -> bool:
-        while not self._closed.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def close(self) -> None:
-        """Stop reading ahead; returns when the thread has let go of the split."""
-        self._closed.set()
-        self._thread.join()
+        return change

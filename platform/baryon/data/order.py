@@ -8,6 +8,7 @@ batch b of all workers together is always the same set of samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,38 @@ from baryon.interfaces import Share
 
 Rows = npt.NDArray[np.int64]
 
+VERSION = 1
+"""Changes when the same seed gives another order: a run cannot go on with another one."""
 
-def shuffled(chunk_starts: Sequence[int], rows: int, window: int, seed: int, epoch: int) -> Rows:
-    """Row numbers (rows,) of one epoch; `window` is the number of chunks mixed together."""
+
+@dataclass(frozen=True)
+class Order:
+    """An epoch's samples in the order in which batches take them."""
+
+    rows: Rows
+    """(N,) row numbers."""
+    places: Rows
+    """(N,) for each of `rows` when its chunk is visited: 0 for the samples of the first chunk."""
+
+    def batch(self, number: int, size: int) -> Rows:
+        """Row numbers of all workers' batch `number`."""
+        return self.rows[number * size : (number + 1) * size]
+
+    def part(self, number: int, size: int, share: Share) -> Rows:
+        """A worker's part of it.
+
+        Each of several workers takes samples of neighbouring places, so that it meets few chunks:
+        whoever takes one sample of a chunk has to decode all of it.
+        """
+        batch = self.batch(number, size)
+        if share.groups * share.members > 1:
+            places = self.places[number * size : (number + 1) * size]
+            batch = batch[np.argsort(places, kind="stable")]
+        return part_of(batch, share)
+
+
+def shuffled(chunk_starts: Sequence[int], rows: int, window: int, seed: int, epoch: int) -> Order:
+    """The order of an epoch over `rows` samples; `window` is the number of chunks mixed."""
     generator = np.random.default_rng([seed, epoch])
     bounds = np.append(np.asarray(chunk_starts, dtype=np.int64), rows)
     chunks = generator.permutation(len(chunk_starts))
@@ -26,10 +56,13 @@ def shuffled(chunk_starts: Sequence[int], rows: int, window: int, seed: int, epo
     for first in range(0, len(chunks), window):
         mixed = [np.arange(bounds[c], bounds[c + 1]) for c in chunks[first : first + window]]
         windows.append(generator.permutation(np.concatenate(mixed)))
-    return np.concatenate(windows)
+    order = np.concatenate(windows)
+    visited = np.empty(len(chunks), np.int64)
+    visited[chunks] = np.arange(len(chunks))
+    return Order(order, visited[np.searchsorted(bounds, order, side="right") - 1])
 
 
-def part_of(batch: Rows, share: Share) -> Rows:
-    """A worker's part of a batch: of its group's part, its member's; even but for one sample."""
-    group = np.array_split(batch, share.groups)[share.group]
+def part_of(rows: Rows, share: Share) -> Rows:
+    """A worker's part of some samples: of its group's, its member's; even but for one sample."""
+    group = np.array_split(rows, share.groups)[share.group]
     return np.array_split(group, share.members)[share.member]

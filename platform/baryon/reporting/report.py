@@ -14,6 +14,7 @@ from baryon.reporting.metrics_log import Record
 from baryon.reporting.run_directory import RunDirectory
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.figure import Figure
 
 
@@ -27,24 +28,33 @@ def write(
     records: list[Record],
 ) -> None:
     """Write the page; pictures (from the run's `figures/`) and styles lie inside it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("baryon.reporting", "."), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters["cell"] = cell
-    page = environment.get_template("report.html.j2").render(
-        name=run.path.name,
-        choices=config.choices,
-        digest=config.digest,
-        evaluation=evaluation,
-        split=split,
-        pictures=[_picture(name, figure, run.figures) for name, figure in figures.items()],
-        training=_last(records, "train"),
-        config=_flat(config.values),
-        versions=_flat(versions),
+    page = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            name=run.path.name,
+            choices=config.choices,
+            digest=config.digest,
+            evaluation=evaluation,
+            split=split,
+            pictures=[picture(name, figure, run.figures) for name, figure in figures.items()],
+            training=_last(records, "train"),
+            config=_flat(config.values),
+            versions=_flat(versions),
+        )
     )
     write_text(run.report, page)
+
+
+def environment() -> Environment:
+    """The templates of this folder, with the filter `cell`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("baryon.reporting", "."), autoescape=True, undefined=StrictUndefined
+    )
+    templates.filters["cell"] = cell
+    return templates
 
 
 def cell(value: object) -> str:
@@ -52,7 +62,7 @@ def cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _picture(name: str, figure: Figure, folder: Path) -> dict[str, str]:
+def picture(name: str, figure: Figure, folder: Path) -> dict[str, str]:
     """Source and caption of a saved figure; its label says what it shows."""
     data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
     caption = str(figure.get_label()) or name.replace("_", " ")

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from baryon.config import Config
+from baryon.data.ledger import Ledger
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch, Share
 from baryon.reporting.console import speak
@@ -40,6 +41,9 @@ class Trainer:
         self.parts, self.config, self.run, self.stop = parts, config, run, stop
         self.loader = parts.loader(TRAIN)
         self.validation = parts.loader(VALIDATION) if VALIDATION in parts.dataset.splits else None
+        self.ledger = Ledger(
+            self.loader, {name: one.fingerprint() for name, one in parts.dataset.splits.items()}
+        )
         self.steps_per_epoch = self.loader.batches_per_epoch()
         self.total_steps = self._total_steps()
         self.step = 0
@@ -86,8 +90,9 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """Every batch from where the run stands to its last step."""
         while self.step < self.total_steps:
-            epoch, first = divmod(self.step, self.steps_per_epoch)
+            epoch, first = self.ledger.position(self.step)
             share = self.parts.comm.share
+            self.ledger.begin(self.step, share)
             with closing(self.loader.shuffled(epoch, first, share)) as batches:
                 for batch in batches:
                     yield batch
@@ -208,6 +213,7 @@ class Trainer:
         state = {
             "communicator": self.parts.comm.state_dict(),
             "step": self.step,
+            "ledger": self.ledger.state_dict(self.step),
             "best": self.best,
             "seconds": self._seconds(),
             "random": torch.get_rng_state(),
@@ -219,6 +225,7 @@ class Trainer:
         """Go on from the run's last checkpoint, at the very sample. Only the leader reads it."""
         comm, path = self.parts.comm, self.run.checkpoints / checkpoint.LAST
         state = comm.broadcast(checkpoint.load(path) if comm.leads else None)
+        self.ledger.load_state_dict(state["ledger"])
         checkpoint.put_weights(self.parts.network.model, state, path)
         comm.load_state_dict(state["communicator"])
         self.step = self._logged_step = state["step"]

@@ -64,10 +64,7 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
         keep_freed_memory()
     makers = {kind: prepare(plugins, choice) for kind, choice in config.choices.items()}
     torch.manual_seed(config.seed)
-    dataset: Dataset = makers["dataset"]()
-    if TRAIN not in dataset.splits:
-        name = config.choices["dataset"].name
-        raise BaryonError(f"dataset {name!r} has no split {TRAIN!r}, which a run learns from")
+    dataset = build_dataset(config, plugins)
     model: torch.nn.Module = makers["model"](fields=dataset.splits[TRAIN].fields)
     return Parts(
         dataset=dataset,
@@ -75,10 +72,28 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
         loss=makers["loss"](),
         comm=comm,
         evaluator=makers["evaluator"](),
-        loading=Loading(
-            batch_size=config.train.batch_size,
-            window_mib=config.data.window_mib,
-            prefetch=config.data.prefetch,
-            seed=config.seed,
-        ),
+        loading=loading(config),
+    )
+
+
+def build_dataset(config: Config, plugins: Plugins) -> Dataset:
+    """Open the data. Raises `BaryonError` if a run could not learn from it."""
+    choice = config.choices["dataset"]
+    dataset: Dataset = prepare(plugins, choice)()
+    if TRAIN not in dataset.splits:
+        raise BaryonError(
+            f"dataset {choice.name!r} has no split {TRAIN!r}, which a run learns from"
+        )
+    return dataset
+
+
+def loading(config: Config) -> Loading:
+    """How a run reads its samples."""
+    return Loading(
+        batch_size=config.train.batch_size,
+        window_mib=config.data.window_mib,
+        prefetch=config.data.prefetch,
+        seed=config.seed,
+        threads=config.data.threads or torch.get_num_threads(),
+        device=choose_device(config.train.device),
     )

@@ -74,6 +74,7 @@ def _work(
         if resume:
             trainer.restore()
         say(_opening(run, trainer))
+        say(f"input: {trainer.loader.describe(parts.comm.share)}")
         if not trainer.fit():
             say(
                 f"stopped by {stop.signal.name if stop.signal else 'another rank'} after step "

@@ -1,68 +1,41 @@
-"""`baryon data generate dataset=<name>`: make data."""
+"""`baryon data <action>`: make data, look at it, write it anew."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from baryon import config
 from baryon.cli import HELP_FLAGS
-from baryon.components import check_arguments
 from baryon.errors import BaryonError, one_of
-from baryon.plugins import Plugins, discover, load_target
-from baryon.verbs.options_help import options_help
+from baryon.reporting.console import say
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-ACTIONS = ("generate",)
-
-USAGE = """\
-usage: baryon data generate dataset=<name> [generate.key=value]
-
-Make data in a dataset's own file format; going on where a stopped command left off.
-
-  baryon data generate dataset=hep_images generate.out=data/hep generate.events=10000
-  baryon data generate dataset=hep_images --cfg job        (show all keys)
-"""
+ACTIONS = {
+    "generate": "make data in a dataset's own format",
+    "check": "say how fast a dataset is read, what is wrong with it, and if training would refuse",
+    "show": "say which samples a step of a run took",
+    "repack": "write HDF5 files anew in a layout that is read fast",
+}
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Compose the generator's config and call it."""
-    plugins = discover()
-    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
-        options_help(USAGE, plugins, groups=("generate",))
+    """Hand the rest to the action's module. Raises `BaryonError` for one that does not exist."""
+    if not arguments or arguments[0] in HELP_FLAGS:
+        say(_usage())
         return 0 if arguments else 2
     action, *rest = arguments
     if action not in ACTIONS:
         raise BaryonError(f"baryon data has no {action!r}; {one_of(ACTIONS, action)}")
-    plugins.check()
-    config.compose("data_generate", _as_generator(rest, plugins), generate, plugins)
-    return 0
+    return int(importlib.import_module(f"baryon.verbs.data_{action}").run(rest))
 
 
-def _as_generator(arguments: Sequence[str], plugins: Plugins) -> list[str]:
-    """Replace `dataset=<name>` by the option of the group `generate` of that name."""
-    options = [option for plugin in plugins.all for option in plugin.options]
-    known = [option.removeprefix("generate/") for option in options if "generate/" in option]
-    names = [a.removeprefix("dataset=") for a in arguments if a.startswith("dataset=")]
-    if len(names) != 1:
-        raise BaryonError(f"give one dataset=<name> to generate; {one_of(known)}")
-    if names[0] not in known:
-        raise BaryonError(f"no plugin generates dataset {names[0]!r}; {one_of(known, names[0])}")
-    return [f"generate={names[0]}", *(a for a in arguments if not a.startswith("dataset="))]
-
-
-def generate(composed: DictConfig) -> None:
-    """Call the dataset's generator with the keys of its option."""
-    from hydra.core.hydra_config import HydraConfig
-
-    name = HydraConfig.get().runtime.choices["generate"]
-    component = discover().component("dataset", name)
-    owner = f"generator of dataset {name!r} (plugin {component.plugin!r})"
-    generator = load_target(owner, component.load().generator)
-    settings = {
-        key: value for key, value in config.plain(composed.generate).items() if key != "name"
-    }
-    check_arguments(owner, generator, settings, runtime=())
-    generator(**settings)
+def _usage() -> str:
+    lines = [f"  {action:<10}{meaning}" for action, meaning in ACTIONS.items()]
+    return "\n".join(
+        [
+            "usage: baryon data <action> [key=value ...]",
+            "",
+            *lines,
+            "",
+            "`baryon data <action> --help` says more about each.",
+        ]
+    )

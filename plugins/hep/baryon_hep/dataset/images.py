@@ -10,6 +10,7 @@ import numpy as np
 
 from baryon.data.hdf5 import Table, find_files
 from baryon.data.scan import channel_range
+from baryon.data.stored import Stored
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field
 
@@ -23,6 +24,8 @@ class Images:
     several of shape (...) that become the channels. `columns`, each (N,), are held in memory.
     `phi_axis` is the axis of a batch of images that is the azimuth, 2 or 3.
     """
+
+    parallel_reads = True
 
     def __init__(
         self,
@@ -59,7 +62,16 @@ class Images:
         parts = [self.table.read(field, start, stop) for field in self.image_fields]
         images = parts[0] if parts[0].ndim == 4 else np.stack(parts, axis=1)
         columns = {name: column[start:stop] for name, column in self.columns.items()}
-        return {"inputs": np.divide(images, self._scale, dtype=np.float32), **columns}
+        into = images if images.dtype == np.float32 and images.flags.writeable else None
+        return {"inputs": np.divide(images, self._scale, into, dtype=np.float32), **columns}
+
+    def place(self, row: int) -> str:
+        """The file of an event and its row there."""
+        return self.table.place(row)
+
+    def stored(self) -> Sequence[Stored]:
+        """How the members are stored."""
+        return self.table.stored()
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
         """The images turned in phi and mirrored in phi and eta by chance, if `augmented` is set.

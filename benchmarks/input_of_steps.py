@@ -1,0 +1,131 @@
+"""Training steps fed from gzip files against the same steps on one batch in memory.
+
+    python benchmarks/input_of_steps.py [--size 224] [--batch 8] [--steps 12] [--precision bf16]
+
+`hep_cnn`, forward, loss, backward, Adam, channels last, on the CPU, in its fastest precision: the
+faster the step, the more the input shows. Both take turns of some steps. While the batch in memory
+has its turn nothing is read; the turn of the files starts with an empty loader, whose first batch
+is waited for outside the measurement, and pays for all that the loader reads ahead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from training_step import write_events
+
+from baryon import config as configs
+from baryon.interfaces import Batch
+from baryon.plugins import discover
+from baryon.training.parts import TRAIN, Parts, build_communicator, build_parts
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+GOAL = 0.97
+TURNS = 5
+
+
+Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
+"""Of the wall clock, and of the processor by all threads."""
+
+
+def now() -> Seconds:
+    """Both clocks."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+class Steps:
+    """A plain training step on what it is given."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._optimizer = torch.optim.Adam(parts.network.model.parameters(), lr=1e-4)
+        parts.network.model.train()
+
+    def step(self, batch: Batch) -> None:
+        """Forward, loss, backward, update."""
+        here = self.parts.network.to_device(batch)
+        self._optimizer.zero_grad()
+        terms = self.parts.loss(self.parts.network(here), here)
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+
+    def from_files(self, steps: int, epoch: int) -> tuple[Seconds, Batch]:
+        """The time of so many steps on fresh batches, and the last of these."""
+        with closing(self.parts.loader(TRAIN).shuffled(epoch)) as batches:
+            batch = next(batches)
+            start = now()
+            for _ in range(steps):
+                self.step(batch)
+                batch = next(batches)
+            return now() - start, batch
+
+    def from_memory(self, steps: int, batch: Batch) -> Seconds:
+        """The time of so many steps on one batch."""
+        start = now()
+        for _ in range(steps):
+            self.step(batch)
+        return now() - start
+
+
+def measure(config: configs.Config, size: int, steps: int) -> None:
+    """Take turns; print one line of JSON."""
+    parts = build_parts(config, discover(), build_communicator(config, discover()))
+    both = Steps(parts)
+    _, batch = both.from_files(2, epoch=0)  # warms up
+    turns = []
+    for turn in range(TURNS):
+        files, batch = both.from_files(steps, epoch=turn)
+        turns.append((files, both.from_memory(steps, batch)))
+    ratio, of_processor = np.median([memory / files for files, memory in turns], axis=0)
+    rate = config.train.batch_size * steps / np.median([files[0] for files, _ in turns])
+    print(f"ratio of the processor's time {of_processor:.3f}, which other work does not disturb")
+    figures = {
+        "name": f"steps of hep_cnn at {size}, batch {config.train.batch_size}, from gzip files",
+        "value": round(float(rate), 2),
+        "unit": "images/s",
+        "alternative": "the same steps on one batch in memory",
+        "ratio": round(float(ratio), 3),
+        "goal": GOAL,
+    }
+    print(json.dumps(figures))
+
+
+def main() -> None:
+    """Compose the config that `baryon train` would, and measure."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--precision", default="bf16")
+    options = parser.parse_args()
+
+    def task(composed: DictConfig) -> None:
+        measure(configs.freeze(composed), options.size, options.steps)
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.h5"
+        write_events(path, options.batch * (options.steps + 2), options.size)
+        overrides = [
+            "dataset=hep_images",
+            "model=hep_cnn",
+            f"dataset.train={path}",
+            f"train.batch_size={options.batch}",
+            f"train.precision={options.precision}",
+            "train.device=cpu",
+            "data.window_mib=32",
+        ]
+        configs.compose("config", overrides, task, discover())
+
+
+if __name__ == "__main__":
+    main()

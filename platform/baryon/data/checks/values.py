@@ -1,0 +1,148 @@
+"""One pass over the samples of a split, as a network would see them: ranges, gaps, likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from baryon.data.checks.finding import Finding
+from baryon.interfaces import Arrays, Field, Split
+
+Numbers = np.ndarray[Any, Any]
+INPUTS = "inputs"
+MOST_CHANNELS = 64
+"""A first axis longer than this is no axis of channels."""
+
+
+class FieldSurvey:
+    """What is to be known of one field; shaped (channels, ...) or (), or one channel."""
+
+    def __init__(self, name: str, field: Field) -> None:
+        self.name, self.field = name, field
+        channelled = field.shape and field.shape[0] <= MOST_CHANNELS
+        self.channels = field.shape[0] if channelled else 1
+        self.low = np.full(self.channels, np.inf)
+        self.high = np.full(self.channels, -np.inf)
+        self._sums = np.zeros((2, self.channels))
+        self._zeros = np.zeros(self.channels)
+        self._numbers = 0
+        self.bad_samples = 0
+        self.first_bad = -1
+        self.image: Numbers | None = None
+        """Sum of all samples, for fields of shape (channels, height, width)."""
+        self._columns: list[Numbers] = []
+
+    def take(self, first_row: int, values: Numbers) -> None:
+        """Samples of one chunk, from row `first_row` on."""
+        flat = values.reshape(len(values), self.channels, -1).astype(np.float64)
+        if not np.isfinite(flat.sum()):
+            bad = ~np.isfinite(flat).all(axis=(1, 2))
+            if self.bad_samples == 0 and bad.any():
+                self.first_bad = first_row + int(np.argmax(bad))
+            self.bad_samples += int(bad.sum())
+            flat = flat[~bad]
+        if not self.field.shape:
+            self._columns.append(values)
+        elif self.name == INPUTS:
+            self._columns.append(values.reshape(len(values), -1).mean(axis=1, dtype=np.float64))
+        if not len(flat):
+            return
+        self.low = np.minimum(self.low, flat.min(axis=(0, 2)))
+        self.high = np.maximum(self.high, flat.max(axis=(0, 2)))
+        self._sums += flat.sum(axis=(0, 2)), np.square(flat).sum(axis=(0, 2))
+        self._zeros += (flat == 0).sum(axis=(0, 2))
+        self._numbers += flat.shape[0] * flat.shape[2]
+        if len(self.field.shape) == 3:
+            total = flat.sum(axis=0).reshape(self.channels, *self.field.shape[1:])
+            self.image = total if self.image is None else self.image + total
+
+    @property
+    def column(self) -> Numbers:
+        """(N,) the values of a single number, or the mean of each sample of `inputs`."""
+        return np.concatenate(self._columns) if self._columns else np.empty(0)
+
+    def rows(self, split: str) -> list[list[str | float]]:
+        """Split, field and channel, smallest, mean, standard deviation, largest, share of zeros."""
+        count = max(1, self._numbers)
+        mean, square = self._sums / count
+        spread = np.sqrt(np.maximum(0, square - mean**2))
+        return [
+            [
+                split,
+                f"{self.name}[{channel}]" if self.channels > 1 else self.name,
+                float(self.low[channel]),
+                float(mean[channel]),
+                float(spread[channel]),
+                float(self.high[channel]),
+                f"{self._zeros[channel] / count:.1%}",
+            ]
+            for channel in range(self.channels)
+        ]
+
+    def findings(self, split: str, place: Any) -> Iterator[Finding]:
+        """Values that are no numbers, and channels that say nothing."""
+        if self.bad_samples:
+            yield Finding(
+                split,
+                f"{self.name} is NaN or infinite in {self.bad_samples:,} samples, first in "
+                f"{place(self.first_bad)}: repair or leave them out",
+                refused=True,
+            )
+        if not self._numbers:
+            return
+        for channel in np.flatnonzero(self.low == self.high).tolist():
+            which = f"channel {channel} of {self.name}" if self.channels > 1 else self.name
+            yield Finding(split, f"{which} is {self.low[channel]:g} everywhere: it teaches nothing")
+
+
+class Survey:
+    """What is to be known of one split."""
+
+    def __init__(self, split: Split) -> None:
+        self.fields = {name: FieldSurvey(name, field) for name, field in split.fields.items()}
+        self.digests: list[bytes] = []
+        """Of the inputs of each sample."""
+        self.rows: list[int] = []
+        self.sizes: list[int] = []
+        """Samples in each chunk."""
+
+    def take(self, first_row: int, arrays: Arrays) -> None:
+        """The samples of one chunk."""
+        for name, survey in self.fields.items():
+            survey.take(first_row, arrays[name])
+        inputs = np.ascontiguousarray(arrays[INPUTS])
+        self.digests += [blake2b(sample.tobytes(), digest_size=12).digest() for sample in inputs]
+        self.rows += range(first_row, first_row + len(inputs))
+        self.sizes.append(len(inputs))
+
+    def likeness(self) -> dict[str, float]:
+        """By field: the intraclass correlation of samples of one chunk, from 0 to 1."""
+        columns = {name: survey.column for name, survey in self.fields.items()}
+        return {
+            name: intraclass_correlation(column.astype(np.float64), self.sizes)
+            for name, column in columns.items()
+            if len(column)
+        }
+
+
+def intraclass_correlation(values: Numbers, sizes: list[int]) -> float:
+    """One-way analysis of variance; `sizes` are those of consecutive groups (Donner, 1986).
+
+    (MSB - MSW) / (MSB + (n0 - 1) MSW), not below 0; NaN and Inf count as the mean.
+    """
+    count, groups = len(values), len(sizes)
+    if groups < 2 or count <= groups:
+        return 0.0
+    finite = np.isfinite(values)
+    values = np.where(finite, values, values[finite].mean() if finite.any() else 0.0)
+    n = np.asarray(sizes, np.float64)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    means = np.add.reduceat(values, starts) / n
+    between = float((n * (means - values.mean()) ** 2).sum()) / (groups - 1)
+    within = float(np.square(values - np.repeat(means, sizes)).sum()) / (count - groups)
+    n0 = (count - float(np.square(n).sum()) / count) / (groups - 1)
+    both = between + (n0 - 1) * within
+    return max(0.0, (between - within) / both) if both > 0 else 0.0

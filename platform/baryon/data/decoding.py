@@ -1,0 +1,189 @@
+"""Chunks decoded ahead by threads, within a bound of memory, and batches gathered from them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from baryon.data.order import Rows
+from baryon.interfaces import Arrays, Batch, Field, Split
+
+WIDE = 2048
+"""Bytes of a sample from which on samples are copied one by one, with no copy in between."""
+
+
+def sample_bytes(split: Split) -> int:
+    """Bytes of one decoded sample."""
+    return sum(_bytes(field) for field in split.fields.values())
+
+
+def reads_in_parallel(split: Split) -> bool:
+    """Whether a split lets several threads read at once."""
+    return bool(getattr(split, "parallel_reads", False))
+
+
+def _bytes(field: Field) -> int:
+    return np.dtype(field.dtype).itemsize * int(np.prod(field.shape))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A batch whose chunks are being decoded."""
+
+    rows: Rows
+    chunk_of: Rows
+    """For each of `rows`."""
+    chunks: dict[int, Future[Arrays]]
+    finished: list[int]
+    """Chunks that no later batch needs."""
+
+
+class Decoding:
+    """Serves a known sequence of batches; each chunk is decoded once, in the order of first use.
+
+    At most `room` bytes of decoded chunks are held, or as much as the batch at hand needs. There
+    is one thread unless the split `reads_in_parallel`. The batches lie in pinned memory if
+    `pinned`, from where a GPU copies while it computes.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        bounds: Rows,
+        batches: Sequence[Rows],
+        *,
+        room: int,
+        threads: int,
+        pinned: bool,
+    ) -> None:
+        self._split, self._bounds, self._pinned = split, bounds, pinned
+        self._fields = dict(split.fields)
+        self._room = room
+        self._sample_bytes = sample_bytes(split)
+        chunk_of = self._chunk_of(np.concatenate([np.empty(0, np.int64), *batches]))
+        chunks, first = np.unique(chunk_of, return_index=True)
+        from_end = np.unique(chunk_of[::-1], return_index=True)[1]
+        by_use = np.argsort(first)
+        self._coming = deque(zip(chunks[by_use].tolist(), first[by_use].tolist(), strict=True))
+        self._last_use = dict(
+            zip(chunks.tolist(), (len(chunk_of) - 1 - from_end).tolist(), strict=True)
+        )
+        self._held: dict[int, Future[Arrays]] = {}
+        self._held_bytes = 0
+        self._asked = 0
+        self.guard: AbstractContextManager[object] = (
+            nullcontext() if reads_in_parallel(split) else threading.Lock()
+        )
+        """Held by whoever calls the split."""
+        self._pool = ThreadPoolExecutor(threads, "baryon-decode")
+
+    def begin(self, rows: Rows) -> Claim:
+        """The next batch in the sequence: have its chunks decoded. Called by one thread alone."""
+        end = self._asked + len(rows)
+        self._decode_ahead(end)
+        chunk_of = self._chunk_of(rows)
+        chunks = list(dict.fromkeys(chunk_of.tolist()))
+        self._asked = end
+        return Claim(
+            rows,
+            chunk_of,
+            {chunk: self._held[chunk] for chunk in chunks},
+            [chunk for chunk in chunks if self._last_use[chunk] < end],
+        )
+
+    def fill(self, claim: Claim) -> dict[str, torch.Tensor]:
+        """The batch: its rows of every field in the order given, their numbers as `keys`.
+
+        Called by any thread.
+        """
+        rows = claim.rows
+        batch = {name: self._empty(len(rows), field) for name, field in self._fields.items()}
+        for chunk, decoded in claim.chunks.items():
+            here = np.flatnonzero(claim.chunk_of == chunk)
+            there = rows[here] - self._bounds[chunk]
+            held = decoded.result()
+            for name, values in batch.items():
+                _copy(held[name], there, values.numpy(), here)
+        keys = torch.from_numpy(rows)
+        return {**batch, "keys": keys.pin_memory() if self._pinned else keys}
+
+    def end(self, claim: Claim) -> None:
+        """The batch is filled: its last chunks make room. In the order of `begin`, same thread."""
+        claim.chunks.clear()
+        for chunk in claim.finished:
+            del self._held[chunk]
+            self._held_bytes -= self._size(chunk)
+        self._decode_ahead(self._asked)
+
+    def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
+        """All three: the next batch."""
+        claim = self.begin(rows)
+        batch = self.fill(claim)
+        self.end(claim)
+        return batch
+
+    def _chunk_of(self, rows: Rows) -> Rows:
+        return np.searchsorted(self._bounds, rows, side="right") - 1
+
+    def _decode_ahead(self, end: int) -> None:
+        while self._coming:
+            chunk, first_use = self._coming[0]
+            if first_use >= end and self._held_bytes + self._size(chunk) > self._room:
+                return
+            self._coming.popleft()
+            start, stop = int(self._bounds[chunk]), int(self._bounds[chunk + 1])
+            self._held[chunk] = self._pool.submit(self._read, start, stop)
+            self._held_bytes += self._size(chunk)
+
+    def _read(self, start: int, stop: int) -> Arrays:
+        with self.guard:
+            return self._split.read(start, stop)
+
+    def _size(self, chunk: int) -> int:
+        return int(self._bounds[chunk + 1] - self._bounds[chunk]) * self._sample_bytes
+
+    def _empty(self, count: int, field: Field) -> torch.Tensor:
+        kind = torch.from_numpy(np.empty(0, field.dtype)).dtype
+        return torch.empty((count, *field.shape), dtype=kind, pin_memory=self._pinned)
+
+    def close(self) -> None:
+        """Drop what is not decoded yet; returns when no thread reads the split any more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._held.clear()
+
+
+def read_rows(split: Split, rows: Rows) -> dict[str, np.ndarray[Any, Any]]:
+    """Some rows of every field in the order given, each chunk decoded once."""
+    bounds = np.append(np.asarray(split.chunk_starts(), np.int64), len(split))
+    with closing(Decoding(split, bounds, [rows], room=0, threads=1, pinned=False)) as decoding:
+        return as_arrays(decoding.gather(rows))
+
+
+def _copy(
+    source: np.ndarray[Any, Any], there: Rows, target: np.ndarray[Any, Any], here: Rows
+) -> None:
+    """`target[here] = source[there]`."""
+    if source[:1].nbytes < WIDE:
+        target[here] = source[there]
+        return
+    for to, of in zip(here.tolist(), there.tolist(), strict=True):
+        target[to] = source[of]
+
+
+def as_arrays(batch: Batch) -> dict[str, np.ndarray[Any, Any]]:
+    """The same memory as NumPy arrays."""
+    return {name: tensor.numpy() for name, tensor in batch.items()}
+
+
+def as_tensors(arrays: Arrays, *, pinned: bool) -> dict[str, torch.Tensor]:
+    """The same memory as tensors; copied into pinned memory if that is asked for."""
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return {name: t.pin_memory() for name, t in tensors.items()} if pinned else tensors

@@ -1,0 +1,143 @@
+"""A member of an HDF5 file read around the HDF5 library: raw bytes from the file, decoded here.
+
+The library is asked once where the chunks lie. From then on any number of threads read and decode
+at the same time, where HDF5 would let one after the other, holding Python's lock all the while.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from baryon.data import filters
+from baryon.data.filters import Bytes, DecodeError
+
+if TYPE_CHECKING:
+    import h5py
+
+    Array = np.ndarray[Any, Any]
+
+NUMBERS = "biufc"
+NOWHERE = -1
+"""Stands for the place of a chunk that was never written; it reads as the fill value."""
+
+
+def obstacle(stored: h5py.Dataset) -> str:
+    """Why only the HDF5 library itself can read a member; empty where there is no reason."""
+    import h5py
+
+    kind, file = stored.dtype, stored.file
+    if kind.kind not in NUMBERS or stored.id.get_type() != h5py.h5t.py_create(kind, logical=True):
+        return f"its type {kind} is not stored as plain numbers"
+    if file.driver != "sec2" or file.userblock_size:
+        return "its file is no plain HDF5 file"
+    if stored.is_virtual or stored.external:
+        return "its values lie in other files"
+    if stored.chunks is None:
+        return "" if stored.id.get_offset() is not None else "it is stored in the file's header"
+    if not hasattr(stored.id, "chunk_iter"):
+        return "this h5py cannot list chunks"
+    undo = filters.undoing(stored)
+    unknown = [n for n, step in zip(filters.names(stored), undo, strict=True) if step is None]
+    if unknown:
+        return f"its filter {unknown[0]} is decoded by the HDF5 library alone"
+    compressions = [step for step in undo if step in (filters.inflate, filters.expand_lzf)]
+    return "it is compressed twice" if len(compressions) > 1 else ""
+
+
+class DirectMember:
+    """Reads rows of a member that has no `obstacle`; from any number of threads at once."""
+
+    def __init__(self, stored: h5py.Dataset) -> None:
+        self._stored = stored
+        self._descriptor: int = stored.file.id.get_vfd_handle()
+        self._dtype: np.dtype[Any] = stored.dtype
+        self._shape: tuple[int, ...] = stored.shape
+        self._chunk: tuple[int, ...] | None = stored.chunks
+        self._undo = filters.undoing(stored)
+        self._offset: int = stored.id.get_offset() if stored.chunks is None else NOWHERE
+        self._index: _Index | None = None
+        self._lock = threading.Lock()
+
+    def read(self, start: int, stop: int) -> Array:
+        """Rows start..stop-1. Raises `DecodeError` or `OSError` for a damaged file."""
+        if self._chunk is None:
+            rows = np.empty((stop - start, *self._shape[1:]), self._dtype)
+            row = self._dtype.itemsize * int(np.prod(self._shape[1:]))
+            self._fill(rows.reshape(-1).view(np.uint8), self._offset + start * row)
+            return rows
+        first, last = start // self._chunk[0], (stop - 1) // self._chunk[0]
+        if first == last and self._chunk[1:] == self._shape[1:]:
+            begin = first * self._chunk[0]
+            return self._decoded((first, *[0] * (len(self._shape) - 1)))[
+                start - begin : stop - begin
+            ]
+        return self._pieced_together(range(first, last + 1), start, stop)
+
+    def _pieced_together(self, numbers: range, start: int, stop: int) -> Array:
+        """Rows from several chunks, or from chunks that hold parts of samples."""
+        assert self._chunk is not None
+        rows = np.empty((stop - start, *self._shape[1:]), self._dtype)
+        beside = [range(-(-size // c)) for size, c in zip(self._shape, self._chunk, strict=True)][
+            1:
+        ]
+        for cell in itertools.product(numbers, *beside):
+            begin = [number * size for number, size in zip(cell, self._chunk, strict=True)]
+            low = [max(begin[0], start), *begin[1:]]
+            high = [
+                min(b + size, end)
+                for b, size, end in zip(begin, self._chunk, (stop, *self._shape[1:]), strict=True)
+            ]
+            there = tuple(slice(a - b, z - b) for a, z, b in zip(low, high, begin, strict=True))
+            here = (slice(low[0] - start, high[0] - start), *map(slice, low[1:], high[1:]))
+            rows[here] = self._decoded(cell)[there]
+        return rows
+
+    def _decoded(self, cell: tuple[int, ...]) -> Array:
+        """One chunk, whole."""
+        assert self._chunk is not None
+        index = self._where()
+        offset, size = int(index.offsets[cell]), int(index.sizes[cell])
+        if offset == NOWHERE:
+            return np.full(self._chunk, self._stored.fillvalue, self._dtype)
+        raw = np.empty(size, np.uint8)
+        self._fill(raw, offset)
+        expected = self._dtype.itemsize * int(np.prod(self._chunk))
+        decoded = filters.decode(raw, expected, self._undo, int(index.skipped[cell]))
+        return decoded.view(self._dtype).reshape(self._chunk)
+
+    def _where(self) -> _Index:
+        with self._lock:
+            if self._index is None:
+                self._index = _Index(self._stored)
+            return self._index
+
+    def _fill(self, buffer: Bytes, offset: int) -> None:
+        done = 0
+        while done < len(buffer):
+            count = os.preadv(self._descriptor, [buffer[done:].data], offset + done)
+            if count == 0:
+                raise DecodeError("the file ends before the data does")
+            done += count
+
+
+class _Index:
+    """Where each chunk of a member lies; arrays with one axis for each of the member's."""
+
+    def __init__(self, stored: h5py.Dataset) -> None:
+        sizes = zip(stored.shape, stored.chunks, strict=True)
+        grid = [-(-size // chunk) for size, chunk in sizes]
+        self.offsets = np.full(grid, NOWHERE, np.int64)
+        self.sizes = np.zeros(grid, np.int64)
+        self.skipped = np.zeros(grid, np.uint32)
+
+        def note(chunk: Any) -> None:
+            cell = tuple(o // c for o, c in zip(chunk.chunk_offset, stored.chunks, strict=True))
+            self.offsets[cell], self.sizes[cell] = chunk.byte_offset, chunk.size
+            self.skipped[cell] = chunk.filter_mask
+
+        stored.id.chunk_iter(note)

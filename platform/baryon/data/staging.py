@@ -1,0 +1,111 @@
+"""Files copied to a node's own disk before they are read, once for all processes of the node.
+
+A copy is named by its original's path, size and time of change, so that a changed file is copied
+anew. Only reading goes to the copy: messages and fingerprints tell of the original.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from baryon.errors import BaryonError
+from baryon.files import replacing
+from baryon.reporting.console import say, warn
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder on the node's own disk, and how many bytes of copies it may hold."""
+
+    folder: Path
+    room: int
+    used: set[Path] = field(default_factory=set)
+    """Copies that this process needs; they are not removed for each other."""
+
+
+_stage: ContextVar[Stage | None] = ContextVar("stage", default=None)
+
+
+@contextmanager
+def staging(folder: str | None, mib: float) -> Iterator[None]:
+    """While this lasts, files that are opened are staged; with None they are not.
+
+    Raises `BaryonError` if the folder cannot be made.
+    """
+    if folder is None:
+        yield
+        return
+    path = Path(folder).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BaryonError(f"data.stage={folder} cannot be made: {error.strerror}") from error
+    token = _stage.set(Stage(path, int(mib * MIB)))
+    try:
+        yield
+    finally:
+        _stage.reset(token)
+
+
+def staged(path: Path) -> Path:
+    """The copy of a file on this node's disk, made if need be; the file itself without a stage.
+
+    A file that finds no room is read where it lies, which is said.
+    """
+    stage = _stage.get()
+    if stage is None:
+        return path
+    about = path.stat()
+    key = repr((str(path.resolve()), about.st_size, about.st_mtime_ns))
+    copy = stage.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{path.name}"
+    with _alone(stage.folder):
+        if copy.is_file() and copy.stat().st_size == about.st_size:
+            stage.used.add(copy)
+            os.utime(copy)  # used last: the last to be removed
+            return copy
+        if not _make_room(stage, about.st_size):
+            warn(
+                f"{path} is read where it lies: its {about.st_size / MIB:,.0f} MiB do not fit into "
+                f"data.stage_mib={stage.room / MIB:g} or on the disk of {stage.folder}"
+            )
+            return path
+        with replacing(copy) as temporary:
+            shutil.copyfile(path, temporary)
+        stage.used.add(copy)
+        say(f"{path} is staged in {stage.folder} ({about.st_size / MIB:,.0f} MiB)")
+    return copy
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process of the node at a time; the others wait for its copy and find it there."""
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_room(stage: Stage, size: int) -> bool:
+    """Remove the copies of others that were used longest ago until `size` bytes fit.
+
+    Whoever still reads a removed copy goes on: it stays on the disk until it is closed.
+    """
+    copies = sorted(stage.folder.glob("*-*"), key=lambda one: one.stat().st_mtime_ns)
+    held = sum(one.stat().st_size for one in copies)
+    own = sum(one.stat().st_size for one in stage.used)
+    if own + size > stage.room:
+        return False
+    for old in [one for one in copies if one not in stage.used]:
+        if held + size > stage.room:
+            held -= old.stat().st_size
+            old.unlink()
+    return size < shutil.disk_usage(stage.folder).free

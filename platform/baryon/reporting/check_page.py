@@ -1,0 +1,58 @@
+"""The answer of `baryon data check`: onto the terminal, and as a page with pictures in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from baryon.data.checks.check import Diagnosis
+from baryon.errors import BaryonError
+from baryon.files import cannot_write, write_text
+from baryon.reporting import figures
+from baryon.reporting.console import console, say, warn
+from baryon.reporting.report import environment, picture
+from baryon.reporting.results import show_table
+from baryon.reporting.run_directory import write_json
+
+
+def write(diagnosis: Diagnosis, name: str, options: Mapping[str, Any], folder: Path) -> None:
+    """Write `report.html`, `figures/` and `check.json`. Raises `BaryonError` if it cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BaryonError(cannot_write(folder, error)) from error
+    figures.save(diagnosis.figures, folder / "figures")
+    page = (
+        environment()
+        .get_template("check.html.j2")
+        .render(
+            name=name,
+            diagnosis=diagnosis,
+            options=options,
+            pictures=[picture(n, one, folder / "figures") for n, one in diagnosis.figures.items()],
+        )
+    )
+    write_text(folder / "report.html", page)
+    found = {
+        "summary": diagnosis.summary,
+        "refused": diagnosis.refused,
+        "findings": [asdict(finding) for finding in diagnosis.findings],
+        "checksums": diagnosis.checksums,
+    }
+    write_json(folder / "check.json", found)
+
+
+def show(diagnosis: Diagnosis, folder: Path) -> None:
+    """How fast it goes, findings, the answer, and where the page with all the rest lies."""
+    if "reading" in diagnosis.tables:
+        show_table(diagnosis.tables["reading"])
+    for finding in diagnosis.findings:
+        text = f"{finding.split}: {finding.text}"
+        if finding.refused:
+            console().print(f"refused: {text}", style="red", markup=False, soft_wrap=True)
+        else:
+            warn(text)
+    say(diagnosis.summary)
+    say(f"report: {folder / 'report.html'}")

@@ -1,0 +1,96 @@
+"""`baryon data check dataset=<name>`: what is wrong with the data, and how fast they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from baryon import config
+from baryon.cli import HELP_FLAGS
+from baryon.errors import BaryonError
+from baryon.plugins import discover
+from baryon.verbs.options_help import options_help
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from baryon.data.loader import Loading
+
+OWN = ("out", "samples")
+
+USAGE = """\
+usage: baryon data check dataset=<name> [dataset.key=value] [out=<folder>] [samples=<N>]
+
+Read the data as a training would, and say what is wrong with them and how fast it goes: layout of
+the files, values, labels and weights, duplicates, checksums. The exit code is 1 if a training
+would refuse the data. `samples` looks at about so many of each split, not at all of them.
+
+  baryon data check experiment=hep_demo
+  baryon data check dataset=hep_images dataset.train='data/*train*.h5' data.window_mib=64
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Compose the dataset's config, check, write and show."""
+    plugins = discover()
+    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
+        options_help(USAGE, plugins, groups=("experiment", "dataset"))
+        return 0 if arguments else 2
+    plugins.check()
+    own = dict(a.split("=", 1) for a in arguments if a.startswith(tuple(f"{k}=" for k in OWN)))
+    others = [a for a in arguments if a.partition("=")[0] not in OWN]
+    samples = _samples(own.get("samples"))
+    codes: list[int] = []
+
+    def task(composed: DictConfig) -> None:
+        codes.append(_check(composed, own.get("out"), samples))
+
+    config.compose("config", [*others, "~model"], task, plugins)
+    return max(codes)
+
+
+def _samples(given: str | None) -> int | None:
+    if given is None:
+        return None
+    if not given.isdigit() or int(given) == 0:
+        raise BaryonError(f"samples={given} must be a number above 0")
+    return int(given)
+
+
+def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
+    from hydra.core.hydra_config import HydraConfig
+
+    from baryon.components import prepare
+    from baryon.data.checks.check import check
+    from baryon.reporting import check_page
+
+    options = config.plain(composed.dataset)
+    chosen = HydraConfig.get().runtime.choices["dataset"]
+    name = options.pop("name", chosen)
+    folder = Path(out or f"checks/{config.unique_name()}-{name}")
+    with ExitStack() as opened:
+        dataset = prepare(discover(), config.Choice("dataset", name, options))()
+        for split in dataset.splits.values():
+            opened.callback(split.close)
+        diagnosis = check(dataset, _loading(composed), samples)
+    check_page.write(diagnosis, name, options, folder)
+    check_page.show(diagnosis, folder)
+    return 1 if diagnosis.refused else 0
+
+
+def _loading(composed: DictConfig) -> Loading:
+    """As a training would read, into memory that no GPU needs."""
+    import torch
+
+    from baryon.data.loader import Loading
+
+    return Loading(
+        batch_size=composed.train.batch_size,
+        window_mib=composed.data.window_mib,
+        prefetch=composed.data.prefetch,
+        seed=composed.seed,
+        threads=composed.data.threads or torch.get_num_threads(),
+        device=torch.device("cpu"),
+    )

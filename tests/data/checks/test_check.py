@@ -1,0 +1,259 @@
+"""Each thing that can be wrong with data is found, and nothing in good data."""
+
+import hashlib
+import json
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from baryon.data.checks.check import check
+from baryon.data.checks.values import intraclass_correlation
+from baryon.data.hdf5 import Table
+from baryon.data.loader import Loading
+from baryon.interfaces import Field
+
+LOADING = Loading(
+    batch_size=16, window_mib=1, prefetch=2, seed=1, threads=2, device=torch.device("cpu")
+)
+
+
+class Stored:
+    """A split in a file, with all extras."""
+
+    parallel_reads = True
+
+    def __init__(self, path):
+        self.table = Table([path], {"inputs": "x", "label": "label", "weight": "weight"})
+        self.fields = {
+            name: Field(self.table.shapes[name], self.table.dtypes[name].name)
+            for name in self.table.members
+        }
+        self.stored, self.place = self.table.stored, self.table.place
+
+    def __len__(self):
+        return len(self.table)
+
+    def chunk_starts(self):
+        return self.table.chunk_starts("inputs")
+
+    def read(self, start, stop):
+        return {name: self.table.read(name, start, stop) for name in self.fields}
+
+
+class Dataset:
+    def __init__(self, **splits):
+        self.splits = splits
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Write a file of 200 good samples, with some things changed, and open it."""
+    monkeypatch.setattr("baryon.data.checks.speed.SECONDS", 0.02)
+
+    def write(name="train", *, samples=200, layout=None, **changes):
+        random = np.random.default_rng(hashlib.sha256(name.encode()).digest()[0])
+        members = {
+            "x": random.standard_normal((samples, 2, 16, 16), np.float32),
+            "label": random.integers(0, 2, samples),
+            "weight": random.random(samples, np.float32),
+        }
+        for member, change in changes.items():
+            members[member] = change(members[member])
+        settings = {"chunks": (32, 2, 16, 16), "compression": "gzip"} | (layout or {})
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            for member, values in members.items():
+                file.create_dataset(member, data=values, **(settings if member == "x" else {}))
+        return Stored(tmp_path / f"{name}.h5")
+
+    return write
+
+
+def at(index, value):
+    def change(values):
+        values[index] = value
+        return values
+
+    return change
+
+
+def found(*, most_samples=None, loading=LOADING, **splits):
+    diagnosis = check(Dataset(**splits), loading, most_samples)
+    return {(one.split, one.text, one.refused) for one in diagnosis.findings}
+
+
+def test_nothing_is_found_in_good_data(make):
+    diagnosis = check(Dataset(val=make("val"), train=make()), LOADING, None)
+    assert not diagnosis.findings
+    assert not diagnosis.refused
+    assert diagnosis.summary == "training would take these data (train 200, val 200); 0 warnings"
+    assert set(diagnosis.tables) == {"reading", "layout", "values", "classes"}
+    assert set(diagnosis.figures) == {"speed", "values", "along", "mean_image"}
+    (row,) = [row for row in diagnosis.tables["values"].rows if row[:2] == ["train", "inputs[1]"]]
+    assert row[3] == pytest.approx(0, abs=0.02)
+    assert row[4] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(make, value, tmp_path):
+    bad = make(x=at((70, 1, 3, 3), value))
+    assert found(train=bad) == {
+        (
+            "train",
+            "inputs is NaN or infinite in 1 samples, first in "
+            f"{tmp_path / 'train.h5'}, row 70: repair or leave them out",
+            True,
+        )
+    }
+
+
+def only(findings):
+    ((split, text, refused),) = findings
+    return split, text, refused
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"x": at(np.s_[:, 1], 3)}, "channel 1 of inputs is 3 everywhere: it teaches nothing"),
+        ({"label": at(0, 7)}, "label is 7 in only 1 of 200 samples"),
+        ({"weight": at(slice(3), -1)}, "weight is negative in 3 of 200 samples"),
+        ({"weight": at(0, 1e6)}, "weight makes the 200 samples worth 1 of equal weight"),
+        ({"x": lambda x: at(slice(5, 8), x[0])(x)}, "3 samples have the inputs of another one"),
+    ],
+    ids=["constant channel", "rare class", "negative weight", "one weight", "duplicates"],
+)
+def test_what_is_warned_of(make, change, text):
+    split, told, refused = only(found(train=make(**change)))
+    assert split == "train"
+    assert told.startswith(text)
+    assert not refused
+
+
+def test_samples_that_are_in_two_splits(make):
+    train = make()
+    val = make("val", x=at(slice(10), train.read(20, 30)["inputs"]))
+    assert only(found(train=train, val=val)) == (
+        "val",
+        "10 samples are in train too, such as 0 here and 20 there: the splits are not independent",
+        False,
+    )
+
+
+def test_a_class_that_training_never_sees(make):
+    val = make("val", label=at(slice(40), 5))
+    assert only(found(train=make(), val=val))[1] == (
+        "label is [5] in some samples, but never in train"
+    )
+
+
+def test_a_sorted_file_read_with_a_small_window(make):
+    few = Loading(
+        batch_size=16, window_mib=0.07, prefetch=2, seed=1, threads=1, device=torch.device("cpu")
+    )
+    sorted_file = make(label=np.sort)
+    text = only(found(train=sorted_file, loading=few))[1]
+    assert text.startswith("samples of a chunk are alike in label (correlation 0.")
+    assert "1 chunks are mixed" in text
+    assert not found(train=make("mixed"), loading=few)  # the same window does for a mixed file
+    assert not found(train=sorted_file)  # and a larger window for this one
+
+
+@pytest.mark.parametrize(
+    ("layout", "text"),
+    [
+        ({"chunks": (32, 1, 16, 16)}, "in pieces: `baryon data repack` makes whole ones"),
+        ({"chunks": (8, 2, 16, 16)}, "has chunks of 16 KiB, so small"),
+        ({"fletcher32": True}, "is read by one thread at a time"),
+    ],
+)
+def test_layouts_that_are_slow(make, layout, text):
+    assert any(text in told for _, told, _ in found(train=make(layout=layout)))
+
+
+def test_chunks_larger_than_the_window(make):
+    tiny = Loading(
+        batch_size=16, window_mib=0.05, prefetch=2, seed=1, threads=1, device=torch.device("cpu")
+    )
+    texts = [text for _, text, _ in found(train=make(), loading=tiny)]
+    assert any("more than data.window_mib=0.05: nothing but one chunk is mixed" in t for t in texts)
+
+
+def test_files_are_compared_with_their_checksums(make, tmp_path):
+    train = make()
+    digest = hashlib.sha256((tmp_path / "train.h5").read_bytes()).hexdigest()
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  train.h5\n")
+    diagnosis = check(Dataset(train=train), LOADING, None)
+    assert not diagnosis.findings
+    assert diagnosis.checksums == {str(tmp_path / "train.h5"): digest}
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64} *train.h5\n")
+    _, text, refused = only(found(train=train))
+    assert refused
+    assert text.endswith("SHA256SUMS says 000000000000...: fetch it again")
+
+
+def test_an_empty_split_is_refused(make):
+    assert only(found(train=make(), val=make("val", samples=0, layout={"chunks": None,
+        "compression": None}))) == ("val", "has no samples: give other files", True)  # fmt: skip
+
+
+def test_some_samples_stand_for_all(make):
+    diagnosis = check(Dataset(train=make()), LOADING, 64)
+    counts = [row[3] for row in diagnosis.tables["classes"].rows]
+    assert 32 <= sum(counts) <= 96
+
+
+def test_a_split_without_extras_is_checked_as_well(make):
+    class Plain:
+        fields = {"inputs": Field((3,), "float32")}  # noqa: RUF012
+
+        def __len__(self):
+            return 50
+
+        def chunk_starts(self):
+            return range(0, 50, 10)
+
+        def read(self, start, stop):
+            return {"inputs": np.arange(start, stop, dtype=np.float32)[:, None] + np.arange(3.0)}
+
+    make()  # makes the measurements short
+    diagnosis = check(Dataset(train=Plain()), LOADING, None)
+    assert not diagnosis.refused
+    assert set(diagnosis.tables) == {"reading", "values"}
+    assert not diagnosis.checksums
+
+
+def test_intraclass_correlation():
+    random = np.random.default_rng(1)
+    groups = np.repeat(random.standard_normal(400), 10)
+    noise = random.standard_normal(4000)
+    sizes = [10] * 400
+    assert intraclass_correlation(groups, sizes) == pytest.approx(1)
+    assert intraclass_correlation(noise, sizes) == pytest.approx(0, abs=0.02)
+    assert intraclass_correlation(groups + noise, sizes) == pytest.approx(0.5, abs=0.06)
+    assert intraclass_correlation(np.ones(4000), sizes) == 0
+
+
+@pytest.mark.slow
+def test_the_command_and_its_exit_code(baryon, write_events, tmp_path):
+    images = np.zeros((32, 3, 64, 64), "f4")
+    images[3, 0, 0, 0] = np.nan
+    write_events(tmp_path / "bad.h5", 32, data=images)
+    given = ["dataset=hep_images", "dataset.train=bad.h5", "out=bad"]
+    done = baryon("data", "check", *given)
+    assert done.returncode == 1  # the dataset itself refuses
+    assert "bad.h5, row 3: member 'data' holds NaN or Inf" in done.stderr
+    given += ["dataset.check_pixels=false", "dataset.channel_max=[1,1,1]"]
+    done = baryon("data", "check", *given)
+    assert done.returncode == 1, done.stderr
+    assert "refused: train: inputs is NaN or infinite in 1 samples" in done.stdout
+    assert "training would refuse these data (train 32): 1 faults" in done.stdout
+    assert "report: bad/report.html" in done.stdout
+    page = (tmp_path / "bad" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "http" not in page
+    assert json.loads((tmp_path / "bad" / "check.json").read_text())["refused"]
+    write_events(tmp_path / "good.h5", 32)
+    given = ["dataset=hep_images", "dataset.train=good.h5", "out=good"]
+    assert baryon("data", "check", *given).returncode == 0

@@ -1,0 +1,109 @@
+"""Files are read from a copy on the node's own disk: one for all, within a budget."""
+
+import multiprocessing
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+from baryon.data.hdf5 import Table
+from baryon.data.staging import MIB, staged, staging
+from baryon.errors import BaryonError
+from baryon.reporting.console import console
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three of 100 kB each."""
+    folder = tmp_path / "far"
+    folder.mkdir()
+    paths = [folder / f"{name}.h5" for name in "abc"]
+    for number, path in enumerate(paths):
+        with h5py.File(path, "w") as file:
+            file["x"] = np.full((25_000,), number, "f4")
+    return paths
+
+
+@pytest.fixture
+def near(tmp_path):
+    return tmp_path / "near"
+
+
+def copies(near):
+    return sorted(path.name.partition("-")[2] for path in near.glob("*-*"))
+
+
+def test_a_table_reads_the_copies_and_tells_of_the_originals(files, near):
+    plain = Table(files, {"x": "x"})
+    with staging(str(near), 10):
+        table = Table(files, {"x": "x"})
+    assert copies(near) == ["a.h5", "b.h5", "c.h5"]
+    assert table.fingerprint() == plain.fingerprint()
+    assert table.place(25_000) == f"{files[1]}, row 0"
+    for path in files:
+        path.write_bytes(b"\0" * path.stat().st_size)  # the originals are not read any more
+    assert table.read("x", 24_999, 25_001).tolist() == [0, 1]
+
+
+def test_without_a_stage_nothing_is_copied(files, near):
+    with staging(None, 10):
+        assert staged(files[0]) == files[0]
+    assert not near.exists()
+
+
+def test_a_copy_is_used_again_until_the_original_changes(files, near):
+    with staging(str(near), 10):
+        first = staged(files[0])
+        made = first.stat().st_ino
+        assert staged(files[0]) == first
+        assert first.stat().st_ino == made
+        os.utime(files[0], (1, 1))
+        assert staged(files[0]) != first
+
+
+def test_what_does_not_fit_is_read_where_it_lies_and_said(files, near):
+    size = files[0].stat().st_size
+    with staging(str(near), 2.5 * size / MIB), console().capture() as said:
+        places = [staged(path) for path in files]
+    assert [place.parent for place in places] == [near, near, files[2].parent]
+    assert f"{files[2]} is read where it lies" in said.get().replace("\n", " ")
+    assert copies(near) == ["a.h5", "b.h5"]
+
+
+def test_copies_of_earlier_runs_make_room(files, near):
+    size = files[0].stat().st_size
+    for path in files[:2]:
+        with staging(str(near), 2.5 * size / MIB):
+            staged(path)
+    with staging(str(near), 2.5 * size / MIB):
+        staged(files[0])  # used again: now b is the oldest
+    with staging(str(near), 2.5 * size / MIB):
+        staged(files[2])
+    assert copies(near) == ["a.h5", "c.h5"]
+
+
+def _stage(near, path, made):
+    with staging(near, 10), console().capture() as said:
+        staged(path)
+    made.put("is staged in" in said.get().replace("\n", " "))
+
+
+def test_many_processes_make_one_copy(files, near):
+    spawn = multiprocessing.get_context("spawn")
+    made = spawn.Queue()
+    processes = [spawn.Process(target=_stage, args=(str(near), files[0], made)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    copied = [made.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sorted(copied) == [False, False, True]
+    assert copies(near) == ["a.h5"]
+
+
+def test_a_place_that_cannot_be_made(files, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    stage = staging(str(tmp_path / "file" / "below"), 10)
+    with pytest.raises(BaryonError, match=r"data\.stage=.*file/below cannot be made"), stage:
+        pass
