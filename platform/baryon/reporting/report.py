@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from baryon.config import Config
 from baryon.files import write_text
 from baryon.interfaces import Evaluation
+from baryon.reporting import speed
 from baryon.reporting.metrics_log import Record
 from baryon.reporting.run_directory import RunDirectory
 
@@ -33,6 +34,7 @@ def write(
         loader=PackageLoader("baryon.reporting", "."), autoescape=True, undefined=StrictUndefined
     )
     environment.filters["cell"] = cell
+    meters, execution = _last(records, "meters"), _last(records, "execution")
     page = environment.get_template("report.html.j2").render(
         name=run.path.name,
         choices=config.choices,
@@ -41,6 +43,8 @@ def write(
         split=split,
         pictures=[_picture(name, figure, run.figures) for name, figure in figures.items()],
         training=_last(records, "train"),
+        execution=execution,
+        speed=speed.tables(meters) if meters else [],
         config=_flat(config.values),
         versions=_flat(versions),
     )

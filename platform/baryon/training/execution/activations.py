@@ -1,0 +1,81 @@
+"""Activation checkpointing: blocks forget what they computed, and compute it again in backward.
+
+Chen et al., "Training deep nets with sublinear memory cost" (arXiv:1604.06174).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from baryon.errors import BaryonError
+
+
+def forget_activations(model: nn.Module) -> None:
+    """From now on only the inputs of the model's blocks are kept for backward.
+
+    Of an `nn.Sequential` a block is a layer with weights and the ones without that follow it (an
+    operation in place belongs to the block whose output it changes); of any other model the
+    members of each `nn.ModuleList`. Names of parameters stay.
+
+    Raises `BaryonError` if there are no such blocks, or a layer counts its batches, which it would
+    do twice.
+    """
+    for name, module in model.named_modules():
+        if getattr(module, "track_running_stats", False):
+            raise BaryonError(
+                f"train.activation_checkpointing computes layer {name!r} "
+                f"({type(module).__name__}) twice, which would count each batch twice in its "
+                "running statistics: set it to false"
+            )
+    if isinstance(model, nn.Sequential):
+        _forget_sequential(model)
+        return
+    blocks = [b for m in model.modules() if isinstance(m, nn.ModuleList) for b in m]
+    if not blocks:
+        raise BaryonError(
+            f"train.activation_checkpointing finds no blocks in {type(model).__name__}: it knows "
+            "nn.Sequential and nn.ModuleList; set it to false"
+        )
+    for block in blocks:
+        block.forward = _forgetting(block.forward)
+
+
+def _forget_sequential(model: nn.Sequential) -> None:
+    blocks = list(_blocks(model))
+
+    def forward(value: Any) -> Any:
+        for block in blocks:
+            value = _forgetting(_chain(block))(value)
+        return value
+
+    model.forward = forward  # type: ignore[method-assign]
+
+
+def _blocks(model: nn.Sequential) -> Iterator[list[nn.Module]]:
+    block: list[nn.Module] = []
+    for layer in model:
+        if block and next(layer.parameters(), None) is not None:
+            yield block
+            block = []
+        block.append(layer)
+    yield block
+
+
+def _chain(layers: list[nn.Module]) -> Any:
+    def call(value: Any) -> Any:
+        for layer in layers:
+            value = layer(value)
+        return value
+
+    return call
+
+
+def _forgetting(call: Any) -> Any:
+    def forward(*arguments: Any, **named: Any) -> Any:
+        return checkpoint(call, *arguments, use_reentrant=False, **named)
+
+    return forward
