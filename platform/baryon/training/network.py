@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -76,7 +77,8 @@ def _compiled(model: torch.nn.Module, execution: Execution) -> Callable[..., Any
     if execution.mode == EAGER:
         return model
     mode = "max-autotune" if execution.mode == TUNED else None
-    compiled: Callable[..., Any] = torch.compile(model, dynamic=False, mode=mode)
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # of its imports
+        compiled: Callable[..., Any] = torch.compile(model, dynamic=False, mode=mode)
     return compiled
 
 

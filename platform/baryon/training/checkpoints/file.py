@@ -59,9 +59,9 @@ def load(path: Path) -> dict[str, Any]:
 def _verify(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as file:
-        file.seek(max(0, size - COMMENT))
-        comment = file.read()
-        if not comment.startswith(PREFIX):
+        file.seek(max(0, size - COMMENT - LENGTH))
+        length, comment = file.read(LENGTH), file.read()
+        if not comment.startswith(PREFIX) or length != COMMENT.to_bytes(LENGTH, "little"):
             raise ValueError("it has no checksum at its end: half-written, or not Baryon's")
         file.seek(0)
         found = _digest(file, size - COMMENT - LENGTH)

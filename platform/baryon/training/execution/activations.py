@@ -5,7 +5,9 @@ Chen et al., "Training deep nets with sublinear memory cost" (arXiv:1604.06174).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from torch import nn
@@ -17,9 +19,10 @@ from baryon.errors import BaryonError
 def forget_activations(model: nn.Module) -> None:
     """From now on only the inputs of the model's blocks are kept for backward.
 
-    Of an `nn.Sequential` a block is a layer with weights and the ones without that follow it (an
-    operation in place belongs to the block whose output it changes); of any other model the
-    members of each `nn.ModuleList`. Names of parameters stay.
+    Of an `nn.Sequential` of n layers with weights a block is about the root of n of them, with the
+    layers without weights that follow each (an operation in place must not come first: it would
+    change what the block starts from); of any other model the members of each `nn.ModuleList`.
+    Names of parameters stay.
 
     Raises `BaryonError` if there are no such blocks, or a layer counts its batches, which it would
     do twice.
@@ -45,7 +48,9 @@ def forget_activations(model: nn.Module) -> None:
 
 
 def _forget_sequential(model: nn.Sequential) -> None:
-    blocks = list(_blocks(model))
+    stages = list(_stages(model))
+    count = round(math.sqrt(len(stages)))
+    blocks = [list(chain(*stages[n : n + count])) for n in range(0, len(stages), count)]
 
     def forward(value: Any) -> Any:
         for block in blocks:
@@ -55,14 +60,15 @@ def _forget_sequential(model: nn.Sequential) -> None:
     model.forward = forward  # type: ignore[method-assign]
 
 
-def _blocks(model: nn.Sequential) -> Iterator[list[nn.Module]]:
-    block: list[nn.Module] = []
+def _stages(model: nn.Sequential) -> Iterator[list[nn.Module]]:
+    """A layer with weights, and the layers without that follow it."""
+    stage: list[nn.Module] = []
     for layer in model:
-        if block and next(layer.parameters(), None) is not None:
-            yield block
-            block = []
-        block.append(layer)
-    yield block
+        if stage and next(layer.parameters(), None) is not None:
+            yield stage
+            stage = []
+        stage.append(layer)
+    yield stage
 
 
 def _chain(layers: list[nn.Module]) -> Any:

@@ -1,4 +1,4 @@
-"""How many samples fit: the peak memory of a step's tensors, measured with one and two samples."""
+"""How many samples fit: the peak memory of a step's tensors, measured with a few samples."""
 
 from __future__ import annotations
 
@@ -71,20 +71,27 @@ def _storage(value: Any) -> torch.UntypedStorage | None:
 def largest_micro_batch(
     measure: Callable[[int], int], own: int, samples: int, budget_gib: float
 ) -> tuple[int, float]:
-    """Samples of a micro-batch of even parts of `samples` that fits, and the GiB it takes.
+    """The largest micro-batch of even parts of `samples` that fits, and the GiB it takes.
 
-    `measure(n)` is the peak of a step with n samples, which grows evenly with n; `own` are the
-    bytes of the model. Raises `BaryonError` if not even one sample fits.
+    `measure(n)` is the peak of a step with n samples, tried with 1, 2, 4 ... as long as twice as
+    many are expected to fit; `own` are the bytes of the model. Raises `BaryonError` if not even
+    one sample fits.
     """
-    one, two = measure(1), measure(min(2, samples))
-    each = max(1, two - one)
-    fixed = own + one - each
-    fitting = int((budget_gib * GIB - fixed) // each)
-    if fitting < 1:
+    budget = budget_gib * GIB - own
+    count, here = 1, measure(1)
+    each = here  # not yet known how much of it grows with the samples
+    if here > budget:
         raise BaryonError(
-            f"one sample needs {(fixed + each) / GIB:.2f} GiB, more than train.memory_gib="
+            f"one sample needs {(own + here) / GIB:.2f} GiB, more than train.memory_gib="
             f"{budget_gib:g}: give more, or train.activation_checkpointing=true"
         )
-    pieces = -(-samples // min(fitting, samples))
+    while 2 * count <= samples and here + each * count <= budget:
+        twice = measure(2 * count)
+        each = max(1, (twice - here) // count)
+        if twice > budget:
+            break
+        count, here = 2 * count, twice
+    fitting = min(samples, int(count + (budget - here) // each))
+    pieces = -(-samples // fitting)
     size = -(-samples // pieces)
-    return size, (fixed + size * each) / GIB
+    return size, (own + here + (size - count) * each) / GIB
