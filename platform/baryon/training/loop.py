@@ -7,7 +7,7 @@ the communicator's, which samples come when is the loader's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from baryon.training.checkpoints.weights import put_weights
 from baryon.training.evaluation import validation_loss
 from baryon.training.execution.prepare import Preparation
 from baryon.training.gradients import replay
-from baryon.training.gradients.gradient import Gradient, NotFiniteError
+from baryon.training.gradients.gradient import Gradient, NotFiniteError, Terms
 from baryon.training.meters.ceiling import ceiling
 from baryon.training.meters.meters import Meters
 from baryon.training.meters.operations import counting
@@ -178,19 +178,25 @@ class Trainer:
             return self._gradient.compute(here, lambda: self._begin(samples))
 
         try:
-            terms = compute() if self.meters.operations else self._counting(compute, samples)
+            terms = compute() if self.meters.operations else self._counting(compute, here)
         except NotFiniteError as error:
             self._not_finite(error, here, random)
             return self._begin(0)
         self._skipped = 0
         return terms
 
-    def _counting(self, compute: Any, samples: int) -> dict[str, torch.Tensor]:
-        """Operations are counted in the first step of a run; a compiled network hides them."""
+    def _counting(self, compute: Callable[[], Terms], batch: Batch) -> dict[str, torch.Tensor]:
+        """Operations are counted in the first step of a run; a compiled network hides them.
+
+        What is computed twice to save memory counts once, so then they are one sample's.
+        """
+        if self.config.train.activation_checkpointing:
+            self.meters.operations = self._gradient.operations_of(batch)
+            return compute()
         terms: dict[str, torch.Tensor]
         self._gradient.eager = True
         try:
-            terms, self.meters.operations = counting(compute, samples)
+            terms, self.meters.operations = counting(compute, len(batch["keys"]))
         finally:
             self._gradient.eager = False
         return terms

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from baryon.errors import BaryonError
+
+REMEMBERS = "remembers"
 
 
 def forget_activations(model: nn.Module) -> None:
@@ -44,7 +47,7 @@ def forget_activations(model: nn.Module) -> None:
             "nn.Sequential and nn.ModuleList; set it to false"
         )
     for block in blocks:
-        block.forward = _forgetting(block.forward)
+        block.forward = _forgetting(block.forward, model)
 
 
 def _forget_sequential(model: nn.Sequential) -> None:
@@ -54,7 +57,7 @@ def _forget_sequential(model: nn.Sequential) -> None:
 
     def forward(value: Any) -> Any:
         for block in blocks:
-            value = _forgetting(_chain(block))(value)
+            value = _forgetting(_chain(block), model)(value)
         return value
 
     model.forward = forward  # type: ignore[method-assign]
@@ -80,8 +83,20 @@ def _chain(layers: list[nn.Module]) -> Any:
     return call
 
 
-def _forgetting(call: Any) -> Any:
+def _forgetting(call: Any, model: nn.Module) -> Any:
     def forward(*arguments: Any, **named: Any) -> Any:
+        if getattr(model, REMEMBERS, False):
+            return call(*arguments, **named)
         return checkpoint(call, *arguments, use_reentrant=False, **named)
 
     return forward
+
+
+@contextmanager
+def remembering(model: nn.Module) -> Iterator[None]:
+    """Within it the model keeps its activations, and computes nothing twice."""
+    setattr(model, REMEMBERS, True)
+    try:
+        yield
+    finally:
+        delattr(model, REMEMBERS)

@@ -9,6 +9,8 @@ from typing import TypeAlias
 import torch
 
 from baryon.interfaces import Batch, Loss
+from baryon.training.execution.activations import remembering
+from baryon.training.meters.operations import Operations, counting
 from baryon.training.meters.stopwatch import BACKWARD, FORWARD, Stopwatch
 from baryon.training.network import Network
 
@@ -66,6 +68,18 @@ class Gradient:
         _total(own).backward()  # type: ignore[no-untyped-call]
         _require(finite, own)
         return _sum(terms, own)
+
+    def operations_of(self, batch: Batch) -> Operations:
+        """Of one sample; neither gradients nor random numbers are touched."""
+        one = {name: tensor[:1] for name, tensor in batch.items()}
+        devices = [self._network.device] if self._network.device.type == "cuda" else []
+
+        def work() -> None:
+            terms = self._loss(self._network(one, eager=True), one)
+            self._gradients(dict(terms))
+
+        with torch.random.fork_rng(devices), remembering(self._network.model):
+            return counting(work, 1)[1]
 
     def _pieces(self, batch: Batch) -> Iterator[Batch]:
         count = len(batch["keys"])
