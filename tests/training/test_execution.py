@@ -105,6 +105,20 @@ def test_the_fastest_is_chosen_once_and_said(train, tries, monkeypatch, capsys):
     assert torch.equal(random, torch.get_rng_state())
 
 
+def test_the_leader_chooses_for_all(train, tries):
+    leaders = {"precision": BF16, "mode": EAGER, "channels_last": True, "why": "measured there"}
+
+    class Follower(Alone):
+        leads = False
+        answers = [None, leaders]  # noqa: RUF012  nothing was kept; then the leader's choice
+
+        def broadcast(self, value):
+            assert value is None
+            return self.answers.pop(0)
+
+    assert choose(train(precision="auto"), Follower(), tries, 500, {}) == leaders
+
+
 def test_one_way_that_is_faster_but_changes_the_losses_is_passed_over(train, tries, monkeypatch):
     run = Tries.run
 
