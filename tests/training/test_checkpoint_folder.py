@@ -195,3 +195,16 @@ def test_a_checkpoint_of_another_model_or_version(tmp_path, changes, says):
     require_same(tmp_path, HERE, HERE, any_version=False)
     if "choices" not in changes:
         require_same(tmp_path, HERE | changes, HERE, any_version=True)
+
+
+@pytest.mark.gpu
+def test_on_the_gpu_a_copy_stands_in_the_queue_before_the_next_step(tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    saver, folder = Saver(), Folder(tmp_path, keep=1, shard_gib=1.0)
+    weights = torch.zeros(2**24, device="cuda")
+    saver.save(folder.write, LAST, 1, {"model": {"w": weights}, "step": 1}, never)
+    saver.wait_for_copies()
+    weights.add_(1)
+    saver.finish()
+    assert load_last(tmp_path)[0]["model"]["w"].sum() == 0

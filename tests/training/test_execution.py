@@ -317,3 +317,52 @@ def test_the_micro_batch_found_for_a_network_fits():
     assert 4 <= size < 64
     assert peak(size) <= budget * GIB
     assert peak(size) == pytest.approx(taken * GIB, rel=0.1)
+
+
+def test_one_precision_is_timed_only_to_see_whether_compiling_repays(train, tries, capsys):
+    found = choose(train(precision="fp32", compile="auto"), Alone(), tries, 5000, {})
+    assert found["why"] == "too short a run to repay compiling"
+    assert "measuring" not in capsys.readouterr().out
+
+
+@pytest.mark.gpu
+def test_auto_on_the_gpu_is_not_slower_than_float32(train):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    torch.manual_seed(1)
+    fields = {"inputs": Field((3, 224, 224), "float32")}
+    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, fields=fields)
+    settings = train(precision="auto", compile="never", device="cuda")
+    images = [
+        {
+            "inputs": torch.rand(32, 3, 224, 224),
+            "keys": torch.arange(32),
+            "label": torch.arange(32) % 2,
+        }
+    ]
+    one = Tries(
+        Network(model, settings),
+        lambda output, batch: {"entropy": nn.functional.cross_entropy(output, batch["label"])},
+        Updates(settings, 50, 50),
+        images,
+        None,
+        seed=1,
+    )
+    found = choose(settings, Alone(), one, 5000, {})
+    assert found["precision"] == BF16, found["why"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_precisions_on_the_gpu_are_what_they_say(train, precision):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    torch.manual_seed(1)
+    layer = nn.Linear(2048, 2048, bias=False)
+    x = torch.randn(64, 2048)
+    exact = (x.double() @ layer.weight.double().T).float()
+    network = Network(layer, train(precision=precision, device="cuda"))
+    output = network({"inputs": x.cuda()}).cpu()
+    error = float((output - exact).abs().max() / exact.abs().max())
+    low, high = {"fp32": (0, 1e-5), "tf32": (1e-5, 2e-3), "bf16": (1e-4, 2e-2)}[precision]
+    assert low <= error < high

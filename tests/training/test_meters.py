@@ -22,6 +22,7 @@ from baryon.training.meters.stopwatch import (
     START,
     HostClock,
     Stopwatch,
+    clock_of,
 )
 
 
@@ -143,3 +144,20 @@ def test_switching_costs_next_to_nothing():
         one_step(stopwatch, Clock())
     stopwatch.read()
     assert (time.perf_counter() - started) / 1000 < 1e-4
+
+
+@pytest.mark.gpu
+def test_on_the_gpu_the_device_is_timed_not_the_queueing():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    stopwatch = Stopwatch(clock_of(torch.device("cuda")))
+    one = torch.randn(4096, 4096, device="cuda")
+    stopwatch.steps_begin()
+    stopwatch.switch(FORWARD)
+    for _ in range(50):
+        one @ one
+    stopwatch.switch(REST)
+    stopwatch.step_ended(1)
+    phases, steps = stopwatch.read()
+    assert phases[FORWARD] > 50 * 2 * 4096**3 / 2e15  # no device does 2 PFLOP/s in float32
+    assert steps[0][0] >= phases[FORWARD]

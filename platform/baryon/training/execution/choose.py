@@ -126,11 +126,15 @@ def _measured(
     tries: Tries, kinds: Sequence[str], allowed: Sequence[str], last: bool, steps: int
 ) -> dict[str, Any]:
     reference = Execution(FP32, EAGER, last)
+    if len(kinds) == 1 and EAGER in allowed:
+        only = Execution(kinds[0], EAGER, last)
+        expected = steps * min(tries.run(only, LEAST_STEPS, float("inf"))[1][WARM_UP:])
+        if expected < REPAYS:
+            return only.state() | {"why": "too short a run to repay compiling"}
     say(f"measuring how to compute a step: {', '.join(kinds)}; the answer is kept for next time")
-    losses, seconds = tries.run(reference, LEAST_STEPS, float("inf"))
+    _, seconds = tries.run(reference, LEAST_STEPS, float("inf"))
     count = max(LEAST_STEPS, min(STEPS, int(SECONDS / max(seconds[-1], 1e-9))))
-    if count > LEAST_STEPS:
-        losses, seconds = tries.run(reference, count, float("inf"))
+    losses, seconds = tries.run(reference, count, float("inf"))
     base = Trial(reference, min(seconds[WARM_UP:]), 0.0)
     trials = [base] if FP32 in kinds and EAGER in allowed else []
     if EAGER in allowed:

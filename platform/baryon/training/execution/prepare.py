@@ -12,7 +12,7 @@ from baryon.data.loader import Loader
 from baryon.interfaces import Batch, UpdateFactory
 from baryon.reporting.console import say
 from baryon.training.execution.choose import Tries, choose
-from baryon.training.execution.execution import Execution
+from baryon.training.execution.execution import AUTO, Execution
 from baryon.training.execution.memory import largest_micro_batch, peak_bytes
 from baryon.training.parts import Parts
 
@@ -30,7 +30,8 @@ class Preparation:
         self._batches: list[Batch] = []
         self.micro_batch = config.train.micro_batch
         """Most samples that go through the network at once; None: all of a worker's part."""
-        self.why = "as configured"
+        measured = AUTO in (config.train.precision, config.train.compile)
+        self.why = "as the run began" if measured else "as configured"
         self._search()
         if not parts.network.is_settled:
             before = parts.network.execution
