@@ -97,7 +97,7 @@ class Trainer:
             if self._stopping:
                 break
         if self.step < self.total_steps:
-            if self._samples:
+            if self._logged_step < self.step:  # on all workers of the group, who are at one step
                 self._log_step()
             self._checkpoint()
         with self._stopwatch.inside(CHECKPOINT):
