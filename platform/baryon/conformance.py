@@ -95,11 +95,19 @@ def train(**changes: Any) -> Train:
         "clip_norm": None,
         "device": "cpu",
         "precision": "fp32",
+        "compile": "never",
         "channels_last": False,
+        "micro_batch": None,
+        "memory_gib": None,
+        "activation_checkpointing": False,
+        "nonfinite": "stop",
         "validate_every_epochs": 1,
         "checkpoint_every_steps": 1,
+        "keep_checkpoints": 1,
+        "shard_gib": 1.0,
         "weights": "last",
         "log_every_steps": 1,
+        "profile": False,
     }
     return Train(**(settings | changes))
 

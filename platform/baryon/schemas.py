@@ -15,7 +15,9 @@ from baryon.errors import BaryonError, one_of
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "linear", "step")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "tf32", "bf16", "auto")
+COMPILING = ("auto", "never", "always")
+NONFINITE = ("stop", "skip")
 WEIGHTS = ("best", "last")
 COMPRESSIONS = ("auto", "gzip", "none", "shuffled-gzip")
 
@@ -40,23 +42,36 @@ class Train:
     clip_norm: float | None = MISSING
     device: str = MISSING
     precision: str = MISSING
+    compile: str = MISSING
     channels_last: bool = MISSING
+    micro_batch: int | None = MISSING
+    memory_gib: float | None = MISSING
+    activation_checkpointing: bool = MISSING
+    nonfinite: str = MISSING
     validate_every_epochs: int = MISSING
     checkpoint_every_steps: int = MISSING
+    keep_checkpoints: int = MISSING
+    shard_gib: float = MISSING
     weights: str = MISSING
     log_every_steps: int = MISSING
+    profile: bool = MISSING
 
     def __post_init__(self) -> None:
         _choice("train.optimizer", self.optimizer, OPTIMIZERS)
         _choice("train.schedule", self.schedule, SCHEDULES)
         _choice("train.precision", self.precision, PRECISIONS)
+        _choice("train.compile", self.compile, COMPILING)
+        _choice("train.nonfinite", self.nonfinite, NONFINITE)
         _choice("train.weights", self.weights, WEIGHTS)
-        positive = ("epochs", "steps", "batch_size", "step_epochs", "clip_norm")
+        positive = ("epochs", "steps", "batch_size", "step_epochs", "clip_norm", "micro_batch")
+        sizes = ("memory_gib", "keep_checkpoints", "shard_gib")
         every = ("validate_every_epochs", "checkpoint_every_steps", "log_every_steps")
-        for key in (*positive, *every):
+        for key in (*positive, *sizes, *every):
             _check(f"train.{key}", getattr(self, key), "above 0", lambda value: value > 0)
         for key in ("learning_rate", "weight_decay", "warmup_steps"):
             _check(f"train.{key}", getattr(self, key), "0 or more", lambda value: value >= 0)
+        if self.micro_batch is not None and self.memory_gib is not None:
+            raise BaryonError("give train.micro_batch, or train.memory_gib to find it, not both")
         for key in ("momentum", "beta2"):
             _check(f"train.{key}", getattr(self, key), "in [0, 1)", lambda value: 0 <= value < 1)
 

@@ -206,7 +206,7 @@ def test_sweep_folders_have_random_names():
         ([*RUN, "comm=telepathy"], "no option comm=telepathy; there is: "),
         ([*RUN, "modle=hep_cnn"], "the config has no key 'modle'; did you mean 'model'? there is:"),
         ([*RUN, "train.epoch=3"], "train has no key 'epoch'; did you mean 'epochs'? there is: "),
-        ([*RUN, "+train.speed=3"], "train has no key 'speed'; there is: batch_size, "),
+        ([*RUN, "+train.speed=3"], "train has no key 'speed'; there is: activation_ch"),
         ([*RUN, "model.filter=3"], "model has no key 'filter'; did you mean 'filters'? there is: "),
         ([*RUN, "train.epochs=many"], "train.epochs: Value 'many' of type 'str' could not be conv"),
         ([*RUN, "train.epochs=2.5"], "train.epochs: Value '2.5' of type 'float' could not be conv"),

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from baryon.errors import BaryonError
-from baryon.training import checkpoint
+from baryon.training.checkpoints import file as checkpoint
+from baryon.training.checkpoints.weights import put_weights
 
 
 def test_tensors_and_numbers_come_back(tmp_path):
@@ -51,7 +52,7 @@ def test_weights_of_another_model(tmp_path):
     with pytest.raises(
         BaryonError, match=r"does not fit the model of this config: .*size mismatch"
     ):
-        checkpoint.load_weights(nn.Linear(2, 4), path)
+        put_weights(nn.Linear(2, 4), checkpoint.load(path), path)
 
 
 def test_without_room_the_old_one_stays(tmp_path):
@@ -62,7 +63,8 @@ def test_without_room_the_old_one_stays(tmp_path):
 import torch
 from pathlib import Path
 from baryon.errors import BaryonError
-from baryon.training import checkpoint
+from baryon.training.checkpoints import file as checkpoint
+from baryon.training.checkpoints.weights import put_weights
 try:
     checkpoint.save(Path({str(path)!r}), {{"model": torch.zeros(10**6), "step": 2}})
 except BaryonError as error:

@@ -5,14 +5,19 @@ from torch import nn
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon.schemas import Train
-from baryon.training.meters import Rate, counting_flops
+from baryon.training.meters.operations import counting
 from baryon.training.network import Network, choose_device
 from baryon_hep.model.hep_cnn import hep_cnn
 
 
 def settings(**changes) -> Train:
     train = object.__new__(Train)  # only what a network reads
-    values = {"device": "cpu", "precision": "fp32", "channels_last": True} | changes
+    values = {
+        "device": "cpu",
+        "precision": "fp32",
+        "compile": "never",
+        "channels_last": True,
+    } | changes
     for name, value in values.items():
         setattr(train, name, value)
     return train
@@ -64,15 +69,13 @@ def test_operations_of_a_training_step_at_224():
     """15.43 GFLOP an image without the first layer's data gradient (derived)."""
     fields = {"inputs": Field((3, 224, 224), "float32")}
     model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, fields=fields)
-    _, flops = counting_flops(lambda: model(torch.zeros(1, 3, 224, 224)).sum().backward())
-    assert flops / 1e9 == pytest.approx(15.43, abs=0.01)
-
-
-def test_rates_are_per_second_since_the_last_reading():
-    rate = Rate(flops_per_sample=2e12)
-    values = rate.read(30)
-    assert values["tflops_per_second"] == pytest.approx(2 * values["samples_per_second"])
-    assert rate.read(0)["samples_per_second"] == 0
+    images = torch.zeros(2, 3, 224, 224)
+    _, counted = counting(lambda: model(images).sum().backward(), samples=2)
+    assert counted.per_sample / 1e9 == pytest.approx(15.43, abs=0.01)
+    assert sum(counted.by_layer.values()) == pytest.approx(counted.per_sample)
+    assert list(counted.by_layer) == ["conv1", "conv2", "conv3", "conv4", "conv5", "fc"]
+    assert counted.by_layer["conv2"] == 3 * 2 * 9 * 128 * 128 * 112**2  # forward and two backward
+    assert counted.by_layer["conv1"] == 2 * 2 * 9 * 3 * 128 * 224**2  # no gradient of the images
 
 
 @pytest.mark.gpu

@@ -24,11 +24,19 @@ SETTINGS = {
     "clip_norm": None,
     "device": "cpu",
     "precision": "fp32",
+    "compile": "never",
     "channels_last": False,
+    "micro_batch": None,
+    "memory_gib": None,
+    "activation_checkpointing": False,
+    "nonfinite": "stop",
     "validate_every_epochs": 1,
     "checkpoint_every_steps": 10,
+    "keep_checkpoints": 1,
+    "shard_gib": 1.0,
     "weights": "best",
     "log_every_steps": 1,
+    "profile": False,
 }
 
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from baryon.training.signals import REQUEUE, StopRequest
 
 pytestmark = pytest.mark.slow
 
@@ -140,10 +144,9 @@ def uninterrupted(tmp_path_factory, hep_files, cache) -> Path:
     return run_directory(folder)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, tmp_path, number):
+def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, tmp_path):
     process = start(*END, steps=10)
-    process.send_signal(number)
+    process.kill()
     process.communicate(timeout=60)
     run = tmp_path / "runs" / "cut"
     assert not (run / "metrics.json").exists()
@@ -215,11 +218,25 @@ def test_a_run_with_training_data_alone_says_so(baryon, hep_files, tmp_path):
     assert baryon("evaluate", "run=runs/latest").returncode == 0  # with the last weights
 
 
-def test_weights_that_are_no_numbers_stop_the_run(baryon, hep_files):
+def test_weights_that_are_no_numbers_stop_the_run(baryon, hep_files, tmp_path):
     done = baryon("train", *hep_files, "train.optimizer=sgd", "train.learning_rate=1e30")
     line = error_line(done)
-    assert "between steps" in line
+    assert "error: step 2: loss term cross_entropy nan in conv2, samples " in line
     assert line.endswith("lower train.learning_rate or set train.clip_norm; nothing was saved")
+    shown = baryon("data", "show", "run=runs/latest", "step=2")
+    assert shown.returncode == 0, shown.stderr
+    assert "16 samples of 1 workers" in shown.stdout
+    assert "the batch that stopped a run (step-2.pt)" in shown.stdout
+    assert re.search(r"first went wrong in +│ conv2 ", shown.stdout)
+    assert "(16, 3, 64, 64) torch.float32" in shown.stdout
+
+
+def test_samples_that_give_no_loss_are_skipped_but_not_for_ever(baryon, hep_files, tmp_path):
+    settings = ["train.optimizer=sgd", "train.learning_rate=1e30", "train.nonfinite=skip"]
+    done = baryon("train", *hep_files, *settings, "train.epochs=9")
+    assert done.stdout.count("its samples are skipped") == 9
+    assert "error: step 11: loss term cross_entropy nan in conv2" in error_line(done)
+    assert len(list((run_directory(tmp_path) / "replay").iterdir())) == 10
 
 
 @pytest.mark.parametrize("root", ["file", "file/below"])
@@ -254,7 +271,7 @@ def test_bad_data_is_found_before_a_run_is_made(baryon, hep_files, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-def test_schedules_clipping_and_precision_train(baryon, hep_files):
+def test_all_that_a_step_can_be_told_and_what_the_run_says_of_it(baryon, hep_files, tmp_path):
     done = baryon(
         "train",
         *hep_files,
@@ -263,6 +280,61 @@ def test_schedules_clipping_and_precision_train(baryon, hep_files):
         "train.warmup_steps=2",
         "train.clip_norm=1.0",
         "train.precision=bf16",
+        "train.activation_checkpointing=true",
+        "train.memory_gib=0.006",
+        "train.keep_checkpoints=1",
+        "train.profile=true",
         "loss.weighting=log",
     )
+    assert done.returncode == 0, done.stderr
+    run = run_directory(tmp_path)
+    (execution,) = [record for record in records(run) if record["kind"] == "execution"]
+    assert (execution["precision"], execution["mode"]) == ("bf16", "eager")
+    assert 1 <= execution["micro_batch"] < 16
+    assert f"micro-batches of {execution['micro_batch']} samples take 0.0" in done.stdout
+    (meters,) = [record for record in records(run) if record["kind"] == "meters"]
+    assert list(meters["gflop_by_layer"]) == ["conv1", "conv2", "conv3", "fc1", "fc"]
+    assert meters["phase_seconds"].keys() >= {"input", "forward", "backward", "checkpoint"}
+    assert sum(meters["phase_seconds"].values()) == pytest.approx(meters["wall_seconds"], rel=0.1)
+    rates = meters["rates"]
+    assert rates["peak"]["samples_per_second"] >= rates["sustained"]["samples_per_second"] > 0
+    assert 0 < rates["peak"]["of_ceiling"] < 1.5
+    train = [record for record in records(run) if record["kind"] == "train"]
+    assert train[-1]["ms"].keys() >= {"input", "forward", "backward", "optimiser"}
+    assert "goodput" in done.stdout
+    report = (run / "report.html").read_text()
+    assert "Operations by layer" in report
+    assert "Computed in bf16 eager" in report
+    assert "aten::" in (run / "profile" / "table.txt").read_text()
+    assert json.loads((run / "profile" / "trace.json").read_text())["traceEvents"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, REQUEUE), (signal.SIGUSR1, REQUEUE), (signal.SIGINT, 130)],
+)
+def test_within_a_slurm_job_its_signals_ask_for_a_requeue(monkeypatch, number, code):
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    stop = StopRequest()
+    stop.handle(number, None)
+    assert stop.exit_code == code
+
+
+def test_bad_checkpoints_are_named_when_a_run_goes_on(baryon, hep_files, finished_run, tmp_path):
+    run = tmp_path / "runs" / "copy"
+    shutil.copytree(run_directory(finished_run), run)
+    (run / "metrics.json").unlink()
+    config = (run / "config.yaml").read_text()
+    last = run / "checkpoints" / "last.pt"
+
+    (run / "config.yaml").write_text(config.replace("filters: 8", "filters: 4"))
+    assert "last.pt does not fit the model" in error_line(baryon("resume", f"run={run}"))
+    (run / "config.yaml").write_text(config)
+    whole = last.read_bytes()
+    for path in (last, *(run / "checkpoints").glob("step-*.pt")):
+        path.write_bytes(whole[:1000])
+    line = error_line(baryon("resume", f"run={run}"))
+    assert "last.pt is no readable checkpoint (it has no checksum at its end" in line
+    last.write_bytes(whole)
+    done = baryon("resume", f"run={run}")
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 150
 NOT_LOSSES = {
     "kind", "step", "epoch", "seconds", "comm", "samples_per_second", "tflops_per_second",
+    "of_ceiling", "ms",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from baryon.config import Config
 from baryon.files import write_text
 from baryon.interfaces import Evaluation
+from baryon.reporting import speed
 from baryon.reporting.metrics_log import Record
 from baryon.reporting.run_directory import RunDirectory
 
@@ -28,6 +29,7 @@ def write(
     records: list[Record],
 ) -> None:
     """Write the page; pictures (from the run's `figures/`) and styles lie inside it."""
+    meters, execution = _last(records, "meters"), _last(records, "execution")
     page = (
         environment()
         .get_template("report.html.j2")
@@ -39,6 +41,8 @@ def write(
             split=split,
             pictures=[picture(name, figure, run.figures) for name, figure in figures.items()],
             training=_last(records, "train"),
+            execution=execution,
+            speed=speed.tables(meters) if meters else [],
             config=_flat(config.values),
             versions=_flat(versions),
         )

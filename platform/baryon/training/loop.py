@@ -1,4 +1,4 @@
-"""The training loop: forward, loss, backward, the communicator's step; now and then the rest.
+"""The training loop: gradient, the communicator's step; now and then the rest.
 
 It knows nothing of one process or many: who shares the data and how gradients become weights is
 the communicator's, which samples come when is the loader's.
@@ -7,9 +7,9 @@ the communicator's, which samples come when is the loader's.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,21 +17,41 @@ import torch
 from baryon.config import Config
 from baryon.data.ledger import Ledger
 from baryon.errors import BaryonError
-from baryon.interfaces import Batch, Share
-from baryon.reporting.console import speak
+from baryon.interfaces import Batch
+from baryon.reporting.console import speak, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.training_progress import TrainingProgress, describe, training_progress
-from baryon.training import checkpoint
+from baryon.training import state
+from baryon.training.checkpoints.folder import BEST, LAST, Folder
+from baryon.training.checkpoints.saver import Saver
+from baryon.training.checkpoints.weights import put_weights
 from baryon.training.evaluation import validation_loss
-from baryon.training.meters import Rate, counting_flops
+from baryon.training.execution.prepare import Preparation
+from baryon.training.gradients import replay
+from baryon.training.gradients.gradient import Gradient, NotFiniteError, Terms
+from baryon.training.meters.ceiling import ceiling
+from baryon.training.meters.meters import Meters
+from baryon.training.meters.operations import counting
+from baryon.training.meters.stopwatch import (
+    CHECKPOINT,
+    COMMUNICATION,
+    EVALUATION,
+    INPUT,
+    REST,
+    Stopwatch,
+    clock_of,
+)
 from baryon.training.optimizers import Updates
 from baryon.training.parts import TRAIN, VALIDATION, Parts
+from baryon.training.profiling import profiling
 from baryon.training.signals import StopRequest
 
 SAMPLES = "samples"
 UPDATES_PER_STEP = "updates_per_step"
 """Measured by a communicator: updates of the weights, by all groups, in a step of this one."""
+MOST_SKIPPED = 10
+"""Steps in a row whose samples may be skipped before the run is stopped."""
 
 
 class Trainer:
@@ -50,16 +70,26 @@ class Trainer:
         self.best = math.inf
         self._logged_step = 0
         self._samples = 0
+        self._skipped = 0
         self._stopping = False
-        self._seconds_before = 0.0
-        self._started = time.monotonic()
+        self._stopwatch = Stopwatch(clock_of(parts.network.device))
+        self.meters = Meters(self._stopwatch)
         self._log = MetricsLog(run.log)
-        self._rate = Rate()
         self._sums: dict[str, torch.Tensor] = {}
         self._progress: TrainingProgress
-        updates = Updates(config.train, self.total_steps, self.steps_per_epoch)
-        parts.comm.start(parts.network.model, updates)
-        self._seed()
+        train = config.train
+        updates = Updates(train, self.total_steps, self.steps_per_epoch)
+        self.preparation = Preparation(parts, config, self.loader, updates, self.total_steps)
+        skips = train.nonfinite == "skip"
+        self._gradient = Gradient(parts.network, parts.loss, self._stopwatch, skips=skips)
+        self._gradient.micro_batch = self.preparation.micro_batch
+        self._saver = Saver()
+        self._folder: Folder | None = None
+        parts.comm.start(
+            parts.network.model,
+            Updates(train, self.total_steps, self.steps_per_epoch, self._stopwatch),
+        )
+        state.seed_worker(config.seed, 0, parts.comm.share)
 
     def _total_steps(self) -> int:
         steps = self.config.train.epochs * self.steps_per_epoch
@@ -71,21 +101,41 @@ class Trainer:
             if self._stopping:
                 break
         if self.step < self.total_steps:
-            if self._sums:
+            if self._logged_step < self.step:  # on all workers of the group, who are at one step
                 self._log_step()
             self._checkpoint()
+        with self._stopwatch.inside(CHECKPOINT):
+            self._saver.finish()
+        self.meters.read(0, 0)
+        self._record("meters", self.meters.summary())
+        if self.step < self.total_steps:
             self._record("stopped", {})
         return self.step == self.total_steps
 
     def steps(self) -> Iterator[int]:
         """Train step by step, giving the number of each when all that belongs to it is done."""
+        self._measure_ceiling()
+        self._record("execution", self.preparation.state())
         epochs = -(-self.total_steps // self.steps_per_epoch)
-        self.parts.network.model.train()
-        with training_progress(self.step, self.total_steps, epochs) as self._progress:
+        network = self.parts.network
+        network.model.train()
+        profiled = profiling(self.config.train.profile, network.device, self.run.path)
+        self._stopwatch.steps_begin()
+        with (
+            profiled as next_step,
+            training_progress(self.step, self.total_steps, epochs) as self._progress,
+        ):
             for batch in self._batches():
                 self._train_step(batch)
+                next_step()
                 self._after_step()
                 yield self.step
+
+    def _measure_ceiling(self) -> None:
+        """Of all workers together."""
+        network = self.parts.network
+        here = ceiling(network.execution, network.device)
+        self.meters.ceiling = self.parts.comm.agree({"ceiling": here})["ceiling"]
 
     def _batches(self) -> Iterator[Batch]:
         """Every batch from where the run stands to its last step."""
@@ -93,83 +143,142 @@ class Trainer:
             epoch, first = self.ledger.position(self.step)
             share = self.parts.comm.share
             self.ledger.begin(self.step, share)
+            self._stopwatch.switch(INPUT)
             with closing(self.loader.shuffled(epoch, first, share)) as batches:
                 for batch in batches:
                     yield batch
+                    self._stopwatch.switch(INPUT)
                     if self.step == self.total_steps:
                         return
                     if self.parts.comm.share != share:
                         break  # a worker died: its part of the batches is shared anew
 
     def _train_step(self, batch: Batch) -> None:
-        samples, comm = len(batch["keys"]), self.parts.comm
-        size = self.config.train.batch_size
-        comm.begin(self.step, samples, size, stop=bool(self.stop))
-        terms = self._gradients(batch) if samples else {}
-        self._stopping = comm.step()
+        samples = len(batch["keys"])
+        terms = self._gradients(batch) if samples else self._begin(0)
+        self._stopwatch.switch(COMMUNICATION)
+        self._saver.wait_for_copies()
+        self._stopping = self.parts.comm.step()
         self.step += 1
-        self._samples += samples
+        self._stopwatch.switch(REST)
+        self._stopwatch.step_ended(samples)
+        self._samples += samples if terms else 0
         for name, term in terms.items():
             value = term.detach() * samples
             self._sums[name] = self._sums[name] + value if name in self._sums else value
 
+    def _begin(self, samples: int) -> dict[str, torch.Tensor]:
+        """Tell the communicator; no loss terms yet."""
+        size = self.config.train.batch_size
+        self.parts.comm.begin(self.step, samples, size, stop=bool(self.stop))
+        return {}
+
     def _gradients(self, batch: Batch) -> dict[str, torch.Tensor]:
-        if self._rate.flops_per_sample is not None:
-            return self._backward(batch)
-        terms, flops = counting_flops(lambda: self._backward(batch))
-        self._rate.flops_per_sample = flops / len(batch["keys"])
+        """The loss terms; none if the samples were skipped."""
+        samples = len(batch["keys"])
+        random = torch.get_rng_state()
+        here = self.parts.network.to_device(batch)
+
+        def compute() -> dict[str, torch.Tensor]:
+            return self._gradient.compute(here, lambda: self._begin(samples))
+
+        try:
+            terms = compute() if self.meters.operations else self._counting(compute, here)
+        except NotFiniteError as error:
+            self._not_finite(error, here, random)
+            return self._begin(0)
+        self._skipped = 0
         return terms
 
-    def _backward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        here = self.parts.network.to_device(batch)
-        terms = dict(self.parts.loss(self.parts.network(here), here))
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    def _counting(self, compute: Callable[[], Terms], batch: Batch) -> dict[str, torch.Tensor]:
+        """Operations are counted in the first step of a run; a compiled network hides them.
+
+        What is computed twice to save memory counts once, so then they are one sample's.
+        """
+        if self.config.train.activation_checkpointing:
+            self.meters.operations = self._gradient.operations_of(batch)
+            return compute()
+        terms: dict[str, torch.Tensor]
+        self._gradient.eager = True
+        try:
+            terms, self.meters.operations = counting(compute, len(batch["keys"]))
+        finally:
+            self._gradient.eager = False
         return terms
+
+    def _not_finite(self, error: NotFiniteError, batch: Batch, random: torch.Tensor) -> None:
+        """Save the batch; raise `BaryonError`, or pass over its samples with a warning."""
+        step, share = self.step + 1, self.parts.comm.share
+        workers = share.groups * share.members
+        worker = f"-worker-{share.group * share.members + share.member}" if workers > 1 else ""
+        path = self.run.path / replay.FOLDER / f"step-{step}{worker}.pt"
+        after = torch.get_rng_state()
+        where = replay.save(
+            path,
+            self.parts.network,
+            self.parts.loss,
+            batch,
+            step=step,
+            epoch=self.step // self.steps_per_epoch + 1,
+            terms=error.terms,
+            random=random,
+        )
+        torch.set_rng_state(after)
+        self._skipped += 1
+        text = f"step {step}: {where}; the batch and its weights are in {path}"
+        if self.config.train.nonfinite == "skip" and self._skipped < MOST_SKIPPED:
+            warn(f"{text}; its samples are skipped")
+            return
+        advice = "lower train.learning_rate or set train.clip_norm"
+        if where.endswith("skipped") or replay.INPUTS in where:
+            advice = "look at the data of these samples"
+        raise BaryonError(f"{text}; {advice}; {self._last_checkpoint()}")
 
     def _after_step(self) -> None:
         train = self.config.train
+        self._saver.check()
         ends_epoch = self.step % self.steps_per_epoch == 0 or self.step == self.total_steps
         saves = ends_epoch or self.step % train.checkpoint_every_steps == 0
         if saves or self.step % train.log_every_steps == 0:
             self._log_step()
         if ends_epoch:
-            self._end_epoch()
+            with self._stopwatch.inside(EVALUATION):
+                self._end_epoch()
         if saves:
             self._checkpoint()
 
     def _log_step(self) -> None:
         """Mean loss terms since the last time, over all workers of the group; the rates."""
-        comm = self.parts.comm
+        comm, own, steps = self.parts.comm, self._samples, self.step - self._logged_step
         sums = {name: float(value) for name, value in self._sums.items()}
-        agreed = comm.agree({**sums, SAMPLES: self._samples}, in_group=True)
+        agreed = comm.agree({**sums, SAMPLES: own}, in_group=True)
         samples = agreed.pop(SAMPLES)
-        means = {name: value / samples for name, value in agreed.items()}
-        steps = self.step - self._logged_step
         self._sums, self._samples, self._logged_step = {}, 0, self.step
-        loss = sum(means.values())
-        self._require_finite(loss, steps)
+        self._require_finite_weights(steps)
         measures = comm.measures()
-        rate = self._rate.read(samples * measures.get(UPDATES_PER_STEP, 1.0))
-        values = {"loss": loss, **means, **rate}
-        self._record("train", {**values, "comm": measures} if measures else values)
+        rates = self.meters.read(own, samples * measures.get(UPDATES_PER_STEP, 1.0))
+        if not samples:  # all were skipped
+            return
+        means = {name: value / samples for name, value in agreed.items()}
+        losses = {"loss": sum(means.values()), **means}
+        extra = {"comm": measures} if measures else {}
+        self._record("train", {**losses, **rates, **extra})
         speak(aloud=comm.leads)
-        self._progress.update(self.step, self._epoch(), values)
+        self._progress.update(self.step, self._epoch(), {**losses, **_shown(rates)})
 
-    def _require_finite(self, loss: float, steps: int) -> None:
-        """Raise `BaryonError` for a loss, or weights, from which no training goes on."""
-        first = self.step - steps + 1
-        bad = f"the loss became {loss}" if not math.isfinite(loss) else ""
+    def _require_finite_weights(self, steps: int) -> None:
+        """Raise `BaryonError` for weights from which no training goes on."""
         for name, weight in self.parts.network.model.named_parameters():
-            if not bad and not torch.isfinite(weight).all():
-                bad = f"weights of {name} became infinite"
-        if bad:
-            raise BaryonError(
-                f"{bad} between steps {first} and {self.step}: lower train.learning_rate or set "
-                f"train.clip_norm; {self._last_checkpoint()}"
-            )
+            if not torch.isfinite(weight).all():
+                raise BaryonError(
+                    f"weights of {name} became infinite between steps {self.step - steps + 1} and "
+                    f"{self.step}: lower train.learning_rate or set train.clip_norm; "
+                    f"{self._last_checkpoint()}"
+                )
 
     def _last_checkpoint(self) -> str:
-        path = self.run.checkpoints / checkpoint.LAST
+        self._saver.finish()
+        path = self.run.checkpoints / LAST
         return f"the last good weights are in {path}" if path.is_file() else "nothing was saved"
 
     def _end_epoch(self) -> None:
@@ -187,58 +296,67 @@ class Trainer:
         self._progress.line(f"epoch {epoch}: validation {describe(values)}{mark}")
         if better:
             self.best = values["loss"]
-            self._save(checkpoint.BEST, {"step": self.step})
-        self._rate.read(0)  # validation is not counted in the rate of training
+            with self._stopwatch.inside(CHECKPOINT):
+                self._save(BEST, {})
 
     def _epoch(self) -> int:
         """The epoch, from 0, that the last step belonged to."""
-        return (self.step - 1) // self.steps_per_epoch
-
-    def _seconds(self) -> float:
-        return self._seconds_before + time.monotonic() - self._started
+        return max(0, self.step - 1) // self.steps_per_epoch
 
     def _record(self, kind: str, values: Mapping[str, Any]) -> None:
         if self.parts.comm.leads:
-            seconds = round(self._seconds(), 3)
+            seconds = round(self.meters.seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
             self._log.write(kind, {**where, **values})
 
-    def _save(self, name: str, state: Mapping[str, Any]) -> None:
-        if self.parts.comm.leads:
-            weights = self.parts.network.model.state_dict()
-            checkpoint.save(self.run.checkpoints / name, {"model": weights, **state})
+    def _save(self, name: str, values: Mapping[str, Any]) -> None:
+        """The leader saves; all but the model's buffers is copied during the next step."""
+        network, train = self.parts.network, self.config.train
+        if not self.parts.comm.leads:
+            return
+        if self._folder is None:
+            self._folder = Folder(self.run.checkpoints, train.keep_checkpoints, train.shard_gib)
+        found = {
+            "step": self.step,
+            "execution": network.execution.state(),
+            "identity": self.parts.identity,
+            "model": network.model.state_dict(),
+            **values,
+        }
+        buffers = {("model", buffer) for buffer, _ in network.model.named_buffers()}
+        self._saver.save(self._folder.write, name, self.step, found, buffers.__contains__)
 
     def _checkpoint(self) -> None:
-        self.parts.comm.settle()
-        state = {
-            "communicator": self.parts.comm.state_dict(),
-            "step": self.step,
-            "ledger": self.ledger.state_dict(self.step),
-            "best": self.best,
-            "seconds": self._seconds(),
-            "random": torch.get_rng_state(),
-            "config": self.config.digest,
-        }
-        self._save(checkpoint.LAST, state)
+        with self._stopwatch.inside(CHECKPOINT):
+            self._saver.wait_for_copies()
+            comm = self.parts.comm
+            comm.settle()
+            values = {
+                "communicator": comm.state_dict(),
+                "best": self.best,
+                "meters": self.meters.state_dict(),
+                "random": comm.gather(state.random_state(self.parts.network.device)),
+                "ledger": self.ledger.state_dict(self.step),
+                "config": self.config.digest,
+            }
+            self._save(LAST, values)
 
-    def restore(self) -> None:
-        """Go on from the run's last checkpoint, at the very sample. Only the leader reads it."""
-        comm, path = self.parts.comm, self.run.checkpoints / checkpoint.LAST
-        state = comm.broadcast(checkpoint.load(path) if comm.leads else None)
-        self.ledger.load_state_dict(state["ledger"])
-        checkpoint.put_weights(self.parts.network.model, state, path)
-        comm.load_state_dict(state["communicator"])
-        self.step = self._logged_step = state["step"]
-        self.best = state["best"]
-        self._seconds_before = state["seconds"]
-        self._seed()
+    def restore(self, found: Mapping[str, Any], path: Path) -> None:
+        """Go on from a checkpoint, at the very sample; `found` is what the leader read."""
+        comm = self.parts.comm
+        self.ledger.load_state_dict(found["ledger"])
+        put_weights(self.parts.network.model, found, path)
+        comm.load_state_dict(found["communicator"])
+        self.step = self._logged_step = found["step"]
+        self.best = found["best"]
+        last = comm.broadcast(self._log.read()[-1:] if comm.leads else None)
+        reached = last[0]["seconds"] if last else 0.0
+        self.meters.load_state_dict(found["meters"], reached)
+        if not state.restore_random(found["random"], comm, self.parts.network.device):
+            state.seed_worker(self.config.seed, self.step, comm.share)
         if comm.leads:
-            torch.set_rng_state(state["random"])
             self._log.cut_after(self.step)
 
-    def _seed(self) -> None:
-        """Dropout differs from worker to worker; the first goes on as a process alone would."""
-        share = self.parts.comm.share
-        if share != Share(0, share.groups, 0, share.members):
-            key = (self.config.seed, self.step, share.group, share.member)
-            torch.manual_seed(hash(key) % 2**63)
+
+def _shown(rates: Mapping[str, Any]) -> dict[str, float]:
+    return {name: rates[name] for name in ("samples_per_second", "tflops_per_second")}

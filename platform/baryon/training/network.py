@@ -1,8 +1,9 @@
-"""A model on its device, in its precision and memory format."""
+"""A model on its device, computed in the way that was chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,27 +11,58 @@ import torch
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
 from baryon.schemas import Train
+from baryon.training.execution.execution import (
+    BF16,
+    EAGER,
+    TUNED,
+    Execution,
+    set_precision,
+    settled,
+)
 
 IMAGE_AXES = 4
 
 
 class Network:
-    """Calls a model with batches; its output is float32 whatever the precision inside."""
+    """Calls a model with batches; its parameters and its output are float32 in any precision."""
+
+    execution: Execution
 
     def __init__(self, model: torch.nn.Module, train: Train) -> None:
         self.device = choose_device(train.device)
-        self._format = torch.channels_last if train.channels_last else torch.contiguous_format
-        self._autocast = train.precision == "bf16"
-        self.model = model.to(self.device).to(memory_format=self._format)  # type: ignore[call-overload]
+        self.model = model.to(self.device)
+        found = settled(train, self.device)
+        self.is_settled = found is not None
+        """False until `use` is called, if the config leaves the choice to a measurement."""
+        first = Execution(train.precision, EAGER, train.channels_last)
+        self._take(found or first)
 
-    def __call__(self, batch: Batch) -> Any:
-        """The model's output on a batch that is on the device."""
+    def use(self, execution: Execution) -> None:
+        """Compute like this from now on."""
+        self._take(execution)
+        self.is_settled = True
+
+    def _take(self, execution: Execution) -> None:
+        self.execution = execution
+        set_precision(execution, self.device)
+        last = execution.channels_last
+        self._format = torch.channels_last if last else torch.contiguous_format
+        self.model.to(memory_format=self._format)  # type: ignore[call-overload]
+        self._call = _compiled(self.model, execution)
+
+    def __call__(self, batch: Batch, *, eager: bool = False) -> Any:
+        """The model's output on a batch that is on the device.
+
+        What is evaluated is never compiled, for one pass would not repay it.
+        """
         inputs = batch["inputs"]
         if inputs.dim() == IMAGE_AXES:
             inputs = inputs.contiguous(memory_format=self._format)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast):
-            output = self.model(inputs)
-        return _map(output, lambda tensor: tensor.float()) if self._autocast else output
+        call = self.model if eager or not self.model.training else self._call
+        autocast = self.execution.precision == BF16
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
+            output = call(inputs)
+        return each_tensor(output, lambda tensor: tensor.float()) if autocast else output
 
     def to_device(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The batch on the model's device."""
@@ -38,7 +70,16 @@ class Network:
 
     def to_cpu(self, output: Any) -> Any:
         """The model's output on the CPU."""
-        return _map(output, lambda tensor: tensor.cpu())
+        return each_tensor(output, lambda tensor: tensor.cpu())
+
+
+def _compiled(model: torch.nn.Module, execution: Execution) -> Callable[..., Any]:
+    if execution.mode == EAGER:
+        return model
+    mode = "max-autotune" if execution.mode == TUNED else None
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # of its imports
+        compiled: Callable[..., Any] = torch.compile(model, dynamic=False, mode=mode)
+    return compiled
 
 
 def choose_device(name: str) -> torch.device:
@@ -57,12 +98,12 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _map(output: Any, change: Any) -> Any:
+def each_tensor(output: Any, change: Callable[[torch.Tensor], Any]) -> Any:
     """Apply a function to every tensor of a model's output."""
     if isinstance(output, torch.Tensor):
         return change(output)
     if isinstance(output, Mapping):
-        return {key: _map(value, change) for key, value in output.items()}
+        return {key: each_tensor(value, change) for key, value in output.items()}
     if isinstance(output, Sequence):
-        return [_map(value, change) for value in output]
+        return [each_tensor(value, change) for value in output]
     raise TypeError(f"a model's output is made of tensors, not {type(output).__name__}")

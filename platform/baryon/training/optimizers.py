@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 
 from baryon.schemas import Train
+from baryon.training.meters.stopwatch import OPTIMISER, Stopwatch
 from baryon.training.schedules import rate_factor
 
 
@@ -20,6 +22,11 @@ class Updates:
     train: Train
     total_steps: int
     steps_per_epoch: int
+    stopwatch: Stopwatch | None = None
+    """Of the process that made it; it does not travel."""
+
+    def __reduce__(self) -> tuple[type[Updates], tuple[Train, int, int]]:
+        return Updates, (self.train, self.total_steps, self.steps_per_epoch)
 
     def __call__(
         self, parameters: Iterable[torch.nn.Parameter], momentum_less: float = 0.0
@@ -32,7 +39,7 @@ class Updates:
             total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
         )
-        return Update(parameters, train, factor)
+        return Update(parameters, train, factor, self.stopwatch)
 
 
 class Update:
@@ -43,14 +50,20 @@ class Update:
         parameters: Iterable[torch.nn.Parameter],
         train: Train,
         factor: Callable[[int], float],
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self._parameters = list(parameters)
         self._train = train
         self._factor = factor
+        self._stopwatch = stopwatch
         self.optimizer = _optimizer(self._parameters, train)
 
     def apply(self, step: int) -> None:
         """One update of the weights from their gradients, at the learning rate of this step."""
+        with self._stopwatch.inside(OPTIMISER) if self._stopwatch else nullcontext():
+            self._apply(step)
+
+    def _apply(self, step: int) -> None:
         if self._train.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self._parameters, self._train.clip_norm)
         for group in self.optimizer.param_groups:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -13,6 +14,8 @@ from baryon.errors import BaryonError
 from baryon.interfaces import Communicator, Dataset, Evaluator, Loss
 from baryon.plugins import Plugins
 from baryon.training.allocator import keep_freed_memory
+from baryon.training.checkpoints.identity import identity
+from baryon.training.execution.activations import forget_activations
 from baryon.training.network import Network, choose_device
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
@@ -28,6 +31,8 @@ class Parts:
     comm: Communicator
     evaluator: Evaluator
     loading: Loading
+    identity: dict[str, Any]
+    """Which software and which choices the run's checkpoints belong to."""
 
     def loader(self, split: str) -> Loader:
         """The batches of a split. Raises `BaryonError` if the dataset has no such split."""
@@ -66,6 +71,8 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
     torch.manual_seed(config.seed)
     dataset = build_dataset(config, plugins)
     model: torch.nn.Module = makers["model"](fields=dataset.splits[TRAIN].fields)
+    if config.train.activation_checkpointing:
+        forget_activations(model)
     return Parts(
         dataset=dataset,
         network=Network(model, config.train),
@@ -73,6 +80,7 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
         comm=comm,
         evaluator=makers["evaluator"](),
         loading=loading(config),
+        identity=identity(config, plugins),
     )
 
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from baryon import config as configs
 from baryon.config import Config
 from baryon.interfaces import Communicator, Evaluation, Findings
 from baryon.plugins import Plugins
-from baryon.reporting import run_directory
-from baryon.reporting.console import say
+from baryon.reporting import run_directory, speed
+from baryon.reporting.console import say, warn
 from baryon.reporting.metrics_log import MetricsLog
-from baryon.reporting.results import show_results, write_results
+from baryon.reporting.results import show_results, show_table, write_results
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.versions import versions
-from baryon.training import checkpoint
 from baryon.training.agreement import built_alike, together
+from baryon.training.checkpoints import shards
+from baryon.training.checkpoints.folder import BEST, load_last
+from baryon.training.checkpoints.identity import require_same
+from baryon.training.checkpoints.weights import put_weights
 from baryon.training.evaluation import evaluate
+from baryon.training.execution.execution import EAGER, FP32, Execution, precisions
 from baryon.training.loop import Trainer
+from baryon.training.network import Network
 from baryon.training.parts import TRAIN, Parts, build_parts
 from baryon.training.signals import stop_on_signals
+
+Found: TypeAlias = tuple[dict[str, Any], Path]
+"""A checkpoint and where it was read."""
 
 
 def start(config: Config, plugins: Plugins, label: str, job: Path | None) -> None:
@@ -37,18 +46,28 @@ def start(config: Config, plugins: Plugins, label: str, job: Path | None) -> Non
     _work_together(config, plugins, new_folder, resume=False)
 
 
-def resume(run: RunDirectory, config: Config, plugins: Plugins) -> None:
-    """Go on with an unfinished run from its last checkpoint; the same otherwise."""
+def resume(
+    run: RunDirectory, config: Config, plugins: Plugins, *, any_version: bool = False
+) -> None:
+    """Go on with an unfinished run from its last checkpoint; the same otherwise.
+
+    `any_version`: also with a checkpoint that other versions of the plugins have written.
+    """
 
     def folder() -> RunDirectory:
         configs.write(config, run.config)  # who learns together may have changed
         return run
 
-    _work_together(config, plugins, folder, resume=True)
+    _work_together(config, plugins, folder, resume=True, any_version=any_version)
 
 
 def _work_together(
-    config: Config, plugins: Plugins, folder: Callable[[], RunDirectory], *, resume: bool
+    config: Config,
+    plugins: Plugins,
+    folder: Callable[[], RunDirectory],
+    *,
+    resume: bool,
+    any_version: bool = False,
 ) -> None:
     """This rank's part of a run; `folder` is called on the leader alone."""
     with together(config, plugins) as comm:
@@ -63,19 +82,34 @@ def _work_together(
             return
         with closing(parts):
             path = comm.broadcast(folder().path if comm.leads else None)
-            _work(RunDirectory(path), config, plugins, parts, resume=resume)
+            found = None
+            if resume:
+                found = _last_checkpoint(RunDirectory(path), parts, any_version=any_version)
+            _work(RunDirectory(path), config, plugins, parts, found)
+
+
+def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> Found:
+    """The leader reads it for all."""
+    found: Found
+    found = parts.comm.broadcast(load_last(run.checkpoints) if parts.comm.leads else None)
+    state, path = found
+    require_same(path, state["identity"], parts.identity, any_version=any_version)
+    compute_like(parts.network, state)
+    return found
 
 
 def _work(
-    run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, *, resume: bool
+    run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, found: Found | None
 ) -> None:
     with stop_on_signals() as stop:
         trainer = Trainer(parts, config, run, stop)
-        if resume:
-            trainer.restore()
+        if found is not None:
+            trainer.restore(*found)
         say(_opening(run, trainer))
         say(f"input: {trainer.loader.describe(parts.comm.share)}")
-        if not trainer.fit():
+        finished = trainer.fit()
+        _show_speed(trainer)
+        if not finished:
             say(
                 f"stopped by {stop.signal.name if stop.signal else 'another rank'} after step "
                 f"{trainer.step} of {trainer.total_steps}; the checkpoint is written: go on with "
@@ -132,11 +166,28 @@ def _agreed_code(comm: Communicator, code: int) -> int:
 
 def _take_best_weights(run: RunDirectory, config: Config, parts: Parts) -> None:
     """The leader reads them for all."""
-    comm, path = parts.comm, run.checkpoints / checkpoint.BEST
+    comm, path = parts.comm, run.checkpoints / BEST
     wanted = config.train.weights == "best"
-    state = checkpoint.load(path) if comm.leads and wanted and path.is_file() else None
+    state = shards.load(path) if comm.leads and wanted and path.is_file() else None
     if (state := comm.broadcast(state)) is not None:
-        checkpoint.put_weights(parts.network.model, state, path)
+        put_weights(parts.network.model, state, path)
+
+
+def compute_like(network: Network, state: Mapping[str, Any]) -> None:
+    """Compute as the run of a checkpoint did; where that is not possible, as nearly as it is."""
+    wanted = Execution(**state["execution"])
+    if wanted.precision in precisions(network.device):
+        network.use(wanted)
+        return
+    there = Execution(FP32, EAGER, wanted.channels_last)
+    warn(f"the checkpoint was computed in {wanted}, which is not there; here it is {there}")
+    network.use(there)
+
+
+def _show_speed(trainer: Trainer) -> None:
+    summary = trainer.meters.summary()
+    show_table(speed.rates(summary))
+    show_table(speed.phases(summary))
 
 
 def _with_findings(evaluation: Evaluation, findings: Findings) -> Evaluation:
@@ -159,5 +210,6 @@ def _opening(run: RunDirectory, trainer: Trainer) -> str:
     samples = len(trainer.loader.split)
     return (
         f"run {run.path}: {parameters:,} parameters, {samples:,} training samples, steps "
-        f"{trainer.step + 1} to {trainer.total_steps} on {trainer.parts.network.device}"
+        f"{trainer.step + 1} to {trainer.total_steps} on {trainer.parts.network.device}, computed "
+        f"in {trainer.parts.network.execution} ({trainer.preparation.why})"
     )

@@ -1,14 +1,20 @@
 """Ctrl-C, SIGTERM and SIGUSR1 ask a run to stop after the step it is in.
 
-SIGUSR1 is what launchers hand on, and what Slurm sends ahead of the time limit on request.
+SIGUSR1 is what launchers hand on, and what Slurm sends ahead of the time limit on request. Within a
+Slurm job a run that SIGTERM or SIGUSR1 stopped exits with `REQUEUE`: the job's script can tell it
+from an end and from an error, and requeues itself (docs/train.md).
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+REQUEUE = os.EX_TEMPFAIL
+"""75, "try again" in sysexits.h."""
 
 
 class StopRequest:
@@ -29,7 +35,9 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """128 plus the signal's number, as shells count."""
+        """128 plus the signal's number, as shells count; `REQUEUE` for Slurm's within its jobs."""
+        if "SLURM_JOB_ID" in os.environ and self.signal in (signal.SIGTERM, signal.SIGUSR1):
+            return REQUEUE
         return 0 if self.signal is None else 128 + int(self.signal)
 
 

@@ -25,7 +25,7 @@ usage: baryon data show run=<dir> [step=N]
 
 List the samples that step N of a run took, the first being step 1: by worker, with the file and
 row of each and its label, weight and other single numbers. Without `step`, the last one that its
-checkpoint has seen.
+checkpoint has seen. If the loss of that step was NaN or infinite, the batch that was saved then.
 
   baryon data show run=runs/latest
   baryon data show run=runs/latest step=17
@@ -46,6 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     config = configs.read(directory.config)
 
     from baryon.reporting.results import show_table
+    from baryon.training.gradients import replay
     from baryon.training.parts import TRAIN, build_dataset
 
     with ExitStack() as opened:
@@ -57,19 +58,23 @@ def run(arguments: Sequence[str]) -> int:
         epoch, batch = ledger.position(step - 1)
         say(f"step {step} of {directory.path}: batch {batch + 1} of epoch {epoch + 1}")
         show_table(_samples(ledger, step, splits[TRAIN]))
+    for saved in replay.saved(directory.path, step):
+        show_table(replay.describe(saved))
     return 0
 
 
 def _ledger(directory: RunDirectory, config: Config, splits: Mapping[str, Split]) -> Ledger:
-    """The run's, as its last checkpoint left it."""
+    """The run's, as its last checkpoint left it; a run may have been stopped before the first."""
     from baryon.data.ledger import Ledger
     from baryon.data.loader import Loader
-    from baryon.training import checkpoint
+    from baryon.training.checkpoints.folder import LAST, load_last
     from baryon.training.parts import TRAIN, loading
 
     loader = Loader(splits[TRAIN], loading(config))
     ledger = Ledger(loader, {name: split.fingerprint() for name, split in splits.items()})
-    ledger.load_state_dict(checkpoint.load(directory.checkpoints / checkpoint.LAST)["ledger"])
+    if (directory.checkpoints / LAST).exists():
+        state, _ = load_last(directory.checkpoints)
+        ledger.load_state_dict(state["ledger"])
     return ledger
 
 

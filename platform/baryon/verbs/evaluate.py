@@ -38,19 +38,24 @@ def run(arguments: Sequence[str]) -> int:
     name = "serial" if launched().ranks == 1 else "sync"  # however it was trained
     config = configs.read(directory.config, [f"comm={name}", *overrides], plugins)
 
-    from baryon.training import checkpoint, session
+    from baryon.training import session
     from baryon.training.agreement import together
+    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints.folder import BEST, LAST
+    from baryon.training.checkpoints.weights import put_weights
     from baryon.training.parts import build_parts
 
     weights = directory.checkpoints / f"{own.get('weights', config.train.weights)}.pt"
     if "weights" not in own and not weights.is_file():
-        weights = directory.checkpoints / checkpoint.LAST  # a run without validation has no best
-    if weights.name not in (checkpoint.BEST, checkpoint.LAST):
+        weights = directory.checkpoints / LAST  # a run without validation has no best
+    if weights.name not in (BEST, LAST):
         raise BaryonError(f"weights={own['weights']} is not known; there is: best, last")
     with together(config, plugins) as comm, closing(build_parts(config, plugins, comm)) as parts:
         split = own.get("split", parts.held_out)
         parts.loader(split)  # fails before a folder is made
-        checkpoint.load_weights(parts.network.model, weights)
+        state = shards.load(weights)
+        session.compute_like(parts.network, state)
+        put_weights(parts.network.model, state, weights)
         path = comm.broadcast(directory.new_evaluation().path if comm.leads else None)
         session.answer(RunDirectory(path), config, plugins, parts, split)
     return 0

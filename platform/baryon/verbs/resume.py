@@ -13,10 +13,11 @@ from baryon.reporting.console import say
 from baryon.verbs.run_arguments import split_arguments
 
 USAGE = """\
-usage: baryon resume run=<dir> [comm=<name>] [comm.key=value]
+usage: baryon resume run=<dir> [comm=<name>] [comm.key=value] [versions=any]
 
 Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
 its own config. Only who learns together may change: another communicator, another number of ranks.
+A checkpoint of other versions of Baryon or a plugin is refused; versions=any goes on all the same.
 
   baryon resume run=runs/latest
   baryon resume run=runs/latest comm=serial
@@ -29,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
     if not arguments or any(argument in HELP_FLAGS for argument in arguments):
         say(USAGE)
         return 0 if arguments else 2
-    own, overrides = split_arguments(arguments, required=("run",), optional=())
+    own, overrides = split_arguments(arguments, required=("run",), optional=("versions",))
     for override in overrides:
         if not override.startswith(("comm=", "comm.")):
             raise BaryonError(f"resume takes the run's own config, not {override!r}; only comm")
@@ -39,11 +40,14 @@ def run(arguments: Sequence[str]) -> int:
             f"{directory.path} has finished: start another with `baryon train`, or evaluate it "
             f"again with `baryon evaluate run={directory.path}`"
         )
+    any_version = own.get("versions") == "any"
+    if "versions" in own and not any_version:
+        raise BaryonError(f"versions={own['versions']} is not known; there is: any")
     plugins = discover()
     plugins.check()
     config = configs.read(directory.config, overrides, plugins)
 
     from baryon.training import session
 
-    session.resume(directory, config, plugins)
+    session.resume(directory, config, plugins, any_version=any_version)
     return 0

@@ -1,5 +1,7 @@
 """The network against the table of the paper's facts (reported; counts derived)."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -106,3 +108,23 @@ def test_other_numbers_of_channels():
 def test_other_sizes_are_refused(shape):
     with pytest.raises(BaryonError, match=r"64x64 and 224x224, not"):
         hep_cnn(filters=8, dropout=0.0, leakiness=0.0, fields={"inputs": Field(shape, "float32")})
+
+
+@pytest.mark.parametrize("leakiness", [0.0, 0.1])
+def test_relu_after_pooling_is_the_papers_relu_before_it(leakiness):
+    """The same output and the same gradients, to the bit."""
+    ours = build(64, filters=8, leakiness=leakiness)
+    layers = list(ours)
+    for n, layer in enumerate(ours):
+        if isinstance(layer, nn.MaxPool2d):
+            layers[n], layers[n + 1] = copy.copy(layers[n + 1]), layer
+            layers[n].inplace = False
+    papers = nn.Sequential(*layers)
+    images = torch.rand(4, 3, 64, 64)
+    found = []
+    for model in (ours, papers):
+        model.zero_grad()
+        output = model(images)
+        output.square().sum().backward()
+        found.append([output, *(parameter.grad.clone() for parameter in ours.parameters())])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -1,0 +1,101 @@
+"""The checkpoints of a run.
+
+checkpoints/step-00000120.pt     the last ones, as many as are kept
+checkpoints/last.pt              the newest of them under a name that stays
+checkpoints/best.pt              the lowest validation loss
+checkpoints/*.shard-1-of-3.pt    parts of a large one
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from baryon.errors import BaryonError
+from baryon.files import cannot_write
+from baryon.reporting.console import warn
+from baryon.training.checkpoints import shards
+from baryon.training.checkpoints.file import DamagedError
+
+LAST, BEST = "last.pt", "best.pt"
+GIB = 2**30
+
+
+class Folder:
+    """Writes the checkpoints of a run, keeps the last ones and removes the others."""
+
+    def __init__(self, path: Path, keep: int, shard_gib: float) -> None:
+        self._path, self._keep, self._shard_bytes = path, keep, shard_gib * GIB
+        for left in path.glob(".*.pt.*"):  # half-written when a process was killed
+            left.unlink()
+
+    def write(self, name: str, step: int, state: Mapping[str, Any]) -> None:
+        """`LAST` or `BEST`. Raises `BaryonError` when the disk is full; those before it stay."""
+        (self._write_last if name == LAST else self._write_best)(step, state)
+
+    def _write_last(self, step: int, state: Mapping[str, Any]) -> None:
+        label = f"step-{step:08d}"
+        path = self._path / f"{label}.pt"
+        shards.save(path, state, self._shard_bytes, label)
+        _give_name(path, self._path / LAST)
+        self._prune()
+
+    def _write_best(self, step: int, state: Mapping[str, Any]) -> None:
+        label = f"best-{step:08d}"
+        shards.save(self._path / BEST, state, self._shard_bytes, label)
+        for part in self._path.glob("best-*.shard-*.pt"):
+            if not part.name.startswith(label):
+                part.unlink()
+
+    def _prune(self) -> None:
+        kept = steps(self._path)[: self._keep]
+        labels = {path.stem for path in kept}
+        for path in self._path.glob("step-*.pt"):
+            if path.name.partition(".")[0] not in labels:
+                path.unlink()
+
+
+def steps(folder: Path) -> list[Path]:
+    """The last checkpoints, the newest first."""
+    found = [path for path in folder.glob("step-*.pt") if ".shard-" not in path.name]
+    return sorted(found, reverse=True)
+
+
+def load_last(folder: Path) -> tuple[dict[str, Any], Path]:
+    """The newest checkpoint that is whole, and its path; a damaged one is told of.
+
+    Raises `BaryonError` if there is none.
+    """
+    last = folder / LAST
+    others = [p for p in steps(folder) if not (last.is_file() and p.samefile(last))]
+    damaged: DamagedError | None = None
+    for path in [last, *others]:
+        try:
+            state = shards.load(path)
+        except DamagedError as error:
+            damaged = damaged or error
+            continue
+        if damaged:
+            warn(f"{damaged}: going on from {path}, step {state['step']}")
+        return state, path
+    assert damaged is not None
+    raise damaged
+
+
+def _give_name(path: Path, name: Path) -> None:
+    """A second name for a file, put in its place in one step; a copy where links are not known."""
+    temporary = name.parent / f".{name.name}.{os.getpid()}"
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            temporary.hardlink_to(path)
+        except OSError:
+            shutil.copyfile(path, temporary)
+        temporary.replace(name)
+    except OSError as error:
+        raise BaryonError(cannot_write(name, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)

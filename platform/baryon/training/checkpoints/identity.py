@@ -1,0 +1,48 @@
+"""Which run a checkpoint belongs to: its model, and the software that gave it its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from baryon import __version__
+from baryon.config import Config
+from baryon.errors import BaryonError
+from baryon.plugins import Plugins
+
+MAY_CHANGE = ("comm", "evaluator")
+"""Kinds that a resumed run may choose anew."""
+
+
+def identity(config: Config, plugins: Plugins) -> dict[str, Any]:
+    """The choices that weights depend on, and the versions of the plugins that offer them."""
+    choices = {k: choice.name for k, choice in config.choices.items() if k not in MAY_CHANGE}
+    owners = {plugins.component(kind, name).plugin for kind, name in choices.items()}
+    versions = {p.name: f"{p.distribution} {p.version}" for p in plugins.all if p.name in owners}
+    return {"baryon": __version__, "choices": choices, "plugins": versions}
+
+
+def require_same(
+    path: Path, written: Mapping[str, Any], here: Mapping[str, Any], *, any_version: bool
+) -> None:
+    """Raise `BaryonError` for a checkpoint of another model, or of other versions of plugins."""
+    for kind, name in here["choices"].items():
+        other = written["choices"].get(kind)
+        if other != name:
+            raise BaryonError(
+                f"{path} was written with {kind} {other!r}, this run has {kind} {name!r}: put the "
+                "run's own checkpoint there"
+            )
+    if any_version:
+        return
+    pairs = {"baryon": (written["baryon"], here["baryon"])} | {
+        f"plugin {name!r}": (written["plugins"].get(name, "another plugin"), version)
+        for name, version in here["plugins"].items()
+    }
+    for what, (then, now) in pairs.items():
+        if then != now:
+            raise BaryonError(
+                f"{path} was written with {what} {then}, here is {now}: install that version, or "
+                "go on with this one by versions=any"
+            )

@@ -1,0 +1,1 @@
+"""How a step is computed on this hardware: precision, memory format, compilation, micro-batches."""

@@ -1,0 +1,47 @@
+"""What this machine can do at most: the rate of a large matrix product, in the run's precision."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from baryon.cache import cached, keep
+from baryon.training.execution.execution import BF16, Execution, device_name, set_precision
+
+SIZE = {"cpu": 2048, "cuda": 8192}
+TIMES = {"cpu": 6, "cuda": 40}
+
+
+def ceiling(execution: Execution, device: torch.device) -> float:
+    """TFLOP/s of a square product; measured in half a second, once for each kind of device."""
+    key = {
+        "device": device_name(device),
+        "precision": execution.precision,
+        "torch": torch.__version__,
+    }
+    kept = cached("ceiling", key)
+    if kept is None:
+        kept = {"tflops_per_second": _measured(execution, device)}
+        keep("ceiling", key, kept)
+    return float(kept["tflops_per_second"])
+
+
+def _measured(execution: Execution, device: torch.device) -> float:
+    set_precision(execution, device)
+    size = SIZE.get(device.type, SIZE["cpu"])
+    kind = torch.bfloat16 if execution.precision == BF16 else torch.float32
+    random = torch.Generator(device).manual_seed(1)
+    one, other = (
+        torch.randn(size, size, device=device, generator=random).to(kind) for _ in range(2)
+    )
+    seconds = [_seconds(one, other) for _ in range(TIMES.get(device.type, TIMES["cpu"]))]
+    return 2 * size**3 / min(seconds) / 1e12
+
+
+def _seconds(one: torch.Tensor, other: torch.Tensor) -> float:
+    started = time.perf_counter()
+    torch.mm(one, other)
+    if one.device.type == "cuda":
+        torch.cuda.synchronize(one.device)
+    return time.perf_counter() - started

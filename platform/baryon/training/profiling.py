@@ -1,0 +1,47 @@
+"""`train.profile=true`: a trace of a few steps, and a table of where their time went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.profiler import ProfilerActivity, profile, schedule
+
+from baryon.files import replacing, write_text
+from baryon.reporting.console import say, warn
+
+FIRST, WARM_UP, TRACED = 2, 1, 3  # steps passed over, warmed up with, traced
+ROWS = 40
+FOLDER = "profile"
+
+
+@contextmanager
+def profiling(wanted: bool, device: torch.device, run: Path) -> Iterator[Callable[[], None]]:
+    """Call what it gives after every step; the files lie in `<run>/profile`."""
+    if not wanted:
+        yield lambda: None
+        return
+    activities = [ProfilerActivity.CPU]
+    if device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+
+    written: list[Path] = []
+
+    def write(profiler: profile) -> None:
+        folder = run / FOLDER
+        folder.mkdir(exist_ok=True)
+        with replacing(folder / "trace.json") as temporary:
+            profiler.export_chrome_trace(str(temporary))
+        key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+        table = profiler.key_averages().table(sort_by=key, row_limit=ROWS)
+        write_text(folder / "table.txt", f"{table}\n")
+        written.append(folder)
+        say(f"profile of {TRACED} steps: {folder}/table.txt, and trace.json for ui.perfetto.dev")
+
+    plan = schedule(wait=FIRST, warmup=WARM_UP, active=TRACED, repeat=1)
+    with profile(activities=activities, schedule=plan, on_trace_ready=write) as profiler:
+        yield profiler.step
+    if not written:
+        warn(f"train.profile wants {FIRST + WARM_UP + TRACED} steps, the run had fewer: no profile")

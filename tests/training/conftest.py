@@ -1,0 +1,21 @@
+"""The section `train` as it is shipped, to be changed by a test."""
+
+from collections.abc import Callable
+
+import pytest
+from omegaconf import OmegaConf
+
+from baryon.plugins import host_conf
+from baryon.schemas import Train
+
+
+@pytest.fixture(scope="session")
+def train() -> Callable[..., Train]:
+    """`train(precision="bf16")`: the defaults, with these changes, on the CPU."""
+    defaults = OmegaConf.to_container(OmegaConf.load(host_conf() / "train" / "default.yaml"))
+
+    def section(**changes) -> Train:
+        small = {"device": "cpu", "compile": "never", "learning_rate": 1e-2}
+        return Train(**{**defaults, "weight_decay": 0.0, **small, **changes})
+
+    return section
