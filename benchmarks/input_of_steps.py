@@ -88,7 +88,7 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
         turns.append((files, both.from_memory(steps, batch)))
     ratio, of_processor = np.median([memory / files for files, memory in turns], axis=0)
     rate = config.train.batch_size * steps / np.median([files[0] for files, _ in turns])
-    print(f"ratio of the processor's time {of_processor:.3f}, which other work does not disturb")
+    print(f"ratio of the processor's time {of_processor:.3f}")
     figures = {
         "name": f"steps of hep_cnn at {size}, batch {config.train.batch_size}, from gzip files",
         "value": round(float(rate), 2),
