@@ -114,7 +114,7 @@ def test_a_failure_on_one_rank_ends_all(tmp_path, environment, hep_files):
     patch = (
         "import baryon.training.loop as loop, baryon.errors as errors\n"
         "def fail(*_): raise errors.BaryonError('the disk of this node is gone')\n"
-        "loop.Trainer._backward = fail"
+        "loop.Trainer._train_step = fail"
     )
     line = only_error(different(tmp_path, environment, hep_files, patch=patch))
     assert "the disk of this node is gone" in line
