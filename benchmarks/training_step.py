@@ -4,8 +4,7 @@
 
 `hep_cnn`, Adam, channels last, both in the same precision, on the CPU. The bare loop has its batch
 in memory; the engine reads HDF5, logs, and talks to its communicator. Both take turns, a few steps
-each, so that whatever else the machine does slows both alike. `own_ms_a_step` is what the engine
-takes by its own stopwatch: meters, log, hooks and the communicator without the optimiser.
+each, so that whatever else the machine does slows both alike.
 """
 
 from __future__ import annotations
@@ -85,8 +84,7 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
     run = run_directory.create(config.run, "benchmark", None)
     train = config.train
     bare = bare_step(copy.deepcopy(parts.network.model), train.batch_size, size, train.precision)
-    trainer = Trainer(parts, config, run, StopRequest())
-    engine = trainer.steps()
+    engine = Trainer(parts, config, run, StopRequest()).steps()
     turns: list[tuple[float, float]] = []
     for turn in range(1 + steps // TURN):
         engine_time = statistics.median(seconds(lambda: next(engine)))
@@ -94,9 +92,6 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
         if turn:  # the first one warms up
             turns.append((engine_time, bare_time))
     engine.close()
-    trainer.meters.read(0, 0)
-    phases = trainer.meters.summary()["phase_seconds"]
-    own = 1e3 * (phases["rest"] + phases["communication"]) / trainer.step
     ratio = statistics.median(bare / engine for engine, bare in turns)
     per_second = train.batch_size / statistics.median(engine for engine, _ in turns)
     figures = {
@@ -106,7 +101,6 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
         "alternative": "the same network in a bare PyTorch loop",
         "ratio": round(ratio, 4),
         "goal": round(1 / MOST_OVERHEAD, 3),
-        "own_ms_a_step": round(own, 3),
     }
     print(json.dumps(figures))
 

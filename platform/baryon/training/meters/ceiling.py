@@ -9,8 +9,9 @@ import torch
 from baryon.cache import cached, keep
 from baryon.training.execution.execution import BF16, Execution, device_name, set_precision
 
-SIZE = {"cpu": 2048, "cuda": 8192}
-TIMES = {"cpu": 6, "cuda": 40}
+SIZE = {"cpu": 1024, "cuda": 8192}
+SECONDS = 0.4  # ranks that share a machine, and measure together, must end together
+LEAST = 3
 
 
 def ceiling(execution: Execution, device: torch.device) -> float:
@@ -35,7 +36,10 @@ def _measured(execution: Execution, device: torch.device) -> float:
     one, other = (
         torch.randn(size, size, device=device, generator=random).to(kind) for _ in range(2)
     )
-    seconds = [_seconds(one, other) for _ in range(TIMES.get(device.type, TIMES["cpu"]))]
+    started = time.perf_counter()
+    seconds: list[float] = []
+    while len(seconds) < LEAST or time.perf_counter() - started < SECONDS:
+        seconds.append(_seconds(one, other))
     return 2 * size**3 / min(seconds) / 1e12
 
 
