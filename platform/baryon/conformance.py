@@ -40,6 +40,7 @@ from baryon.verbs.launch import launch_command, launch_environment
 
 SAMPLES, BATCH, STEPS, ENOUGH = 60, 12, 10, 150
 CLOSE = 1e-5
+SECONDS_TO_ABORT = 5.0
 
 Make = Callable[[], Communicator]
 
@@ -309,8 +310,9 @@ def _saying(
         text = f"{what}: {error}"
         reasons.write_text(text, encoding="utf-8")
         timer.cancel()
+        threading.Timer(SECONDS_TO_ABORT, os._exit, (1,)).start()
         comm.abort(text)
-        raise
+        os._exit(1)
     timer.cancel()
 
 
