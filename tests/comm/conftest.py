@@ -1,6 +1,5 @@
 """Fixtures that start several processes for real."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,39 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from baryon.verbs.launch import launch_command, launch_environment
 
 BARYON = Path(sys.executable).parent / "baryon"
-
-
-def done_on(ranks: int, command: list[str], **options) -> subprocess.CompletedProcess[str]:
-    if ranks > 1:
-        command = launch_command(ranks, command)
-    settings = {"env": launch_environment(ranks), "timeout": 120} | options
-    return subprocess.run(command, text=True, capture_output=True, check=False, **settings)
-
-
-@pytest.fixture
-def on_ranks(tmp_path) -> Callable[..., list[dict]]:
-    """Train the toy on so many ranks; what each worker leaves."""
-
-    def run(ranks: int, comm: str, *, fails: bool = False, **told):
-        folder = tmp_path / f"{comm}-{time.monotonic_ns()}"
-        folder.mkdir()
-        script = str(Path(__file__).parent / "on_ranks.py")
-        text = json.dumps({"comm": comm, **told})
-        done = done_on(ranks, [sys.executable, script, str(folder), text])
-        if fails:
-            assert done.returncode
-            return done.stderr
-        assert done.returncode == 0, done.stderr
-        left = [torch.load(path) for path in sorted(folder.glob("*.pt"))]
-        left[0]["findings"] = json.loads((folder / "findings.json").read_text())
-        return left
-
-    return run
 
 
 @pytest.fixture

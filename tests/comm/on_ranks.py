@@ -1,6 +1,8 @@
-"""Runs on every rank under mpiexec: trains the toy, leaves its weights and what it measured.
+"""Runs on every rank under mpiexec: trains the toy in several ways, one after the other.
 
-python on_ranks.py <folder> <json of: comm, options, train, spoil>
+python on_ranks.py <folder> <json of: name -> comm, options, train, spoil>
+
+Each way leaves its weights and what it measured in <folder>/<name>.
 """
 
 import json
@@ -16,29 +18,38 @@ from baryon.plugins import discover
 from baryon.training.optimizers import Updates
 
 torch.set_num_threads(1)
-folder, told = Path(sys.argv[1]), json.loads(sys.argv[2])
-plugins = discover()
-name = told["comm"]
-values = option_values(f"comm={name}", "comm", name, plugins) | told.get("options", {})
-comm = prepare(plugins, Choice("comm", values.pop("name", name), values))()
-try:
-    comm.exchange(None)
-    if comm.is_server:
-        comm.serve()
-    else:
-        toy = Toy()
-        comm.start(toy.model, Updates(train(**told.get("train", {})), STEPS, STEPS))
-        for step in range(STEPS):
-            one_step(toy, comm, step)
-            if step == 5 and told.get("spoil") == comm.share.member:
-                toy.model[0].weight.data[0, 0] += 1e-6
-        worker = comm.share.group * comm.share.members + comm.share.member
-        measures = comm.measures()
-        torch.save({"weights": toy.weights(), "measures": measures}, folder / f"{worker}.pt")
-        findings = comm.findings()
-        if comm.leads:
-            (folder / "findings.json").write_text(json.dumps(dict(findings.metrics)))
-    comm.close()
-except Exception as error:
-    comm.abort(f"error: {error}")
-    raise
+PLUGINS = discover()
+
+
+def make(told):
+    name = told["comm"]
+    values = option_values(f"comm={name}", "comm", name, PLUGINS) | told.get("options", {})
+    return prepare(PLUGINS, Choice("comm", values.pop("name", name), values))()
+
+
+def learn(comm, told, folder: Path) -> None:
+    toy = Toy()
+    comm.start(toy.model, Updates(train(**told.get("train", {})), STEPS, STEPS))
+    for step in range(STEPS):
+        one_step(toy, comm, step)
+        if step == 5 and told.get("spoil") == comm.share.member:
+            toy.model[0].weight.data[0, 0] += 1e-6
+    worker = comm.share.group * comm.share.members + comm.share.member
+    measures = comm.measures()
+    torch.save({"weights": toy.weights(), "measures": measures}, folder / f"{worker}.pt")
+    findings = comm.findings()
+    if comm.leads:
+        (folder / "findings.json").write_text(json.dumps(dict(findings.metrics)))
+
+
+for way, told in json.loads(sys.argv[2]).items():
+    folder = Path(sys.argv[1]) / way
+    folder.mkdir(exist_ok=True)
+    comm = make(told)
+    try:
+        comm.exchange(None)
+        comm.serve() if comm.is_server else learn(comm, told, folder)
+        comm.close()
+    except Exception as error:
+        comm.abort(f"error: {error}")
+        raise

@@ -23,9 +23,9 @@ def baryon_communicators():
     [
         ("serial", 1, {}, True),
         ("sync", 3, {}, True),
-        ("hybrid", 4, {"groups": 1, "servers": 2}, True),
+        ("hybrid", 3, {"groups": 1, "servers": 1}, True),
         ("hybrid", 6, {"groups": 2, "servers": 2}, False),
-        ("async", 4, {"remedy": "dana"}, False),
+        ("async", 3, {"remedy": "dana"}, False),
         ("local_sgd", 2, {}, False),
     ],
 )
@@ -56,9 +56,7 @@ def test_a_strangers():
     ("fault", "found"),
     [
         ("shares", "roles .*the workers' shares are not the whole batch"),
-        ("leaders", "roles .*2 workers lead, not one"),
         ("agree", "words .*agree does not sum over all workers"),
-        ("broadcast", "words .*broadcast does not give the leader's value"),
         ("start", "first_weights .*workers hold different weights after start"),
         ("gradients", "lockstep .*workers hold different weights after settle"),
         ("stop", "stops .*: not done in 15 s, some rank waits for ever"),

@@ -1,15 +1,97 @@
 """Strategies that must give the same weights do, on ranks that really run."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from baryon.conformance import STEPS, Toy, one_step, train
 from baryon.training.optimizers import Updates
+from baryon.verbs.launch import launch_command, launch_environment
 from baryon_comm.serial import Serial
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
+SCRIPT = str(Path(__file__).parent / "on_ranks.py")
 ADAM = {"optimizer": "adam", "schedule": "cosine", "warmup_steps": 2, "weight_decay": 0.01}
+PLAIN = {"momentum": 0.0}
+AVERAGING = {"every": 1, "outer_learning_rate": 1.0, "outer_momentum": 0.0}
+ON_TWO = {
+    "sync": {"comm": "sync"},
+    "sync, Adam": {"comm": "sync", "train": ADAM},
+    "sync, plain": {"comm": "sync", "train": PLAIN},
+    "hybrid, no server": {
+        "comm": "hybrid",
+        "train": ADAM,
+        "options": {"groups": 1, "servers": 0},
+    },
+    "gloo": {"comm": "sync", "options": {"transport": "torch"}},
+    "bf16": {"comm": "sync", "options": {"wire": "bf16"}},
+    "bf16 by gloo": {"comm": "sync", "options": {"wire": "bf16", "transport": "torch"}},
+    "averaging": {"comm": "local_sgd", "train": PLAIN, "options": AVERAGING},
+}
+LATE = ("plain", "delay_compensation", "ringmaster")
+ON_TWO |= {
+    f"async, {remedy}": {
+        "comm": "async",
+        "train": ADAM,
+        "options": {"remedy": remedy, "max_staleness": 1},
+    }
+    for remedy in LATE
+}
+ON_THREE = {
+    "sync": {"comm": "sync", "train": ADAM, "options": {"check_every": 1}},
+    "sync again": {"comm": "sync", "train": ADAM},
+}
+GROUPS = {"groups": 2, "servers": 1, "check_every": 1}
+ON_FIVE = {
+    "one group": {
+        "comm": "hybrid",
+        "train": ADAM,
+        "options": {"groups": 1, "servers": 3, "check_every": 1},
+    },
+    "two groups": {"comm": "hybrid", "options": GROUPS},
+}
+
+
+def start(folder: Path, ranks: int, ways) -> subprocess.CompletedProcess[str]:
+    """Train the toy in these ways, one after the other, in one job."""
+    return subprocess.run(
+        launch_command(ranks, [sys.executable, SCRIPT, str(folder), json.dumps(ways)]),
+        env=launch_environment(ranks) | {"OMP_NUM_THREADS": "1"},
+        text=True,
+        capture_output=True,
+        timeout=200,
+    )
+
+
+def on_ranks(tmp_path_factory, ranks: int, ways) -> dict[str, list[dict]]:
+    """What each worker left, by way: weights, measures; the first also the findings."""
+    folder = tmp_path_factory.mktemp(f"ranks-{ranks}")
+    done = start(folder, ranks, ways)
+    assert done.returncode == 0, done.stderr
+    left = {way: [torch.load(p) for p in sorted((folder / way).glob("*.pt"))] for way in ways}
+    for way, workers in left.items():
+        workers[0]["findings"] = json.loads((folder / way / "findings.json").read_text())
+    return left
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    return on_ranks(tmp_path_factory, 2, ON_TWO)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    return on_ranks(tmp_path_factory, 3, ON_THREE)
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory):
+    return on_ranks(tmp_path_factory, 5, ON_FIVE)
 
 
 def weights(workers) -> list[torch.Tensor]:
@@ -28,64 +110,60 @@ def all_equal(tensors) -> bool:
     return all(torch.equal(tensors[0], other) for other in tensors[1:])
 
 
-def test_sync_is_serial_on_the_union_batch_and_the_same_from_run_to_run(on_ranks):
-    first = weights(on_ranks(3, "sync", train=ADAM, options={"check_every": 1}))
-    again = weights(on_ranks(3, "sync", train=ADAM))
-    assert len(first) == 3
-    assert all_equal(first + again)
-    assert torch.allclose(first[0], serial_weights(**ADAM), atol=1e-5)
+def test_sync_is_serial_on_the_union_batch(two, three):
+    for ranks, workers in ((2, two["sync, Adam"]), (3, three["sync"])):
+        assert len(workers) == ranks
+        assert all_equal(weights(workers))
+        assert torch.allclose(weights(workers)[0], serial_weights(**ADAM), atol=1e-5)
 
 
-def test_hybrid_with_one_group_is_sync(on_ranks):
-    options = {"groups": 1, "servers": 2, "check_every": 1}
-    hybrid = weights(on_ranks(4, "hybrid", train=ADAM, options=options))
-    assert all_equal(hybrid + weights(on_ranks(2, "sync", train=ADAM)))
+def test_sync_is_bitwise_the_same_from_run_to_run(three):
+    assert all_equal(weights(three["sync"]) + weights(three["sync again"]))
 
 
-def test_hybrid_with_one_group_and_no_server_is_sync(on_ranks):
-    options = {"groups": 1, "servers": 0}
-    hybrid = weights(on_ranks(2, "hybrid", train=ADAM, options=options))
-    assert all_equal(hybrid + weights(on_ranks(2, "sync", train=ADAM)))
+def test_hybrid_with_one_group_is_sync(two, five):
+    assert all_equal(weights(two["hybrid, no server"]) + weights(two["sync, Adam"]))
+    assert all_equal(weights(five["one group"]) + weights(two["sync, Adam"]))
 
 
-@pytest.mark.parametrize("remedy", ["plain", "delay_compensation", "ringmaster"])
-def test_async_with_one_worker_is_serial(on_ranks, remedy):
-    options = {"servers": 1, "remedy": remedy, "max_staleness": 1}
-    left = on_ranks(2, "async", train=ADAM, options=options)
-    assert torch.equal(left[0]["weights"], serial_weights(**ADAM))
-    assert left[0]["measures"]["staleness"] == 0
-    assert left[0]["findings"]["staleness"] == 0
+@pytest.mark.parametrize("remedy", LATE)
+def test_async_with_one_worker_is_serial(two, remedy):
+    (worker,) = two[f"async, {remedy}"]
+    assert torch.equal(worker["weights"], serial_weights(**ADAM))
+    assert worker["measures"]["staleness"] == 0
+    assert worker["findings"]["staleness"] == 0
 
 
-def test_averaging_at_every_step_of_plain_sgd_is_sync(on_ranks):
-    plain = {"momentum": 0.0}
-    options = {"every": 1, "outer_learning_rate": 1.0, "outer_momentum": 0.0}
-    local = weights(on_ranks(2, "local_sgd", train=plain, options=options))
+def test_averaging_at_every_step_of_plain_sgd_is_sync(two):
+    local, sync = weights(two["averaging"]), weights(two["sync, plain"])
     assert torch.equal(*local)
-    assert torch.allclose(local[0], weights(on_ranks(2, "sync", train=plain))[0], atol=1e-5)
+    assert torch.allclose(local[0], sync[0], atol=1e-5)
 
 
-def test_gloo_gives_what_mpi_gives(on_ranks):
-    gloo = weights(on_ranks(2, "sync", options={"transport": "torch"}))
-    assert all_equal(gloo + weights(on_ranks(2, "sync")))
+def test_gloo_gives_what_mpi_gives(two):
+    assert all_equal(weights(two["gloo"]) + weights(two["sync"]))
 
 
-def test_bf16_on_the_wire_is_close(on_ranks):
-    exact = weights(on_ranks(2, "sync"))[0]
-    for transport in ("mpi", "torch"):
-        short = weights(on_ranks(2, "sync", options={"wire": "bf16", "transport": transport}))
-        assert torch.equal(*short)
-        assert not torch.equal(short[0], exact)
-        assert torch.allclose(short[0], exact, atol=0.02)
+@pytest.mark.parametrize("way", ["bf16", "bf16 by gloo"])
+def test_bf16_on_the_wire_is_close(two, way):
+    exact, short = weights(two["sync"])[0], weights(two[way])
+    assert torch.equal(*short)
+    assert not torch.equal(short[0], exact)
+    assert torch.allclose(short[0], exact, atol=0.02)
 
 
-def test_a_rank_with_other_weights_is_found(on_ranks):
-    error = on_ranks(2, "sync", options={"check_every": 1}, spoil=1, fails=True)
-    assert "after step 6 ranks [1] hold other weights than rank 0" in error
+def test_a_rank_with_other_weights_is_found(tmp_path):
+    spoilt = {"comm": "sync", "options": {"check_every": 1}, "spoil": 1}
+    done = start(tmp_path, 2, {"spoilt": spoilt})
+    assert done.returncode
+    assert "after step 6 ranks [1] hold other weights than rank 0" in done.stderr
 
 
-def test_groups_are_stale_to_one_another(on_ranks):
-    left = on_ranks(5, "hybrid", options={"groups": 2, "servers": 1, "check_every": 1})
-    assert torch.equal(left[0]["weights"], left[1]["weights"])
-    assert left[0]["findings"]["staleness"] > 0
-    assert 0 < left[0]["measures"]["updates_per_step"] <= 2 * STEPS
+def test_groups_are_stale_to_one_another(five):
+    workers = five["two groups"]
+    assert torch.equal(workers[0]["weights"], workers[1]["weights"])
+    assert workers[0]["findings"]["staleness"] > 0
+    measures = workers[0]["measures"]
+    assert 0 < measures["updates_per_step"] <= 2 * STEPS
+    by_layer = [value for name, value in measures.items() if name.startswith("staleness_")]
+    assert measures["staleness"] == pytest.approx(sum(by_layer) / len(by_layer))

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
 HYBRID = ("comm=hybrid", "comm.groups=2", "comm.servers=2")
 LONG = ("train.epochs=12",)
-RUNS = int(os.environ.get("BARYON_CHAOS_RUNS", "3"))
+RUNS = int(os.environ.get("BARYON_CHAOS_RUNS", "1"))
 CASES = {
     "a worker": (1,),
     "a group's root": (2,),
@@ -52,6 +52,14 @@ def test_hybrid_survives_deaths_at_random_times(begin, tmp_path, number):
     time.sleep(dice.random() * 0.3)
     job.kill(*dead)
     finished_well(job, tmp_path, dead)
+
+
+def test_one_run_survives_a_server_a_root_and_rank_0(begin, tmp_path):
+    job = begin(6, *HYBRID, *LONG, "comm.check_every=1")
+    for dead, steps in ((4, 5), (2, 12), (0, 20)):
+        job.wait_for(steps=steps)
+        job.kill(dead)
+    finished_well(job, tmp_path, dead=(4, 2, 0))
 
 
 @pytest.mark.parametrize("transport", ["mpi", "torch"])

@@ -18,7 +18,7 @@ class Toy:
         self._comm = MPI.COMM_WORLD.Dup()
         member = 0 if fault == "shares" else self._comm.rank
         self.share = Share(0, 1, member, self._comm.size)
-        self.leads = self._comm.rank == 0 or fault == "leaders"
+        self.leads = self._comm.rank == 0
 
     def exchange(self, value):
         return self._comm.allgather(value)
@@ -56,7 +56,7 @@ class Toy:
         return self._comm.gather(value) or []
 
     def broadcast(self, value):
-        return value if self._fault == "broadcast" else self._comm.bcast(value)
+        return self._comm.bcast(value)
 
     def measures(self):
         return {}

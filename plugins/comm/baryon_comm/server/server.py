@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import time
 from collections.abc import Callable
@@ -37,9 +36,8 @@ from baryon_comm.server.protocol import (
     untag,
 )
 from baryon_comm.server.shelf import Shelf
+from baryon_comm.world.rest import Rest
 from baryon_comm.world.world import World
-
-BUSY_POLLS, SHORTEST_REST, LONGEST_REST = 200, 50e-6, 500e-6
 
 
 class Server:
@@ -66,17 +64,15 @@ class Server:
 
     def serve(self) -> None:
         """One message after the other; ranks that send keep their order, nobody is preferred."""
-        status, idle, rest = self._mpi.Status(), 0, SHORTEST_REST
+        status, rest = self._mpi.Status(), Rest()
         while self._staying:
             self._world.attend()
             message = self._probe(status)
             if message is None:
                 self._sends = [send for send in self._sends if not self._sent(send)]
-                idle += 1
-                rest = min(1.1 * rest, LONGEST_REST) if idle > BUSY_POLLS else SHORTEST_REST
-                time.sleep(rest) if idle > BUSY_POLLS else os.sched_yield()
+                rest.take(hurry=True)
                 continue
-            idle = 0
+            rest.happened()
             source, kind, size = status.Get_source(), status.Get_tag(), status.Get_count()
             try:
                 self._take(message, source, kind, size)

@@ -7,7 +7,6 @@ allows one thread at a time is enough.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -15,10 +14,10 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias
 
 from baryon.errors import BaryonError
+from baryon_comm.world.rest import Rest
 
 Task: TypeAlias = Generator[None, None, Any]
 
-SHORTEST_REST, LONGEST_REST = 50e-6, 500e-6  # seconds
 SECONDS_OF_IDLE_REST = 0.2
 SECONDS_OF_GRACE = 5.0
 
@@ -77,6 +76,7 @@ class Courier:
         """Whether it is known to be held up in a call that does not return."""
         self._handed_in: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._awaited = False
+        self._rest = Rest()
         self._thread = threading.Thread(target=self._run, name="baryon-courier", daemon=True)
         self._thread.start()
 
@@ -118,17 +118,15 @@ class Courier:
 
     def _run(self) -> None:
         active: list[Ticket] = []
-        rest = SHORTEST_REST
         while True:
             if not self._take(active):
                 return
             ended = [ticket for ticket in active if self._move(ticket)]
             active = [ticket for ticket in active if ticket not in ended]
-            rest = SHORTEST_REST if ended else min(1.1 * rest, LONGEST_REST)
-            if self._awaited:
-                os.sched_yield()
-            elif active:
-                time.sleep(rest)
+            if ended:
+                self._rest.happened()
+            if active:
+                self._rest.take(hurry=self._awaited)
 
     def _take(self, active: list[Ticket]) -> bool:
         """What was handed in since; with nothing to do, sleep until something is."""
@@ -142,6 +140,7 @@ class Courier:
             if ticket is None:
                 return False
             active.append(ticket)
+            self._rest.happened()
         return True
 
     def _move(self, ticket: Ticket) -> bool:
