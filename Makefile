@@ -13,7 +13,7 @@ demo-hybrid: $(VENV)/mpi-installed
 	$(BIN)/baryon launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2
 
 test: $(VENV)/test-installed packages
-	$(BIN)/python -m pytest --numprocesses=2
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 # The faults of many runs: processes are killed at random times, none may be lost or hang.
 chaos: $(VENV)/test-installed

@@ -45,12 +45,6 @@ def test_ranks_that_do_not_fit_are_told_once(launch, hep_files):
     assert "mpiexec -n 5" in line
 
 
-def test_more_servers_than_layers(launch, hep_files):
-    arguments = ("model.filters=2", "comm=async", "comm.servers=6")
-    line = only_error(launch(7, "train", *hep_files, *arguments))
-    assert "comm.servers=6 are more than the model's 5 layers" in line
-
-
 def test_serial_is_one_process(launch, hep_files):
     assert "comm=serial is one process" in only_error(launch(2, "train", *hep_files))
 

@@ -23,7 +23,6 @@ def baryon_communicators():
     [
         ("serial", 1, {}, True),
         ("sync", 3, {}, True),
-        ("hybrid", 3, {"groups": 1, "servers": 1}, True),
         ("hybrid", 6, {"groups": 2, "servers": 2}, False),
         ("async", 3, {"remedy": "dana"}, False),
         ("local_sgd", 2, {}, False),
@@ -55,14 +54,12 @@ def test_a_strangers():
 @pytest.mark.parametrize(
     ("fault", "found"),
     [
-        ("shares", "roles .*the workers' shares are not the whole batch"),
-        ("agree", "words .*agree does not sum over all workers"),
         ("start", "first_weights .*workers hold different weights after start"),
         ("gradients", "lockstep .*workers hold different weights after settle"),
-        ("stop", "stops .*: not done in 15 s, some rank waits for ever"),
+        ("stop", "stops .*: not done in 10 s, some rank waits for ever"),
         ("state", r"state .*\['optimizer'\] has \[\], not"),
     ],
 )
 def test_one_that_breaks_a_promise(fault, found):
     with pytest.raises(AssertionError, match=f"communicator 'toy' on 2 ranks: {found}"):
-        check_communicator("toy", ranks=2, options={"fault": fault}, seconds=15)
+        check_communicator("toy", ranks=2, options={"fault": fault}, seconds=10)

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
 HYBRID = ("comm=hybrid", "comm.groups=2", "comm.servers=2")
 LONG = ("train.epochs=12",)
-RUNS = int(os.environ.get("BARYON_CHAOS_RUNS", "1"))
+RUNS = int(os.environ.get("BARYON_CHAOS_RUNS", "0"))
 CASES = {
     "a worker": (1,),
     "a group's root": (2,),
@@ -43,7 +43,8 @@ def finished_well(job, folder, dead) -> None:
 
 
 @pytest.mark.chaos
-@pytest.mark.parametrize("number", range(RUNS))
+@pytest.mark.skipif(not RUNS, reason="`make chaos` asks for it: many runs")
+@pytest.mark.parametrize("number", range(max(RUNS, 1)))
 def test_hybrid_survives_deaths_at_random_times(begin, tmp_path, number):
     dice = random.Random(1708 + number)  # noqa: S311  no secret
     dead = list(CASES.values())[number % len(CASES)]
@@ -98,7 +99,9 @@ def test_sync_ends_soon_and_names_the_dead(begin, tmp_path, tolerant):
     assert state["step"] >= 5
 
 
-@pytest.mark.parametrize(("ranks", "comm", "hung"), [(2, ("comm=sync",), 1), (6, HYBRID, 5)])
+@pytest.mark.parametrize(
+    ("ranks", "comm", "hung"), [(2, ("comm=sync",), 1), (3, ("comm=hybrid",), 2)]
+)
 def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
     job = begin(ranks, *comm, "comm.deadline_s=5", "train.epochs=300")
     job.wait_for(steps=5)
@@ -109,17 +112,17 @@ def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
 
 
 def test_ctrl_c_saves_and_another_strategy_goes_on(begin, tmp_path, baryon):
-    job = begin(4, "comm=hybrid", "comm.groups=1", "train.epochs=40")
+    job = begin(4, "comm=hybrid", "comm.groups=1", *LONG)
     job.wait_for(steps=5)
     job.process.send_signal(signal.SIGINT)
     assert job.end(20) == 128 + signal.SIGUSR1
     run = tmp_path / "runs" / "job"
     stopped = torch.load(run / "checkpoints/last.pt", weights_only=True)
-    assert 5 <= stopped["step"] < 240
+    assert 5 <= stopped["step"] < 72
     assert stopped["communicator"]["optimizer"]["conv1.weight"]
     done = baryon("resume", f"run={run}", "comm=serial")
     assert done.returncode == 0, done.stderr
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     trained = [line["step"] for line in steps if line["kind"] == "train"]
     assert trained == sorted(set(trained))
-    assert trained[-1] == 240
+    assert trained[-1] == 72
