@@ -165,8 +165,7 @@ class Server:
             shelf.put(values)
             shelf.load({}, setup.layout.groups)  # the first optimiser takes PyTorch a second
 
-    def _load(self, weights: dict[int, Any], state: dict[str, Any], step: int) -> None:
-        del step
+    def _load(self, weights: dict[int, Any], state: dict[str, Any]) -> None:
         for layer, values in weights.items():
             shelf = self._shelf(layer)
             shelf.put(values, shelf.version)

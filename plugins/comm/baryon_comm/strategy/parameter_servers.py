@@ -163,7 +163,7 @@ class ParameterServers:
             return
         for server in self._placement.alive():
             weights = {n: self._held[n].values for n in self._placement.layers_of(server)}
-            yield from self._link.ask(server, LOAD, weights, dict(state["optimizer"]), 0)
+            yield from self._link.ask(server, LOAD, weights, dict(state["optimizer"]))
 
     def awaited(self) -> set[int]:
         """Servers."""
