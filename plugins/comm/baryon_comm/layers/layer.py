@@ -52,7 +52,8 @@ class Packet:
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
         itemsize = layer.dtype.itemsize
-        self.raw = np.zeros(HEADER_BYTES + (layer.size + TAIL) * itemsize, np.uint8)
+        size = HEADER_BYTES + (layer.size + TAIL) * itemsize
+        self.raw = torch.zeros(size, dtype=torch.uint8).numpy()  # PyTorch's starts on a cache line
         self.header = self.raw[:HEADER_BYTES].view(np.int64)
         everything = torch.from_numpy(self.raw[HEADER_BYTES:]).view(layer.dtype)
         self.summed = everything

@@ -106,8 +106,12 @@ class ParameterServers:
         self._into_model()
 
     def _into_model(self) -> None:
-        with torch.no_grad():
-            for own, packet in zip(self._team.parameters, self._held, strict=True):
+        """On a CPU the model computes with what came, where it lies; a device gets a copy."""
+        for own, packet in zip(self._team.parameters, self._held, strict=True):
+            if own[0].device.type == "cpu":
+                for parameter, place in zip(own, packet.parameters, strict=True):
+                    parameter.data = place
+            else:
                 torch._foreach_copy_([p.data for p in own], packet.parameters)
 
     def stops(self, step: int, gradients: list[Packet]) -> bool:
