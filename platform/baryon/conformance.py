@@ -116,12 +116,14 @@ def train(**changes: Any) -> Train:
 class Toy:
     """A small regression that every rank can make by itself: model, samples, loss."""
 
-    def __init__(self, model_seed: int = 1) -> None:
+    def __init__(self, model_seed: int = 1, device: torch.device | str = "cpu") -> None:
         torch.manual_seed(model_seed)
         self.model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 8), nn.Linear(8, 2))
         random = torch.Generator().manual_seed(7)
         self.inputs = torch.randn(SAMPLES, 6, generator=random)
         self.targets = self.inputs[:, :2] * 2 - 1
+        self.model.to(device)
+        self.inputs, self.targets = self.inputs.to(device), self.targets.to(device)
 
     def rows(self, step: int, size: int = BATCH) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The union batch of a step."""
@@ -133,7 +135,7 @@ class Toy:
 
     def weights(self) -> torch.Tensor:
         """All of them, flat."""
-        flat: list[torch.Tensor] = [p.detach().flatten() for p in self.model.parameters()]
+        flat: list[torch.Tensor] = [p.detach().cpu().flatten() for p in self.model.parameters()]
         return torch.cat(flat)
 
 

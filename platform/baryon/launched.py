@@ -18,6 +18,8 @@ class Launched:
     rank: int
     ranks: int
     by: str
+    on_host: int = 0
+    """Its number among those on its own host."""
 
 
 _ALONE = Launched(0, 1, "nothing")
@@ -27,13 +29,15 @@ _LAUNCHERS = (
     ("an mpiexec of the MPICH family", "PMI_RANK", "PMI_SIZE"),
     ("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # the second is missing in a batch script
 )
+_ON_HOST = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> Launched:
     """Rank and number of ranks as the launcher tells them; a world of one without a launcher."""
     for by, rank, ranks in _LAUNCHERS:
         if rank in environment and ranks in environment:
-            return Launched(int(environment[rank]), int(environment[ranks]), by)
+            on_host = next((int(environment[key]) for key in _ON_HOST if key in environment), 0)
+            return Launched(int(environment[rank]), int(environment[ranks]), by, on_host)
     return _ALONE
 
 

@@ -15,6 +15,7 @@ from baryon.components import prepare
 from baryon.config import Choice, option_values
 from baryon.conformance import STEPS, Toy, one_step, train
 from baryon.plugins import discover
+from baryon.training.network import choose_device
 from baryon.training.optimizers import Updates
 
 torch.set_num_threads(1)
@@ -28,7 +29,7 @@ def make(told):
 
 
 def learn(comm, told, folder: Path) -> None:
-    toy = Toy()
+    toy = Toy(device=choose_device(told.get("device", "cpu")))
     comm.start(toy.model, Updates(train(**told.get("train", {})), STEPS, STEPS))
     for step in range(STEPS):
         one_step(toy, comm, step)

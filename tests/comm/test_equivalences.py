@@ -167,3 +167,22 @@ def test_groups_are_stale_to_one_another(five):
     assert 0 < measures["updates_per_step"] <= 2 * STEPS
     by_layer = [value for name, value in measures.items() if name.startswith("staleness_")]
     assert measures["staleness"] == pytest.approx(sum(by_layer) / len(by_layer))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("wire", ["fp32", "bf16"])
+def test_nccl_sums_as_mpi_does(tmp_path_factory, wire):
+    if torch.cuda.device_count() < 2:
+        pytest.skip("NCCL wants a GPU for each of two ranks")
+    ways = {
+        transport: {
+            "comm": "sync",
+            "device": "cuda",
+            "options": {"transport": transport, "wire": wire},
+        }
+        for transport in ("mpi", "auto")
+    }
+    left = on_ranks(tmp_path_factory, 2, ways)
+    assert all_equal(weights(left["auto"]))
+    tolerance = 1e-5 if wire == "fp32" else 0.02
+    assert torch.allclose(weights(left["auto"])[0], weights(left["mpi"])[0], atol=tolerance)

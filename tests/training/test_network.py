@@ -65,6 +65,25 @@ def test_devices():
         choose_device("cuda:99")
 
 
+def test_ranks_of_a_host_take_its_gpus_in_turn(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("auto") == torch.device("cuda", 0)
+    for launcher in (
+        {
+            "OMPI_COMM_WORLD_RANK": "5",
+            "OMPI_COMM_WORLD_SIZE": "8",
+            "OMPI_COMM_WORLD_LOCAL_RANK": "3",
+        },
+        {"SLURM_PROCID": "9", "SLURM_STEP_NUM_TASKS": "12", "SLURM_LOCALID": "1"},
+    ):
+        with monkeypatch.context() as started:
+            for key, value in launcher.items():
+                started.setenv(key, value)
+            assert choose_device("cuda") == torch.device("cuda", 1)
+            assert choose_device("cuda:0") == torch.device("cuda", 0)
+
+
 def test_operations_of_a_training_step_at_224():
     """15.43 GFLOP an image without the first layer's data gradient (derived)."""
     fields = {"inputs": Field((3, 224, 224), "float32")}

@@ -10,6 +10,7 @@ import torch
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
+from baryon.launched import launched
 from baryon.schemas import Train
 from baryon.training.execution.execution import (
     BF16,
@@ -30,6 +31,8 @@ class Network:
 
     def __init__(self, model: torch.nn.Module, train: Train) -> None:
         self.device = choose_device(train.device)
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # for what asks for no device by number
         self.model = model.to(self.device)
         found = settled(train, self.device)
         self.is_settled = found is not None
@@ -83,9 +86,12 @@ def _compiled(model: torch.nn.Module, execution: Execution) -> Callable[..., Any
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes CUDA when there is one. Raises `BaryonError` for a device that is not there."""
+    """`auto` takes CUDA when there is one; the ranks of a host take its GPUs in turn.
+
+    Raises `BaryonError` for a device that is not there.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -95,6 +101,8 @@ def choose_device(name: str) -> torch.device:
             f"train.device={name} is not there: this process sees {torch.cuda.device_count()} "
             "CUDA devices; use train.device=cpu"
         )
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", launched().on_host % torch.cuda.device_count())
     return device
 
 

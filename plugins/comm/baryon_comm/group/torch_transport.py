@@ -1,4 +1,4 @@
-"""Sums by torch.distributed over the same ranks: NCCL for CUDA tensors, gloo for others."""
+"""Sums by torch.distributed over the same ranks: NCCL where each has a GPU, gloo elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import TCPStore
 
+from baryon.reporting.console import warn
 from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.world.courier import Task
 from baryon_comm.world.requests import gathered
@@ -51,14 +52,26 @@ class TorchTransport:
         if rank == 0:
             store = TCPStore(host, 0, size, is_master=True, wait_for_workers=False)
         port = store.port if store is not None else 0
-        where, port = (yield from gathered(self._comm, (host, port)))[0]
+        everyone = yield from gathered(self._comm, (host, port, self._gpu()))
+        where, port, _ = everyone[0]
         if store is None:
             store = TCPStore(where, port, size, is_master=False)
+        gpus = [gpu for _, _, gpu in everyone]
+        if self._device.type == "cuda" and len(set(gpus)) < size:
+            self._device = torch.device("cpu")
+            if rank == 0:
+                warn(f"{size} workers of a group share {len(set(gpus))} GPUs: gloo sums, not NCCL")
         if self._device.type == "cuda":
             options = dist.ProcessGroupNCCL.Options()
             self._group = dist.ProcessGroupNCCL(store, rank, size, options)
         else:
             self._group = dist.ProcessGroupGloo(store, rank, size, TIMEOUT)
+
+    def _gpu(self) -> str:
+        """Which GPU of all hosts; NCCL wants one for each rank."""
+        if self._device.type != "cuda":
+            return ""
+        return str(torch.cuda.get_device_properties(self._device).uuid)
 
     def close(self) -> None:
         """Let the process group go."""
