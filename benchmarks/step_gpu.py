@@ -111,7 +111,7 @@ def main() -> None:
     train = Train(**{**values, "precision": "auto", "device": "cuda", "learning_rate": 1e-4})
     torch.manual_seed(1)
     fields = {"inputs": Field((3, SIZE, SIZE), "float32")}
-    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, fields=fields)
+    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
     here = {
         "inputs": torch.rand(options.batch, 3, SIZE, SIZE).cuda(),
         "label": torch.arange(options.batch).cuda() % 2,
