@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import nn
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
-from baryon_hep.model.fused.choice import Kernels, is_fused
+from baryon_hep.model.fused.choice import is_fused
 
 CLASSES = 2
 HIDDEN_64 = 512
@@ -35,7 +36,7 @@ def hep_cnn(
     filters: int,
     dropout: float,
     leakiness: float,
-    kernels: Kernels,
+    kernels: Literal["auto", "fused", "plain"],
     fields: Mapping[str, Field],
 ) -> nn.Sequential:
     """Logits (N, 2) of images (N, channels, S, S), S = 64 or 224; class 1 is signal.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import torch
 
 from baryon.errors import told
 from baryon.reporting.console import warn
 
-Kernels: TypeAlias = Literal["auto", "fused", "plain"]
 
-
-def is_fused(kernels: Kernels) -> bool:
+def is_fused(kernels: Literal["auto", "fused", "plain"]) -> bool:
     """What was asked for, if it can be had; else plain, which is said.
 
     `auto` is fused where there is a CUDA device, Triton, and the kernels pass a rehearsal. That
