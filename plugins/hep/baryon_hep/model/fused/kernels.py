@@ -74,12 +74,12 @@ def _patches(
     taps = tl.arange(0, TAPS)
     x = (windows % across * 2 + place % 2 - 1)[:, None] + (taps // CHANNELS % 3)[None, :]
     y = (windows // across % down * 2 + place // 2 - 1)[:, None] + (taps // (3 * CHANNELS))[None, :]
-    image = (windows // (across * down)).to(tl.int64)[:, None]
+    first = images + (windows // (across * down)).to(tl.int64)[:, None] * strides[0]
     there = inside[:, None] & (taps < 9 * CHANNELS)[None, :]
     there = there & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     channel = (taps % CHANNELS)[None, :]
-    offset = image * strides[0] + channel * strides[1] + y * strides[2] + x * strides[3]
-    values = tl.load(images + offset, mask=there, other=0.0).to(tl.float32)
+    offset = channel * strides[1] + y * strides[2] + x * strides[3]
+    values = tl.load(first + offset, mask=there, other=0.0).to(tl.float32)
     return tl.where((taps == 9 * CHANNELS)[None, :], 1.0, values)
 
 
