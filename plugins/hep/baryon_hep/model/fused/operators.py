@@ -38,29 +38,22 @@ def first_block(
     weight (filters, channels, 3, 3); products are of the type of `images`, float32 or bfloat16,
     and so is the output, (N, filters, height // 2, width // 2).
     """
-    filters = len(weight)
+    filters, block = len(weight), _block(len(weight))
     pooled, passed = _outputs(images, filters)
-    block, count = _block(filters), passed.numel() // filters
+    count = passed.numel() // filters
 
     def grid(tile: dict[str, int]) -> tuple[int, int]:
         return triton.cdiv(count, tile["WINDOWS"]), triton.cdiv(filters, block)
 
-    if count:
-        kernels.first_block_forward[grid](
-            images,
-            weight,
-            bias,
-            pooled,
-            passed,
-            count,
-            filters,
-            tuple(images.shape[2:]),
-            images.stride(),
-            weight.stride(),
-            FILTERS=block,
-            LEAKINESS=leakiness,
-            **_products(images),
-        )
+    _launch(
+        kernels.first_block_forward[grid],
+        passed,
+        *(images, weight, bias, pooled, passed, count, filters),
+        *(tuple(images.shape[2:]), images.stride(), weight.stride()),
+        FILTERS=block,
+        LEAKINESS=leakiness,
+        **_products(images),
+    )
     return pooled, passed
 
 
@@ -73,22 +66,17 @@ def first_block_gradient(
     block, count, products = _block(filters), passed.numel() // filters, _products(images)
     programs = min(FIRST_PROGRAMS, triton.cdiv(count, FIRST_WINDOWS))
     partial = images.new_empty((programs, filters, products["TAPS"]), dtype=torch.float32)
-    if count:
-        kernels.first_block_backward[programs, triton.cdiv(filters, block)](
-            images,
-            _dense(gradient),
-            passed,
-            partial,
-            count,
-            filters,
-            tuple(images.shape[2:]),
-            images.stride(),
-            FILTERS=block,
-            LEAKINESS=leakiness,
-            WINDOWS=FIRST_WINDOWS,
-            num_warps=4,
-            **products,
-        )
+    _launch(
+        kernels.first_block_backward[programs, triton.cdiv(filters, block)],
+        passed,
+        *(images, _dense(gradient), passed, partial, count, filters),
+        *(tuple(images.shape[2:]), images.stride()),
+        FILTERS=block,
+        LEAKINESS=leakiness,
+        WINDOWS=FIRST_WINDOWS,
+        num_warps=4,
+        **products,
+    )
     total = partial.sum(0)
     weight = total[:, : 9 * channels].reshape(filters, 3, 3, channels)
     return _dense(weight.permute(0, 3, 1, 2)), total[:, 9 * channels].contiguous()
@@ -97,22 +85,17 @@ def first_block_gradient(
 @custom_op("baryon_hep::pool", mutates_args=())
 def pool(full: Tensor, bias: Tensor, leakiness: float) -> tuple[Tensor, Tensor]:
     """ReLU of 2x2 max pooling of `full` + bias, in one kernel."""
-    filters = full.shape[1]
+    filters, block = full.shape[1], _block(full.shape[1])
     pooled, passed = _outputs(full, filters)
-    block, count = _block(filters), passed.numel() // filters
-    if count:
-        kernels.pool_forward[triton.cdiv(count, POOL_WINDOWS), triton.cdiv(filters, block)](
-            _dense(full),
-            bias,
-            pooled,
-            passed,
-            count,
-            filters,
-            tuple(full.shape[2:]),
-            FILTERS=block,
-            LEAKINESS=leakiness,
-            WINDOWS=POOL_WINDOWS,
-        )
+    count = passed.numel() // filters
+    _launch(
+        kernels.pool_forward[triton.cdiv(count, POOL_WINDOWS), triton.cdiv(filters, block)],
+        passed,
+        *(_dense(full), bias, pooled, passed, count, filters, tuple(full.shape[2:])),
+        FILTERS=block,
+        LEAKINESS=leakiness,
+        WINDOWS=POOL_WINDOWS,
+    )
     return pooled, passed
 
 
@@ -126,20 +109,22 @@ def pool_gradient(
     block, count = _block(filters), samples * -(-height // 2) * -(-width // 2)
     programs = min(POOL_PROGRAMS, triton.cdiv(count, POOL_WINDOWS))
     partial = gradient.new_empty((programs, filters), dtype=torch.float32)
-    if count:
-        kernels.pool_backward[programs, triton.cdiv(filters, block)](
-            _dense(gradient),
-            passed,
-            full,
-            partial,
-            count,
-            filters,
-            (height, width),
-            FILTERS=block,
-            LEAKINESS=leakiness,
-            WINDOWS=POOL_WINDOWS,
-        )
+    _launch(
+        kernels.pool_backward[programs, triton.cdiv(filters, block)],
+        full,
+        *(_dense(gradient), passed, full, partial, count, filters, (height, width)),
+        FILTERS=block,
+        LEAKINESS=leakiness,
+        WINDOWS=POOL_WINDOWS,
+    )
     return full, partial.sum(0)
+
+
+def _launch(kernel: Any, result: Tensor, *arguments: Any, **constants: Any) -> None:
+    """On the result's device, which need not be the current one; nothing for an empty batch."""
+    if result.numel():
+        with torch.cuda.device_of(result):  # type: ignore[no-untyped-call]
+            kernel(*arguments, **constants)
 
 
 def _dense(images: Tensor) -> Tensor:
