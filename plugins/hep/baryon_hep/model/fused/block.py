@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from baryon.reporting.console import say
 from baryon_hep.model.fused import operators
 from baryon_hep.model.fused.kernels import INTERPRETED
 
@@ -30,6 +33,8 @@ class Block(nn.Conv2d):
         dtype = _product_type(images)
         if (images.is_cuda or INTERPRETED) and dtype in operators.TYPES:
             return fused(images.to(dtype), self.weight, self.bias, self.leakiness)
+        if not torch.compiler.is_compiling():
+            _say_plain(images.device.type, dtype)
         return plain(images, self.weight, self.bias, self.leakiness)
 
 
@@ -51,6 +56,14 @@ def plain(images: Tensor, weight: Tensor, bias: Tensor, leakiness: float) -> Ten
     """The same by PyTorch's own operations, one by one."""
     pooled = functional.max_pool2d(functional.conv2d(images, weight, bias, padding=1), 2)
     return functional.leaky_relu(pooled, leakiness) if leakiness else functional.relu(pooled)
+
+
+@cache
+def _say_plain(device: str, dtype: torch.dtype) -> None:
+    say(
+        f"hep_cnn computes with PyTorch's own kernels on {device} in {dtype}: the fused ones are "
+        "for CUDA devices, in float32 and bfloat16"
+    )
 
 
 def _product_type(images: Tensor) -> torch.dtype:
