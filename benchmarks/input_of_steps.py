@@ -10,25 +10,18 @@ is waited for outside the measurement, and pays for all that the loader reads ah
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
 import time
 from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from training_step import write_events
+from steps.composing import compose, options_of
 
 from baryon import config as configs
 from baryon.interfaces import Batch
 from baryon.plugins import discover
 from baryon.training.parts import TRAIN, Parts, build_communicator, build_parts
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 GOAL = 0.97
 TURNS = 5
@@ -101,30 +94,10 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
 
 
 def main() -> None:
-    """Compose the config that `baryon train` would, and measure."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--precision", default="bf16")
-    options = parser.parse_args()
-
-    def task(composed: DictConfig) -> None:
-        measure(configs.freeze(composed), options.size, options.steps)
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.h5"
-        write_events(path, options.batch * (options.steps + 2), options.size)
-        overrides = [
-            "dataset=hep_images",
-            "model=hep_cnn",
-            f"dataset.train={path}",
-            f"train.batch_size={options.batch}",
-            f"train.precision={options.precision}",
-            "train.device=cpu",
-            "data.window_mib=32",
-        ]
-        configs.compose("config", overrides, task, discover())
+    """Measure in the config that `baryon train` would have."""
+    options = options_of(__doc__, steps=12, precision="bf16")
+    events = options.batch * (options.steps + 2)
+    compose(options, measure, "data.window_mib=32", events=events)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,14 @@ communicator. Both take turns, a few steps each.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from training_step import TURN, seconds, write_events
+from steps.composing import compose, options_of
+from steps.turns import TURN, in_turns, seconds
 
 from baryon import config as configs
 from baryon.plugins import discover
@@ -27,9 +24,6 @@ from baryon.reporting import run_directory
 from baryon.training.loop import Trainer
 from baryon.training.parts import build_communicator, build_parts
 from baryon.training.signals import StopRequest
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 GOAL = 2.7
 PLAIN = """
@@ -39,7 +33,7 @@ from baryon.interfaces import Field
 from baryon_hep.model.hep_cnn import hep_cnn
 size, batch = map(int, sys.argv[1:])
 fields = {"inputs": Field((3, size, size), "float32")}
-model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, fields=fields)
+model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 images, labels = torch.rand(batch, 3, size, size), torch.arange(batch) % 2
 for count in sys.stdin:
@@ -63,13 +57,13 @@ class PlainLoop:
             text=True,
         )
 
-    def seconds(self, steps: int) -> list[float]:
-        """The time of each of the next steps."""
+    def seconds(self, steps: int) -> float:
+        """The median time of the next steps."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{steps}\n")
         self._process.stdin.flush()
-        return [float(self._process.stdout.readline()) for _ in range(steps)]
+        return statistics.median(float(self._process.stdout.readline()) for _ in range(steps))
 
     def close(self) -> None:
         """End the process."""
@@ -83,22 +77,19 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
     plain = PlainLoop(size, config.train.batch_size)
     trainer = Trainer(parts, config, run, StopRequest())
     engine = trainer.steps()
-    turns: list[tuple[float, float]] = []
-    for turn in range(1 + steps // TURN):
-        engine_time = statistics.median(seconds(lambda: next(engine)))
-        plain_time = statistics.median(plain.seconds(TURN // 2))
-        if turn:  # the first one warms up
-            turns.append((engine_time, plain_time))
+
+    def engine_turn() -> float:
         time.sleep(0.1)
+        return seconds(lambda: next(engine))
+
+    ratio, took = in_turns(engine_turn, lambda: plain.seconds(TURN // 2), steps // TURN)
     engine.close()
     plain.close()
-    ratio = statistics.median(plain_time / engine for engine, plain_time in turns)
-    per_second = config.train.batch_size / statistics.median(engine for engine, _ in turns)
     print(f"computed in {parts.network.execution} ({trainer.preparation.why})")
     figures = {
         "name": f"training step of hep_cnn at {size}, batch {config.train.batch_size}, "
         f"{config.train.precision}",
-        "value": round(per_second, 2),
+        "value": round(config.train.batch_size / took, 2),
         "unit": "images/s",
         "alternative": "a plain float32 loop",
         "ratio": round(ratio, 3),
@@ -108,31 +99,8 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
 
 
 def main() -> None:
-    """Compose the config that `baryon train` would, and measure."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--precision", default="auto")
-    options = parser.parse_args()
-
-    def task(composed: DictConfig) -> None:
-        measure(configs.freeze(composed), options.size, options.steps)
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.h5"
-        write_events(path, 64, options.size)
-        overrides = [
-            "dataset=hep_images",
-            "model=hep_cnn",
-            f"dataset.train={path}",
-            f"train.batch_size={options.batch}",
-            "train.epochs=100",
-            "train.device=cpu",
-            f"train.precision={options.precision}",
-            f"run.root={folder}/runs",
-        ]
-        configs.compose("config", overrides, task, discover())
+    """Measure in the config that `baryon train` would have."""
+    compose(options_of(__doc__, steps=16, precision="auto"), measure, "train.epochs=100")
 
 
 if __name__ == "__main__":

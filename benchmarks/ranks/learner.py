@@ -22,7 +22,9 @@ class Learner:
         torch.manual_seed(seed)
         fields = {"inputs": Field((3, size, size), "float32")}
         self.batch = batch
-        self.model = hep_cnn(filters=filters, dropout=0.0, leakiness=0.0, fields=fields)
+        self.model = hep_cnn(
+            filters=filters, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields
+        )
         self.model = self.model.to(memory_format=torch.channels_last)
         images = torch.rand(batch, 3, size, size)
         self.images = images.to(memory_format=torch.channels_last)

@@ -16,7 +16,7 @@ from baryon_hep.model.hep_cnn import hep_cnn
 @pytest.fixture
 def paper():
     fields = {"inputs": Field((3, 224, 224), "float32")}
-    return hep_cnn(filters=128, dropout=0.0, leakiness=0.0, fields=fields)
+    return hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
 
 
 def test_the_papers_network_has_six_layers_last_first(paper):

@@ -13,7 +13,16 @@ from baryon.interfaces import Field, Share
 from baryon.training.execution import choose as choosing
 from baryon.training.execution.activations import forget_activations
 from baryon.training.execution.choose import Trial, Tries, choose, distance
-from baryon.training.execution.execution import BF16, EAGER, FP32, Execution
+from baryon.training.execution.execution import (
+    BF16,
+    COMPILED,
+    EAGER,
+    FP32,
+    GRAPHS,
+    TUNED,
+    Execution,
+    modes,
+)
 from baryon.training.execution.memory import largest_micro_batch, peak_bytes
 from baryon.training.network import Network
 from baryon.training.optimizers import Updates
@@ -148,7 +157,7 @@ def test_distance_of_curves():
 def test_bf16_keeps_the_loss_curve_of_the_paper_network(train):
     torch.manual_seed(1)
     fields = {"inputs": Field((3, 64, 64), "float32")}
-    model = hep_cnn(filters=8, dropout=0.0, leakiness=0.0, fields=fields)
+    model = hep_cnn(filters=8, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
     images = [
         {"inputs": torch.rand(8, 3, 64, 64), "keys": torch.arange(8), "label": torch.arange(8) % 2}
         for _ in range(2)
@@ -179,7 +188,13 @@ def test_what_is_compiled_trains_and_what_is_evaluated_is_not(train, monkeypatch
     monkeypatch.setattr(torch, "compile", compiled)
     learner, here = Network(nn.Linear(6, 2), train(compile="always")), batches()[0]
     plain = learner.model(here["inputs"])
-    assert asked == [{"dynamic": False, "mode": None}]
+    assert asked == [{"dynamic": False}]
+    learner.use(Execution(FP32, GRAPHS))
+    learner.use(Execution(FP32, TUNED))
+    assert [one.get("backend", one.get("mode")) for one in asked[1:]] == [
+        "cudagraphs",
+        "max-autotune",
+    ]
     assert torch.equal(learner(here), plain + 1)
     assert torch.equal(learner(here, eager=True), plain)
     learner.model.eval()
@@ -191,7 +206,7 @@ def test_a_compiler_that_fails_is_told_of_and_passed_over(train, tries, monkeypa
         raise RuntimeError("no C++ compiler")
 
     monkeypatch.setattr(torch, "compile", fails)
-    monkeypatch.setattr(choosing, "REPAYS", 0.0)
+    monkeypatch.setitem(choosing.REPAYS, COMPILED, 0.0)
     found = choose(train(precision="fp32", compile="auto"), Alone(), tries, 5000, {})
     assert found["mode"] == EAGER
     assert "fp32 channels-last compiled failed" in found["why"]
@@ -220,7 +235,7 @@ def test_forgotten_activations_leave_the_gradient_to_the_bit(leakiness):
     gradients = []
     for forget in (False, True):
         torch.manual_seed(1)
-        model = hep_cnn(filters=8, dropout=0.3, leakiness=leakiness, fields=fields)
+        model = hep_cnn(filters=8, dropout=0.3, leakiness=leakiness, kernels="plain", fields=fields)
         names = list(model.state_dict())
         if forget:
             forget_activations(model)
@@ -307,7 +322,7 @@ def test_the_largest_micro_batch_within_the_budget():
 def test_the_micro_batch_found_for_a_network_fits():
     torch.manual_seed(1)
     fields = {"inputs": Field((3, 64, 64), "float32")}
-    model = hep_cnn(filters=8, dropout=0.0, leakiness=0.0, fields=fields)
+    model = hep_cnn(filters=8, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
 
     def peak(count):
         return peak_bytes(lambda: model(torch.zeros(count, 3, 64, 64)).sum().backward())
@@ -320,9 +335,53 @@ def test_the_micro_batch_found_for_a_network_fits():
 
 
 def test_one_precision_is_timed_only_to_see_whether_compiling_repays(train, tries, capsys):
-    found = choose(train(precision="fp32", compile="auto"), Alone(), tries, 5000, {})
+    found = choose(train(precision="fp32", compile="auto"), Alone(), tries, 1000, {})
     assert found["why"] == "too short a run to repay compiling"
     assert "measuring" not in capsys.readouterr().out
+
+
+def test_modes_that_a_run_is_long_enough_for(train):
+    gpu = torch.device("cuda")
+    assert modes(train(compile="never"), gpu) == (EAGER,)
+    assert modes(train(compile="always"), gpu) == (TUNED,)
+    allowed = modes(train(compile="auto"), gpu)
+    assert [choosing._repaid(allowed, seconds) for seconds in (10, 100, 10_000)] == [
+        [],
+        [GRAPHS],
+        [GRAPHS, TUNED],
+    ]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kernels", ["plain", "fused"])
+def test_recorded_steps_are_the_steps_themselves(train, kernels):
+    """Also of the smaller batch that ends an epoch; the weights change in between."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    fields = {"inputs": Field((3, 64, 64), "float32")}
+    torch.manual_seed(1)
+    model = hep_cnn(filters=16, dropout=0.0, leakiness=0.0, kernels=kernels, fields=fields)
+    images = [
+        {
+            "inputs": torch.rand(count, 3, 64, 64),
+            "keys": torch.arange(count),
+            "label": torch.arange(count) % 2,
+        }
+        for count in (16, 16, 9)
+    ]
+    settings = train(device="cuda", precision="bf16")
+    one = Tries(
+        Network(model, settings),
+        lambda output, batch: {"entropy": nn.functional.cross_entropy(output, batch["label"])},
+        Updates(settings, 50, 50),
+        images,
+        None,
+        seed=1,
+    )
+    losses, _ = one.run(Execution(BF16), 12, float("inf"))
+    recorded, _ = one.run(Execution(BF16, GRAPHS), 12, float("inf"))
+    assert losses[-1] < losses[0]
+    assert recorded == pytest.approx(losses, rel=1e-3)
 
 
 @pytest.mark.gpu
@@ -331,7 +390,7 @@ def test_auto_on_the_gpu_is_not_slower_than_float32(train):
         pytest.skip("no CUDA device")
     torch.manual_seed(1)
     fields = {"inputs": Field((3, 224, 224), "float32")}
-    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, fields=fields)
+    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
     settings = train(precision="auto", compile="never", device="cuda")
     images = [
         {

@@ -14,7 +14,9 @@ from baryon.launched import launched
 from baryon.schemas import Train
 from baryon.training.execution.execution import (
     BF16,
+    COMPILED,
     EAGER,
+    GRAPHS,
     TUNED,
     Execution,
     set_precision,
@@ -22,6 +24,12 @@ from baryon.training.execution.execution import (
 )
 
 IMAGE_AXES = 4
+COMPILE: Mapping[str, Mapping[str, str]] = {
+    GRAPHS: {"backend": "cudagraphs"},
+    COMPILED: {},
+    TUNED: {"mode": "max-autotune"},
+}
+"""Mode -> options of `torch.compile`."""
 
 
 class Network:
@@ -79,9 +87,9 @@ class Network:
 def _compiled(model: torch.nn.Module, execution: Execution) -> Callable[..., Any]:
     if execution.mode == EAGER:
         return model
-    mode = "max-autotune" if execution.mode == TUNED else None
     with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # of its imports
-        compiled: Callable[..., Any] = torch.compile(model, dynamic=False, mode=mode)
+        options: Mapping[str, Any] = COMPILE[execution.mode]
+        compiled: Callable[..., Any] = torch.compile(model, dynamic=False, **options)
     return compiled
 
 

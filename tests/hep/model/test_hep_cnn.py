@@ -12,9 +12,10 @@ from baryon.interfaces import Field
 from baryon_hep.model.hep_cnn import hep_cnn
 
 
-def build(size, *, channels=3, filters=128, dropout=0.0, leakiness=0.0) -> nn.Sequential:
-    fields = {"inputs": Field((channels, size, size), "float32")}
-    return hep_cnn(filters=filters, dropout=dropout, leakiness=leakiness, fields=fields)
+def build(size, *, width=None, channels=3, kernels="plain", **changes) -> nn.Sequential:
+    fields = {"inputs": Field((channels, size, width or size), "float32")}
+    options = {"filters": 128, "dropout": 0.0, "leakiness": 0.0} | changes
+    return hep_cnn(kernels=kernels, fields=fields, **options)
 
 
 def outputs(model, size):
@@ -107,7 +108,7 @@ def test_other_numbers_of_channels():
 @pytest.mark.parametrize("shape", [(3, 32, 32), (3, 64, 128)])
 def test_other_sizes_are_refused(shape):
     with pytest.raises(BaryonError, match=r"64x64 and 224x224, not"):
-        hep_cnn(filters=8, dropout=0.0, leakiness=0.0, fields={"inputs": Field(shape, "float32")})
+        build(shape[1], width=shape[2])
 
 
 @pytest.mark.parametrize("leakiness", [0.0, 0.1])

@@ -22,8 +22,11 @@ from baryon.reporting.console import say, warn
 from baryon.schemas import Train
 from baryon.training.execution.execution import (
     AUTO,
+    COMPILED,
     EAGER,
     FP32,
+    GRAPHS,
+    TUNED,
     Execution,
     device_name,
     modes,
@@ -43,7 +46,8 @@ SHORT = 100
 STEPS, LEAST_STEPS, WARM_UP = 24, 6, 2
 SECONDS = 15.0  # about so long for each way
 HOPELESS = 3.0  # times as slow as float32 at the second step: not measured on
-REPAYS = 1200.0  # seconds of training from which compiling is tried
+REPAYS = {GRAPHS: 60.0, COMPILED: 1200.0, TUNED: 1200.0}
+"""Mode -> seconds of training from which it is tried."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def _measured(
     if len(kinds) == 1 and EAGER in allowed:
         only = Execution(kinds[0], EAGER, last)
         expected = steps * min(tries.run(only, LEAST_STEPS, float("inf"))[1][WARM_UP:])
-        if expected < REPAYS:
+        if not _repaid(allowed, expected):
             return only.state() | {"why": "too short a run to repay compiling"}
     say(f"measuring how to compute a step: {', '.join(kinds)}; the answer is kept for next time")
     _, seconds = tries.run(reference, LEAST_STEPS, float("inf"))
@@ -141,13 +145,17 @@ def _measured(
         eager = [Execution(kind, EAGER, last) for kind in kinds if kind != FP32]
         trials += [_tried(tries, one, losses, base.seconds) for one in eager]
     best = _fastest(trials) if trials else None
-    compiled = [mode for mode in allowed if mode != EAGER]
-    if compiled and (best is None or best.seconds * steps >= REPAYS):
-        chosen = [best.execution.precision] if best else kinds
-        ways = [Execution(kind, mode, last) for kind in chosen for mode in compiled]
-        trials += [_tried(tries, one, losses, base.seconds, patient=True) for one in ways]
+    chosen = [best.execution.precision] if best else kinds
+    others = _repaid(allowed, best.seconds * steps if best else float("inf"))
+    ways = [Execution(kind, mode, last) for kind in chosen for mode in others]
+    trials += [_tried(tries, one, losses, base.seconds, patient=True) for one in ways]
     best = _fastest(trials)
     return best.execution.state() | {"why": _why(best, base, trials)}
+
+
+def _repaid(allowed: Sequence[str], expected: float) -> list[str]:
+    """The modes that are worth a try in a run of so many seconds."""
+    return [mode for mode in allowed if mode != EAGER and expected >= REPAYS[mode]]
 
 
 def _tried(

@@ -11,8 +11,9 @@ from baryon.errors import BaryonError
 from baryon.schemas import Train
 
 FP32, TF32, BF16, AUTO = "fp32", "tf32", "bf16", "auto"
-EAGER, COMPILED, TUNED = "eager", "compiled", "max-autotune"
-"""Eager; compiled with the default settings; compiled with CUDA graphs and measured kernels."""
+EAGER, GRAPHS, COMPILED, TUNED = "eager", "cuda-graphs", "compiled", "max-autotune"
+"""Eager; the same kernels, recorded once as CUDA graphs and replayed; compiled with the default
+settings; compiled with measured kernels, and recorded."""
 AMPERE = (8, 0)
 
 
@@ -35,7 +36,7 @@ class Execution:
         return asdict(self)
 
     def eager(self) -> Execution:
-        """The same without compilation."""
+        """The same without compilation and graphs."""
         return replace(self, mode=EAGER)
 
 
@@ -65,8 +66,8 @@ def settled(train: Train, device: torch.device) -> Execution | None:
 
 def modes(train: Train, device: torch.device) -> tuple[str, ...]:
     """Of execution, that the config allows; the most promising last."""
-    compiled = TUNED if device.type == "cuda" else COMPILED
-    return {"never": (EAGER,), "always": (compiled,), AUTO: (EAGER, compiled)}[train.compile]
+    others = (GRAPHS, TUNED) if device.type == "cuda" else (COMPILED,)
+    return {"never": (EAGER,), "always": others[-1:], AUTO: (EAGER, *others)}[train.compile]
 
 
 def set_precision(execution: Execution, device: torch.device) -> None:

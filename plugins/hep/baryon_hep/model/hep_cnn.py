@@ -9,18 +9,21 @@ At 64 x 64 (reported: `cori_knl_64.json`): three such blocks with pooling, then 
 layers of 512 and 2. He initialisation, zero biases.
 
 ReLU comes after the pooling, where it has a quarter of the work: the largest of four values is the
-same before and after a function that never falls, and so is its gradient.
+same before and after a function that never falls, and so is its gradient. On a GPU convolution,
+pooling and ReLU are one layer of the convolution's name (`fused`), with the same parameters.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import nn
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
+from baryon_hep.model.fused.choice import is_fused
 
 CLASSES = 2
 HIDDEN_64 = 512
@@ -29,7 +32,12 @@ POOLINGS = {64: 3, 224: 4}
 
 
 def hep_cnn(
-    *, filters: int, dropout: float, leakiness: float, fields: Mapping[str, Field]
+    *,
+    filters: int,
+    dropout: float,
+    leakiness: float,
+    kernels: Literal["auto", "fused", "plain"],
+    fields: Mapping[str, Field],
 ) -> nn.Sequential:
     """Logits (N, 2) of images (N, channels, S, S), S = 64 or 224; class 1 is signal.
 
@@ -42,11 +50,10 @@ def hep_cnn(
             "generate or choose files of one of these sizes"
         )
     poolings = POOLINGS[height]
+    block = _fused_block if is_fused(kernels) else _plain_block
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for number in range(1, poolings + 1):
-        layers[f"conv{number}"] = _convolution(channels if number == 1 else filters, filters)
-        layers[f"pool{number}"] = nn.MaxPool2d(2)
-        layers[f"relu{number}"] = _relu(leakiness)
+        layers |= block(number, channels if number == 1 else filters, filters, leakiness)
         if dropout:
             layers[f"dropout{number}"] = nn.Dropout(dropout)
     if height == 224:
@@ -56,6 +63,24 @@ def hep_cnn(
     model = nn.Sequential(layers)
     model.apply(_initialise)
     return model
+
+
+def _plain_block(
+    number: int, channels: int, filters: int, leakiness: float
+) -> dict[str, nn.Module]:
+    return {
+        f"conv{number}": _convolution(channels, filters),
+        f"pool{number}": nn.MaxPool2d(2),
+        f"relu{number}": _relu(leakiness),
+    }
+
+
+def _fused_block(
+    number: int, channels: int, filters: int, leakiness: float
+) -> dict[str, nn.Module]:
+    from baryon_hep.model.fused.block import Block  # needs Triton
+
+    return {f"conv{number}": Block(channels, filters, leakiness)}
 
 
 def _convolution(channels: int, filters: int) -> nn.Conv2d:

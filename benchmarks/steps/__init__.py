@@ -1,0 +1,1 @@
+"""What benchmarks of a training step share."""

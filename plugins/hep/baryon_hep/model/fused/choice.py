@@ -1,0 +1,45 @@
+"""Whether the blocks are fused here: `model.kernels`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
+
+from baryon.errors import told
+from baryon.reporting.console import warn
+
+
+def is_fused(kernels: Literal["auto", "fused", "plain"]) -> bool:
+    """What was asked for, if it can be had; else plain, which is said.
+
+    `auto` is fused where there is a CUDA device, Triton, and the kernels pass a rehearsal. That
+    there is no CUDA device is then no reason to say anything.
+    """
+    if kernels == "plain" or (kernels == "auto" and not torch.cuda.is_available()):
+        return False
+    missing = _missing() or (_rehearsed() if kernels == "auto" else None)
+    if missing:
+        warn(f"model.kernels={kernels} computes with PyTorch's own kernels, for {missing}")
+    return not missing
+
+
+def _missing() -> str | None:
+    if not find_spec("triton"):
+        return "Triton is not installed"
+    from baryon_hep.model.fused.kernels import INTERPRETED
+
+    found = torch.cuda.is_available() or INTERPRETED
+    return None if found else "there is no CUDA device"
+
+
+def _rehearsed() -> str | None:
+    from baryon_hep.model.fused.rehearsal import right_on
+
+    name = torch.cuda.get_device_name()
+    try:
+        right = right_on(torch.device("cuda"))
+    except Exception as error:  # noqa: BLE001  a compiler may fail in many ways
+        return f"the fused ones fail on {name}: {told(error)[:200]}"
+    return None if right else f"the fused ones give wrong answers on {name}"
