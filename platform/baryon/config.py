@@ -246,6 +246,27 @@ def _another_communicator(
     return {"comm": {"name": names[-1], **values}}, others
 
 
+def composed(arguments: Sequence[str], plugins: Plugins) -> Config:
+    """The frozen config that a command's overrides make, without running anything.
+
+    Raises `BaryonError` as `compose` and `freeze` do.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    register(plugins)
+    try:
+        with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
+            whole = hydra.compose("config", list(arguments), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise BaryonError(one_line(error)) from error
+    choices = whole.hydra.runtime.choices
+    keys = [str(key) for key in whole if key != "hydra"]
+    return thaw(plain(OmegaConf.masked_copy(whole, keys)), {k: choices.get(k, "") for k in KINDS})
+
+
 def option_values(
     owner: str, kind: str, name: str, plugins: Plugins, overrides: Sequence[str] = ()
 ) -> dict[str, Any]:
