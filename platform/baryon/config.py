@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from baryon.config_errors import WRONG_USAGE, one_line
 from baryon.errors import BaryonError
@@ -67,6 +67,7 @@ def compose(
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
+    _check_flags(arguments)
     register(plugins)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through, to be said in our own words
     sys.argv = [sys.argv[0], *_for_hydra(arguments)]
@@ -82,6 +83,19 @@ def compose(
         raise BaryonError(one_line(error)) from error
     for failure in failures:
         raise failure
+
+
+def _check_flags(arguments: Sequence[str]) -> None:
+    """Raise `BaryonError` for a flag that Hydra does not take; it would print a page of usage."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+
+    def error(message: str) -> NoReturn:
+        raise BaryonError(f"{message}; options are given as group=option, keys as key=value")
+
+    parser.error = error  # type: ignore[method-assign]
+    parser.parse_args(_for_hydra(arguments))
 
 
 def _keeping(
@@ -244,6 +258,27 @@ def _another_communicator(
     others = [override for override in overrides if not override.startswith(("comm=", "comm."))]
     values = option_values(f"comm={names[-1]}", "comm", names[-1], plugins, own)
     return {"comm": {"name": names[-1], **values}}, others
+
+
+def composed(arguments: Sequence[str], plugins: Plugins) -> Config:
+    """The frozen config that a command's overrides make, without running anything.
+
+    Raises `BaryonError` as `compose` and `freeze` do.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    register(plugins)
+    try:
+        with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
+            whole = hydra.compose("config", list(arguments), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise BaryonError(one_line(error)) from error
+    choices = whole.hydra.runtime.choices
+    keys = [str(key) for key in whole if key != "hydra"]
+    return thaw(plain(OmegaConf.masked_copy(whole, keys)), {k: choices.get(k, "") for k in KINDS})
 
 
 def option_values(

@@ -13,6 +13,7 @@ that names the check, the rank and the reason.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -246,12 +247,16 @@ def stops(comm: Communicator) -> None:
 
 
 def state(comm: Communicator) -> None:
-    """The state holds the optimiser's by parameter name, and can be loaded."""
+    """The state holds the optimiser's by parameter name, and goes through a checkpoint."""
     toy = Toy()
     start(toy, comm)
     learn(toy, comm)
     comm.settle()
     saved = comm.broadcast(comm.state_dict())
+    file = io.BytesIO()
+    torch.save(saved, file)
+    file.seek(0)
+    torch.load(file, weights_only=True)  # as a checkpoint is read: no code is run
     names = {name for name, _ in toy.model.named_parameters()}
     found = set(saved.get("optimizer", {}))
     _require(found == names, f"state_dict()['optimizer'] has {sorted(found)}, not {sorted(names)}")

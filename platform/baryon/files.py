@@ -40,10 +40,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def cannot_write(path: Path, error: OSError) -> str:
-    """One line about a file or folder that could not be written."""
+def cannot_write(path: Path, error: OSError, key: str = "run.root") -> str:
+    """One line about a file or folder that could not be written, and the key that moves it."""
     reason = error.strerror or str(error)
-    return f"cannot write {path}: {reason}; make room or give another folder with run.root=<folder>"
+    return f"cannot write {path}: {reason}; make room or give another folder with {key}=<folder>"
 
 
 def _to_disk(path: Path) -> None:

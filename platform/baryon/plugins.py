@@ -159,7 +159,7 @@ def _read(point: EntryPoint, points: list[EntryPoint], ambiguous: bool) -> Plugi
         module = _import(point, plugin)
         plugin.components = _components(module, plugin)
         plugin.conf = _conf_folder(module)
-        _check_conf(plugin)
+        _check_conf(plugin, module)
     except BaryonError as error:
         plugin.error = str(error)
     return plugin
@@ -252,10 +252,19 @@ def _conf_folder(module: ModuleType) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _check_conf(plugin: Plugin) -> None:
+def _check_conf(plugin: Plugin, module: ModuleType) -> None:
     missing = [c for c in plugin.components if f"{c.kind}/{c.name}" not in plugin.options]
-    if missing:
-        raise BaryonError(
-            f"plugin {plugin.name!r} ({plugin.distribution}) offers {missing[0].kind} "
-            f"{missing[0].name!r} but ships no conf/{missing[0].kind}/{missing[0].name}.yaml"
-        )
+    if not missing:
+        return
+    option = f"{missing[0].kind}/{missing[0].name}"
+    remedy = (
+        "write it"
+        if plugin.options
+        else "it ships no YAML file at all: put them into its wheel with "
+        f"[tool.setuptools.package-data] {module.__name__} = ['conf/**/*.yaml'] in its "
+        "pyproject.toml"
+    )
+    raise BaryonError(
+        f"plugin {plugin.name!r} ({plugin.distribution}) offers {missing[0].kind} "
+        f"{missing[0].name!r} but ships no conf/{option}.yaml; {remedy}"
+    )

@@ -1,7 +1,8 @@
 """The contract of a plugin as checks: call `check_plugin("<name>")` in a plugin's own test.
 
-One that brings a communicator calls `check_communicator` as well. A check raises `AssertionError`
-or `BaryonError` with one line: who breaks the contract, and how.
+`check_training` makes one tiny step with the choices that it is given; a plugin that brings a
+communicator calls `check_communicator` as well. A check raises `AssertionError` or `BaryonError`
+with one line: who breaks the contract, and how.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from baryon.config import GENERATE, option_values
 from baryon.conformance import check_communicator
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, load_target
+from baryon.training_check import check_training
 from baryon.verbs.options_help import first_comment
 
-__all__ = ["check_communicator", "check_plugin"]
+__all__ = ["check_communicator", "check_plugin", "check_training"]
 
 HEAVY = ("h5py", "matplotlib", "mpi4py", "torch")
 """Modules that reading a plugin's hooks must not import: it is done at every start."""

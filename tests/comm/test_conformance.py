@@ -58,6 +58,7 @@ def test_a_strangers():
         ("gradients", "lockstep .*workers hold different weights after settle"),
         ("stop", "stops .*: not done in 10 s, some rank waits for ever"),
         ("state", r"state .*\['optimizer'\] has \[\], not"),
+        ("object", "state .*goes through a checkpoint.*: Weights only load failed"),
     ],
 )
 def test_one_that_breaks_a_promise(fault, found):

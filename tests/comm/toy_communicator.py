@@ -66,7 +66,8 @@ class Toy:
         names = [name for name, _ in self._model.named_parameters()]
         states = self._update.state_dict()["parameters"]
         return {
-            "optimizer": {} if self._fault == "state" else dict(zip(names, states, strict=True))
+            "optimizer": {} if self._fault == "state" else dict(zip(names, states, strict=True)),
+            "mine": self.share if self._fault == "object" else None,
         }
 
     def load_state_dict(self, state):

@@ -264,7 +264,7 @@ def test_how_it_reads_is_told_for_a_group_of_workers():
     assert loader.describe().startswith(
         "61 chunks (3,904 samples) are mixed, so that a batch of 32"
     )
-    assert loader.describe().endswith(" MiB held, 1 thread decoding")
+    assert loader.describe().endswith("iB held, 1 thread decoding")
     of_a_group = loader.describe(Share(group=1, groups=4))
     assert of_a_group.startswith("15 chunks (960 samples) are mixed, so that a batch of 8")
 

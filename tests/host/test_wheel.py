@@ -1,7 +1,6 @@
 """The wheel holds all that the tree does, and works away from it."""
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,21 +18,6 @@ PLACES = {
     **{path.name: path.relative_to(ROOT).as_posix() for path in ROOT.glob("plugins/*/baryon_*")},
 }
 """Package -> its folder in the tree."""
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """Built from a copy, so that nothing of an earlier build gets in."""
-    tree = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, tree)
-    unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
-    for name in ("conf", "platform", "plugins"):
-        shutil.copytree(ROOT / name, tree / name, ignore=unwanted)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist"]
-    subprocess.run(build, cwd=tree, check=True, stdout=subprocess.DEVNULL)
-    (built,) = (tree / "dist").glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")

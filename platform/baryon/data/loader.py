@@ -28,6 +28,7 @@ from baryon.data.device_copy import on_device
 from baryon.data.mixing import Mixing, mixing
 from baryon.data.order import Order, Rows, part_of, shuffled
 from baryon.interfaces import Arrays, Batch, Share, Split
+from baryon.reporting.units import size
 
 MIB = 2**20
 
@@ -114,10 +115,10 @@ class Loader:
 
     def describe(self, share: Share = ALL) -> str:
         """How the shuffled batches are read, in one line."""
-        most = self.most_bytes(share) / MIB
+        most = size(self.most_bytes(share))
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         mixed = self.mixing(share.groups)
-        return f"{mixed}; at most {most:,.0f} MiB held, {threads} decoding"
+        return f"{mixed}; at most {most} held, {threads} decoding"
 
     def _chunks_in_window(self) -> int:
         chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)

@@ -20,6 +20,7 @@ from baryon.data.hdf5 import open_file
 from baryon.errors import BaryonError
 from baryon.files import replacing
 from baryon.reporting.progress import bar
+from baryon.reporting.units import size
 
 if TYPE_CHECKING:
     import h5py
@@ -84,11 +85,11 @@ def _require_room(
 ) -> None:
     """Before anything is written: HDF5 cannot go on from a full disk, nor end in good order."""
     sizes = [len(one) * _row_bytes(one) * layouts[name].share for name, one in members.items()]
-    needed, free = sum(sizes) / MIB, shutil.disk_usage(target.parent).free / MIB
+    needed, free = sum(sizes), shutil.disk_usage(target.parent).free
     if needed > free:
         raise BaryonError(
-            f"out={target} needs about {needed:,.0f} MiB, but {free:,.0f} MiB are free there: make "
-            "room or give another place"
+            f"out={target} needs about {size(needed)}, but {size(free)} are free there: make room "
+            "or give another place"
         )
 
 

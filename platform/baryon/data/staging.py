@@ -19,6 +19,7 @@ from pathlib import Path
 from baryon.errors import BaryonError
 from baryon.files import replacing
 from baryon.reporting.console import say, warn
+from baryon.reporting.units import size
 
 MIB = 2**20
 
@@ -75,14 +76,14 @@ def staged(path: Path) -> Path:
             return copy
         if not _make_room(stage, about.st_size):
             warn(
-                f"{path} is read where it lies: its {about.st_size / MIB:,.0f} MiB do not fit into "
+                f"{path} is read where it lies: its {size(about.st_size)} do not fit into "
                 f"data.stage_mib={stage.room / MIB:g} or on the disk of {stage.folder}"
             )
             return path
         with replacing(copy) as temporary:
             shutil.copyfile(path, temporary)
         stage.used.add(copy)
-        say(f"{path} is staged in {stage.folder} ({about.st_size / MIB:,.0f} MiB)")
+        say(f"{path} is staged in {stage.folder} ({size(about.st_size)})")
     return copy
 
 

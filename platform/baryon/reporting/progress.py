@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from baryon.reporting.console import console, say
+from baryon.reporting.units import duration
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -52,4 +53,4 @@ def _log_lines(description: str, total: int, unit: str) -> Iterator[Advance]:
             say(f"{description}: {finished} of {total} {unit}, {rate:.1f} {unit}/s")
 
     yield advance
-    say(f"{description}: {finished} {unit} in {time.monotonic() - started:.1f} s")
+    say(f"{description}: {finished} {unit} in {duration(time.monotonic() - started)}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from baryon.interfaces import Table
+from baryon.reporting.units import duration
 
 
 def rates(summary: Mapping[str, Any]) -> Table:
@@ -39,12 +40,12 @@ def phases(summary: Mapping[str, Any]) -> Table:
     total = sum(summary["phase_seconds"].values()) + summary["lost_seconds"]
     spent = {**summary["phase_seconds"], "lost (made again)": summary["lost_seconds"]}
     rows = [
-        (phase, seconds, f"{seconds / max(total, 1e-9):.1%}")
+        (phase, duration(seconds), f"{seconds / max(total, 1e-9):.1%}")
         for phase, seconds in spent.items()
         if seconds > 0
     ]
-    caption = f"Time: {summary['wall_seconds']:.0f} s, goodput {summary['goodput']:.0%}"
-    return Table(("phase", "seconds", "share"), rows, caption)
+    caption = f"Time: {duration(summary['wall_seconds'])}, goodput {summary['goodput']:.0%}"
+    return Table(("phase", "time", "share"), rows, caption)
 
 
 def layers(summary: Mapping[str, Any]) -> Table:

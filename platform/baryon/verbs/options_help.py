@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from baryon.plugins import Plugins, host_conf
+from baryon.options import Options, first_comment
+from baryon.plugins import KINDS, Plugins
 from baryon.reporting.console import console, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-GROUPS = ("experiment", "dataset", "model", "loss", "comm", "evaluator", "train")
+__all__ = ["GROUPS", "first_comment", "options_help"]
+
+GROUPS = ("experiment", *KINDS, "train")
 
 
 def options_help(usage: str, plugins: Plugins, groups: Iterable[str] = GROUPS) -> None:
-    """Print the usage, then a table of the options with the first line of each file."""
+    """Print the usage, then the names of all options, a line or two for each group."""
     say(usage)
-    show(_table(plugins, groups))
+    show(_table(Options(plugins), groups))
+    say("\n`baryon show <group>` says what they are, `baryon show <group>/<option>` all of one.")
     for problem in plugins.problems():
         console().print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
 
 
-def _table(plugins: Plugins, groups: Iterable[str]) -> Table:
+def _table(options: Options, groups: Iterable[str]) -> Table:
     from rich.table import Table
 
-    table = Table("group", "option", "what it is", "from", box=None, pad_edge=False)
-    rows = list(_options(plugins))
+    table = Table("group", "options", box=None, pad_edge=False)
     for group in groups:
-        for name, path, owner in sorted((n, p, o) for g, n, p, o in rows if g == group):
-            table.add_row(group, name, first_comment(path), owner)
+        table.add_row(group, ", ".join(option.name for option in options.of(group)))
     return table
-
-
-def _options(plugins: Plugins) -> Iterator[tuple[str, str, Path, str]]:
-    folders = [(host_conf(), "baryon")]
-    folders += [(plugin.conf, plugin.name) for plugin in plugins.all if plugin.conf]
-    for folder, owner in folders:
-        for path in folder.glob("*/*.yaml"):
-            yield path.parent.name, path.stem, path, owner
-
-
-def first_comment(path: Path) -> str:
-    """The first line of a YAML file that is a comment and no package directive."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("# @"):
-            return line.removeprefix("#").strip() if line.startswith("#") else ""
-    return ""

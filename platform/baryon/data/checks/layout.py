@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from baryon.data.checks.finding import Finding
 from baryon.data.stored import Stored
 from baryon.interfaces import Table
+from baryon.reporting.units import size
 
 MIB = 2**20
 SMALL_SAMPLE = 1024
@@ -37,7 +38,7 @@ def _row(split: str, members: Sequence[Stored]) -> list[str | float]:
         one.member,
         len(members),
         f"{one.shape[1:]} {one.dtype}",
-        f"{one.chunk}, {one.chunk_bytes / MIB:.3g} MiB" if one.chunk else "in one piece",
+        f"{one.chunk}, {size(one.chunk_bytes)}" if one.chunk else "in one piece",
         ", ".join(one.filters) or "none",
         sum(member.decoded_bytes for member in members) / max(1, stored),
         "one thread" if one.obstacle else "many threads",
@@ -65,13 +66,13 @@ def _faults(one: Stored, window_mib: float) -> Iterator[str]:
         )
     if one.chunk_bytes > window_mib * MIB:
         yield (
-            f"has chunks of {one.chunk_bytes / MIB:,.3g} MiB, more than data.window_mib="
+            f"has chunks of {size(one.chunk_bytes)}, more than data.window_mib="
             f"{window_mib:g}: nothing but one chunk is mixed; `baryon data repack` makes smaller "
             "ones"
         )
     if one.chunk_bytes < SMALL_CHUNK and one.sample_bytes < one.chunk_bytes:
         yield (
-            f"has chunks of {one.chunk_bytes / 1024:.0f} KiB, so small that finding them takes "
+            f"has chunks of {size(one.chunk_bytes)}, so small that finding them takes "
             "longer than decoding: `baryon data repack` makes larger ones"
         )
     if one.obstacle:

@@ -1,0 +1,89 @@
+"""Dataset `gw_strain`: files of windows of whitened strain.
+
+Members: `strain` float32 (N, 1024), 1 s at 1024 Hz, noise of variance 1; `label` (N), 1 where there
+is a chirp; `chirp_mass` (solar masses) and `snr` of it, 0 elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from baryon.data.hdf5 import Table, find_files
+from baryon.data.stored import Stored
+from baryon.errors import BaryonError
+from baryon.interfaces import Arrays, Field
+
+from baryon_gw.physics import WINDOW
+
+Files = str | Sequence[str]
+NUMBERS = ("label", "chirp_mass", "snr")
+
+
+class GwStrain:
+    """Its splits. Raises `BaryonError` for files that are missing or of another kind."""
+
+    generator = "baryon_gw.generate:generate"
+
+    def __init__(self, *, train: Files, val: Files | None, test: Files | None, flip: bool) -> None:
+        wanted = {"train": train, "val": val, "test": test}
+        self.splits = {
+            name: Windows(f"dataset.{name}", files) for name, files in wanted.items() if files
+        }
+        self.splits["train"].flip = flip
+
+
+class Windows:
+    """`inputs` (1, 1024) for one-dimensional convolutions, and the numbers of each window."""
+
+    parallel_reads = True
+    flip = False
+
+    def __init__(self, key: str, files: Files) -> None:
+        self._table = Table(find_files(key, files), {name: name for name in ("strain", *NUMBERS)})
+        if self._table.shapes["strain"] != (WINDOW,):
+            raise BaryonError(
+                f"{self._table.paths[0]}: strain has windows of {self._table.shapes['strain']}, "
+                f"not of ({WINDOW},) samples: cut them to 1 s at 1024 Hz"
+            )
+        dtypes = {name: self._table.dtypes[name].name for name in NUMBERS}
+        self.fields: Mapping[str, Field] = {
+            "inputs": Field((1, WINDOW), "float32"),
+            **{name: Field((), dtype) for name, dtype in dtypes.items()},
+        }
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def chunk_starts(self) -> Sequence[int]:
+        """As the files have them."""
+        return self._table.chunk_starts("strain")
+
+    def read(self, start: int, stop: int) -> Arrays:
+        """A channel is added to the strain."""
+        strain = self._table.read("strain", start, stop).astype(np.float32, copy=False)
+        numbers = {name: self._table.read(name, start, stop) for name in NUMBERS}
+        return {"inputs": strain[:, None], **numbers}
+
+    def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
+        """Turn the sign by chance: noise has none, and a chirp's phase is any."""
+        if not self.flip:
+            return arrays
+        sign = random.choice(np.array([-1, 1], np.float32), size=(len(arrays["inputs"]), 1, 1))
+        return {**arrays, "inputs": arrays["inputs"] * sign}
+
+    def place(self, row: int) -> str:
+        """File and row."""
+        return self._table.place(row)
+
+    def stored(self) -> list[Stored]:
+        """For `baryon data check`."""
+        return self._table.stored()
+
+    def fingerprint(self) -> str:
+        """Of the files."""
+        return self._table.fingerprint()
+
+    def close(self) -> None:
+        """The files."""
+        self._table.close()

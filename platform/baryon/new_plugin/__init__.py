@@ -1,0 +1,1 @@
+"""`baryon plugins new`: a plugin's first package, from the files of `template/`."""

@@ -1,0 +1,56 @@
+"""Colour only where it is wanted, help that fits a screen, one line for what is wrong."""
+
+import pytest
+
+from baryon.cli import VERBS
+from baryon.verbs.data import ACTIONS
+
+ESCAPE = "\x1b["
+COMMANDS = [[verb] for verb in VERBS] + [["data", action] for action in ACTIONS]
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_help_of_every_verb_fits_a_screen(on_terminal, command, columns):
+    shown = on_terminal(*command, "--help", columns=columns, NO_COLOR="1").splitlines()
+    assert shown[0].startswith(f"usage: baryon {' '.join(command)}")
+    assert max(map(len, shown)) <= 100
+    assert sum(max(1, -(-len(line) // columns)) for line in shown) <= 40
+
+
+def test_the_help_of_all_fits_a_small_screen(on_terminal):
+    shown = on_terminal("--help").splitlines()
+    assert len(shown) <= 24
+    assert max(map(len, shown)) <= 80
+
+
+def test_tables_and_errors_have_colour_on_a_terminal(on_terminal):
+    assert ESCAPE in on_terminal("show", "comm")
+    assert on_terminal("trian").startswith("\x1b[31mbaryon: error:\x1b[0m no verb 'trian'")
+    assert "\x1b[31mbaryon: error:\x1b[0m" in on_terminal("train", "--foo")
+
+
+@pytest.mark.parametrize("command", [["show", "comm"], ["trian"], ["train", "--foo"]], ids=" ".join)
+def test_no_colour_where_it_is_not_wanted(on_terminal, baryon, environment, command):
+    assert "\x1b[3" not in on_terminal(*command, NO_COLOR="1")
+    assert ESCAPE not in on_terminal(*command, TERM="dumb")
+    without = {name: value for name, value in environment.items() if name != "NO_COLOR"}
+    done = baryon(*command, env=without)
+    assert ESCAPE not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--foo"], "unrecognized arguments: --foo; options are given as group=option"),
+        (["-m", "-x"], "unrecognized arguments: -x; "),
+        (["--cfg"], "argument --cfg/-c: expected one argument; "),
+        (["--cfg", "nope"], "argument --cfg/-c: invalid choice: 'nope'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_flag_is_one_line(baryon, arguments, says):
+    done = baryon("train", *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"baryon: error: {says}")
+    assert done.stderr.count("\n") == 1
