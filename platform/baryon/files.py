@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,16 +35,48 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; when the block ends well it takes that name.
+
+    Raises `BaryonError` if `path` is there already, or when the disk is full or not writable.
+    """
+    require_new(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error, "out")) from error
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _to_disk(file)
+        temporary.chmod(0o777 & ~_umask())
+        require_new(path)
+        temporary.rename(path)
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error, "out")) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_new(path: Path) -> None:
+    """Raise `BaryonError` if there is something of this name: nothing is ever written over."""
+    if path.exists():
+        raise BaryonError(f"{path} exists already: give another with out=<name>")
+
+
 def write_text(path: Path, text: str) -> None:
     """Put a text in the place of what was there."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def cannot_write(path: Path, error: OSError) -> str:
-    """One line about a file or folder that could not be written."""
+def cannot_write(path: Path, error: OSError, key: str = "run.root") -> str:
+    """One line about a file or folder that could not be written; `key` chooses another place."""
     reason = error.strerror or str(error)
-    return f"cannot write {path}: {reason}; make room or give another folder with run.root=<folder>"
+    return f"cannot write {path}: {reason}; make room or give another folder with {key}=<folder>"
 
 
 def _to_disk(path: Path) -> None:

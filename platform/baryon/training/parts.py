@@ -11,7 +11,7 @@ from baryon.components import prepare
 from baryon.config import Config
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
-from baryon.interfaces import Communicator, Dataset, Evaluator, Loss
+from baryon.interfaces import Communicator, Dataset, Evaluator, Loss, Split
 from baryon.plugins import Plugins
 from baryon.training.allocator import keep_freed_memory
 from baryon.training.checkpoints.identity import identity
@@ -44,7 +44,11 @@ class Parts:
             )
         if len(splits[split]) == 0:
             raise BaryonError(f"split {split!r} has no samples: give dataset.{split} other files")
-        return Loader(splits[split], self.loading)
+        return self.loader_of(splits[split])
+
+    def loader_of(self, split: Split) -> Loader:
+        """The batches of a split that is none of the run's, read in its way."""
+        return Loader(split, self.loading)
 
     @property
     def held_out(self) -> str:
