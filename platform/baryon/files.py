@@ -61,6 +61,26 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a path of the same name in a temporary folder; when the block ends well it is moved.
+
+    For writers that look at a file's name. Raises like `new_folder`.
+    """
+    require_new(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            _to_disk(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            require_new(path)
+            temporary.rename(path)
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error, "out")) from error
+
+
 def require_new(path: Path) -> None:
     """Raise `BaryonError` if there is something of this name: nothing is ever written over."""
     if path.exists():

@@ -47,3 +47,28 @@ def images(unlabelled):
             assert set(file) == {"data", "eid"}
             found.append(file["data"][:])
     return np.concatenate(found)
+
+
+@pytest.fixture(scope="session")
+def predicted(run, unlabelled, cache) -> Path:
+    """The folder that the command has written of both files."""
+    files = ",".join(map(str, unlabelled))
+    done = subprocess.run(
+        [BARYON, "predict", f"run={run}", f"input={files}", "out=scores"],
+        cwd=run.parent,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert "103 events scored" in done.stdout
+    return run.parent / "scores"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, cache):
+    """The verb in this process runs in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return tmp_path

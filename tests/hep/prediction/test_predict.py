@@ -16,14 +16,6 @@ from baryon_hep.model.hep_cnn import hep_cnn
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch, cache):
-    """The verb in this process runs in the test's folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    return tmp_path
-
-
-@pytest.fixture
 def expected(run, images):
     """The scores (N,) by other means: the network's logits of images over the training maxima."""
     config = yaml.safe_load((run / "config.yaml").read_text())
@@ -37,12 +29,8 @@ def expected(run, images):
     return logits[:, 1] - logits[:, 0]
 
 
-def test_every_event_has_its_score_file_row_and_number(baryon, run, unlabelled, expected, tmp_path):
-    files = ",".join(map(str, unlabelled))
-    done = baryon("predict", f"run={run}", f"input={files}", "out=scores")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "103 events scored" in done.stdout
-    with h5py.File(tmp_path / "scores" / "scores.h5") as file:
+def test_every_event_has_its_score_file_row_and_number(predicted, unlabelled, expected):
+    with h5py.File(predicted / "scores.h5") as file:
         table = {name: member[:] for name, member in file.items()}
     assert [name.decode() for name in table["files"]] == [str(path) for path in unlabelled]
     assert table["file"].tolist() == [0] * 70 + [1] * 33
@@ -51,13 +39,13 @@ def test_every_event_has_its_score_file_row_and_number(baryon, run, unlabelled, 
     np.testing.assert_allclose(table["score"], expected, atol=1e-5)
     np.testing.assert_allclose(table["probability"], 1 / (1 + np.exp(-expected)), atol=1e-6)
     assert np.ptp(expected) > 1e-3  # events differ in their scores
-    with (tmp_path / "scores" / "scores.csv").open() as stream:
+    with (predicted / "scores.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["file", "row", "score", "probability", "eid"]
     assert [float(row["score"]) for row in rows] == table["score"].tolist()
     assert rows[70]["file"] == str(unlabelled[1])
-    assert (tmp_path / "scores" / "scores.png").read_bytes().startswith(b"\x89PNG")
-    record = json.loads((tmp_path / "scores" / "prediction.json").read_text())
+    assert (predicted / "scores.png").read_bytes().startswith(b"\x89PNG")
+    record = json.loads((predicted / "prediction.json").read_text())
     assert record["input"] == [str(path) for path in unlabelled]
     assert (record["samples"], record["weights"], record["step"]) == (103, "best.pt", 2)
 
