@@ -71,6 +71,8 @@ class Split(Protocol):
     * `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it is called with every
       batch that a step is to learn from, and gives changed samples that are as likely as the
       stored ones;
+    * `augmented_fields`: like `fields`, where `augment` changes shapes (it cuts crops, say): the
+      model is built for these;
     * `parallel_reads = True`: `read` and `augment` may be called by several threads at once;
     * `place(row: int) -> str`: the file and the row in it, for people;
     * `stored() -> Sequence[baryon.data.stored.Stored]`: how each member of each file is stored,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from baryon.components import prepare
 from baryon.config import Config
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
-from baryon.interfaces import Communicator, Dataset, Evaluator, Loss, Split
+from baryon.interfaces import Communicator, Dataset, Evaluator, Field, Loss, Split
 from baryon.plugins import Plugins
 from baryon.training.allocator import keep_freed_memory
 from baryon.training.checkpoints.identity import identity
@@ -61,6 +62,11 @@ class Parts:
             split.close()
 
 
+def learned_fields(split: Split) -> Mapping[str, Field]:
+    """What a sample is when a model sees it: changes of its shape by `augment` included."""
+    return getattr(split, "augmented_fields", split.fields)
+
+
 def build_communicator(config: Config, plugins: Plugins) -> Communicator:
     """The first to be built: it knows whether this rank needs any of the others."""
     comm: Communicator = prepare(plugins, config.choices["comm"])()
@@ -74,7 +80,7 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
     makers = {kind: prepare(plugins, choice) for kind, choice in config.choices.items()}
     torch.manual_seed(config.seed)
     dataset = build_dataset(config, plugins)
-    model: torch.nn.Module = makers["model"](fields=dataset.splits[TRAIN].fields)
+    model: torch.nn.Module = makers["model"](fields=learned_fields(dataset.splits[TRAIN]))
     if config.train.activation_checkpointing:
         forget_activations(model)
     return Parts(

@@ -1,0 +1,207 @@
+"""Dataset `climate_extreme_weather`: the layout of the public ExtremeWeather files.
+
+One file a year, `climo_YYYY.h5` (reported: `extremeweatherdataset.github.io`): `images` float32
+(frames, 16, 768, 1152) with the channels of `baryon_climate.fields`, rows from the South Pole to
+the North Pole and columns eastward from 0 degrees; `boxes` int32 (frames, 15, 5), unused rows -1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon.data.hdf5 import Table, open_file
+from baryon.data.stored import Stored
+from baryon.errors import BaryonError
+from baryon.reporting.console import say
+from baryon_climate.dataset import calendar
+from baryon_climate.dataset.frames import Frames, View
+from baryon_climate.dataset.labels import LabelOptions, Labels, keep_share, labels
+from baryon_climate.dataset.statistics import statistics
+from baryon_climate.dataset.years import Years, year_files, years
+from baryon_climate.fields import CHANNELS
+from baryon_climate.grid import Grid
+
+TRAIN = "train"
+MIB = 2**20
+RUN_MIB = 256
+"""Decoded frames that are read together where stored chunks span many time steps."""
+
+
+class ClimateExtremeWeather:
+    """Global frames by year, with boxes around storms; each channel is -1..1 over `train`."""
+
+    generator = "baryon_climate.generation.generate:generate"
+
+    def __init__(
+        self,
+        *,
+        folder: str,
+        train: Years,
+        val: Years | None,
+        test: Years | None,
+        box_order: str,
+        first_class: int,
+        empty_frames: str,
+        bad_boxes: str,
+        labelled_share: float,
+        labelled_seed: int,
+        crop: int | Sequence[int] | None,
+        keep_boxes: float,
+        window: int,
+        augment: bool,
+        step_hours: int | None,
+        check_values: bool,
+        statistics_frames: int | None,
+    ) -> None:
+        asked = {"train": train, "val": val, "test": test}
+        wanted = {name: years(f"dataset.{name}", y) for name, y in asked.items() if y is not None}
+        files = year_files(folder, wanted)
+        counts = {year: (p, _frames(p)) for its in files.values() for year, p in its.items()}
+        self.calendar = calendar.calendar_of(counts)
+        options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
+        self.splits: dict[str, Frames] = {}
+        for name, its in files.items():
+            view = View(window, _size(crop), keep_boxes, augment and name == TRAIN)
+            self.splits[name] = _open(name, its, options, view, self.calendar, step_hours)
+        _same_size(self.splits)
+        _unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
+        self._scale(check_values, statistics_frames)
+
+    def _scale(self, check_values: bool, most: int | None) -> None:
+        threads = len(os.sched_getaffinity(0))
+        for name, split in self.splits.items():
+            if check_values or name == TRAIN:
+                found = statistics(
+                    split.source,
+                    CHANNELS,
+                    f"dataset.{name}",
+                    None if check_values else most,
+                    threads,
+                )
+                if name == TRAIN:
+                    self.statistics = found
+        for split in self.splits.values():
+            split.scaling = self.statistics.scaling()
+
+
+def _size(crop: int | Sequence[int] | None) -> tuple[int, int] | None:
+    if crop is None:
+        return None
+    if isinstance(crop, int):
+        return crop, crop
+    if len(crop) != 2:
+        raise BaryonError(f"dataset.crop={list(crop)} must be one number of pixels, or two")
+    return crop[0], crop[1]
+
+
+class YearFiles:
+    """The frames of several years' files, in the order of time."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.table = Table(paths, {"images": "images", "boxes": "boxes"})
+        shape = self.table.shapes["images"]
+        if len(shape) != 3 or shape[0] != len(CHANNELS) or self.table.dtypes["images"].kind != "f":
+            told = ", ".join(["T", *map(str, shape)])
+            raise BaryonError(
+                f"{paths[0]}: member 'images' has shape ({told}) and dtype "
+                f"{self.table.dtypes['images']}; it must be (T, {len(CHANNELS)}, height, width) of "
+                "floats: the channels of docs/climate-data.md"
+            )
+        rows = self.table.shapes["boxes"]
+        if len(rows) != 2 or rows[1] != 5:
+            raise BaryonError(f"{paths[0]}: member 'boxes' has rows of shape {rows}, not (15, 5)")
+        self.shape: tuple[int, int, int] = tuple(shape)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def chunk_starts(self) -> Sequence[int]:
+        """Stored chunks, but no more than `RUN_MIB` of frames at a time."""
+        most = max(1, int(RUN_MIB * MIB / (4 * np.prod(self.shape))))
+        bounds = [*self.table.chunk_starts("images"), len(self)]
+        return [start for first, last in pairwise(bounds) for start in range(first, last, most)]
+
+    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Frames start..stop-1 as they are stored."""
+        return self.table.read("images", start, stop)
+
+    def place(self, frame: int) -> str:
+        """The year's file and the frame in it."""
+        return self.table.place(frame)
+
+    def stored(self) -> Sequence[Stored]:
+        """How the members are stored."""
+        return self.table.stored()
+
+    def fingerprint(self) -> str:
+        """Of names, sizes and times of change."""
+        return self.table.fingerprint()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.table.close()
+
+
+def _frames(path: Path) -> int:
+    with open_file(path) as file:
+        images = file.get("images")
+        return 0 if images is None or not images.shape else int(images.shape[0])
+
+
+def _open(
+    name: str,
+    files: Mapping[int, Path],
+    options: LabelOptions,
+    view: View,
+    days: str,
+    step_hours: int | None,
+) -> Frames:
+    source = YearFiles(list(files.values()))
+    _, height, width = source.shape
+    grid = Grid.globe(height, width)
+    found = labels(
+        source.table.read("boxes", 0, len(source)),
+        options,
+        height,
+        width,
+        cyclic=True,
+        place=source.place,
+        where=f"dataset.{name}",
+    )
+    times = [_times(year, path, days, step_hours) for year, path in files.items()]
+    return Frames(source, found, np.concatenate(times), grid, view, days)
+
+
+def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar.Hours:
+    with open_file(path) as file:
+        told = dict(file.attrs) if step_hours is None else {"hours_between_frames": step_hours}
+    return calendar.times(year, path, _frames(path), days, told)
+
+
+def _same_size(splits: Mapping[str, Frames]) -> None:
+    expected = splits[TRAIN].source.shape
+    for name, split in splits.items():
+        if split.source.shape != expected:
+            raise BaryonError(
+                f"dataset.{name}: frames of shape {split.source.shape}, but {expected} in "
+                "dataset.train: give files of one size"
+            )
+
+
+def _unlabel(train: Frames, share: float, seed: int) -> None:
+    """Hide the labels of all but a share of the labelled training frames."""
+    if share == 1:
+        return
+    known = keep_share(train.labels.known, share, seed)
+    say(
+        f"dataset.train: {int(known.sum()):,} of {int(train.labels.known.sum()):,} labelled frames "
+        f"keep their labels (dataset.labelled_share={share:g})"
+    )
+    train.labels = Labels(train.labels.boxes, known)
