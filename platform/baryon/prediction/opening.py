@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from baryon.config import Config
 from baryon.errors import BaryonError
-from baryon.interfaces import Dataset, Split
+from baryon.interfaces import Dataset, Field, Split
 from baryon.plugins import Plugins
 from baryon.training.parts import TEST, TRAIN, build_dataset
 
@@ -24,12 +24,18 @@ def open_input(dataset: Dataset, files: Sequence[str], config: Config, plugins: 
     if len(split) == 0:
         raise BaryonError(f"input={shown} holds no samples: give other files")
     expected, found = (one.fields["inputs"] for one in (dataset.splits[TRAIN], split))
-    if found != expected:
+    if not _alike(found, expected):
         raise BaryonError(
-            f"input={shown} has samples of shape {found.shape} ({found.dtype}), but the run's "
-            f"model takes {expected.shape} ({expected.dtype}): give files like its own"
+            f"input={shown} has samples of shape {found.shape}, but the run's model was trained on "
+            f"{expected.shape}: give files like its own"
         )
     return split
+
+
+def _alike(found: Field, expected: Field) -> bool:
+    """As many axes and channels; a model may take larger frames than it was trained on."""
+    axes = len(found.shape), len(expected.shape)
+    return axes[0] == axes[1] and found.shape[:1] == expected.shape[:1]
 
 
 def _as_test_split(files: Sequence[str], config: Config, plugins: Plugins) -> Split:

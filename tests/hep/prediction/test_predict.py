@@ -109,7 +109,10 @@ def test_an_image_with_a_nan_is_named_and_leaves_nothing(here, run, images, writ
     [
         (["input=none.h5"], "input=none.h5 matches no file (looked from {folder})"),
         (["input=a.h5,,b.h5"], "input=a.h5,,b.h5 must be files with commas between them"),
-        (["input=small.h5"], "input=small.h5 has samples of shape (3, 32, 32) (float32), but the"),
+        (
+            ["input=small.h5"],
+            "small.h5: images of shape (3, 32, 32), but the network was trained on",
+        ),
         (["input=empty.h5"], "input=empty.h5 holds no samples: give other files"),
         (["input={good}", "weights=worst"], "weights=worst is not known; there is: best, last"),
         (

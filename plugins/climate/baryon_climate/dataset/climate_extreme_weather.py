@@ -8,7 +8,9 @@ the North Pole and columns eastward from 0 degrees; `boxes` int32 (frames, 15, 5
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.hdf5 import Table, open_file
+from baryon.data.hdf5 import Table, find_files, open_file
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
 from baryon.reporting.console import say
 from baryon_climate.dataset import calendar
 from baryon_climate.dataset.frames import Frames, View
-from baryon_climate.dataset.labels import LabelOptions, Labels, keep_share, labels
+from baryon_climate.dataset.labels import MOST_BOXES, LabelOptions, Labels, keep_share, labels
 from baryon_climate.dataset.statistics import statistics
 from baryon_climate.dataset.years import Years, year_files, years
 from baryon_climate.fields import CHANNELS
@@ -30,6 +32,7 @@ from baryon_climate.grid import Grid
 
 TRAIN = "train"
 MIB = 2**20
+MEMBERS = "images", "boxes"
 RUN_MIB = 256
 """Decoded frames that are read together where stored chunks span many time steps."""
 
@@ -73,6 +76,11 @@ class ClimateExtremeWeather:
         _same_size(self.splits)
         _unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
         self._scale(check_values, statistics_frames)
+        self._step_hours = step_hours
+
+    def open_input(self, files: Sequence[str]) -> Frames:
+        """Whole frames of files that hold `images`, with a year at the end of their names."""
+        return unlabelled(find_files("input", files), self.splits[TRAIN], self._step_hours)
 
     def _scale(self, check_values: bool, most: int | None) -> None:
         threads = len(os.sched_getaffinity(0))
@@ -104,8 +112,8 @@ def _size(crop: int | Sequence[int] | None) -> tuple[int, int] | None:
 class YearFiles:
     """The frames of several years' files, in the order of time."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.table = Table(paths, {"images": "images", "boxes": "boxes"})
+    def __init__(self, paths: Sequence[Path], members: Sequence[str] = MEMBERS) -> None:
+        self.table = Table(paths, {member: member for member in members})
         shape = self.table.shapes["images"]
         if len(shape) != 3 or shape[0] != len(CHANNELS) or self.table.dtypes["images"].kind != "f":
             told = ", ".join(["T", *map(str, shape)])
@@ -114,7 +122,7 @@ class YearFiles:
                 f"{self.table.dtypes['images']}; it must be (T, {len(CHANNELS)}, height, width) of "
                 "floats: the channels of docs/climate-data.md"
             )
-        rows = self.table.shapes["boxes"]
+        rows = self.table.shapes.get("boxes", (0, 5))
         if len(rows) != 2 or rows[1] != 5:
             raise BaryonError(f"{paths[0]}: member 'boxes' has rows of shape {rows}, not (15, 5)")
         self.shape: tuple[int, int, int] = tuple(shape)
@@ -177,6 +185,33 @@ def _open(
     )
     times = [_times(year, path, days, step_hours) for year, path in files.items()]
     return Frames(source, found, np.concatenate(times), grid, view, days)
+
+
+def unlabelled(paths: Sequence[Path], train: Frames, step_hours: int | None) -> Frames:
+    """Frames whose storms nobody looked for, normalised as those of training are.
+
+    Raises `BaryonError` for a name without a year, or two files of one year.
+    """
+    files: dict[int, Path] = {}
+    for path in paths:
+        year = re.search(r"(\d{4})$", path.stem)
+        if year is None:
+            raise BaryonError(f"{path}: its name ends in no year, as in climo_1979.h5: rename it")
+        if files.setdefault(int(year[1]), path) != path:
+            raise BaryonError(f"{path} and {files[int(year[1])]} are of one year: give one of them")
+    ordered = dict(sorted(files.items()))
+    source = YearFiles(list(ordered.values()), MEMBERS[:1])
+    _, height, width = source.shape
+    nothing = Labels(
+        np.full((len(source), MOST_BOXES, 5), -1, np.float32), np.zeros(len(source), np.bool_)
+    )
+    times = [_times(year, path, train.calendar, step_hours) for year, path in ordered.items()]
+    view = replace(train.view, crop=None, augment=False)
+    split = Frames(
+        source, nothing, np.concatenate(times), Grid.globe(height, width), view, train.calendar
+    )
+    split.scaling = train.scaling
+    return split
 
 
 def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar.Hours:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
-from baryon.interfaces import Arrays, Field
+from baryon.interfaces import Arrays, Field, Normalisation
 from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import MOST_BOXES, Labels
+from baryon_climate.fields import CHANNELS
 from baryon_climate.grid import Grid
 from baryon_climate.windows import labelled_step
 
@@ -134,12 +135,8 @@ class Frames:
         """Samples start..stop-1."""
         rows = self._rows[start:stop]
         crops = [self._crop(int(row)) for row in rows]
-        field = self.fields["inputs"]
-        inputs = np.empty((len(rows), *field.shape), np.float32)
-        for begin, end in _runs(rows):
-            self._read_run(rows[begin:end], crops[begin:end], inputs[begin:end])
         return {
-            "inputs": inputs,
+            "inputs": self._inputs(rows, crops, self.scaling),
             "boxes": self._boxes(self.labels.boxes[rows], crops),
             "labelled": self.labels.known[rows].astype(np.uint8),
             "time": self.times[rows],
@@ -147,12 +144,32 @@ class Frames:
             "scaling": np.repeat(self.scaling[None], len(rows), axis=0),
         }
 
+    def raw(self, start: int, stop: int) -> Numbers:
+        """The inputs of samples start..stop-1 in the channels' units."""
+        rows = self._rows[start:stop]
+        unscaled = np.tile(np.array([0.0, 1.0], np.float32), (len(self.scaling), 1))
+        return self._inputs(rows, [self._crop(int(row)) for row in rows], unscaled)
+
+    def normalisation(self) -> Normalisation:
+        """Midrange and half-range of each channel."""
+        names = tuple(f"{channel.name} [{channel.unit}]" for channel in CHANNELS)
+        offset, scale = (tuple(column.tolist()) for column in self.scaling.T)
+        return Normalisation(names, offset, scale)
+
+    def _inputs(self, rows: Numbers, crops: Sequence[Crop], scaling: Numbers) -> Numbers:
+        inputs = np.empty((len(rows), *self.fields["inputs"].shape), np.float32)
+        for begin, end in _runs(rows):
+            self._read_run(rows[begin:end], crops[begin:end], scaling, inputs[begin:end])
+        return inputs
+
     def _crop(self, row: int) -> Crop:
         if self.view.augment:
             return Crop(0, 0, *self.cropping.frame)
         return self.cropping.fixed(row)
 
-    def _read_run(self, rows: Numbers, crops: Sequence[Crop], into: Numbers) -> None:
+    def _read_run(
+        self, rows: Numbers, crops: Sequence[Crop], scaling: Numbers, into: Numbers
+    ) -> None:
         """Consecutive samples: a frame that several windows share is read once."""
         before = labelled_step(self.view.window)
         first = int(rows[0]) - before
@@ -160,7 +177,7 @@ class Frames:
         for number, (crop, sample) in enumerate(zip(crops, into, strict=True)):
             steps = sample[:, None] if self.view.window == 1 else sample
             for step in range(self.view.window):
-                _cut(frames[number + step], crop, self.scaling, steps[:, step])
+                _cut(frames[number + step], crop, scaling, steps[:, step])
 
     def _boxes(self, boxes: Numbers, crops: Sequence[Crop]) -> Numbers:
         cut = [self.cropping.boxes(its, crop) for its, crop in zip(boxes, crops, strict=True)]

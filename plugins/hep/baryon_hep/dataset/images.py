@@ -172,11 +172,19 @@ def normalise(
 def open_like(
     train: Images, open_files: Callable[[Sequence[Path]], Images], files: Files
 ) -> Images:
-    """Open files that need not have labels, and read them as `train` is read."""
+    """Open files that need not have labels, and read them as `train` is read.
+
+    Raises `BaryonError` for images of another size.
+    """
     split = open_files(find_files("input", files))
+    found, expected = split.fields["inputs"].shape, train.fields["inputs"].shape
+    if found != expected:
+        raise BaryonError(
+            f"{split.table.paths[0]}: images of shape {found}, but the network was trained on "
+            f"{expected}: give files of that size"
+        )
     normalisation = train.normalisation()
-    if split.fields["inputs"].shape[0] == len(normalisation.scale):
-        split.divide_by(normalisation.scale, normalisation.channels)
+    split.divide_by(normalisation.scale, normalisation.channels)
     return split
 
 
