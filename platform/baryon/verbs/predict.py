@@ -110,7 +110,7 @@ def _record(
         "run": str(run.path),
         "weights": weights.name,
         "step": step,
-        "input": [str(Path(file).resolve()) for file in files],
+        "input": list(files),
         "samples": len(split),
         "fingerprint": split.fingerprint(),
         "versions": versions(plugins),
