@@ -34,3 +34,9 @@ def baryon_losses() -> Mapping[str, str]:
             "baryon_climate.loss.climate_semi_supervised:ClimateSemiSupervised"
         ),
     }
+
+
+@hookimpl
+def baryon_evaluators() -> Mapping[str, str]:
+    """Precision and skill against hand-made criteria."""
+    return {"climate_boxes": "baryon_climate.evaluator.climate_boxes:ClimateBoxes"}

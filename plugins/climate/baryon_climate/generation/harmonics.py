@@ -26,8 +26,10 @@ class Harmonics:
         """(height, width) of coefficients (degree + 1, degree + 1) by order m and degree l."""
         width = self.grid.width
         waves = np.zeros((self.grid.height, width // 2 + 1), np.complex64)
+        parts = np.stack([coefficients.real, coefficients.imag], axis=1)
         for order, functions in enumerate(self._legendre):
-            waves[:, order] = coefficients[order, order:] @ functions
+            real, imaginary = parts[order, :, order:] @ functions
+            waves[:, order].real, waves[:, order].imag = real, imaginary
         return np.fft.irfft(waves * np.float32(width), width, axis=1).astype(np.float32)
 
 

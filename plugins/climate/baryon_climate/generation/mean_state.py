@@ -37,8 +37,10 @@ def middle_temperature(latitude: Value, summer: float) -> Value:
 
 
 def vapour(latitude: Value, summer: float) -> Value:
-    """kg/m2, zonal mean at sea."""
-    return 2.0 + 49.0 * np.exp(-(((latitude - 6 * summer) / 25.5) ** 2))
+    """kg/m2, zonal mean at sea: the moist tropics, most in the convergence zone."""
+    away = latitude - 6 * summer
+    convergence = 7.0 * np.exp(-(((latitude - 5 - 4 * summer) / 7) ** 2))
+    return 2.0 + 41.0 * np.exp(-((np.abs(away) / 25) ** 2.1)) + convergence
 
 
 def sea_level_pressure(latitude: Value, summer: float) -> Value:
@@ -46,7 +48,12 @@ def sea_level_pressure(latitude: Value, summer: float) -> Value:
     subtropics = np.exp(-(((np.abs(latitude - 2 * summer) - 32) / 14) ** 2))
     subpolar = np.exp(-(((np.abs(latitude) - 64) / 13) ** 2))
     south = np.where(latitude < 0, 2500.0, 900.0)
-    return 100_950 + 950 * subtropics - subpolar * south + 200 * (np.abs(latitude) > 78)
+    return (
+        100_950
+        + 950 * subtropics
+        - subpolar * south
+        + 250 / (1 + np.exp((80 - np.abs(latitude)) / 3))
+    )
 
 
 def zonal_wind(latitude: Value, summer: float) -> Value:

@@ -15,8 +15,8 @@ from baryon_climate.generation.mean_state import pattern_speed
 from baryon_climate.grid import EARTH_RADIUS, Grid
 
 Numbers = npt.NDArray[np.float32]
-STEPS = 9
-HOURS = 42.0
+STEPS = 10
+HOURS = 54.0
 
 
 def origins(grid: Grid, east: Numbers, north: Numbers) -> tuple[Numbers, Numbers]:

@@ -7,16 +7,21 @@ mix of classes resembles the public data set's (ETC 46 %, TC 39 %, TD 9 %, AR 5 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from baryon_climate.classes import ETC, TC, TD
+from baryon_climate.grid import distance
 
 DAY = 86400.0
+STEP_DAYS = 0.25
 KM_PER_DEGREE = 111.2
 GALE = 17.5
 """m/s: a tropical cyclone has gales, a depression has none (WMO)."""
+UNKNOWN = np.empty((0, 2))
 MOST = 14
 """Storms and rivers at a time; a frame has room for 15 boxes."""
 
@@ -82,6 +87,8 @@ class Storm:
     """Holland's B; the elongation of an extratropical one."""
     angle: float
     river: River | None
+    track: npt.NDArray[np.float64]
+    """(steps, 2) latitude and longitude every `STEP_DAYS` from birth; longitudes beyond 360 too."""
 
     @property
     def side(self) -> int:
@@ -103,31 +110,16 @@ class Storm:
         return float(np.sin(np.pi * np.clip(skewed, 0, 1)) ** 1.3)
 
     def place(self, day: float) -> tuple[float, float]:
-        """Latitude and longitude of the centre, in steps of three hours from its birth."""
-        latitude, longitude = self.latitude, self.longitude
-        left = (day - self.birth) * DAY
-        while left > 0:
-            step = min(left, 3 * 3600.0)
-            east, north = self._speed(latitude)
-            latitude += north * step / 1000 / KM_PER_DEGREE
-            latitude = float(np.clip(latitude, -72, 72))
-            longitude += east * step / 1000 / KM_PER_DEGREE / np.cos(np.radians(latitude))
-            left -= step
+        """Latitude and longitude of the centre."""
+        steps = (day - self.birth) / STEP_DAYS
+        latitude, longitude = (
+            float(np.interp(steps, np.arange(len(self.track)), column)) for column in self.track.T
+        )
         return latitude, longitude % 360
 
     def velocity(self, day: float) -> tuple[float, float]:
         """Eastward and northward, m/s."""
-        return self._speed(self.place(day)[0])
-
-    def _speed(self, latitude: float) -> tuple[float, float]:
-        if not self.tropical:
-            slowing = 1 - 0.5 * np.clip((abs(latitude) - 55) / 15, 0, 1)
-            return self.eastward * slowing, self.side * self.poleward * slowing
-        beyond = np.clip((abs(latitude) - self.turn) / 8, -1, 1.5)
-        turned = 0.5 * (1 + np.tanh(2 * beyond))
-        east = self.eastward * (1 - turned) + 9 * turned
-        north = self.poleward * (1 + 1.5 * turned)
-        return float(east), float(self.side * north)
+        return _speed(self, self.place(day)[0])
 
     def kind(self, strength: float) -> int | None:
         """Its class at a strength (Pa or m/s), or None: too weak to be called a storm."""
@@ -139,27 +131,63 @@ class Storm:
 
 
 def storms(random: np.random.Generator, days: float = 365.0) -> list[Storm]:
-    """Those of a year, in the order of birth; those that would be too many at a time are left out.
+    """Those of a year, in the order of birth.
 
-    Some are born before it begins.
+    Some are born before it begins. Left out are those that would be too many at a time, or would
+    come so near to an older one that the two would be one.
     """
     first = -12.0
     span = days - first
     born = [
-        *(_cyclone(random, first, span) for _ in range(random.poisson(0.40 * span))),
-        *(_depression(random, first, span) for _ in range(random.poisson(0.26 * span))),
-        *(_extratropical(random, first, span) for _ in range(random.poisson(1.30 * span))),
+        *(_cyclone(random, first, span) for _ in range(random.poisson(0.9 * span))),
+        *(_depression(random, first, span) for _ in range(random.poisson(0.35 * span))),
+        *(_extratropical(random, first, span) for _ in range(random.poisson(2.2 * span))),
     ]
-    times = np.arange(first, days + 20, 0.25)
-    there = np.zeros(len(times), int)
-    kept = []
+    boxes_at = np.zeros(int((days + 20 - first) / STEP_DAYS), int)
+    kept: list[Storm] = []
     for storm in sorted(born, key=lambda one: one.birth):
-        alive = (times > storm.birth) & (times < storm.birth + storm.life)
+        start = int((storm.birth - first) / STEP_DAYS)
+        alive = boxes_at[start : start + len(storm.track)]
         boxes = 1 if storm.river is None else 2
-        if (there[alive] + boxes <= MOST).all():
-            there[alive] += boxes
+        if (alive + boxes <= MOST).all() and not any(_meet(storm, old) for old in kept[-40:]):
+            alive += boxes
             kept.append(storm)
     return kept
+
+
+def _meet(storm: Storm, older: Storm) -> bool:
+    """Whether two storms come nearer to each other than 900 km, 1600 km if both are large."""
+    shift = round((storm.birth - older.birth) / STEP_DAYS)
+    count = min(len(older.track) - shift, len(storm.track))
+    if count <= 0 or storm.side != older.side:
+        return False
+    here, there = storm.track[:count:4], older.track[shift : shift + count : 4]
+    apart = distance(here[:, 0], here[:, 1], there[:, 0], there[:, 1])
+    return bool(apart.min() < (900 if storm.tropical or older.tropical else 1600))
+
+
+def _speed(storm: Storm, latitude: float) -> tuple[float, float]:
+    """Eastward and northward, m/s, at a latitude."""
+    if not storm.tropical:
+        slowing = 1 - 0.5 * min(max((abs(latitude) - 55) / 15, 0), 1)
+        return storm.eastward * slowing, storm.side * storm.poleward * slowing
+    beyond = min(max((abs(latitude) - storm.turn) / 8, -1), 1.5)
+    turned = 0.5 * (1 + math.tanh(2 * beyond))
+    east = storm.eastward * (1 - turned) + 9 * turned
+    return east, storm.side * storm.poleward * (1 + 1.5 * turned)
+
+
+def _walked(storm: Storm) -> Storm:
+    """With its track."""
+    latitude, longitude = storm.latitude, storm.longitude
+    track = [(latitude, longitude)]
+    for _ in range(math.ceil(storm.life / STEP_DAYS)):
+        east, north = _speed(storm, latitude)
+        degrees = STEP_DAYS * DAY / 1000 / KM_PER_DEGREE
+        latitude = min(max(latitude + north * degrees, -72), 72)
+        longitude += east * degrees / math.cos(math.radians(latitude))
+        track.append((latitude, longitude))
+    return replace(storm, track=np.array(track))
 
 
 def _season(random: np.random.Generator, first: float, span: float, peak: float) -> float:
@@ -184,20 +212,23 @@ def _tropical(
     random: np.random.Generator, basin: Basin, birth: float, weakest: float, strongest: float
 ) -> Storm:
     wind = weakest + (strongest - weakest) * random.beta(1.3, 2.0)
-    return Storm(
-        tropical=True,
-        birth=birth,
-        life=random.uniform(5, 11) if weakest > GALE else random.uniform(2.5, 5.5),
-        latitude=random.uniform(basin.south, basin.north),
-        longitude=random.uniform(basin.west, basin.east) % 360,
-        eastward=random.normal(-4.5, 1.2),
-        poleward=random.uniform(0.7, 2.3),
-        turn=random.uniform(20, 29),
-        strength=wind,
-        radius=random.uniform(55, 110),
-        shape=random.uniform(1.1, 1.6),
-        angle=random.uniform(0, 2 * np.pi),
-        river=None,
+    return _walked(
+        Storm(
+            tropical=True,
+            birth=birth,
+            life=random.uniform(5, 11) if weakest > GALE else random.uniform(2.5, 5.5),
+            latitude=random.uniform(basin.south, basin.north),
+            longitude=random.uniform(basin.west, basin.east) % 360,
+            eastward=random.normal(-4.5, 1.2),
+            poleward=random.uniform(0.7, 2.3),
+            turn=random.uniform(20, 29),
+            strength=wind,
+            radius=random.uniform(55, 110),
+            shape=random.uniform(1.1, 1.6),
+            angle=random.uniform(0, 2 * np.pi),
+            river=None,
+            track=UNKNOWN,
+        )
     )
 
 
@@ -206,20 +237,23 @@ def _extratropical(random: np.random.Generator, first: float, span: float) -> St
         int(random.choice(len(TRACKS), p=[track[4] for track in TRACKS]))
     ]
     winter = 15 if south > 0 else 197
-    return Storm(
-        tropical=False,
-        birth=_season(random, first, span, winter),
-        life=random.uniform(3, 6),
-        latitude=random.uniform(south, north),
-        longitude=random.uniform(west, east) % 360,
-        eastward=random.normal(11, 2.5),
-        poleward=random.uniform(1, 3.5),
-        turn=0,
-        strength=random.uniform(1400, 4800),
-        radius=random.uniform(380, 720),
-        shape=random.uniform(1.0, 1.5),
-        angle=random.uniform(-0.6, 0.6),
-        river=_river(random) if random.random() < 0.33 else None,
+    return _walked(
+        Storm(
+            tropical=False,
+            birth=_season(random, first, span, winter),
+            life=random.uniform(3, 6),
+            latitude=random.uniform(south, north),
+            longitude=random.uniform(west, east) % 360,
+            eastward=random.normal(11, 2.5),
+            poleward=random.uniform(1, 3.5),
+            turn=0,
+            strength=random.uniform(1400, 4800),
+            radius=random.uniform(380, 720),
+            shape=random.uniform(1.0, 1.5),
+            angle=random.uniform(-0.6, 0.6),
+            river=_river(random) if random.random() < 0.3 else None,
+            track=UNKNOWN,
+        )
     )
 
 

@@ -22,7 +22,7 @@ from baryon_climate.generation.patch import Patch
 from baryon_climate.generation.rivers import Course, course
 from baryon_climate.generation.stirring import enlarged, origins, sampled
 from baryon_climate.generation.storms import GALE, Storm, storms
-from baryon_climate.grid import EARTH_RADIUS, Grid
+from baryon_climate.grid import EARTH_RADIUS, Grid, distance
 
 Numbers = npt.NDArray[np.float32]
 BOXES = 15
@@ -31,9 +31,11 @@ GAS = 287.0
 LATENT = 5420.0
 """K, latent heat over the gas constant of vapour."""
 MM_A_DAY = 1e-3 / 86400
-STREAM = 3.6e6
-"""m2/s, deviation of the background's stream function: winds of some 6 m/s."""
+STREAM = 5.0e6
+"""m2/s, deviation of the background's stream function: winds of some 8 m/s."""
 STREAM_DEGREE, TEXTURE_DEGREE = 42, 140
+SHORTEST_RIVER = 1500.0
+"""km; shorter ones are moist air like any other."""
 FINEST_FLOW = 300
 """Rows from which on trajectories run on a grid of half as many."""
 
@@ -104,7 +106,7 @@ class World:
 
     def _background(self, day: float, summer: float, ground: mean_state.Ground) -> Fields:
         latitude = self.flow.latitudes()[:, None]
-        where = 0.3 + 0.7 * np.exp(-(((np.abs(latitude) - 48) / 17) ** 2))
+        where = 0.33 + 0.67 * np.exp(-(((np.abs(latitude) - 48) / 17) ** 2))
         stream = self._stream.values(self._waves.coefficients(day)) * (STREAM * where).astype(
             np.float32
         )
@@ -217,7 +219,7 @@ class World:
         latitude = self.grid.latitudes()[:, None].astype(np.float32)
         came, grain, rough = self._stirred(fields, day)
         came_from = np.float32(-90) + came * np.float32(self.flow.latitude_step)
-        mixed = latitude + 0.75 * (came_from - latitude)
+        mixed = latitude + 0.95 * (came_from - latitude)
         surface = mean_state.surface_temperature(latitude, summer)
         advected = 0.62 * (mean_state.surface_temperature(came_from, summer) - surface)
         sea = np.maximum(surface + 0 * land, 271.4)
@@ -274,10 +276,18 @@ class World:
         count = 0
         for mark in fields.marks:
             found = box(mark.patch, self._region(mark, images), *self.geography.land.shape)
+            if mark.kind == AR and found is not None and self._length(found) < SHORTEST_RIVER:
+                continue
             if found is not None and count < BOXES:
                 boxes[count] = (*found, mark.kind)
                 count += 1
         return boxes
+
+    def _length(self, found: tuple[int, int, int, int]) -> float:
+        """Distance from corner to corner in km."""
+        south, north = self.grid.latitudes(np.array([found[0], found[2]]))
+        west, east = self.grid.longitudes(np.array([found[1], found[3]]))
+        return float(distance(south, west, north, east))
 
     def _region(self, mark: Mark, images: Numbers) -> npt.NDArray[np.bool_]:
         """What belongs to a storm: gales, winds near its own, a deep isobar, or much vapour."""
