@@ -72,6 +72,8 @@ def run(arguments: Sequence[str]) -> int:
     form = FORMATS[own["format"]]
     choice = config.choices["model"]
     path = Path(own.get("out") or directory.path / "exports" / f"{choice.name}.{form.suffix}")
+    if path.suffix != f".{form.suffix}":
+        raise BaryonError(f"out={path}: the name of a {own['format']} file ends in .{form.suffix}")
     require_new(path)
     weights = chosen_weights(directory, own.get("weights"), config.train.weights)
     with closing(build_parts(config, plugins, build_communicator(config, plugins))) as parts:
