@@ -71,7 +71,7 @@ def write_torch(
 ) -> None:
     """A program of `torch.export` that needs neither Baryon nor the plugin."""
     program, files = _program(exported, example), {f"{KEY}.json": as_json(description)}
-    program.example_inputs = None  # type: ignore[assignment]  # they may be larger than the model
+    program.example_inputs = None  # they may be larger than the model
     with warnings.catch_warnings(action="ignore"):  # of weights that share memory on the CPU
         torch.export.save(program, path, extra_files=files)
 

@@ -28,6 +28,7 @@ class Split(SimpleNamespace):
     """As much of a split as the predictor asks for."""
 
     calendar = "noleap"
+    synthetic = False
 
     def __len__(self):
         return 20

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from baryon_climate.prediction.netcdf import NetCdf
 from baryon_climate.prediction.nodes import CsvNodes, DetectedNodes
 
 NOLEAP = "noleap"
+REAL = SimpleNamespace(calendar=NOLEAP, synthetic=False)
+MADE_UP = SimpleNamespace(calendar=NOLEAP, synthetic=True)
 
 
-def _write(writer, folder, frames):
-    with writer(folder, NOLEAP) as open_one:
+def _write(writer, folder, frames, about=REAL):
+    with writer(folder, about) as open_one:
         for one in frames:
             open_one.append(one)
 
@@ -167,3 +170,11 @@ def test_netcdf_is_written_in_parts(tmp_path, frames, monkeypatch):
     _write(NetCdf, tmp_path, frames * 3)
     with xarray.open_dataset(tmp_path / "boxes.nc", engine="h5netcdf") as file:
         assert file["frame"].values.tolist() == [0, 0, 2] * 3
+
+
+def test_files_of_synthetic_frames_say_so(tmp_path, frames):
+    for writer in (GeoJson, NetCdf):
+        _write(writer, tmp_path, frames, MADE_UP)
+    assert json.loads((tmp_path / "boxes.geojson").read_text())["synthetic"] is True
+    with xarray.open_dataset(tmp_path / "boxes.nc", engine="h5netcdf") as file:
+        assert "SYNTHETIC" in file.attrs["title"]

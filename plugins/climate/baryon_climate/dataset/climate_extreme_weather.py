@@ -211,7 +211,14 @@ def unlabelled(paths: Sequence[Path], train: Frames, step_hours: int | None) -> 
         source, nothing, np.concatenate(times), Grid.globe(height, width), view, train.calendar
     )
     split.scaling = train.scaling
+    split.synthetic = any(_is_synthetic(path) for path in ordered.values())
     return split
+
+
+def _is_synthetic(path: Path) -> bool:
+    """Whether a file says that a program drew it."""
+    with open_file(path) as file:
+        return "synthetic" in file.attrs
 
 
 def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar.Hours:

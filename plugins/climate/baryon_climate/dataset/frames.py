@@ -98,6 +98,8 @@ class Frames:
         channels = source.shape[0]
         self.cropping = _cropping(view, grid)
         self.scaling = np.tile(np.array([0.0, 1.0], np.float32), (channels, 1))
+        self.synthetic = False
+        """Whether its files say that no climate model made them."""
         self._rows = _complete(times, view.window)
         self._starts = _starts(self._rows, source.chunk_starts())
 

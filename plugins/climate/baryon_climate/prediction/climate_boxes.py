@@ -132,6 +132,8 @@ class ClimateBoxesPredictor:
         middle, half = batch["scaling"][number, VAPOUR].tolist()
         when = str(date(here.time, self._split.calendar)).replace("T", " ")[:16]
         title = f"{when}   ({self._split.calendar} calendar)"
+        if self._split.synthetic:
+            title += "   SYNTHETIC frames, of no climate model"
         return self._map[1].png(field.numpy() * half + middle, here, title)
 
     def write(self, predictions: Iterator[list[Found]], folder: Path) -> str:
@@ -142,8 +144,7 @@ class ClimateBoxesPredictor:
         frames, maps = 0, []
         with ExitStack() as stack:
             writers: list[Writer] = [
-                stack.enter_context(_writers()[form](folder, self._split.calendar))
-                for form in self._formats
+                stack.enter_context(_writers()[form](folder, self._split)) for form in self._formats
             ]
             for found in (one for batch in predictions for one in batch):
                 for writer in writers:
@@ -159,7 +160,7 @@ class ClimateBoxesPredictor:
         shown = ", ".join(f"{count:,} {short}" for count, short in zip(counts, SHORT, strict=True))
         return (
             f"{counts.sum():,} boxes of score {self._detecting['confidence']:g} or more in "
-            f"{frames:,} frames: {shown}"
+            f"{frames:,}{' synthetic' if self._split.synthetic else ''} frames: {shown}"
         )
 
     def _save(self, found: Found, folder: Path) -> Path:
@@ -174,7 +175,7 @@ class ClimateBoxesPredictor:
         return folder / name
 
 
-def _writers() -> Mapping[str, Callable[[Path, str], Writer]]:
+def _writers() -> Mapping[str, Callable[[Path, Frames], Writer]]:
     from baryon_climate.prediction.geojson import GeoJson
     from baryon_climate.prediction.netcdf import NetCdf
     from baryon_climate.prediction.nodes import CsvNodes, DetectedNodes

@@ -8,7 +8,7 @@ from typing import Any
 
 from baryon_climate.classes import CLASSES
 from baryon_climate.prediction.dates import date
-from baryon_climate.prediction.storms import Storms
+from baryon_climate.prediction.storms import About, Storms
 
 DIGITS = 6
 """Of a degree, 0.1 m (RFC 7946, section 11.2)."""
@@ -21,10 +21,11 @@ class GeoJson:
     A box across the antimeridian is cut there into two polygons (section 3.1.9).
     """
 
-    def __init__(self, folder: Path, calendar: str) -> None:
-        self._calendar = calendar
+    def __init__(self, folder: Path, about: About) -> None:
+        self._calendar = about.calendar
         self._stream = (folder / "boxes.geojson").open("w", encoding="utf-8")
-        self._stream.write('{"type": "FeatureCollection", "features": [')
+        made_up = '"synthetic": true, ' if about.synthetic else ""  # a foreign member (section 6.1)
+        self._stream.write(f'{{"type": "FeatureCollection", {made_up}"features": [')
         self._first = True
 
     def __enter__(self) -> GeoJson:

@@ -12,7 +12,7 @@ import numpy as np
 from baryon import __version__
 from baryon_climate.classes import CLASSES
 from baryon_climate.prediction.dates import UNITS
-from baryon_climate.prediction.storms import Storms
+from baryon_climate.prediction.storms import About, Storms
 
 CONVENTIONS = "CF-1.11"
 HELD = 4096
@@ -80,19 +80,20 @@ BOUNDS = "latitude_bounds", "longitude_bounds"
 class NetCdf:
     """`boxes.nc`, of the feature type `point`; to be used in a `with` block."""
 
-    def __init__(self, folder: Path, calendar: str) -> None:
+    def __init__(self, folder: Path, about: About) -> None:
         self._file = h5netcdf.File(folder / "boxes.nc", "w")
         self._file.attrs.update(
             {
                 "Conventions": CONVENTIONS,
                 "featureType": "point",
-                "title": "Extreme weather found by a neural network",
+                "title": "Extreme weather found by a neural network"
+                + (" in SYNTHETIC frames" if about.synthetic else ""),
                 "source": f"Baryon {__version__}, baryon predict",
             }
         )
         self._file.dimensions = {"box": None, "bound": 2}
         for name, (kind, attributes) in VARIABLES.items():
-            own = {"calendar": calendar} if name == "time" else {}
+            own = {"calendar": about.calendar} if name == "time" else {}
             self._file.create_variable(name, ("box",), kind).attrs.update({**attributes, **own})
         for name in BOUNDS:
             self._file.create_variable(name, ("box", "bound"), "f8")

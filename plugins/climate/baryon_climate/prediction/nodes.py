@@ -13,7 +13,7 @@ from pathlib import Path
 
 from baryon_climate.classes import SHORT
 from baryon_climate.prediction.dates import date
-from baryon_climate.prediction.storms import Storms
+from baryon_climate.prediction.storms import About, Storms
 
 COLUMNS = (
     "track_id", "year", "month", "day", "hour", "i", "j", "lon", "lat", "class", "score",
@@ -24,8 +24,8 @@ COLUMNS = (
 class CsvNodes:
     """`boxes.csv`, a line a box; to be used in a `with` block."""
 
-    def __init__(self, folder: Path, calendar: str) -> None:
-        self._calendar = calendar
+    def __init__(self, folder: Path, about: About) -> None:
+        self._calendar = about.calendar
         self._stream = (folder / "boxes.csv").open("w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._stream, lineterminator="\n")
         self._writer.writerow(COLUMNS)
@@ -60,8 +60,8 @@ class CsvNodes:
 class DetectedNodes:
     """`nodes/TC.txt` and so on, a file a class, for storms of two classes are not one path."""
 
-    def __init__(self, folder: Path, calendar: str) -> None:
-        self._calendar = calendar
+    def __init__(self, folder: Path, about: About) -> None:
+        self._calendar = about.calendar
         (folder / "nodes").mkdir()
         self._streams = [
             (folder / "nodes" / f"{short}.txt").open("w", encoding="utf-8") for short in SHORT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+
+
+class About(Protocol):
+    """What a file says of all frames."""
+
+    calendar: str
+    """CF's name of it."""
+    synthetic: bool
+    """No climate model made them."""
 
 
 @dataclass(frozen=True, slots=True)
