@@ -20,7 +20,8 @@ LAND = "1", "5"
 SMALLEST = 3000.0
 """km2 of an island that can be seen on a map of the world."""
 EDGE = 0.05
-"""Degrees from the antimeridian within which a polygon was cut."""
+"""Degrees from a meridian within which a polygon was cut there."""
+ANTARCTICA = -65.0
 Line = npt.NDArray[Any]
 
 
@@ -47,8 +48,10 @@ def coastlines(fine: bool) -> tuple[Line, ...] | None:
 
 
 def _open(polygon: Line) -> list[Line]:
-    """Without the edges on the antimeridian and around the pole, where polygons were only cut."""
+    """Without the edges where polygons were only cut: meridians of 180 and, south, of 0 degrees."""
     longitude, latitude = polygon.T
-    cut = (np.abs(np.abs(longitude) - 180.0) < EDGE) | (latitude < -90.0 + EDGE)
+    cut = np.abs(np.abs(longitude) - 180.0) < EDGE
+    cut |= (latitude < ANTARCTICA) & (np.abs(longitude) < EDGE)
+    cut |= latitude < -90.0 + EDGE
     breaks = np.flatnonzero(cut[:-1] & cut[1:]) + 1
     return [line for line in np.split(polygon, breaks) if len(line) > 1]

@@ -39,7 +39,7 @@ class Map:
         self._grid = grid
         west, east, south, north = self._extent = _extent(grid)
         stretch = (north - south) / (east - west)
-        size = WIDTH, WIDTH * 0.88 * stretch + 0.8
+        size = WIDTH, WIDTH * 0.88 * stretch + 1.0
         self._figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
         self._axes = self._figure.add_subplot()
         self._image = self._axes.imshow(
@@ -124,7 +124,7 @@ class Map:
     def _label(self) -> None:
         left, right, south, north = self._extent
         self._axes.set(xlim=(left, right), ylim=(south, north))
-        self._axes.set_title(" ", loc="left")  # room for it
+        self._axes.set_title("1979-01-01", loc="left")  # room for one
         every = 60 if right - left > 180 else 20
         places = np.arange(np.ceil(left / every) * every, right + 1e-6, every)
         self._axes.set_xticks(places, [_east(place) for place in places])
