@@ -7,7 +7,6 @@ the North Pole and columns eastward from 0 degrees; `boxes` int32 (frames, 15, 5
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -19,16 +18,14 @@ import numpy.typing as npt
 from baryon.data.hdf5 import Table, open_file
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
-from baryon.reporting.console import say
 from baryon_climate.dataset import calendar
 from baryon_climate.dataset.frames import Frames, View
-from baryon_climate.dataset.labels import LabelOptions, Labels, keep_share, labels
-from baryon_climate.dataset.statistics import statistics
+from baryon_climate.dataset.labels import LabelOptions, labels
+from baryon_climate.dataset.splits import TRAIN, crop_size, same_size, scale, unlabel
 from baryon_climate.dataset.years import Years, year_files, years
 from baryon_climate.fields import CHANNELS
 from baryon_climate.grid import Grid
 
-TRAIN = "train"
 MIB = 2**20
 RUN_MIB = 256
 """Decoded frames that are read together where stored chunks span many time steps."""
@@ -68,37 +65,11 @@ class ClimateExtremeWeather:
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         self.splits: dict[str, Frames] = {}
         for name, its in files.items():
-            view = View(window, _size(crop), keep_boxes, augment and name == TRAIN)
+            view = View(window, crop_size(crop), keep_boxes, augment and name == TRAIN)
             self.splits[name] = _open(name, its, options, view, self.calendar, step_hours)
-        _same_size(self.splits)
-        _unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
-        self._scale(check_values, statistics_frames)
-
-    def _scale(self, check_values: bool, most: int | None) -> None:
-        threads = len(os.sched_getaffinity(0))
-        for name, split in self.splits.items():
-            if check_values or name == TRAIN:
-                found = statistics(
-                    split.source,
-                    CHANNELS,
-                    f"dataset.{name}",
-                    None if check_values else most,
-                    threads,
-                )
-                if name == TRAIN:
-                    self.statistics = found
-        for split in self.splits.values():
-            split.scaling = self.statistics.scaling()
-
-
-def _size(crop: int | Sequence[int] | None) -> tuple[int, int] | None:
-    if crop is None:
-        return None
-    if isinstance(crop, int):
-        return crop, crop
-    if len(crop) != 2:
-        raise BaryonError(f"dataset.crop={list(crop)} must be one number of pixels, or two")
-    return crop[0], crop[1]
+        same_size(self.splits)
+        unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
+        self.statistics = scale(self.splits, CHANNELS, check_values, statistics_frames)
 
 
 class YearFiles:
@@ -183,25 +154,3 @@ def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar
     with open_file(path) as file:
         told = dict(file.attrs) if step_hours is None else {"hours_between_frames": step_hours}
     return calendar.times(year, path, _frames(path), days, told)
-
-
-def _same_size(splits: Mapping[str, Frames]) -> None:
-    expected = splits[TRAIN].source.shape
-    for name, split in splits.items():
-        if split.source.shape != expected:
-            raise BaryonError(
-                f"dataset.{name}: frames of shape {split.source.shape}, but {expected} in "
-                "dataset.train: give files of one size"
-            )
-
-
-def _unlabel(train: Frames, share: float, seed: int) -> None:
-    """Hide the labels of all but a share of the labelled training frames."""
-    if share == 1:
-        return
-    known = keep_share(train.labels.known, share, seed)
-    say(
-        f"dataset.train: {int(known.sum()):,} of {int(train.labels.known.sum()):,} labelled frames "
-        f"keep their labels (dataset.labelled_share={share:g})"
-    )
-    train.labels = Labels(train.labels.boxes, known)
