@@ -7,11 +7,12 @@ from baryon import hookimpl
 
 @hookimpl
 def baryon_datasets() -> Mapping[str, str]:
-    """Global frames of CAM5 with boxes around extreme weather."""
+    """Global frames of CAM5, or of any CF files, with boxes around extreme weather."""
     return {
         "climate_extreme_weather": (
             "baryon_climate.dataset.climate_extreme_weather:ClimateExtremeWeather"
         ),
+        "climate_netcdf": "baryon_climate.dataset.climate_netcdf:ClimateNetcdf",
     }
 
 

@@ -29,6 +29,7 @@ class Split(SimpleNamespace):
 
     calendar = "noleap"
     synthetic = False
+    channels = CHANNELS
 
     def __len__(self):
         return 20
@@ -111,11 +112,12 @@ def test_a_frame_with_gaps_is_named(value):
         ({"confidence": 1.5}, "confidence=1.5 must be from 0 to 1"),
         ({"formats": []}, "there is nothing to write"),
         ({"map_every": -1}, "map_every=-1 must be 0 or more"),
+        ({"split": Split(channels=CHANNELS[:3]), "map_every": 1}, "a map shows TMQ, which is not"),
     ],
 )
 def test_options_that_cannot_be_are_refused(changes, says):
     with pytest.raises(BaryonError, match=says):
-        ClimateBoxesPredictor(**OPTIONS | changes, split=Split())
+        ClimateBoxesPredictor(**{**OPTIONS, "split": Split(), **changes})
 
 
 def test_a_missing_library_is_said_with_what_to_install(monkeypatch):

@@ -7,6 +7,7 @@ every minimum is below its maximum and no row is beyond the poles.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,14 @@ def fit(boxes: Boxes, order: str, height: int, width: int) -> float:
     return float((right & (xmin >= 0) & (xmax <= xmin + width)).mean())
 
 
-def tell(boxes: Boxes, height: int, width: int, where: str) -> tuple[str, str]:
-    """The order of boxes (n, 5) and the reason in words.
+def tell(
+    boxes: Boxes, height: int, width: int, where: str, orders: Sequence[str] = IN_THE_WILD
+) -> tuple[str, str]:
+    """Which of two orders boxes (n, 5) have, and the reason in words.
 
     Raises `BaryonError` if both orders fit about as well, or neither does.
     """
-    found = {order: fit(boxes, order, height, width) for order in IN_THE_WILD}
+    found = {order: fit(boxes, order, height, width) for order in orders}
     best, other = sorted(found, key=lambda order: -found[order])
     shares = ", ".join(f"{order} fits {share:.1%}" for order, share in found.items())
     ask = f"give dataset.box_order= one of {', '.join(ORDERS)}"

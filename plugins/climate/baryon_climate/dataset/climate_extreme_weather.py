@@ -7,10 +7,7 @@ the North Pole and columns eastward from 0 degrees; `boxes` int32 (frames, 15, 5
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,16 +18,15 @@ import numpy.typing as npt
 from baryon.data.hdf5 import Table, find_files, open_file
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
-from baryon.reporting.console import say
 from baryon_climate.dataset import calendar
 from baryon_climate.dataset.frames import Frames, View
-from baryon_climate.dataset.labels import MOST_BOXES, LabelOptions, Labels, keep_share, labels
-from baryon_climate.dataset.statistics import statistics
+from baryon_climate.dataset.labels import LabelOptions, labels
+from baryon_climate.dataset.splits import TRAIN, crop_size, same_size, scale, unlabel
+from baryon_climate.dataset.unlabelled import by_year, unlabelled
 from baryon_climate.dataset.years import Years, year_files, years
 from baryon_climate.fields import CHANNELS
 from baryon_climate.grid import Grid
 
-TRAIN = "train"
 MIB = 2**20
 MEMBERS = "images", "boxes"
 RUN_MIB = 256
@@ -71,42 +67,23 @@ class ClimateExtremeWeather:
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         self.splits: dict[str, Frames] = {}
         for name, its in files.items():
-            view = View(window, _size(crop), keep_boxes, augment and name == TRAIN)
+            view = View(window, crop_size(crop), keep_boxes, augment and name == TRAIN)
             self.splits[name] = _open(name, its, options, view, self.calendar, step_hours)
-        _same_size(self.splits)
-        _unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
-        self._scale(check_values, statistics_frames)
+        same_size(self.splits)
+        unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
+        self.statistics = scale(self.splits, CHANNELS, check_values, statistics_frames)
         self._step_hours = step_hours
 
     def open_input(self, files: Sequence[str]) -> Frames:
         """Whole frames of files that hold `images`, with a year at the end of their names."""
-        return unlabelled(find_files("input", files), self.splits[TRAIN], self._step_hours)
-
-    def _scale(self, check_values: bool, most: int | None) -> None:
-        threads = len(os.sched_getaffinity(0))
-        for name, split in self.splits.items():
-            if check_values or name == TRAIN:
-                found = statistics(
-                    split.source,
-                    CHANNELS,
-                    f"dataset.{name}",
-                    None if check_values else most,
-                    threads,
-                )
-                if name == TRAIN:
-                    self.statistics = found
-        for split in self.splits.values():
-            split.scaling = self.statistics.scaling()
-
-
-def _size(crop: int | Sequence[int] | None) -> tuple[int, int] | None:
-    if crop is None:
-        return None
-    if isinstance(crop, int):
-        return crop, crop
-    if len(crop) != 2:
-        raise BaryonError(f"dataset.crop={list(crop)} must be one number of pixels, or two")
-    return crop[0], crop[1]
+        paths = by_year(find_files("input", files))
+        source = YearFiles(list(paths.values()), MEMBERS[:1])
+        times = [_times(y, path, self.calendar, self._step_hours) for y, path in paths.items()]
+        grid = Grid.globe(*source.shape[1:])
+        train = self.splits[TRAIN]
+        split = unlabelled(source, np.concatenate(times), grid, self.calendar, train)
+        split.synthetic = any(_is_synthetic(path) for path in paths.values())
+        return split
 
 
 class YearFiles:
@@ -187,34 +164,6 @@ def _open(
     return Frames(source, found, np.concatenate(times), grid, view, days)
 
 
-def unlabelled(paths: Sequence[Path], train: Frames, step_hours: int | None) -> Frames:
-    """Frames whose storms nobody looked for, normalised as those of training are.
-
-    Raises `BaryonError` for a name without a year, or two files of one year.
-    """
-    files: dict[int, Path] = {}
-    for path in paths:
-        year = re.search(r"(\d{4})$", path.stem)
-        if year is None:
-            raise BaryonError(f"{path}: its name ends in no year, as in climo_1979.h5: rename it")
-        if files.setdefault(int(year[1]), path) != path:
-            raise BaryonError(f"{path} and {files[int(year[1])]} are of one year: give one of them")
-    ordered = dict(sorted(files.items()))
-    source = YearFiles(list(ordered.values()), MEMBERS[:1])
-    _, height, width = source.shape
-    nothing = Labels(
-        np.full((len(source), MOST_BOXES, 5), -1, np.float32), np.zeros(len(source), np.bool_)
-    )
-    times = [_times(year, path, train.calendar, step_hours) for year, path in ordered.items()]
-    view = replace(train.view, crop=None, augment=False)
-    split = Frames(
-        source, nothing, np.concatenate(times), Grid.globe(height, width), view, train.calendar
-    )
-    split.scaling = train.scaling
-    split.synthetic = any(_is_synthetic(path) for path in ordered.values())
-    return split
-
-
 def _is_synthetic(path: Path) -> bool:
     """Whether a file says that a program drew it."""
     with open_file(path) as file:
@@ -225,25 +174,3 @@ def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar
     with open_file(path) as file:
         told = dict(file.attrs) if step_hours is None else {"hours_between_frames": step_hours}
     return calendar.times(year, path, _frames(path), days, told)
-
-
-def _same_size(splits: Mapping[str, Frames]) -> None:
-    expected = splits[TRAIN].source.shape
-    for name, split in splits.items():
-        if split.source.shape != expected:
-            raise BaryonError(
-                f"dataset.{name}: frames of shape {split.source.shape}, but {expected} in "
-                "dataset.train: give files of one size"
-            )
-
-
-def _unlabel(train: Frames, share: float, seed: int) -> None:
-    """Hide the labels of all but a share of the labelled training frames."""
-    if share == 1:
-        return
-    known = keep_share(train.labels.known, share, seed)
-    say(
-        f"dataset.train: {int(known.sum()):,} of {int(train.labels.known.sum()):,} labelled frames "
-        f"keep their labels (dataset.labelled_share={share:g})"
-    )
-    train.labels = Labels(train.labels.boxes, known)

@@ -21,7 +21,7 @@ from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation
 from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import MOST_BOXES, Labels
-from baryon_climate.fields import CHANNELS
+from baryon_climate.fields import CHANNELS, Channel
 from baryon_climate.grid import Grid
 from baryon_climate.windows import labelled_step
 
@@ -98,6 +98,7 @@ class Frames:
         channels = source.shape[0]
         self.cropping = _cropping(view, grid)
         self.scaling = np.tile(np.array([0.0, 1.0], np.float32), (channels, 1))
+        self.channels: Sequence[Channel] = CHANNELS
         self.synthetic = False
         """Whether its files say that no climate model made them."""
         self._rows = _complete(times, view.window)
@@ -154,7 +155,7 @@ class Frames:
 
     def normalisation(self) -> Normalisation:
         """Midrange and half-range of each channel."""
-        names = tuple(f"{channel.name} [{channel.unit}]" for channel in CHANNELS)
+        names = tuple(f"{channel.name} [{channel.unit}]" for channel in self.channels)
         offset, scale = (tuple(column.tolist()) for column in self.scaling.T)
         return Normalisation(names, offset, scale)
 

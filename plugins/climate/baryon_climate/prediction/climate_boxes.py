@@ -17,7 +17,6 @@ from baryon.interfaces import Batch
 from baryon.reporting.console import warn
 from baryon_climate.boxes.coding import detect
 from baryon_climate.classes import SHORT
-from baryon_climate.fields import NAMES, index
 from baryon_climate.grid import Grid
 from baryon_climate.prediction.storms import Storms, storms
 from baryon_climate.windows import labelled_step
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from baryon_climate.dataset.frames import Frames
     from baryon_climate.prediction.map import Map
 
-VAPOUR = index("TMQ")
+VAPOUR = "TMQ"
 WINDOW_AXES = 5
 FARTHEST = 1e3
 """Half-ranges from the middle of the training values: no weather is there, but fill values are."""
@@ -73,6 +72,11 @@ class ClimateBoxesPredictor:
         _require(frames_a_second > 0, f"frames_a_second={frames_a_second} must be above 0")
         _require(formats or map_every, "formats=[] and map_every=0: there is nothing to write")
         _require_libraries()
+        self._names = [channel.name for channel in split.channels]
+        _require(
+            not map_every or VAPOUR in self._names,
+            f"a map shows {VAPOUR}, which is not among the channels: give predict.map_every=0",
+        )
         self._detecting = {"confidence": confidence, "overlap": suppression, "most": most}
         self._formats = list(dict.fromkeys(formats))
         self._map_every = map_every
@@ -115,9 +119,10 @@ class ClimateBoxesPredictor:
         wrong = torch.nonzero(~(peaks < FARTHEST))
         if len(wrong):
             number, channel = wrong[0].tolist()
+            place = self._split.place(int(batch["keys"][number]))
             raise BaryonError(
-                f"{self._split.place(int(batch['keys'][number]))}: {NAMES[channel]} holds NaN, Inf "
-                "or fill values: fill the gaps, or leave out the file"
+                f"{place}: {self._names[channel]} holds NaN, Inf or fill values: fill the gaps, or "
+                "leave out the file"
             )
 
     def _draw(self, batch: Batch, number: int, grid: Grid, here: Storms) -> bytes:
@@ -126,10 +131,11 @@ class ClimateBoxesPredictor:
 
         if self._map is None or self._map[0] != grid:
             self._map = grid, Map(grid)
-        field = batch["inputs"][number, VAPOUR]
+        channel = self._names.index(VAPOUR)
+        field = batch["inputs"][number, channel]
         if batch["inputs"].dim() == WINDOW_AXES:
             field = field[labelled_step(len(field))]
-        middle, half = batch["scaling"][number, VAPOUR].tolist()
+        middle, half = batch["scaling"][number, channel].tolist()
         when = str(date(here.time, self._split.calendar)).replace("T", " ")[:16]
         title = f"{when}   ({self._split.calendar} calendar)"
         if self._split.synthetic:
