@@ -12,6 +12,9 @@ import yaml
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon.verbs import predict
+from baryon_comm.serial import Serial
+from baryon_hep.dataset.hep_images import HepImages
+from baryon_hep.evaluator.hep_roc import HepRoc
 from baryon_hep.model.hep_cnn import hep_cnn
 
 
@@ -139,3 +142,30 @@ def test_what_is_wrong_is_one_line(here, run, unlabelled, write_events, tmp_path
     assert str(error.value).startswith(says.format(folder=tmp_path))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "new").exists()
+
+
+def test_an_evaluator_without_a_predictor_is_said_in_one_line(here, run, unlabelled, monkeypatch):
+    monkeypatch.delattr(HepRoc, "predictor")
+    with pytest.raises(BaryonError) as error:
+        predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
+    assert str(error.value).startswith("evaluator 'hep_roc' (plugin 'hep') names no predictor")
+    assert "there is: climate_boxes" in str(error.value)
+
+
+def test_a_dataset_that_opens_no_input_opens_its_test_split(
+    here, run, write_events, unlabelled, monkeypatch
+):
+    monkeypatch.delattr(HepImages, "open_input")
+    labelled = write_events(here / "labelled.h5", 20, seed=6)
+    assert predict.run([f"run={run}", f"input={labelled}", "out=new"]) == 0
+    with h5py.File(here / "new" / "scores.h5") as file:
+        assert len(file["score"]) == 20
+    with pytest.raises(BaryonError, match=r"70\.h5 has no member 'label'"):
+        predict.run([f"run={run}", f"input={unlabelled[0]}", "out=other"])
+
+
+def test_a_worker_that_died_is_no_short_answer(here, run, unlabelled, monkeypatch):
+    monkeypatch.setattr(Serial, "agree", lambda self, values: {"seen": values["seen"] - 9})
+    with pytest.raises(BaryonError, match=r"^a worker died: .* of 70 samples were predicted"):
+        predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
+    assert not (here / "new").exists()
