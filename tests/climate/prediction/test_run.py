@@ -14,7 +14,7 @@ import torch
 import xarray
 
 from baryon.errors import BaryonError
-from baryon.exporting.formats import FORMATS, load_safetensors
+from baryon.exporting.formats import load_safetensors
 from baryon.verbs import export, predict
 from baryon_climate.boxes.coding import detect
 from baryon_climate.fields import CHANNELS
@@ -80,7 +80,8 @@ def here(tmp_path, monkeypatch, cache):
 
 @pytest.mark.slow
 def test_predict_finds_what_the_exported_model_finds_in_the_stored_fields(here, run, folder):
-    export.run([f"run={run}", "format=safetensors", "out=model.safetensors"])
+    whole = "dataset.crop=null"
+    export.run([f"run={run}", "format=safetensors", "out=model.safetensors", whole])
     model = load_safetensors(here / "model.safetensors")
     images = _frames(1981, 5)
     with torch.inference_mode():
@@ -113,14 +114,6 @@ def test_predict_finds_what_the_exported_model_finds_in_the_stored_fields(here, 
     features = json.loads((here / "storms" / "boxes.geojson").read_text())["features"]
     with xarray.open_dataset(here / "storms" / "boxes.nc", engine="h5netcdf") as file:
         assert len(features) == file.sizes["box"] == len(rows)
-
-
-@pytest.mark.slow
-def test_the_graph_of_whole_frames_takes_stored_fields(run):
-    assert export.run([f"run={run}", "format=onnx", "out=model.onnx", "dataset.crop=null"]) == 0
-    output = FORMATS["onnx"].load(Path("model.onnx"))(torch.from_numpy(_frames(1981, 5)))
-    assert list(output) == ["objectness", "classes", "position", "size", "reconstruction"]
-    assert output["objectness"].shape == (5, 2, HEIGHT // CELL, WIDTH // CELL)
 
 
 @pytest.mark.slow

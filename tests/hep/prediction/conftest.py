@@ -9,6 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
+from baryon.verbs import predict
+
 BARYON = Path(sys.executable).parent / "baryon"
 
 
@@ -50,19 +52,10 @@ def images(unlabelled):
 
 
 @pytest.fixture(scope="session")
-def predicted(run, unlabelled, cache) -> Path:
-    """The folder that the command has written of both files."""
+def predicted(run, unlabelled) -> Path:
+    """The folder that is written of both files."""
     files = ",".join(map(str, unlabelled))
-    done = subprocess.run(
-        [BARYON, "predict", f"run={run}", f"input={files}", "out=scores"],
-        cwd=run.parent,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == ""
-    assert "103 events scored" in done.stdout
+    assert predict.run([f"run={run}", f"input={files}", f"out={run.parent / 'scores'}"]) == 0
     return run.parent / "scores"
 
 
