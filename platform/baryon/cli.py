@@ -15,6 +15,8 @@ VERBS = {
     "train": "train a model, or sweep over many with -m",
     "resume": "go on with a run that was stopped",
     "evaluate": "evaluate a run again",
+    "predict": "say what a run's model makes of new files, as files of the field",
+    "export": "write a run's model for other programs: safetensors, torch.export or ONNX",
     "data": "make, check, show, repack data",
     "launch": "start a verb as several processes on this machine",
     "plugins": "list the installed plugins and their health, or write a new one",

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from baryon.schemas import Data, Run, Train
 
 PRIMARY_CONFIG = "pkg://baryon_conf"
-GENERATE = "generate"
+GENERATE, PREDICT = "generate", "predict"
+PRIMARY = {GENERATE: "data_generate", PREDICT: "predict"}
+"""Groups of options that are no part of a run -> the primary config that has them."""
 
 
 @dataclass(frozen=True)
@@ -294,8 +296,8 @@ def option_values(
     from omegaconf.errors import OmegaConfBaseException
 
     register(plugins)
-    primary = "data_generate" if kind == GENERATE else "config"
-    others = [] if kind == GENERATE else [f"~{other}" for other in KINDS if other != kind]
+    primary = PRIMARY.get(kind, "config")
+    others = [] if kind in PRIMARY else [f"~{other}" for other in KINDS if other != kind]
     try:
         with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
             section = hydra.compose(primary, [f"{kind}={name}", *others, *overrides])[kind]

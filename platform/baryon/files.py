@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +33,58 @@ def replacing(path: Path) -> Iterator[Path]:
         raise BaryonError(cannot_write(path, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; when the block ends well it takes that name.
+
+    Raises `BaryonError` if `path` is there already, or when the disk is full or not writable.
+    """
+    require_new(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error, "out")) from error
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _to_disk(file)
+        temporary.chmod(0o777 & ~_umask())
+        require_new(path)
+        temporary.rename(path)
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error, "out")) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a path of the same name in a temporary folder; when the block ends well it is moved.
+
+    For writers that look at a file's name. Raises like `new_folder`.
+    """
+    require_new(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            _to_disk(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            require_new(path)
+            temporary.rename(path)
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error, "out")) from error
+
+
+def require_new(path: Path) -> None:
+    """Raise `BaryonError` if there is something of this name: nothing is ever written over."""
+    if path.exists():
+        raise BaryonError(f"{path} exists already: give another with out=<name>")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,11 +7,13 @@ defaults live. Beside these, a factory of some kinds receives run-time arguments
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import torch
     from matplotlib.figure import Figure
@@ -22,6 +24,7 @@ RUNTIME_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "loss": {},
     "comm": {},
     "evaluator": {},
+    "predict": {"split": "Split, the samples to predict"},
 }
 """Per kind, the arguments a factory may ask the host for, with their meaning."""
 
@@ -45,6 +48,19 @@ class Field:
     dtype: str
 
 
+@dataclass(frozen=True)
+class Normalisation:
+    """What a split does to the values of its files: inputs = (stored - offset) / scale.
+
+    A number for each channel, which is a sample's first axis, in the order of the channels.
+    """
+
+    channels: tuple[str, ...]
+    """Their names, with units where they have any."""
+    offset: tuple[float, ...]
+    scale: tuple[float, ...]
+
+
 class Split(Protocol):
     """The samples of one split, a table of rows stored in chunks.
 
@@ -55,10 +71,14 @@ class Split(Protocol):
     * `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it is called with every
       batch that a step is to learn from, and gives changed samples that are as likely as the
       stored ones;
+    * `augmented_fields`: like `fields`, where `augment` changes shapes (it cuts crops, say): the
+      model is built for these;
     * `parallel_reads = True`: `read` and `augment` may be called by several threads at once;
     * `place(row: int) -> str`: the file and the row in it, for people;
     * `stored() -> Sequence[baryon.data.stored.Stored]`: how each member of each file is stored,
-      for `baryon data check`.
+      for `baryon data check`;
+    * `normalisation() -> Normalisation` together with `raw(start: int, stop: int)`, the `inputs`
+      of some rows as the files hold them, float32: an exported model then takes these.
     """
 
     @property
@@ -92,6 +112,10 @@ class Dataset(Protocol):
 
     Its factory may name a generator, `generator = "module:function"`, and ship its defaults as
     `conf/generate/<name>.yaml`: `baryon data generate dataset=<name>` calls it with these keys.
+
+    A dataset may also have `open_input(files: Sequence[str]) -> Split`, for `baryon predict`: files
+    or globs, that need hold no more than the model's inputs, read as the run reads its own. Without
+    it they are opened as the argument `test` of its factory, as whole as that asks for.
     """
 
     @property
@@ -297,7 +321,11 @@ class Findings:
 
 
 class Evaluator(Protocol):
-    """What it means to the field."""
+    """What it means to the field.
+
+    Its factory may name a predictor, `predictor = "module:factory"`, and ship its defaults as
+    `conf/predict/<name>.yaml`: `baryon predict` calls it with these keys; see `Predictor`.
+    """
 
     def update(self, output: Any, batch: Batch) -> None:
         """Take in the model's output on one batch (both on the CPU)."""
@@ -313,4 +341,25 @@ class Evaluator(Protocol):
 
     def result(self) -> Evaluation:
         """The answer on all that was taken in. Raises `BaryonError` if there is too little."""
+        ...
+
+
+class Predictor(Protocol):
+    """What a trained model says of new samples, as files that the field's other tools read.
+
+    Every worker makes one and calls `predict` on its batches; the leader's `write` is given what
+    came of all of them, in the order of the samples.
+    """
+
+    def predict(self, output: Any, batch: Batch) -> Any:
+        """What is to be written of one batch (both on the CPU), picklable."""
+        ...
+
+    def write(self, predictions: Iterator[Any], folder: Path) -> str:
+        """Write into an empty folder what there is to say, and sum it up in one sentence.
+
+        `predictions` come batch by batch while they are computed: keep only what is small. The
+        folder takes its final name when all is written. Raises `BaryonError` for a prediction that
+        is none.
+        """
         ...

@@ -15,17 +15,21 @@ from collections.abc import Callable
 from typing import Any
 
 from baryon.components import check_arguments
-from baryon.config import GENERATE, option_values
+from baryon.config import GENERATE, PREDICT, PRIMARY, option_values
 from baryon.conformance import check_communicator
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, load_target
 from baryon.training_check import check_training
+from baryon.prediction.predictor import predictor_target
 from baryon.verbs.options_help import first_comment
 
 __all__ = ["check_communicator", "check_plugin", "check_training"]
 
 HEAVY = ("h5py", "matplotlib", "mpi4py", "torch")
 """Modules that reading a plugin's hooks must not import: it is done at every start."""
+
+NAMED_BY = {GENERATE: ("dataset", "generator"), PREDICT: ("evaluator", "predictor")}
+"""Groups of options for what a component's factory names -> that kind and the attribute."""
 
 _READ_HOOKS = """
 import sys
@@ -42,9 +46,11 @@ def check_plugin(name: str) -> None:
     check_light(plugin, plugins)
     for component in plugin.components:
         check_factory(component)
+        if component.kind == "evaluator":
+            check_predictor(plugin, component)
     for option in plugin.options:
         check_comment(plugin, option)
-        if option.partition("/")[0] in (*KINDS, GENERATE):
+        if option.partition("/")[0] in (*KINDS, *PRIMARY):
             check_option(plugin, option, plugins)
 
 
@@ -74,17 +80,31 @@ def check_light(plugin: Plugin, plugins: Plugins) -> None:
 
 def check_factory(component: Component) -> None:
     """It can be imported, has a docstring, and takes keyword-only arguments without defaults."""
-    factory = component.load()
     who = f"{component.kind} {component.name!r} of plugin {component.plugin!r}"
-    _require(factory.__doc__, f"{who}: {component.target} has no docstring")
+    _check_arguments(who, component.target, component.load())
+
+
+def check_predictor(plugin: Plugin, evaluator: Component) -> None:
+    """If it names a predictor: that is a factory like others, and has its YAML."""
+    target = predictor_target(evaluator)
+    if target is None:
+        return
+    who = f"predictor of evaluator {evaluator.name!r} of plugin {evaluator.plugin!r}"
+    _check_arguments(who, target, load_target(who, target))
+    option = f"{PREDICT}/{evaluator.name}"
+    _require(option in plugin.options, f"{who}: there is no conf/{option}.yaml with its defaults")
+
+
+def _check_arguments(who: str, target: str, factory: Callable[..., Any]) -> None:
+    _require(factory.__doc__, f"{who}: {target} has no docstring")
     for name, parameter in inspect.signature(factory).parameters.items():
         _require(
             parameter.kind is parameter.KEYWORD_ONLY,
-            f"{who}: argument {name!r} of {component.target} must be keyword-only: put * before it",
+            f"{who}: argument {name!r} of {target} must be keyword-only: put * before it",
         )
         _require(
             parameter.default is parameter.empty,
-            f"{who}: argument {name!r} of {component.target} has a default: the YAML is its place",
+            f"{who}: argument {name!r} of {target} has a default: the YAML is its place",
         )
 
 
@@ -109,12 +129,14 @@ def check_option(plugin: Plugin, option: str, plugins: Plugins) -> None:
 
 def _factory(owner: str, kind: str, name: str, plugins: Plugins) -> Callable[..., Any]:
     factory: Callable[..., Any]
-    if kind != GENERATE:
+    if kind not in NAMED_BY:
         factory = plugins.component(kind, name).load()
         return factory
-    dataset = plugins.component("dataset", name).load()
-    _require(hasattr(dataset, "generator"), f"{owner}: dataset {name!r} names no generator")
-    factory = load_target(owner, dataset.generator)
+    of, attribute = NAMED_BY[kind]
+    target = getattr(plugins.component(of, name).load(), attribute, None)
+    if target is None:
+        raise AssertionError(f"{owner}: {of} {name!r} names no {attribute}")
+    factory = load_target(owner, target)
     return factory
 
 

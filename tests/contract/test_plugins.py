@@ -36,7 +36,50 @@ def _faulty(name: str, *, hook: str = HOOK, mlp: str = HEALTHY, yaml: str = YAML
     }
 
 
+EVALUATOR_HOOK = HOOK.replace("baryon_models", "baryon_evaluators").replace("NAME_mlp", "NAME")
+EVALUATOR = """
+class Evaluator:
+    'It says nothing.'
+    predictor = "faults_NAME.mlp:Predictor"
+    def __init__(self): ...
+
+class Predictor:
+    'It predicts nothing.'
+    def __init__(self, *, width: int, split): ...
+
+mlp = Evaluator
+"""
+
+
+def _predicting(name: str, *, code: str = EVALUATOR, yaml: str | None = YAML) -> dict[str, str]:
+    """A plugin whose evaluator names a predictor."""
+    files = {
+        f"faults_{name}/__init__.py": EVALUATOR_HOOK.replace("NAME", name),
+        f"faults_{name}/mlp.py": code.replace("NAME", name),
+        f"faults_{name}/conf/evaluator/{name}.yaml": f"# It says nothing\nname: {name}\n",
+    }
+    return files if yaml is None else {**files, f"faults_{name}/conf/predict/{name}.yaml": yaml}
+
+
 FAULTS = {
+    "foretold": (_predicting("foretold"), "nothing is wrong"),
+    "unforetold": (
+        _predicting("unforetold", yaml=None),
+        "predictor of evaluator 'unforetold' of plugin 'unforetold': there is no "
+        "conf/predict/unforetold.yaml",
+    ),
+    "misforetold": (
+        _predicting("misforetold", yaml="# It predicts nothing\nwidht: 3\n"),
+        "option predict/misforetold of plugin 'misforetold' takes no 'widht'; did you mean 'width'",
+    ),
+    "mute": (
+        _predicting("mute", code=EVALUATOR.replace("'It predicts nothing.'", "")),
+        "predictor of evaluator 'mute' of plugin 'mute': faults_mute.mlp:Predictor has no docstr",
+    ),
+    "unasked": (
+        _predicting("unasked", code=EVALUATOR.replace("predictor =", "oracle =")),
+        "option predict/unasked of plugin 'unasked': evaluator 'unasked' names no predictor",
+    ),
     "drifted": (
         _faulty("drifted", yaml="# An MLP\nwidht: 3\n"),
         "option model/drifted_mlp of plugin 'drifted' takes no 'widht'; did you mean 'width'? ",

@@ -10,7 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TESTED_ELSEWHERE = {"plugins.md": "test_plugins_page.py builds its package first"}
+TESTED_ELSEWHERE = {
+    "plugins.md": "test_plugins_page.py builds its package first",
+    "predict.md": "its Python runs with its commands, see below",
+    "export.md": "its Python runs with its commands, see below",
+}
 FEW_STEPS = (
     "train.steps=2 model.filters=8 evaluator.bootstrap=5 evaluator.example_images=0 "
     "dataset.test=pkg://baryon_hep/sample/hep_64_val.h5"  # the smallest of the sample
@@ -53,6 +57,32 @@ def test_the_commands_of_a_page_run(page, tmp_path, environment):
             timeout=280,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+def test_the_python_of_predictions_and_exports_runs_after_their_commands(tmp_path, environment):
+    pages = [ROOT / "docs" / name for name in ("predict.md", "export.md")]
+    lines = [line for page in pages for block in blocks(page) for line in block.splitlines()]
+    commands = shortened("\n".join(dict.fromkeys(lines)))  # both train the same run first
+    programs = [
+        program
+        for page in pages
+        for program in re.findall(
+            r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE
+        )
+    ]
+    assert len(programs) == 4
+    (tmp_path / "programs.py").write_text("\n".join(programs))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", f"{commands}\npython programs.py"],
+        cwd=tmp_path,
+        env=environment | {"PATH": path},
+        text=True,
+        capture_output=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
 def test_the_make_targets_of_the_pages_exist():

@@ -71,12 +71,12 @@ def done(shell) -> list[subprocess.CompletedProcess[str]]:
 
 def test_every_file_of_the_page_starts_with_its_path():
     assert all(FILES)
-    assert len(FILES) == 12
+    assert len(FILES) == 14
 
 
 def test_the_page_tells_every_run_time_argument():
     for kind, arguments in RUNTIME_ARGUMENTS.items():
-        (row,) = re.findall(rf"^\|.*`{kind}=`.*\|$", PAGE, re.MULTILINE)
+        (row,) = re.findall(rf"^\|.*`{kind}[=.]`.*\|$", PAGE, re.MULTILINE)
         assert re.findall(r"`(\w+)`", row.split("|")[-2]) == list(arguments)
 
 
@@ -88,6 +88,8 @@ def test_every_command_of_the_page_works(done):
     assert re.search(r"acme +│ acme-baryon +│ 0\.1 .* ok ", installing)
     assert "1 passed" in installing
     assert len(re.findall(r"accuracy \d+\.\d% on 500 samples", training)) == 2
+    assert "5 samples put into classes" in training
+    assert "acme_mlp is exported for inputs as it reads them" in training
     assert "hep_cnn" in blocking
     assert "acme" not in blocking
 

@@ -48,6 +48,13 @@ def test_channels_last_is_the_memory_format():
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_networks_of_volumes_keep_their_format():
+    """PyTorch has `channels_last` for tensors of four axes alone."""
+    layers = nn.Sequential(nn.Conv3d(3, 4, 3), nn.Flatten(2), nn.Conv1d(4, 2, 1))
+    network = Network(layers, settings())
+    assert network({"inputs": torch.rand(2, 3, 5, 5, 5)}).shape == (2, 2, 27)
+
+
 def test_outputs_of_several_tensors_reach_the_cpu():
     class Heads(nn.Module):
         def forward(self, x):

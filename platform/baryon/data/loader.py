@@ -86,10 +86,17 @@ class Loader:
 
     def in_order(self, share: Share = ALL) -> Batches:
         """All batches in the order of the files; each of several workers reads a run of rows."""
-        workers = share.groups * share.members
         rows = part_of(np.arange(len(self.split), dtype=np.int64), share)
-        size = -(-self.loading.batch_size // workers)
+        size = self.part_size(share)
         return self._ahead([rows[start : start + size] for start in range(0, len(rows), size)])
+
+    def each(self, parts: Sequence[Rows]) -> Batches:
+        """A batch of each of these, in their order."""
+        return self._ahead(parts)
+
+    def part_size(self, share: Share = ALL) -> int:
+        """Samples of a batch that are one worker's."""
+        return -(-self.loading.batch_size // (share.groups * share.members))
 
     def mixing(self, groups: int = 1) -> Mixing:
         """How random the shuffled order is, of the batches that one group learns from.
@@ -105,7 +112,7 @@ class Loader:
         2 windows, prefetch + 4 batches, 2 chunks and 2 batches a thread; where samples are
         augmented another batch a thread.
         """
-        batch = -(-self.loading.batch_size // (share.groups * share.members))
+        batch = self.part_size(share)
         a_thread = 3 if self._augment else 2
         count = self.loading.prefetch + 4 + a_thread * self.threads
         batches = count * min(batch, len(self.split))

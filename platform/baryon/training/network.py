@@ -58,7 +58,9 @@ class Network:
         set_precision(execution, self.device)
         last = execution.channels_last
         self._format = torch.channels_last if last else torch.contiguous_format
-        self.model.to(memory_format=self._format)  # type: ignore[call-overload]
+        for weight in self.model.parameters():
+            if weight.dim() == IMAGE_AXES:  # PyTorch refuses the format for any other number
+                weight.data = weight.data.contiguous(memory_format=self._format)
         self._call = _compiled(self.model, execution)
 
     def __call__(self, batch: Batch, *, eager: bool = False) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from baryon.components import prepare
 from baryon.config import Config
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
-from baryon.interfaces import Communicator, Dataset, Evaluator, Loss
+from baryon.interfaces import Communicator, Dataset, Evaluator, Field, Loss, Split
 from baryon.plugins import Plugins
 from baryon.training.allocator import keep_freed_memory
 from baryon.training.checkpoints.identity import identity
@@ -44,7 +45,11 @@ class Parts:
             )
         if len(splits[split]) == 0:
             raise BaryonError(f"split {split!r} has no samples: give dataset.{split} other files")
-        return Loader(splits[split], self.loading)
+        return self.loader_of(splits[split])
+
+    def loader_of(self, split: Split) -> Loader:
+        """The batches of a split that is none of the run's, read in its way."""
+        return Loader(split, self.loading)
 
     @property
     def held_out(self) -> str:
@@ -55,6 +60,11 @@ class Parts:
         """Let go of files."""
         for split in self.dataset.splits.values():
             split.close()
+
+
+def learned_fields(split: Split) -> Mapping[str, Field]:
+    """What a sample is when a model sees it: changes of its shape by `augment` included."""
+    return getattr(split, "augmented_fields", split.fields)
 
 
 def build_communicator(config: Config, plugins: Plugins) -> Communicator:
@@ -70,7 +80,7 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
     makers = {kind: prepare(plugins, choice) for kind, choice in config.choices.items()}
     torch.manual_seed(config.seed)
     dataset = build_dataset(config, plugins)
-    model: torch.nn.Module = makers["model"](fields=dataset.splits[TRAIN].fields)
+    model: torch.nn.Module = makers["model"](fields=learned_fields(dataset.splits[TRAIN]))
     if config.train.activation_checkpointing:
         forget_activations(model)
     return Parts(

@@ -7,7 +7,6 @@ from contextlib import closing
 
 from baryon import config as configs
 from baryon.cli import HELP_FLAGS
-from baryon.errors import BaryonError
 from baryon.launched import launched
 from baryon.plugins import discover
 from baryon.reporting import run_directory
@@ -41,15 +40,11 @@ def run(arguments: Sequence[str]) -> int:
     from baryon.training import session
     from baryon.training.agreement import together
     from baryon.training.checkpoints import shards
-    from baryon.training.checkpoints.folder import BEST, LAST
     from baryon.training.checkpoints.weights import put_weights
     from baryon.training.parts import build_parts
+    from baryon.verbs.run_weights import chosen_weights
 
-    weights = directory.checkpoints / f"{own.get('weights', config.train.weights)}.pt"
-    if "weights" not in own and not weights.is_file():
-        weights = directory.checkpoints / LAST  # a run without validation has no best
-    if weights.name not in (BEST, LAST):
-        raise BaryonError(f"weights={own['weights']} is not known; there is: best, last")
+    weights = chosen_weights(directory, own.get("weights"), config.train.weights)
     with together(config, plugins) as comm, closing(build_parts(config, plugins, comm)) as parts:
         split = own.get("split", parts.held_out)
         parts.loader(split)  # fails before a folder is made

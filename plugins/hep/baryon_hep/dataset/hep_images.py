@@ -14,7 +14,7 @@ from pathlib import Path
 
 from baryon.data.hdf5 import Table, has_member
 from baryon_hep.dataset import checks
-from baryon_hep.dataset.images import Files, Images, normalise, open_splits
+from baryon_hep.dataset.images import Files, Images, normalise, open_like, open_splits
 
 REQUIRED = ("data", "label", "weight", "normweight", "psr")
 OPTIONAL = ("mg", "mn", "jz", "eid")
@@ -40,11 +40,14 @@ class HepImages:
         normalise(self.splits, CHANNELS, channel_max, check_pixels)
         self.splits["train"].augmented = augment
 
+    def open_input(self, files: Sequence[str]) -> Images:
+        """Events to be scored, of files that hold `data` and may hold any of the other members."""
+        return open_like(self.splits["train"], _open_unlabelled, files)
+
 
 def _open(name: str, paths: Sequence[Path]) -> Images:
     optional = [member for member in OPTIONAL if all(has_member(path, member) for path in paths)]
-    table = Table(paths, {member: member for member in (*REQUIRED, *optional)})
-    checks.images(table, "data", "(N, 3, phi, eta)", rank=3, channels=len(CHANNELS))
+    table = _table(paths, [*REQUIRED, *optional])
     columns = {
         "label": checks.flags(table, "label"),
         "weight": checks.weights(table, "weight"),
@@ -54,3 +57,16 @@ def _open(name: str, paths: Sequence[Path]) -> Images:
     checks.both_classes(name, table, columns["label"])
     columns |= {member: checks.column(table, member) for member in optional}
     return Images(table, ["data"], columns, phi_axis=2)
+
+
+def _open_unlabelled(paths: Sequence[Path]) -> Images:
+    known = [m for m in (*REQUIRED[1:], *OPTIONAL) if all(has_member(path, m) for path in paths)]
+    table = _table(paths, ["data", *known])
+    columns = {member: checks.column(table, member) for member in known}
+    return Images(table, ["data"], columns, phi_axis=2)
+
+
+def _table(paths: Sequence[Path], members: Sequence[str]) -> Table:
+    table = Table(paths, {member: member for member in members})
+    checks.images(table, "data", "(N, 3, phi, eta)", rank=3, channels=len(CHANNELS))
+    return table

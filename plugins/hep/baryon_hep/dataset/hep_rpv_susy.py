@@ -8,14 +8,14 @@ expected events in 36 fb^-1; `y` (N), 1 for signal; the physics cuts' flags `pas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from baryon.data.hdf5 import Table, has_member
 from baryon_hep.dataset import checks
-from baryon_hep.dataset.images import Column, Files, Images, normalise, open_splits
+from baryon_hep.dataset.images import Column, Files, Images, normalise, open_like, open_splits
 
 GROUP = "all_events"
 CUTS_FLAG = "passSR"
@@ -46,16 +46,36 @@ class HepRpvSusy:
         self.splits["train"].augmented = augment
         self._add_normalised_weights()
 
-    def _open(self, name: str, paths: Sequence[Path]) -> Images:
-        names = [NORMALISED_WEIGHT, CUTS_FLAG, *CUTS_REGIONS]
-        optional = [n for n in names if all(has_member(p, f"{GROUP}/{n}") for p in paths)]
-        fields = {"label": "y", "weight": "weight"} | {
-            field: field for field in (*self._channels, *optional)
+    def open_input(self, files: Sequence[str]) -> Images:
+        """Events to be scored, of files that hold the channels and may hold any other member."""
+        return open_like(self.splits["train"], self._open_unlabelled, files)
+
+    def _open_unlabelled(self, paths: Sequence[Path]) -> Images:
+        others = {"label": "y"} | {n: n for n in ("weight", CUTS_FLAG, NORMALISED_WEIGHT)}
+        known = {
+            field: member
+            for field, member in others.items()
+            if all(has_member(path, f"{GROUP}/{member}") for path in paths)
         }
+        table = self._table(paths, known)
+        columns = {field: checks.column(table, field) for field in known}
+        return Images(table, self._channels, columns, phi_axis=3)
+
+    def _table(self, paths: Sequence[Path], members: Mapping[str, str]) -> Table:
+        """The channels and some other members, by the names of their fields."""
+        fields = {channel: channel for channel in self._channels} | dict(members)
         table = Table(paths, {field: f"{GROUP}/{member}" for field, member in fields.items()})
         for channel in self._channels:
             checks.images(table, channel, "(N, eta, phi)", rank=2, channels=None)
             checks.same_size(table, channel, self._channels[0])
+        return table
+
+    def _open(self, name: str, paths: Sequence[Path]) -> Images:
+        names = [NORMALISED_WEIGHT, CUTS_FLAG, *CUTS_REGIONS]
+        optional = [n for n in names if all(has_member(p, f"{GROUP}/{n}") for p in paths)]
+        table = self._table(
+            paths, {"label": "y", "weight": "weight"} | {name: name for name in optional}
+        )
         columns = {
             "label": checks.flags(table, "label"),
             "weight": checks.weights(table, "weight"),

@@ -12,7 +12,7 @@ from baryon.data.hdf5 import Table, find_files
 from baryon.data.scan import channel_range
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
-from baryon.interfaces import Arrays, Field
+from baryon.interfaces import Arrays, Field, Normalisation
 
 Column = np.ndarray[Any, Any]
 
@@ -42,6 +42,7 @@ class Images:
         stored = table.shapes[self.image_fields[0]]
         shape = stored if len(stored) == 3 else (len(self.image_fields), *stored)
         self._scale = np.ones((shape[0], 1, 1), np.float32)
+        self._channels: tuple[str, ...] = ()
         self._image = Field(shape, "float32")
 
     @property
@@ -59,11 +60,23 @@ class Images:
 
     def read(self, start: int, stop: int) -> Arrays:
         """Rows start..stop-1 of every field, the images divided by the channels' maxima."""
-        parts = [self.table.read(field, start, stop) for field in self.image_fields]
-        images = parts[0] if parts[0].ndim == 4 else np.stack(parts, axis=1)
+        images = self._images(start, stop)
         columns = {name: column[start:stop] for name, column in self.columns.items()}
         into = images if images.dtype == np.float32 and images.flags.writeable else None
         return {"inputs": np.divide(images, self._scale, into, dtype=np.float32), **columns}
+
+    def raw(self, start: int, stop: int) -> Column:
+        """The images of rows start..stop-1 as the files hold them, float32."""
+        return self._images(start, stop).astype(np.float32)
+
+    def normalisation(self) -> Normalisation:
+        """The channels' maxima, which `read` divides by."""
+        scale = tuple(self._scale.ravel().tolist())
+        return Normalisation(self._channels, offset=(0.0,) * len(scale), scale=scale)
+
+    def _images(self, start: int, stop: int) -> Column:
+        parts = [self.table.read(field, start, stop) for field in self.image_fields]
+        return parts[0] if parts[0].ndim == 4 else np.stack(parts, axis=1)
 
     def place(self, row: int) -> str:
         """The file of an event and its row there."""
@@ -90,9 +103,10 @@ class Images:
         found = [channel_range(self.table, field).maximum for field in self.image_fields]
         return [value for maximum in found for value in maximum]
 
-    def divide_by(self, channel_max: Sequence[float]) -> None:
-        """From now on divide channel i by `channel_max[i]`."""
+    def divide_by(self, channel_max: Sequence[float], channels: Sequence[str]) -> None:
+        """From now on divide channel i, of a name, by `channel_max[i]`."""
         self._scale = np.asarray(channel_max, np.float32).reshape(-1, 1, 1)
+        self._channels = tuple(channels)
 
     def fingerprint(self) -> str:
         """Hash of the files' names, sizes and times of change."""
@@ -152,7 +166,26 @@ def normalise(
     maximum = splits["train"].channel_maximum() if given is None else list(given)
     _require_positive(maximum, channels)
     for split in splits.values():
-        split.divide_by(maximum)
+        split.divide_by(maximum, channels)
+
+
+def open_like(
+    train: Images, open_files: Callable[[Sequence[Path]], Images], files: Files
+) -> Images:
+    """Open files that need not have labels, and read them as `train` is read.
+
+    Raises `BaryonError` for images of another size.
+    """
+    split = open_files(find_files("input", files))
+    found, expected = split.fields["inputs"].shape, train.fields["inputs"].shape
+    if found != expected:
+        raise BaryonError(
+            f"{split.table.paths[0]}: images of shape {found}, but the network was trained on "
+            f"{expected}: give files of that size"
+        )
+    normalisation = train.normalisation()
+    split.divide_by(normalisation.scale, normalisation.channels)
+    return split
 
 
 def _require_positive(maximum: Sequence[float], channels: Sequence[str]) -> None:

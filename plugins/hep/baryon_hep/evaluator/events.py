@@ -27,17 +27,25 @@ EVENT = np.dtype(
 )
 
 
-def events(output: Any, batch: Batch) -> Events:
-    """Of N logits `output` (N, 2), class 1 the signal, and a batch, with or without `psr`.
+def log_odds(output: Any) -> NDArray[np.float64]:
+    """The scores (N,) of logits `output` (N, 2), class 1 the signal: the log of p / (1 - p).
 
-    The score is the difference of the logits, the log of the odds p / (1 - p), in double precision:
-    softmax in single precision would round every sure event to p = 1, and tie them all.
+    It is the difference of the logits in double precision: softmax in single precision would round
+    every sure event to p = 1, and tie them all.
     """
     if output.ndim != 2 or output.shape[1] != 2:
         raise BaryonError(
             f"evaluator hep_roc needs logits of shape (N, 2), background and signal, and was given "
             f"{tuple(output.shape)}: choose a model with two outputs"
         )
+    logits = output.detach().double()
+    score: NDArray[np.float64] = (logits[:, 1] - logits[:, 0]).numpy()
+    return score
+
+
+def events(output: Any, batch: Batch) -> Events:
+    """Of N logits `output` (N, 2) and a batch, with or without `psr`."""
+    score = log_odds(output)
     for name in ("label", "weight"):
         if name not in batch:
             raise BaryonError(
@@ -45,8 +53,7 @@ def events(output: Any, batch: Batch) -> Events:
                 f"{', '.join(sorted(batch))}"
             )
     table = np.empty(len(output), EVENT)
-    logits = output.detach().double()
-    table["score"] = (logits[:, 1] - logits[:, 0]).numpy()
+    table["score"] = score
     table["key"], table["label"] = batch["keys"].numpy(), batch["label"].numpy()
     table["weight"] = batch["weight"].numpy()
     table["psr"] = batch["psr"].numpy() != 0 if "psr" in batch else -1

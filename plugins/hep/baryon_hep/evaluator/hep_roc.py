@@ -24,6 +24,8 @@ class HepRoc:
     nor on which rank saw which. Metrics and figures are told in docs/hep-results.md.
     """
 
+    predictor = "baryon_hep.prediction.hep_scores:HepScores"
+
     def __init__(
         self,
         *,

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from baryon import worker_pool
 from baryon.errors import BaryonError
 from baryon.reporting.console import say
 from baryon.reporting.progress import bar
-from baryon_hep.generation import pool
 from baryon_hep.generation.chain import generate_part
 from baryon_hep.generation.folder import PARTS, RECORD, is_finished, open_folder, writing
 from baryon_hep.generation.merge import write_split
@@ -90,7 +90,7 @@ def _make_parts(all_parts: Sequence[Part], seed: int, workers: int) -> None:
     if len(todo) < len(all_parts):
         say(f"{len(all_parts) - len(todo)} of {len(all_parts)} parts are there already")
     with bar("generating events", sum(part.events for part in todo), "events") as advance:
-        pool.run(generate_part, [(part, seed) for part in todo], workers, advance)
+        worker_pool.run(generate_part, [(part, seed) for part in todo], workers, advance)
 
 
 def _merge(
@@ -103,7 +103,7 @@ def _merge(
     record = provenance(settings, list(yields.values()))
     files = split_files(settings, folder, parts_of, yields, record)
     with bar("writing images", sum(len(file) for file in files), "images") as advance:
-        pool.run(write_split, [(file,) for file in files], workers, advance)
+        worker_pool.run(write_split, [(file,) for file in files], workers, advance)
     with writing(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
     return files

@@ -2,8 +2,8 @@
 
 import pytest
 
+from baryon import worker_pool
 from baryon.errors import BaryonError
-from baryon_hep.generation import pool
 
 WORK = """
 import os, signal
@@ -40,28 +40,29 @@ def work(tmp_path, monkeypatch):
 
 def test_every_task_is_done_once(work, tmp_path, capfd):
     reported = []
-    pool.run(work.write, [(str(tmp_path), number) for number in range(5)], 2, reported.append)
+    tasks = [(str(tmp_path), number) for number in range(5)]
+    worker_pool.run(work.write, tasks, 2, reported.append)
     assert sorted(reported) == list(range(5))
     assert len({(tmp_path / str(number)).read_text() for number in range(5)}) == 2
     assert capfd.readouterr().out == ""
 
 
 def test_no_tasks_no_workers(work):
-    pool.run(work.die, [], 2, print)
+    worker_pool.run(work.die, [], 2, print)
 
 
 def test_a_killed_worker_is_noticed(work):
     with pytest.raises(BaryonError, match=r"killed by SIGKILL.*run the same command again"):
-        pool.run(work.die, [(9,), (9,)], 2, print)
+        worker_pool.run(work.die, [(9,), (9,)], 2, print)
 
 
 def test_a_worker_that_leaves_is_noticed(work):
     with pytest.raises(BaryonError, match="exited with 3"):
-        pool.run(work.leave, [(3,)], 1, print)
+        worker_pool.run(work.leave, [(3,)], 1, print)
 
 
 def test_errors_of_a_task_are_passed_on(work):
     with pytest.raises(BaryonError, match=r"^no such process$"):
-        pool.run(work.refuse, [()], 1, print)
+        worker_pool.run(work.refuse, [()], 1, print)
     with pytest.raises(BaryonError, match=r"^out of memory"):
-        pool.run(work.too_much, [()], 1, print)
+        worker_pool.run(work.too_much, [()], 1, print)

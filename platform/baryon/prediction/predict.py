@@ -1,0 +1,67 @@
+"""Run a model over samples without an answer, and hand what it says to a predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baryon.data.loader import Loader
+from baryon.errors import BaryonError
+from baryon.interfaces import Batch, Communicator, Predictor
+from baryon.prediction.portions import turns
+from baryon.reporting.progress import bar
+from baryon.training.network import Network
+
+
+def predict(
+    network: Network, predictor: Predictor, loader: Loader, comm: Communicator, folder: Path
+) -> str:
+    """Have the leader's predictor write into `folder`; its sentence, an empty text elsewhere.
+
+    Collective. Raises `BaryonError` if a worker died, or the predictor left something unread.
+    """
+    predictions = _in_order(network, predictor, loader, comm)
+    said = predictor.write(predictions, folder) if comm.leads else ""
+    for _ in predictions:
+        if said:
+            raise BaryonError(
+                f"{type(predictor).__name__}.write has ended before the predictions did: report it "
+                "to the plugin's author"
+            )
+    return said
+
+
+def _in_order(
+    network: Network, predictor: Predictor, loader: Loader, comm: Communicator
+) -> Iterator[Any]:
+    """On the leader all workers' predictions in the order of the samples, elsewhere none."""
+    share, total = comm.share, len(loader.split)
+    rounds = turns(loader.bounds, loader.part_size(share), share)
+    batches = loader.each([batch for batches in rounds for batch in batches])
+    network.model.eval()
+    seen = 0
+    with bar("predicting", total, "samples") as advance:
+        for number in rounds:
+            made = [_one(network, predictor, next(batches)) for _ in number]
+            everyone = comm.gather((sum(map(len, number)), made))
+            for count, theirs in everyone:
+                yield from theirs
+                advance(count)
+                seen += count
+    if comm.agree({"seen": seen})["seen"] != total:
+        raise BaryonError(f"a worker died: {seen} of {total} samples were predicted; start again")
+
+
+def _one(network: Network, predictor: Predictor, batch: Batch) -> Any:
+    with torch.inference_mode():
+        output = network.to_cpu(network(network.to_device(batch)))
+    try:
+        return predictor.predict(output, batch)
+    except KeyError as error:
+        raise BaryonError(
+            f"{type(predictor).__name__} needs {error} in each batch, which this dataset does not "
+            f"give; it gives {', '.join(batch)}"
+        ) from error

@@ -1,0 +1,51 @@
+"""The predictor that an evaluator names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from baryon.components import Maker, check_arguments
+from baryon.config import PREDICT, option_values
+from baryon.errors import BaryonError, one_of
+from baryon.interfaces import RUNTIME_ARGUMENTS
+from baryon.plugins import Component, Plugins, load_target
+
+RUNTIME = RUNTIME_ARGUMENTS[PREDICT]
+
+
+def prepare_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]) -> Maker:
+    """The evaluator's predictor, its options checked; call the result with `split`.
+
+    `overrides` are of the form `predict.<key>=<value>`. Raises `BaryonError` if the evaluator names
+    none, or for an option that it does not take.
+    """
+    component = plugins.component("evaluator", evaluator)
+    owner = f"predictor of evaluator {evaluator!r} (plugin {component.plugin!r})"
+    target = predictor_target(component)
+    if target is None:
+        raise BaryonError(
+            f"evaluator {evaluator!r} (plugin {component.plugin!r}) names no predictor, which "
+            f"`baryon predict` needs; evaluators that do: {one_of(_with_predictor(plugins))}"
+        )
+    factory = load_target(owner, target)
+    arguments = option_values(owner, PREDICT, evaluator, plugins, overrides)
+    check_arguments(owner, factory, arguments, RUNTIME)
+    wanted = inspect.signature(factory).parameters
+
+    def make(**runtime: Any) -> Any:
+        return factory(**arguments, **{k: v for k, v in runtime.items() if k in wanted})
+
+    return make
+
+
+def predictor_target(evaluator: Component) -> str | None:
+    """What the evaluator's factory names, "module:factory"; None if it names nothing."""
+    target: str | None = getattr(evaluator.load(), "predictor", None)
+    return target
+
+
+def _with_predictor(plugins: Plugins) -> list[str]:
+    evaluators = plugins.components("evaluator").items()
+    return [name for name, component in evaluators if predictor_target(component) is not None]

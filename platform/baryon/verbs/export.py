@@ -1,0 +1,121 @@
+"""`baryon export run=<dir> format=<format>`: a run's model for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from baryon import config as configs
+from baryon.cli import HELP_FLAGS
+from baryon.errors import BaryonError, one_of
+from baryon.files import new_file, require_new
+from baryon.plugins import discover
+from baryon.reporting import run_directory
+from baryon.reporting.console import say, warn
+from baryon.reporting.versions import versions
+from baryon.verbs.run_arguments import split_arguments
+
+if TYPE_CHECKING:
+    import torch
+
+    from baryon.interfaces import Normalisation, Split
+
+USAGE = """\
+usage: baryon export run=<dir> format=safetensors|torch|onnx [out=<file>]
+                     [weights=best|last] [key=value]
+
+Write a run's model as one file, which takes the values that the data's files hold: normalising them
+is part of it. What it computes is compared with the run's model on samples of the run's data.
+
+  safetensors  the weights, and how to build the model: for Baryon and for whoever reads weights
+  torch        a program of torch.export (.pt2): for PyTorch without Baryon, from Python or C++
+  onnx         for ONNX Runtime and others: pip install 'baryon[onnx]'
+
+  baryon export run=runs/latest format=onnx
+  baryon export run=runs/latest format=torch weights=last out=cyclones.pt2
+"""
+AS_IT_IS = (
+    "comm=serial",
+    "train.device=cpu",
+    "train.precision=fp32",
+    "train.activation_checkpointing=false",
+)
+"""How the model is computed here, however it was trained."""
+SAMPLES = 8
+"""That are compared."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Load the frozen config and the weights, write, compare, and only then keep the file."""
+    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
+        say(USAGE)
+        return 0 if arguments else 2
+    own, overrides = split_arguments(arguments, ("run", "format"), ("out", "weights"))
+    directory = run_directory.find(own["run"])
+    plugins = discover()
+    plugins.check()
+    config = configs.read(directory.config, [*overrides, *AS_IT_IS], plugins)
+
+    from baryon.exporting import parity
+    from baryon.exporting.description import describe
+    from baryon.exporting.exported import Exported, named
+    from baryon.exporting.formats import FORMATS
+    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints.weights import put_weights
+    from baryon.training.parts import TRAIN, build_communicator, build_parts
+    from baryon.verbs.run_weights import chosen_weights
+
+    if own["format"] not in FORMATS:
+        raise BaryonError(f"format={own['format']} is not known; {one_of(FORMATS, own['format'])}")
+    form = FORMATS[own["format"]]
+    choice = config.choices["model"]
+    path = Path(own.get("out") or directory.path / "exports" / f"{choice.name}.{form.suffix}")
+    if path.suffix != f".{form.suffix}":
+        raise BaryonError(f"out={path}: the name of a {own['format']} file ends in .{form.suffix}")
+    require_new(path)
+    weights = chosen_weights(directory, own.get("weights"), config.train.weights)
+    with closing(build_parts(config, plugins, build_communicator(config, plugins))) as parts:
+        state = shards.load(weights)
+        model = parts.network.model.eval()
+        put_weights(model, state, weights)
+        split = parts.dataset.splits[parts.held_out]
+        normalisation, inputs, raw = _samples(split, choice.name)
+        exported = Exported(model, normalisation, inputs.dim() - 1)
+        fields = parts.dataset.splits[TRAIN].fields
+        shapes = {name: tuple(value.shape[1:]) for name, value in named(exported(raw)).items()}
+        origin = _origin(directory.path, weights.name, state["step"], versions(plugins))
+        description = describe(choice, fields, normalisation, shapes, origin)
+        with new_file(path) as temporary:
+            form.write(exported, description, raw[:2], temporary)
+            who = f"the {own['format']} file"
+            worst = parity.check(model, form.load(temporary), inputs, raw, who)
+    say(
+        f"{path}: {path.stat().st_size / 2**20:,.1f} MiB; on {len(raw)} samples of split "
+        f"{parts.held_out} it deviates by {worst:.1e} of the largest output at most (allowed: "
+        f"{parity.TOLERANCE:.0e})"
+    )
+    return 0
+
+
+def _samples(split: Split, model: str) -> tuple[Normalisation | None, torch.Tensor, torch.Tensor]:
+    """What the split does to its values; some inputs, two at least, and the values behind them."""
+    import numpy as np
+    import torch
+
+    count = min(SAMPLES, len(split))
+    inputs = np.asarray(split.read(0, count)["inputs"])
+    if hasattr(split, "normalisation"):
+        normalisation, raw = split.normalisation(), split.raw(0, count)  # type: ignore[attr-defined]
+    else:
+        normalisation, raw = None, inputs
+        warn(f"the dataset tells no normalisation: {model} is exported for inputs as it reads them")
+    if count == 1:
+        inputs, raw = np.repeat(inputs, 2, axis=0), np.repeat(raw, 2, axis=0)
+    return normalisation, torch.from_numpy(inputs), torch.from_numpy(np.ascontiguousarray(raw))
+
+
+def _origin(run: Path, weights: str, step: int, software: dict[str, Any]) -> dict[str, Any]:
+    told = {key: software[key] for key in ("baryon", "plugins", "libraries")}
+    return {"run": run.name, "weights": weights, "step": step, "versions": told}

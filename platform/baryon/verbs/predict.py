@@ -1,0 +1,124 @@
+"""`baryon predict run=<dir> input=<files>`: what a run's model makes of new files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from baryon import config as configs
+from baryon.cli import HELP_FLAGS
+from baryon.errors import BaryonError
+from baryon.files import new_folder, require_new
+from baryon.launched import launched
+from baryon.plugins import Plugins, discover
+from baryon.reporting import run_directory
+from baryon.reporting.console import say
+from baryon.reporting.run_directory import RunDirectory, write_json
+from baryon.reporting.versions import versions
+from baryon.verbs.options_help import options_help
+from baryon.verbs.run_arguments import split_arguments
+
+if TYPE_CHECKING:
+    from baryon.interfaces import Split
+
+USAGE = """\
+usage: baryon predict run=<dir> input=<files> [out=<dir>] [weights=best|last]
+                      [predict.key=value] [key=value]
+
+Run a model over new files, which need no labels, and write what it says into a new folder,
+<dir>/predictions/<time> unless `out` names it. `input` is a file, a glob, or several with commas
+between them. `predict.` keys are those of the predictor of the run's evaluator, others the run's.
+
+  baryon predict run=runs/latest input='new/*.h5'
+  baryon predict run=runs/latest input=a.h5,b.h5 out=scores predict.formats=[csv]
+  mpiexec -n 4 baryon predict run=runs/latest input='new/*.h5' train.batch_size=256
+"""
+RECORD = "prediction.json"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Load config and weights, open the files, predict, write and show."""
+    plugins = discover()
+    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
+        options_help(USAGE, plugins, groups=(configs.PREDICT,))
+        return 0 if arguments else 2
+    plugins.check()
+    own, others = split_arguments(arguments, ("run", "input"), ("out", "weights"))
+    directory = run_directory.find(own["run"])
+    name = "serial" if launched().ranks == 1 else "sync"  # however it was trained
+    theirs = [argument for argument in others if argument.startswith(f"{configs.PREDICT}.")]
+    overrides = [argument for argument in others if argument not in theirs]
+    config = configs.read(directory.config, [f"comm={name}", *overrides], plugins)
+
+    from baryon.prediction.opening import open_input
+    from baryon.prediction.predict import predict
+    from baryon.prediction.predictor import prepare_predictor
+    from baryon.training import session
+    from baryon.training.agreement import together
+    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints.weights import put_weights
+    from baryon.training.parts import build_parts
+    from baryon.verbs.run_weights import chosen_weights
+
+    make = prepare_predictor(plugins, config.choices["evaluator"].name, theirs)
+    weights = chosen_weights(directory, own.get("weights"), config.train.weights)
+    files, out = _files(own["input"]), _out(directory, own.get("out"))
+    with (
+        together(config, plugins) as comm,
+        closing(build_parts(config, plugins, comm)) as parts,
+        closing(open_input(parts.dataset, files, config, plugins)) as split,
+    ):
+        state = shards.load(weights)
+        session.compute_like(parts.network, state)
+        put_weights(parts.network.model, state, weights)
+        loader, predictor = parts.loader_of(split), make(split=split)
+        with new_folder(out) if comm.leads else nullcontext(out) as folder:
+            said = predict(parts.network, predictor, loader, comm, folder)
+            if comm.leads:
+                record = _record(directory, weights, state["step"], files, split, plugins)
+                write_json(folder / RECORD, {"summary": said, "options": theirs, **record})
+        if comm.leads:
+            _show(out, said)
+    return 0
+
+
+def _files(given: str) -> list[str]:
+    files = [one.strip() for one in given.removeprefix("[").removesuffix("]").split(",")]
+    if not all(files):
+        raise BaryonError(f"input={given} must be files with commas between them")
+    return files
+
+
+def _out(directory: RunDirectory, given: str | None) -> Path:
+    out = Path(given) if given else directory.path / "predictions" / configs.unique_name()
+    require_new(out)
+    return out
+
+
+def _record(
+    run: RunDirectory,
+    weights: Path,
+    step: int,
+    files: Sequence[str],
+    split: Split,
+    plugins: Plugins,
+) -> dict[str, Any]:
+    """What was predicted by what."""
+    return {
+        "run": str(run.path),
+        "weights": weights.name,
+        "step": step,
+        "input": list(files),
+        "samples": len(split),
+        "fingerprint": split.fingerprint(),
+        "versions": versions(plugins),
+    }
+
+
+def _show(out: Path, said: str) -> None:
+    say(said)
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in files) / 2**20
+    say(f"{out}: {len(files)} files, {size:,.1f} MiB")

@@ -1,0 +1,1 @@
+"""Datasets of global frames with boxes around extreme weather."""

@@ -1,0 +1,118 @@
+"""Dataset `climate_netcdf`: CF NetCDF files or Zarr stores of any model or reanalysis.
+
+Variables become channels by name, or by CF standard name and pressure level; boxes come from a list
+(`baryon_climate.dataset.box_lists`) or there are none.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from baryon.errors import BaryonError
+from baryon_climate.dataset.box_lists import listed_boxes
+from baryon_climate.dataset.box_order import IN_THE_WILD
+from baryon_climate.dataset.cf_variables import chosen
+from baryon_climate.dataset.frames import Frames, View
+from baryon_climate.dataset.labels import MOST_BOXES, LabelOptions, labels
+from baryon_climate.dataset.netcdf_files import NetcdfFiles
+from baryon_climate.dataset.splits import TRAIN, crop_size, same_size, scale, unlabel
+from baryon_climate.dataset.unlabelled import unlabelled
+
+Files = str | Sequence[str]
+
+
+class ClimateNetcdf:
+    """Frames from CF files with the channels asked for, each scaled to -1..1 over `train`."""
+
+    def __init__(
+        self,
+        *,
+        train: Files,
+        val: Files | None,
+        test: Files | None,
+        channels: Sequence[str] | None,
+        variables: Mapping[str, str],
+        boxes: str | None,
+        box_order: str,
+        first_class: int,
+        empty_frames: str,
+        bad_boxes: str,
+        labelled_share: float,
+        labelled_seed: int,
+        crop: int | Sequence[int] | None,
+        keep_boxes: float,
+        window: int,
+        augment: bool,
+        check_values: bool,
+        statistics_frames: int | None,
+    ) -> None:
+        self.channels = chosen(channels)
+        options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
+        listed = None if boxes is None else Path(boxes).expanduser()
+        self.splits: dict[str, Frames] = {}
+        for name, files in {"train": train, "val": val, "test": test}.items():
+            if files is not None:
+                view = View(window, crop_size(crop), keep_boxes, augment and name == TRAIN)
+                source = NetcdfFiles(_paths(f"dataset.{name}", files), self.channels, variables)
+                self.splits[name] = _split(name, source, listed, options, view)
+        self.calendar = _one_calendar(self.splits)
+        same_size(self.splits)
+        if listed is not None:
+            unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
+        self.statistics = scale(self.splits, self.channels, check_values, statistics_frames)
+        self._variables = variables
+
+    def open_input(self, files: Sequence[str]) -> Frames:
+        """Whole frames of files or stores that hold the channels of training."""
+        source = NetcdfFiles(_paths("input", files), self.channels, self._variables)
+        return unlabelled(source, source.times, source.grid, source.calendar, self.splits[TRAIN])
+
+
+def _paths(key: str, patterns: Files) -> list[Path]:
+    """Files and Zarr stores (folders). Raises `BaryonError` for a pattern that matches nothing."""
+    found: dict[Path, None] = {}
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        matches = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
+        if not matches:
+            raise BaryonError(f"{key}={pattern} matches nothing (looked from {Path.cwd()})")
+        found.update(dict.fromkeys(map(Path, matches)))
+    return list(found)
+
+
+def _split(
+    name: str, source: NetcdfFiles, listed: Path | None, options: LabelOptions, view: View
+) -> Frames:
+    boxes = np.full((len(source), MOST_BOXES, 5), -1, np.float32)
+    if listed is not None:
+        boxes = listed_boxes(
+            listed,
+            source.times,
+            source.calendar,
+            source.grid,
+            options.box_order,
+            options.first_class,
+        )
+    in_pixels = LabelOptions(IN_THE_WILD[0], 0, options.empty_frames, options.bad_boxes)
+    found = labels(
+        boxes,
+        in_pixels,
+        source.grid.height,
+        source.grid.width,
+        cyclic=source.grid.cyclic,
+        place=source.place,
+        where=f"dataset.{name}",
+    )
+    if listed is None:
+        found.known[:] = False
+    return Frames(source, found, source.times, source.grid, view, source.calendar)
+
+
+def _one_calendar(splits: Mapping[str, Frames]) -> str:
+    found = {name: split.calendar for name, split in splits.items()}
+    if len(set(found.values())) > 1:
+        raise BaryonError(f"the splits are of different calendars ({found}): give files of one")
+    return found[TRAIN]

@@ -1,0 +1,274 @@
+"""A split of frames: crops of normalised fields with boxes, times and their place on the globe.
+
+The way of a frame: the host's threads read and inflate its chunks into one buffer; from there it
+is cut, normalised and laid into the sample in a single pass (`_cut`); the loader copies the sample
+into its batch. Training crops are cut from whole frames in the batch, as a part of augmentation,
+so that every epoch sees others: that is one more pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon.data.stored import Stored
+from baryon.errors import BaryonError
+from baryon.interfaces import Arrays, Field, Normalisation
+from baryon_climate.dataset.crops import Crop, Cropping, columns
+from baryon_climate.dataset.labels import MOST_BOXES, Labels
+from baryon_climate.fields import CHANNELS, Channel
+from baryon_climate.grid import Grid
+from baryon_climate.windows import labelled_step
+
+Numbers = npt.NDArray[Any]
+
+
+class Source(Protocol):
+    """Where frames come from; read by several threads at once."""
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        ...
+
+    def chunk_starts(self) -> Sequence[int]:
+        """First frame of every run that is read together."""
+        ...
+
+    def read(self, start: int, stop: int) -> Numbers:
+        """(stop - start, channels, height, width) numbers in the channels' units."""
+        ...
+
+    def place(self, frame: int) -> str:
+        """The file and the frame in it, for people."""
+        ...
+
+    def stored(self) -> Sequence[Stored]:
+        """How the files are laid out."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Changes when the data does."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files."""
+        ...
+
+
+@dataclass(frozen=True)
+class View:
+    """What a sample is made of."""
+
+    window: int
+    """Consecutive frames of a sample."""
+    crop: tuple[int, int] | None
+    """Height and width; None: whole frames."""
+    keep: float
+    """Share of a box's area that must remain in a crop."""
+    augment: bool
+    """Crops of training are cut anywhere, whole circles are turned."""
+
+
+class Frames:
+    """One split."""
+
+    parallel_reads = True
+
+    def __init__(
+        self,
+        source: Source,
+        labels: Labels,
+        times: npt.NDArray[np.int64],
+        grid: Grid,
+        view: View,
+        calendar: str,
+    ) -> None:
+        self.source, self.labels, self.times, self.grid = source, labels, times, grid
+        self.view, self.calendar = view, calendar
+        channels = source.shape[0]
+        self.cropping = _cropping(view, grid)
+        self.scaling = np.tile(np.array([0.0, 1.0], np.float32), (channels, 1))
+        self.channels: Sequence[Channel] = CHANNELS
+        self.synthetic = False
+        """Whether its files say that no climate model made them."""
+        self._rows = _complete(times, view.window)
+        self._starts = _starts(self._rows, source.chunk_starts())
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """A sample as it is read: whole frames where `augment` is to cut them."""
+        size = self.cropping.frame if self.view.augment else self.cropping.size
+        return self._fields(size)
+
+    @property
+    def augmented_fields(self) -> Mapping[str, Field]:
+        """A sample after `augment`."""
+        return self._fields(self.cropping.size)
+
+    def _fields(self, size: tuple[int, int]) -> Mapping[str, Field]:
+        steps = () if self.view.window == 1 else (self.view.window,)
+        channels = self.source.shape[0]
+        return {
+            "inputs": Field((channels, *steps, *size), "float32"),
+            "boxes": Field((MOST_BOXES, 5), "float32"),
+            "labelled": Field((), "uint8"),
+            "time": Field((), "int64"),
+            "grid": Field((5,), "float64"),
+            "scaling": Field((channels, 2), "float32"),
+        }
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def chunk_starts(self) -> Sequence[int]:
+        """First sample of every run whose frames are read together."""
+        return self._starts
+
+    def read(self, start: int, stop: int) -> Arrays:
+        """Samples start..stop-1."""
+        rows = self._rows[start:stop]
+        crops = [self._crop(int(row)) for row in rows]
+        return {
+            "inputs": self._inputs(rows, crops, self.scaling),
+            "boxes": self._boxes(self.labels.boxes[rows], crops),
+            "labelled": self.labels.known[rows].astype(np.uint8),
+            "time": self.times[rows],
+            "grid": self._grids(crops),
+            "scaling": np.repeat(self.scaling[None], len(rows), axis=0),
+        }
+
+    def raw(self, start: int, stop: int) -> Numbers:
+        """The inputs of samples start..stop-1 in the channels' units."""
+        rows = self._rows[start:stop]
+        unscaled = np.tile(np.array([0.0, 1.0], np.float32), (len(self.scaling), 1))
+        return self._inputs(rows, [self._crop(int(row)) for row in rows], unscaled)
+
+    def normalisation(self) -> Normalisation:
+        """Midrange and half-range of each channel."""
+        names = tuple(f"{channel.name} [{channel.unit}]" for channel in self.channels)
+        offset, scale = (tuple(column.tolist()) for column in self.scaling.T)
+        return Normalisation(names, offset, scale)
+
+    def _inputs(self, rows: Numbers, crops: Sequence[Crop], scaling: Numbers) -> Numbers:
+        inputs = np.empty((len(rows), *self.fields["inputs"].shape), np.float32)
+        for begin, end in _runs(rows):
+            self._read_run(rows[begin:end], crops[begin:end], scaling, inputs[begin:end])
+        return inputs
+
+    def _crop(self, row: int) -> Crop:
+        if self.view.augment:
+            return Crop(0, 0, *self.cropping.frame)
+        return self.cropping.fixed(row)
+
+    def _read_run(
+        self, rows: Numbers, crops: Sequence[Crop], scaling: Numbers, into: Numbers
+    ) -> None:
+        """Consecutive samples: a frame that several windows share is read once."""
+        before = labelled_step(self.view.window)
+        first = int(rows[0]) - before
+        frames = self.source.read(first, int(rows[-1]) - before + self.view.window)
+        for number, (crop, sample) in enumerate(zip(crops, into, strict=True)):
+            steps = sample[:, None] if self.view.window == 1 else sample
+            for step in range(self.view.window):
+                _cut(frames[number + step], crop, scaling, steps[:, step])
+
+    def _boxes(self, boxes: Numbers, crops: Sequence[Crop]) -> Numbers:
+        cut = [self.cropping.boxes(its, crop) for its, crop in zip(boxes, crops, strict=True)]
+        return np.stack(cut)
+
+    def _grids(self, crops: Sequence[Crop]) -> Numbers:
+        return np.stack([self.grid.crop(c.row, c.column, c.height, c.width).array() for c in crops])
+
+    def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
+        """Each sample cut out anywhere of its frame, if the view says so."""
+        if not self.view.augment:
+            return arrays
+        whole = arrays["inputs"]
+        crops = [self.cropping.random(random) for _ in range(len(whole))]
+        inputs = np.empty((*whole.shape[:-2], *self.cropping.size), np.float32)
+        for sample, crop, cut in zip(whole, crops, inputs, strict=True):
+            for here, there in columns(crop, whole.shape[-1]):
+                cut[..., here] = sample[..., crop.row : crop.row + crop.height, there]
+        return {
+            **arrays,
+            "inputs": inputs,
+            "boxes": self._boxes(arrays["boxes"], crops),
+            "grid": self._grids(crops),
+        }
+
+    def place(self, row: int) -> str:
+        """The file of a sample and the frame in it."""
+        return self.source.place(int(self._rows[row]))
+
+    def stored(self) -> Sequence[Stored]:
+        """How the files are laid out."""
+        return self.source.stored()
+
+    def fingerprint(self) -> str:
+        """Of the data."""
+        return self.source.fingerprint()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.source.close()
+
+
+def _cut(frame: Numbers, crop: Crop, scaling: Numbers, into: Numbers) -> None:
+    """One pass from the buffer of decoded values to the normalised crop."""
+    rows = slice(crop.row, crop.row + crop.height)
+    for here, there in columns(crop, frame.shape[-1]):
+        for channel, (middle, half) in enumerate(scaling):
+            cut = into[channel, :, here]
+            np.subtract(frame[channel, rows, there], middle, out=cut, casting="same_kind")
+            cut *= 1 / half  # a channel of 3.5 MB is still in the cache
+
+
+def _cropping(view: View, grid: Grid) -> Cropping:
+    frame = (grid.height, grid.width)
+    size = view.crop or frame
+    if size[0] > frame[0] or size[1] > frame[1] or min(size) < 1:
+        raise BaryonError(
+            f"dataset.crop={list(size)} does not fit into frames of {frame[0]} x {frame[1]}: give "
+            "less, or null for whole frames"
+        )
+    if not 0 <= view.keep <= 1:
+        raise BaryonError(f"dataset.keep_boxes={view.keep:g} must be between 0 and 1")
+    return Cropping(frame, size, grid.cyclic, view.keep)
+
+
+def _complete(times: npt.NDArray[np.int64], window: int) -> npt.NDArray[np.int64]:
+    """Frames in the labelled place of a window of consecutive steps that are all there."""
+    if window < 1:
+        raise BaryonError(f"dataset.window={window} must be 1 frame or more")
+    before = labelled_step(window)
+    rows = np.arange(before, len(times) - (window - 1 - before), dtype=np.int64)
+    if window == 1 or not len(rows):
+        return rows
+    gaps = np.diff(times)
+    step = np.median(gaps)
+    broken = np.concatenate([[0], np.cumsum(gaps != step)])
+    whole: npt.NDArray[np.bool_] = broken[rows - before] == broken[rows - before + window - 1]
+    return rows[whole]
+
+
+def _starts(rows: npt.NDArray[np.int64], stored: Sequence[int]) -> list[int]:
+    """First sample of each stored run."""
+    run_of = np.searchsorted(np.asarray(stored), rows, side="right")
+    return np.flatnonzero(np.diff(run_of, prepend=-1)).tolist()
+
+
+def _runs(rows: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Where consecutive rows begin and end."""
+    edges = np.flatnonzero(np.diff(rows) != 1) + 1
+    bounds = [0, *edges.tolist(), len(rows)]
+    return list(pairwise(bounds))

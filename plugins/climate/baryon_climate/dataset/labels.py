@@ -1,0 +1,150 @@
+"""What is known of each frame: its boxes, or that nothing is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon.errors import BaryonError, one_of
+from baryon.reporting.console import say, warn
+from baryon_climate.classes import CLASSES, SHORT
+from baryon_climate.dataset import box_order
+
+MOST_BOXES = 15
+LABELLED, UNLABELLED = "labelled", "unlabelled"
+REFUSE, DROP = "refuse", "drop"
+Place = Callable[[int], str]
+Numbers = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """The keys of the dataset that concern boxes."""
+
+    box_order: str
+    first_class: int
+    """Number of the first class in the files: 0, or 1 in lists made by TECA's readers."""
+    empty_frames: str
+    bad_boxes: str
+
+    def __post_init__(self) -> None:
+        """Raises `BaryonError` for a value that is none of the choices."""
+        _require_one("empty_frames", self.empty_frames, (LABELLED, UNLABELLED))
+        _require_one("bad_boxes", self.bad_boxes, (REFUSE, DROP))
+        if self.box_order != box_order.AUTO:
+            box_order.places(self.box_order)
+        if self.first_class not in (0, 1):
+            raise BaryonError(f"dataset.first_class={self.first_class} must be 0 or 1")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Of all frames of a split."""
+
+    boxes: npt.NDArray[np.float32]
+    """(frames, 15, 5): ymin, xmin, ymax, xmax, class; unused rows -1."""
+    known: npt.NDArray[np.bool_]
+    """(frames,) whether the boxes are all there is to find; False: nobody looked."""
+
+
+def labels(
+    stored: Numbers,
+    options: LabelOptions,
+    height: int,
+    width: int,
+    *,
+    cyclic: bool,
+    place: Place,
+    where: str,
+) -> Labels:
+    """From the boxes of the files (frames, n, 5).
+
+    Raises `BaryonError` for the first frame with a box that cannot be, unless they are dropped.
+    """
+    used = box_order.used(stored)
+    order = options.box_order
+    if order == box_order.AUTO and used.any():
+        order, why = box_order.tell(stored[used], height, width, where)
+        say(f"{where}: box columns are {order} ({why})")
+    boxes = stored if order == box_order.AUTO else box_order.in_order(stored, order)
+    boxes = boxes.astype(np.float32)
+    boxes[..., 4] -= options.first_class
+    faults = _faults(boxes, height, width, cyclic=cyclic)
+    for fault, wrong in faults.items():
+        wrong &= used
+        if wrong.any():
+            _refuse_or_drop(options, fault, boxes, wrong, place, (height, width))
+            used &= ~wrong
+    boxes[~used] = -1
+    known = np.asarray(used.any(axis=1) | (options.empty_frames == LABELLED))
+    return Labels(_first(boxes, used), known)
+
+
+def _faults(
+    boxes: Numbers, height: int, width: int, *, cyclic: bool
+) -> dict[str, npt.NDArray[np.bool_]]:
+    ymin, xmin, ymax, xmax, kind = np.moveaxis(boxes, -1, 0)
+    beyond = xmax > (xmin + width if cyclic else width)
+    return {
+        "of no or negative size": (ymin >= ymax) | (xmin >= xmax),
+        "outside the frame": (ymin < 0) | (ymax > height) | (xmin < 0) | (xmin > width) | beyond,
+        "of an unknown class": ~np.isin(kind, range(len(CLASSES))),
+    }
+
+
+def _refuse_or_drop(
+    options: LabelOptions,
+    fault: str,
+    boxes: Numbers,
+    wrong: npt.NDArray[np.bool_],
+    place: Place,
+    size: tuple[int, int],
+) -> None:
+    frame, row = (int(number) for number in np.argwhere(wrong)[0])
+    shown = ", ".join(f"{value:g}" for value in boxes[frame, row])
+    known = "class" in fault
+    hint = f"classes are 0 to 3 ({', '.join(SHORT)}); " if known else ""
+    if known and boxes[frame, row, 4] == len(CLASSES):
+        hint += "if yours count from 1, give dataset.first_class=1; "
+    said = (
+        f"{place(frame)}: box {row} is {fault} (ymin, xmin, ymax, xmax, class = {shown} in frames "
+        f"of {size[0]} x {size[1]}), one of {int(wrong.sum()):,}; {hint}"
+    )
+    if options.bad_boxes == REFUSE:
+        raise BaryonError(said + "repair the file, or leave such boxes out: dataset.bad_boxes=drop")
+    warn(said + "left out")
+
+
+def _first(boxes: Numbers, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """The used rows first, 15 of them."""
+    count = used.sum(axis=1).max(initial=0)
+    if count > MOST_BOXES:
+        raise BaryonError(f"a frame has {count} boxes, more than the {MOST_BOXES} of the format")
+    order = np.argsort(~used, axis=1, kind="stable")
+    sorted_ = np.take_along_axis(boxes, order[..., None], axis=1)[:, :MOST_BOXES]
+    found = np.full((len(boxes), MOST_BOXES, 5), -1, np.float32)
+    found[:, : sorted_.shape[1]] = sorted_
+    return found
+
+
+def keep_share(known: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Labels of a share of the labelled frames, chosen by the seed; the rest count as unlabelled.
+
+    A smaller share of the same seed is a part of a larger one.
+    """
+    if not 0 < share <= 1:
+        raise BaryonError(f"dataset.labelled_share={share:g} must be above 0 and at most 1")
+    rows = np.flatnonzero(known)
+    chosen = np.random.default_rng(seed).permutation(rows)[: max(1, round(share * len(rows)))]
+    kept = np.zeros_like(known)
+    kept[chosen] = True
+    return kept
+
+
+def _require_one(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BaryonError(f"dataset.{key}={value} is unknown; {one_of(choices, value)}")

@@ -1,0 +1,71 @@
+"""What the splits of a dataset have in common: one frame size, one scale, hidden labels."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from baryon.errors import BaryonError
+from baryon.reporting.console import say
+from baryon_climate.dataset.frames import Frames
+from baryon_climate.dataset.labels import Labels, keep_share
+from baryon_climate.dataset.statistics import Statistics, statistics
+from baryon_climate.fields import Channel
+
+TRAIN = "train"
+
+
+def crop_size(crop: int | Sequence[int] | None) -> tuple[int, int] | None:
+    """Height and width, from the option `crop`."""
+    if crop is None:
+        return None
+    if isinstance(crop, int):
+        return crop, crop
+    if len(crop) != 2:
+        raise BaryonError(f"dataset.crop={list(crop)} must be one number of pixels, or two")
+    return crop[0], crop[1]
+
+
+def same_size(splits: Mapping[str, Frames]) -> None:
+    """Raise `BaryonError` unless all splits have frames as `train` has."""
+    expected = splits[TRAIN].source.shape
+    for name, split in splits.items():
+        if split.source.shape != expected:
+            raise BaryonError(
+                f"dataset.{name}: frames of shape {split.source.shape}, but {expected} in "
+                "dataset.train: give files of one size"
+            )
+
+
+def unlabel(train: Frames, share: float, seed: int) -> None:
+    """Hide the labels of all but a share of the labelled training frames."""
+    if share == 1:
+        return
+    known = keep_share(train.labels.known, share, seed)
+    say(
+        f"dataset.train: {int(known.sum()):,} of {int(train.labels.known.sum()):,} labelled frames "
+        f"keep their labels (dataset.labelled_share={share:g})"
+    )
+    train.labels = Labels(train.labels.boxes, known)
+
+
+def scale(
+    splits: Mapping[str, Frames], channels: Sequence[Channel], check_values: bool, most: int | None
+) -> Statistics:
+    """Scale all splits by the statistics of `train`, which it gives.
+
+    With `check_values` every value of every split is read once and must be a number; else about
+    `most` frames of `train` are.
+    """
+    threads = len(os.sched_getaffinity(0))
+
+    def of(name: str) -> Statistics:
+        limit = None if check_values else most
+        return statistics(splits[name].source, channels, f"dataset.{name}", limit, threads)
+
+    found = of(TRAIN)
+    for name, split in splits.items():
+        if check_values and name != TRAIN:
+            of(name)
+        split.scaling, split.channels = found.scaling(), channels
+    return found

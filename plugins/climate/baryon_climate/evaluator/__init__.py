@@ -1,0 +1,1 @@
+"""What trained detectors mean: precision, skill, and the criteria that they replace."""

@@ -1,0 +1,94 @@
+"""What is known of each frame that was evaluated: its boxes, and the boxes that were found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baryon.errors import BaryonError
+from baryon_climate.grid import Grid
+
+if TYPE_CHECKING:
+    from baryon.interfaces import Batch
+    from baryon_climate.boxes.coding import Detections
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Boxes of one frame, best first if they have scores."""
+
+    corners: NDArray[np.float32]
+    """(n, 4) ymin, xmin, ymax, xmax in pixels; xmax exceeds a cyclic frame at its seam."""
+    classes: NDArray[np.int64]
+    """(n,)"""
+    scores: NDArray[np.float32]
+    """(n,) from 0 to 1 of a network; a measure of strength of the criteria; 1 of a label."""
+
+    def of_class(self, number: int) -> Boxes:
+        """Those of one class."""
+        mine = self.classes == number
+        return Boxes(self.corners[mine], self.classes[mine], self.scores[mine])
+
+    def above(self, confidence: float) -> Boxes:
+        """Those with at least this score."""
+        sure = self.scores >= confidence
+        return Boxes(self.corners[sure], self.classes[sure], self.scores[sure])
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.classes)
+
+
+NETWORK, HEURISTIC = "network", "heuristic"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame whose boxes are known."""
+
+    key: int
+    """Its row in the split."""
+    time: int
+    """Hours since 1900-01-01."""
+    grid: Grid
+    truth: Boxes
+    found: Mapping[str, Boxes]
+    """By who found them: `NETWORK`, `HEURISTIC`."""
+
+
+def labels_of(rows: NDArray[np.float32]) -> Boxes:
+    """The known boxes (15, 5) of a frame, without the unused rows."""
+    used = rows[rows[:, 4] >= 0]
+    ones = np.ones(len(used), np.float32)
+    return Boxes(used[:, :4], used[:, 4].astype(np.int64), ones)
+
+
+def boxes_of(found: Detections) -> Boxes:
+    """A network's."""
+    return Boxes(found.boxes.float().numpy(), found.classes.numpy(), found.scores.float().numpy())
+
+
+def grid_of(batch: Batch, number: int) -> Grid:
+    """Of one sample."""
+    height, width = batch["inputs"].shape[-2:]
+    return Grid.of(batch["grid"][number].numpy(), height, width)
+
+
+def in_order(frames: Sequence[Frame]) -> list[Frame]:
+    """By their row. Raises `BaryonError` for a frame that came twice, or if there is none."""
+    if not frames:
+        raise BaryonError(
+            "climate_boxes has seen no frame with labels: evaluate a split whose boxes are known"
+        )
+    ordered = sorted(frames, key=lambda frame: frame.key)
+    for before, after in pairwise(ordered):
+        if before.key == after.key:
+            raise BaryonError(f"climate_boxes: the frame of row {after.key} came twice")
+    return ordered

@@ -1,0 +1,51 @@
+"""The numbers of the criteria."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from baryon.errors import BaryonError
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Distances in degrees of arc; `evaluator/climate_boxes.yaml` says what each means."""
+
+    vorticity: float
+    pressure_drop: float
+    pressure_radius: float
+    warm_core: float
+    warm_core_radius: float
+    thickness: float
+    thickness_radius: float
+    wind: float
+    depression: float
+    tropics: float
+    storm_pressure_drop: float
+    storm_pressure_radius: float
+    storm_latitude: float
+    vapour: float
+    river_latitude: float
+    river_length: float
+    river_width: float
+
+
+def criteria(values: Mapping[str, float]) -> Criteria:
+    """From the config. Raises `BaryonError` for a number that is not known or not above 0."""
+    names = [field.name for field in fields(Criteria)]
+    for name, value in values.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise BaryonError(
+                f"evaluator climate_boxes: heuristic has no {name!r}; {hint}there is: "
+                f"{', '.join(names)}"
+            )
+        if value <= 0:
+            raise BaryonError(f"evaluator climate_boxes: heuristic.{name}={value} must be above 0")
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise BaryonError(f"evaluator climate_boxes: heuristic needs {', '.join(missing)}")
+    return Criteria(**values)

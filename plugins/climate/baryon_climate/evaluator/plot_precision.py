@@ -1,0 +1,66 @@
+"""Curves of precision over recall."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from baryon_climate.classes import CLASSES
+from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
+from baryon_climate.evaluator.palette import CLASS_COLOURS
+from baryon_climate.evaluator.precision import curve
+from baryon_climate.evaluator.precisions import Precisions
+from baryon_climate.evaluator.results import Results
+
+_LINES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "D")
+
+
+def draw_precision(results: Results) -> Figure:
+    """A panel a class: the network's curves, and where the criteria end, at each overlap."""
+    figure = Figure(figsize=(9, 7.4), layout="constrained")
+    for number, axes in enumerate(figure.subplots(2, 2, sharex=True, sharey=True).flat):
+        one = CLASSES[number]
+        axes.set_title(f"{one.name} ({results.known[number]} events)")
+        axes.set(xlim=(0, 1), ylim=(0, 1.02))
+        axes.grid(alpha=0.3)
+        _draw_class(axes, results, number)
+        if results.known[number]:
+            axes.legend(fontsize="small", loc="lower left")
+    figure.supxlabel("Recall (probability of detection)")
+    figure.supylabel("Precision (1 - false-alarm ratio)")
+    return figure
+
+
+def _draw_class(axes: Axes, results: Results, number: int) -> None:
+    network = results.finders[NETWORK].precisions["racah"]
+    for at, line, marker in zip(results.overlaps, _LINES, _MARKERS, strict=False):
+        recall, precision = _curve(network, number, at)
+        value = network.of_class(number, at)[0]
+        axes.plot(
+            recall,
+            precision,
+            line,
+            color=CLASS_COLOURS[number],
+            label=f"IoU > {at:g}: {value:.2f}",
+        )
+        if HEURISTIC in results.finders:
+            there = _curve(results.finders[HEURISTIC].precisions["racah"], number, at)
+            axes.plot(
+                there[0][-1:],
+                there[1][-1:],
+                marker,
+                color="black",
+                markerfacecolor="none",
+                label=f"criteria, IoU > {at:g}",
+            )
+
+
+def _curve(precisions: Precisions, number: int, at: float) -> tuple[np.ndarray, np.ndarray]:
+    matches = precisions.matches[number]
+    known = float(matches.known.sum())
+    if not known or not len(matches.scores):
+        return np.zeros(0), np.zeros(0)
+    right = matches.right[:, np.isclose(precisions.thresholds, at)][:, 0].astype(float)
+    return curve(np.stack([right, np.ones_like(right)]), known)

@@ -1,0 +1,166 @@
+"""The answer in words, numbers and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from baryon.interfaces import Evaluation, Table
+from baryon_climate.classes import CLASSES, SHORT
+from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
+from baryon_climate.evaluator.results import Finder, Results
+from baryon_climate.evaluator.skill import Skill
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row: TypeAlias = "list[str | float | int]"
+NAMES = {NETWORK: "network", HEURISTIC: "criteria"}
+PREFIX = {NETWORK: "", HEURISTIC: "criteria_"}
+COCO_AT = 0.5
+
+
+def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
+    """Everything for the reader."""
+    return Evaluation(
+        summary=_summary(results),
+        metrics=_metrics(results),
+        tables={
+            "average_precision": _precision_table(results),
+            "skill": _skill_table(results),
+            "sizes": _size_table(results),
+        },
+        figures=figures,
+        warnings=list(_warnings(results)),
+    )
+
+
+def _summary(results: Results) -> str:
+    network = results.finders[NETWORK]
+    told = ", ".join(
+        f"{_with_error(*network.precisions['racah'].mean(at))} at IoU {at:g}"
+        for at in results.overlaps
+    )
+    of_range = _with_error(*network.precisions["coco"].mean_of_range())
+    against = ""
+    if HEURISTIC in results.finders:
+        others = results.finders[HEURISTIC].precisions["racah"]
+        each = ", ".join(f"{others.mean(at)[0]:.2f}" for at in results.overlaps)
+        against = f" (criteria: {each})"
+    return (
+        f"mean average precision {told}{against}; {of_range} over COCO's 0.5 to 0.95; on "
+        f"{sum(results.known)} events in {len(results.frames)} frames"
+    )
+
+
+def _with_error(value: float, error: float) -> str:
+    return f"{value:.2f}" if math.isnan(error) else f"{value:.2f} ± {error:.2f}"
+
+
+def _metrics(results: Results) -> dict[str, float]:
+    metrics: dict[str, float] = {}
+    for who, finder in results.finders.items():
+        of_finder = {**_precision_metrics(finder, results), **_skill_metrics(finder)}
+        metrics |= {PREFIX[who] + name: value for name, value in of_finder.items()}
+    events = {f"events_{short}": float(n) for short, n in zip(SHORT, results.known, strict=True)}
+    return metrics | {"frames": float(len(results.frames)), **events}
+
+
+def _precision_metrics(finder: Finder, results: Results) -> dict[str, float]:
+    found: dict[str, float] = {}
+    racah, coco = finder.precisions["racah"], finder.precisions["coco"]
+    for at in results.overlaps:
+        name = f"ap_{100 * at:.0f}"
+        found[f"mean_{name}"], found[f"mean_{name}_error"] = racah.mean(at)
+        for number, short in enumerate(SHORT):
+            found[f"{name}_{short}"] = racah.of_class(number, at)[0]
+    found["mean_ap_coco"], found["mean_ap_coco_error"] = coco.mean_of_range()
+    found["mean_ap_coco_50"], found["mean_ap_coco_50_error"] = coco.mean(COCO_AT)
+    return found
+
+
+def _skill_metrics(finder: Finder) -> dict[str, float]:
+    return {
+        f"{name}_{short}": value
+        for short, skill in zip(SHORT, finder.skill, strict=True)
+        for name, value in (("pod", skill.pod), ("far", skill.far), ("csi", skill.csi))
+    }
+
+
+def _precision_table(results: Results) -> Table:
+    columns = ["class", "events", "found by", *(f"IoU {at:g}" for at in results.overlaps)]
+    rows: list[Row] = []
+    for number, one in enumerate(CLASSES):
+        for who, finder in results.finders.items():
+            racah, coco = finder.precisions["racah"], finder.precisions["coco"]
+            of_class = [racah.of_class(number, at)[0] for at in results.overlaps]
+            ranged = [coco.of_class(number, at)[0] for at in coco.thresholds if at >= COCO_AT]
+            at_half = coco.of_class(number, COCO_AT)[0]
+            mean = sum(ranged) / len(ranged)
+            rows.append([one.name, results.known[number], NAMES[who], *of_class, at_half, mean])
+    for who, finder in results.finders.items():
+        racah, coco = finder.precisions["racah"], finder.precisions["coco"]
+        means = [_with_error(*racah.mean(at)) for at in results.overlaps]
+        of_coco = [_with_error(*coco.mean(COCO_AT)), _with_error(*coco.mean_of_range())]
+        rows.append(["mean", sum(results.known), NAMES[who], *means, *of_coco])
+    return Table(
+        columns=[*columns, "COCO 0.5", "COCO 0.5:0.95"],
+        rows=rows,
+        caption="Average precision. IoU: as Racah et al. count (overlap above the threshold, area "
+        "under the curve); COCO: at or above it, 101 recalls. Errors: bootstrap over frames.",
+    )
+
+
+def _skill_table(results: Results) -> Table:
+    rows: list[Row] = []
+    for number, one in enumerate(CLASSES):
+        far = results.kilometres[number]
+        for who, finder in results.finders.items():
+            rows.append([one.name, far, NAMES[who], *_skill_cells(finder.skill[number])])
+            if who == NETWORK:
+                rows.append([one.name, far, "network, best", *_skill_cells(finder.best[number])])
+    return Table(
+        columns=[
+            *("class", "within km", "found by", "from score", "hits", "misses", "false alarms"),
+            *("POD", "FAR", "CSI"),
+        ],
+        rows=rows,
+        caption="A hit's centre lies within so many kilometres of an event's. POD: probability of "
+        "detection, FAR: false-alarm ratio, CSI: critical success index. Best: from the score "
+        "with the highest CSI on these very frames, an upper bound.",
+    )
+
+
+def _skill_cells(skill: Skill) -> Row:
+    counts: Row = [skill.confidence, skill.hits, skill.misses, skill.false_alarms]
+    return [*counts, skill.pod, skill.far, skill.csi]
+
+
+def _size_table(results: Results) -> Table:
+    rows: list[Row] = []
+    for number, one in enumerate(CLASSES):
+        for who, finder in results.finders.items():
+            size = finder.sizes[number]
+            in_thousands = [size.known_km2 / 1e3, size.found_km2 / 1e3]
+            rows.append([one.name, NAMES[who], size.hits, *in_thousands, size.ratio])
+    return Table(
+        columns=["class", "found by", "hits", "known 1000 km2", "found 1000 km2", "median ratio"],
+        rows=rows,
+        caption="Area on the sphere of the boxes of the hits: means, and the median of found over "
+        "known.",
+    )
+
+
+def _warnings(results: Results) -> Iterator[str]:
+    for number, one in enumerate(CLASSES):
+        count = results.known[number]
+        if not count:
+            yield f"there is no {one.name} in these frames: means are over the other classes"
+        elif count < results.few:
+            yield f"only {count} events are a {one.name}: its figures are uncertain"
+    if results.unlabelled:
+        yield (
+            f"{results.unlabelled} frames have no labels and were left out "
+            "(dataset.empty_frames=labelled takes those without a box as empty)"
+        )

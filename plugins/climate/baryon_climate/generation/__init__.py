@@ -1,0 +1,1 @@
+"""Synthetic global frames with known storms."""

@@ -1,0 +1,137 @@
+"""Make synthetic frames: `baryon data generate dataset=climate_extreme_weather`.
+
+Frames are made in parts by several processes, then joined into one file a year. The same settings
+give the same bytes, whatever the number of workers and however often the work was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from baryon import worker_pool
+from baryon.errors import BaryonError
+from baryon.files import write_text
+from baryon.reporting.console import say
+from baryon.reporting.progress import bar
+from baryon_climate.dataset.years import Years, as_ranges
+from baryon_climate.dataset.years import years as all_years
+from baryon_climate.generation.settings import Settings
+from baryon_climate.generation.year_file import Part, join, make_part, parts
+
+RECORD, PARTS = "generation.json", "parts"
+
+
+def generate(
+    *,
+    out: str,
+    years: Years,
+    frames: int | None,
+    step_hours: int,
+    height: int,
+    significant_bits: int,
+    box_order: str,
+    seed: int,
+    part_frames: int,
+    workers: int | None,
+) -> None:
+    """Write `climo_YYYY.h5` for each year and `generation.json` in the folder `out`.
+
+    The keys are told in `conf/generate/climate_extreme_weather.yaml`. Run again after an
+    interruption it goes on; run again when finished it does nothing. Raises `BaryonError` for
+    settings that make no sense, a folder that holds other data, a full disk or a dead worker.
+    """
+    settings = Settings(
+        years=tuple(all_years("generate.years", years)),
+        frames=frames,
+        step_hours=step_hours,
+        height=height,
+        significant_bits=significant_bits,
+        box_order=box_order,
+        seed=seed,
+        part_frames=part_frames,
+    )
+    if workers is not None and workers < 1:
+        raise BaryonError(f"generate.workers: {workers} is below 1; null takes all cores")
+    try:
+        _generate(settings, Path(out), workers or len(os.sched_getaffinity(0)))
+    except KeyboardInterrupt:
+        raise BaryonError(
+            "interrupted; finished parts are kept, run the same command again to go on"
+        ) from None
+
+
+def _generate(settings: Settings, folder: Path, workers: int) -> None:
+    if _is_finished(settings, folder):
+        say(f"{folder} already holds these frames: nothing to do")
+        return
+    _open(settings, folder)
+    todo = parts(settings, folder / PARTS)
+    _make(todo, settings, workers)
+    of_year: dict[int, list[Part]] = {}
+    for part in todo:
+        of_year.setdefault(part.year, []).append(part)
+    record = {"settings": settings.record(), "command": settings.command(), "versions": _versions()}
+    for year, its in of_year.items():
+        join(folder / f"climo_{year}.h5", its, settings, record["versions"])
+    write_text(folder / RECORD, json.dumps({"synthetic": True, **record}, indent=2) + "\n")
+    shutil.rmtree(folder / PARTS)
+    total = settings.count * len(settings.years)
+    say(f"{total:,} synthetic frames of {as_ranges(settings.years)} in {folder}")
+
+
+def _make(todo: Sequence[Part], settings: Settings, workers: int) -> None:
+    missing = [part for part in todo if not part.file.exists()]
+    if len(missing) < len(todo):
+        say(f"{len(todo) - len(missing)} of {len(todo)} parts are there already")
+    with bar("making frames", sum(part.frames for part in missing), "frames") as advance:
+        worker_pool.run(make_part, [(part, settings) for part in missing], workers, advance)
+
+
+def _is_finished(settings: Settings, folder: Path) -> bool:
+    """Whether the folder holds these frames. Raises `BaryonError` if it holds others."""
+    record = folder / RECORD
+    if not record.exists():
+        return False
+    before = json.loads(record.read_text(encoding="utf-8"))["settings"]
+    _require_same(before, settings.record(), record)
+    return True
+
+
+def _open(settings: Settings, folder: Path) -> None:
+    """Make the folder, or go on with the parts of the same settings and software it holds."""
+    now = {**settings.record(), **_versions()}
+    record = folder / PARTS / "settings.json"
+    if record.exists():
+        _require_same(json.loads(record.read_text(encoding="utf-8")), now, record)
+        return
+    foreign = sorted(file.name for file in folder.glob("climo_*.h5"))
+    if foreign:
+        raise BaryonError(
+            f"{folder} holds {', '.join(foreign)} but no {RECORD}: not made by this command; "
+            "choose another generate.out"
+        )
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BaryonError(f"generate.out={folder} cannot be made: {error.strerror}") from error
+    write_text(record, json.dumps(now))
+
+
+def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], record: Path) -> None:
+    different = [key for key in now if before.get(key) != now[key]]
+    if different:
+        changes = ", ".join(f"{key} {before.get(key)} not {now[key]}" for key in different)
+        raise BaryonError(
+            f"{record} says that the folder holds frames of other settings ({changes}); "
+            "choose another generate.out or the same settings"
+        )
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("baryon", "numpy", "h5py")}

@@ -1,0 +1,140 @@
+"""The climate without weather: how each field depends on latitude, season and ground.
+
+Shapes and sizes are those of textbook zonal means (as remembered), not of any reanalysis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon_climate.generation.continents import Geography
+from baryon_climate.grid import Grid
+
+Numbers = npt.NDArray[np.float32]
+Value = Any
+YEAR = 365.0
+WARMEST_DAY = 205.0
+
+
+def season(day: float) -> float:
+    """1 at the height of the northern summer, -1 half a year later."""
+    return float(np.cos(2 * np.pi * (day - WARMEST_DAY) / YEAR))
+
+
+def surface_temperature(latitude: Value, summer: float) -> Value:
+    """K, zonal mean at sea level."""
+    away = np.abs(np.sin(np.radians(np.clip(latitude - 5 * summer, -90, 90))))
+    return 301.0 - 54.0 * away**2.4
+
+
+def middle_temperature(latitude: Value, summer: float) -> Value:
+    """K at 500 hPa."""
+    return 268.5 - 33.0 * np.abs(np.sin(np.radians(np.clip(latitude - 6 * summer, -90, 90)))) ** 2.2
+
+
+def vapour(latitude: Value, summer: float) -> Value:
+    """kg/m2, zonal mean at sea: the moist tropics, most in the convergence zone."""
+    away = latitude - 6 * summer
+    convergence = 7.0 * np.exp(-(((latitude - 5 - 4 * summer) / 7) ** 2))
+    return 2.0 + 41.0 * np.exp(-((np.abs(away) / 25) ** 2.1)) + convergence
+
+
+def sea_level_pressure(latitude: Value, summer: float) -> Value:
+    """Pa: low at the equator, high in the subtropics, low around 60 degrees."""
+    subtropics = np.exp(-(((np.abs(latitude - 2 * summer) - 32) / 14) ** 2))
+    subpolar = np.exp(-(((np.abs(latitude) - 64) / 13) ** 2))
+    south = np.where(latitude < 0, 2500.0, 900.0)
+    return (
+        100_950
+        + 950 * subtropics
+        - subpolar * south
+        + 250 / (1 + np.exp((80 - np.abs(latitude)) / 3))
+    )
+
+
+def zonal_wind(latitude: Value, summer: float) -> Value:
+    """m/s eastward at 850 hPa: trades and westerlies."""
+    trades = -7.5 * np.exp(-(((np.abs(latitude - 3 * summer) - 13) / 9) ** 2))
+    north = (8.5 - 3.0 * summer) * np.exp(-(((latitude - 44 - 4 * summer) / 12) ** 2))
+    south = 13.0 * np.exp(-(((latitude + 48) / 12) ** 2))
+    return trades - 1.5 * np.exp(-((latitude / 6) ** 2)) + north + south
+
+
+def pattern_speed(latitude: Value) -> Value:
+    """m/s eastward that weather moves with, around which air streams."""
+    westerlies = np.exp(-(((np.abs(latitude) - 47) / 15) ** 2))
+    return 8.5 * westerlies - 4.0 * np.exp(-((latitude / 20) ** 2))
+
+
+def upper_height(latitude: Value, summer: float) -> Value:
+    """Height of the 200 hPa surface in m."""
+    away = np.abs(np.sin(np.radians(np.clip(latitude - 8 * summer, -90, 90))))
+    return 12_420.0 - 1_450.0 * away**2.3
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What of a grid never changes within a day."""
+
+    sea_level_pressure: Numbers
+    """Pa, with the standing highs and lows of the season."""
+    warmth: Numbers
+    """K that land is warmer than the zonal mean in summer, colder in winter and on mountains."""
+    dryness: Numbers
+    """What is left of the zonal mean's vapour over deserts, cold water and mountains."""
+
+
+def ground(grid: Grid, geography: Geography, summer: float) -> Ground:
+    """At a time of the year."""
+    latitude, longitude = grid.latitudes()[:, None], grid.longitudes()[None, :]
+    side = np.sin(np.radians(latitude))
+    warmth = geography.land * (17 * side * summer * np.abs(side) ** 0.3 + 2) - 0.0055 * (
+        geography.height
+    )
+    pressure = sea_level_pressure(latitude, summer) + _standing(latitude, longitude, summer)
+    dryness = np.exp(-geography.height / 2300.0) * (1 - 0.35 * _deserts(latitude, longitude))
+    return Ground(
+        np.broadcast_to(pressure, geography.land.shape).astype(np.float32),
+        warmth.astype(np.float32),
+        (dryness * (1 + 0.16 * _bump(latitude, longitude, 130, 5, 45, 14))).astype(np.float32),
+    )
+
+
+def _bump(
+    latitude: Value, longitude: Value, east: float, north: float, wide: float, high: float
+) -> Value:
+    across = (longitude - east + 180) % 360 - 180
+    return np.exp(-((across / wide) ** 2) - ((latitude - north) / high) ** 2)
+
+
+def _standing(latitude: Value, longitude: Value, summer: float) -> Value:
+    """Pa of the centres of action: Icelandic and Aleutian low, the subtropical highs, Siberia."""
+    winter = (1 - summer) / 2
+    return (
+        -900 * winter * _bump(latitude, longitude, 335, 62, 30, 12)
+        - 1000 * winter * _bump(latitude, longitude, 185, 52, 32, 12)
+        + 1500 * winter * _bump(latitude, longitude, 100, 50, 35, 14)
+        - 900 * (1 - winter) * _bump(latitude, longitude, 75, 28, 30, 11)
+        + 600 * _bump(latitude, longitude, 325, 34, 28, 11)
+        + 600 * _bump(latitude, longitude, 220, 36, 28, 11)
+        + 550 * _bump(latitude, longitude, 268, -30, 28, 11)
+        + 450 * _bump(latitude, longitude, 85, -32, 28, 11)
+        + 450 * _bump(latitude, longitude, 350, -30, 22, 11)
+    )
+
+
+def _deserts(latitude: Value, longitude: Value) -> Value:
+    return np.clip(
+        1.3 * _bump(latitude, longitude, 15, 23, 38, 10)
+        + _bump(latitude, longitude, 268, -22, 22, 11)
+        + 0.8 * _bump(latitude, longitude, 235, 24, 20, 9)
+        + 0.8 * _bump(latitude, longitude, 2, -20, 16, 10)
+        + 0.8 * _bump(latitude, longitude, 132, -25, 18, 9)
+        + 0.7 * _bump(latitude, longitude, 62, 33, 25, 9),
+        0,
+        1.3,
+    )

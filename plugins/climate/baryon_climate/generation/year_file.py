@@ -1,0 +1,134 @@
+"""Files of frames: parts that workers make, joined into one file a year without decoding them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import deflate
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from baryon.files import replacing
+from baryon_climate.dataset.box_order import places
+from baryon_climate.dataset.calendar import NOLEAP
+from baryon_climate.fields import CHANNELS, NAMES, UNITS
+from baryon_climate.generation.settings import Settings
+from baryon_climate.generation.weather import BOXES, World
+from baryon_climate.grid import Grid
+
+GZIP_LEVEL = 4
+MANTISSA = 23
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive frames of a year."""
+
+    year: int
+    first: int
+    frames: int
+    file: Path
+
+
+def parts(settings: Settings, folder: Path) -> list[Part]:
+    """All parts, those of a year in order."""
+    return [
+        Part(
+            year,
+            first,
+            min(settings.part_frames, settings.count - first),
+            folder / f"climo_{year}-{first:05d}.h5",
+        )
+        for year in settings.years
+        for first in range(0, settings.count, settings.part_frames)
+    ]
+
+
+def make_part(part: Part, settings: Settings, report: Callable[[int], None]) -> None:
+    """Write a part under its name once it is complete; `report` is told of every frame.
+
+    Raises `BaryonError` if the disk does not take it.
+    """
+    world = World(Grid.globe(settings.height, settings.width), settings.seed, part.year)
+    part.file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(part.file) as temporary, h5py.File(temporary, "w") as file:
+        images, boxes = _members(file, settings, part.frames)
+        for number in range(part.frames):
+            frame, its = world.frame((part.first + number) * settings.step_hours / 24)
+            chunk = _compressed(rounded(frame, settings.significant_bits))
+            images.id.write_direct_chunk((number, 0, 0, 0), chunk)
+            boxes[number] = stored_order(its, settings.box_order)
+            report(1)
+
+
+def join(path: Path, its: Sequence[Part], settings: Settings, versions: Any) -> None:
+    """Write a year's file from its parts; their compressed chunks are copied as they are."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        images, boxes = _members(file, settings, settings.count)
+        _describe(file, settings, versions)
+        for part in its:
+            with h5py.File(part.file, "r") as made:
+                for number in range(part.frames):
+                    _, chunk = made["images"].id.read_direct_chunk((number, 0, 0, 0))
+                    images.id.write_direct_chunk((part.first + number, 0, 0, 0), chunk)
+                boxes[part.first : part.first + part.frames] = made["boxes"][:]
+
+
+def _members(file: h5py.File, settings: Settings, frames: int) -> tuple[Any, Any]:
+    """One chunk a frame: it is read whole, by one thread, with no byte copied twice."""
+    shape = (len(CHANNELS), settings.height, settings.width)
+    options: dict[str, Any] = {"compression": "gzip", "compression_opts": GZIP_LEVEL}
+    images = file.create_dataset(
+        "images", (frames, *shape), "<f4", chunks=(1, *shape), shuffle=True, **options
+    )
+    rows = (frames, BOXES, 5)
+    return images, file.create_dataset("boxes", rows, "<i4", chunks=rows, fillvalue=-1, **options)
+
+
+def _describe(file: h5py.File, settings: Settings, versions: Any) -> None:
+    file.attrs.update(
+        {
+            "title": "SYNTHETIC global frames with storms at known places",
+            "synthetic": "yes: drawn by a program from random storms; no climate model, no "
+            "observation; not for conclusions about the climate",
+            "source": "baryon data generate dataset=climate_extreme_weather",
+            "history": settings.command(),
+            "versions": json.dumps(versions),
+            "channels": list(NAMES),
+            "units": list(UNITS),
+            "calendar": NOLEAP,
+            "hours_between_frames": settings.step_hours,
+            "frames": settings.count,
+        }
+    )
+
+
+def rounded(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.float32]:
+    """To the nearest number with `bits` bits after the leading one, ties to even; in place.
+
+    What falls away is far below the accuracy of any model, and noise does not compress.
+    """
+    cut = MANTISSA - bits
+    if cut > 0:
+        words = values.view(np.uint32)
+        words += ((words >> cut) & 1) + np.uint32((1 << (cut - 1)) - 1)
+        words &= np.uint32(0xFFFFFFFF << cut & 0xFFFFFFFF)
+    return values
+
+
+def _compressed(frame: npt.NDArray[np.float32]) -> bytes:
+    """As HDF5's filters shuffle and gzip would."""
+    planes = np.ascontiguousarray(frame.view(np.uint8).reshape(-1, 4).T)
+    return bytes(deflate.zlib_compress(planes.reshape(-1), GZIP_LEVEL))
+
+
+def stored_order(boxes: npt.NDArray[np.int32], order: str) -> npt.NDArray[np.int32]:
+    """Boxes (..., 5) from ymin, xmin, ymax, xmax, class to another order of columns."""
+    found = boxes.copy()
+    found[..., places(order)] = boxes[..., :4]
+    return found

@@ -1,0 +1,1 @@
+"""Losses for detectors of extreme weather."""

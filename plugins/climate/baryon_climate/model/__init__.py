@@ -1,0 +1,1 @@
+"""Detectors of extreme weather, each with a branch that rebuilds its input."""

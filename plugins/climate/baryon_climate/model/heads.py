@@ -1,0 +1,48 @@
+"""What is said of each cell of the coarse grid."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from baryon_climate.classes import CLASSES
+from baryon_climate.model.convolution import Convolution
+
+
+class Heads(nn.Module):
+    """Four 3x3 convolutions side by side: confidence, class, position and size."""
+
+    def __init__(self, features: int, cyclic: bool = False) -> None:
+        super().__init__()
+        self.objectness = Convolution(features, 2, cyclic)
+        self.classes = Convolution(features, len(CLASSES), cyclic)
+        self.position = Convolution(features, 2, cyclic)
+        self.size = Convolution(features, 2, cyclic)
+
+    def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Of features (N, C, h, w) what docs/climate.md calls a model's output."""
+        return {
+            "objectness": self.objectness(features),
+            "classes": self.classes(features),
+            "position": self.position(features),
+            "size": self.size(features),
+        }
+
+    def expect_few(self, share: float) -> None:
+        """Start near an object in this share of all cells, and a box as large as its cell."""
+        for head in (self.objectness, self.classes, self.position, self.size):
+            nn.init.normal_(head.weight, std=0.01)
+        assert self.objectness.bias is not None
+        with torch.no_grad():
+            self.objectness.bias.copy_(torch.tensor([math.log(share / (1 - share)), 0.0]))
+
+
+def initialise(model: nn.Module, leakiness: float) -> None:
+    """Weights as He et al. for leaky ReLU (reported), zero biases."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(module.weight, a=leakiness, nonlinearity="leaky_relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

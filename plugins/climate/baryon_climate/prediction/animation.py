@@ -1,0 +1,57 @@
+"""The maps one after the other, as a GIF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from baryon_climate.evaluator.palette import CLASS_COLOURS
+
+WIDTH = 900
+"""Pixels: a GIF of hundreds of larger maps is no pleasure to open."""
+GREYS = 128
+SHADES = 1.0, 0.75, 0.5, 0.25
+"""Of a class's colour on white, at the edges of lines."""
+
+
+def animate(maps: Sequence[Path], path: Path, most: int, frames_a_second: float) -> int:
+    """Write a GIF of at most `most` of the maps, evenly spread; how many they are."""
+    step = -(-len(maps) // most)
+    chosen = maps[::step]
+    frames = _frames(chosen)
+    first = next(frames)
+    first.save(
+        path,
+        save_all=True,
+        append_images=frames,
+        duration=round(1000 / frames_a_second),
+        loop=0,
+        optimize=False,
+    )
+    return len(chosen)
+
+
+def _frames(maps: Sequence[Path]) -> Iterator[Image.Image]:
+    """Read one by one, all in the same colours."""
+    palette = _palette()
+    for path in maps:
+        with Image.open(path) as image:
+            height = round(WIDTH * image.height / image.width)
+            small = image.convert("RGB").resize((WIDTH, height))
+        yield small.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def _palette() -> Image.Image:
+    """What a map is made of: greys, and the colours of the classes."""
+    greys = [(round(255 * n / (GREYS - 1)),) * 3 for n in range(GREYS)]
+    colours = [
+        tuple(round(255 * (shade * part + 1 - shade)) for part in to_rgb(colour))
+        for colour in CLASS_COLOURS
+        for shade in SHADES
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in (*greys, *colours) for part in colour])
+    return palette

@@ -1,0 +1,210 @@
+"""Predictor of `climate_boxes`: the storms of new frames, with or without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import torch
+
+from baryon.errors import BaryonError
+from baryon.interfaces import Batch
+from baryon.reporting.console import warn
+from baryon_climate.boxes.coding import detect
+from baryon_climate.classes import SHORT
+from baryon_climate.grid import Grid
+from baryon_climate.prediction.storms import Storms, storms
+from baryon_climate.windows import labelled_step
+
+if TYPE_CHECKING:
+    from baryon_climate.dataset.frames import Frames
+    from baryon_climate.prediction.map import Map
+
+VAPOUR = "TMQ"
+WINDOW_AXES = 5
+FARTHEST = 1e3
+"""Half-ranges from the middle of the training values: no weather is there, but fill values are."""
+LIBRARIES = "cftime", "h5netcdf"
+
+
+class Writer(AbstractContextManager[Any], Protocol):
+    """A file that grows frame by frame."""
+
+    def append(self, storms: Storms) -> None:
+        """The next frame."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of one frame."""
+
+    storms: Storms
+    png: bytes | None
+    """Its map, if it is to have one."""
+
+
+class ClimateBoxesPredictor:
+    """Boxes with their class, score, corners in degrees and time; maps; an animation."""
+
+    def __init__(
+        self,
+        *,
+        confidence: float,
+        suppression: float,
+        most: int,
+        formats: Sequence[Literal["csv", "nodes", "geojson", "netcdf"]],
+        map_every: int,
+        animation: int,
+        frames_a_second: float,
+        split: Frames,
+    ) -> None:
+        for name, value in {"confidence": confidence, "suppression": suppression}.items():
+            _require(0 <= value <= 1, f"{name}={value} must be from 0 to 1")
+        _require(most >= 1, f"most={most} must be at least 1")
+        _require(map_every >= 0, f"map_every={map_every} must be 0 or more")
+        _require(animation >= 0, f"animation={animation} must be 0 or more")
+        _require(frames_a_second > 0, f"frames_a_second={frames_a_second} must be above 0")
+        _require(formats or map_every, "formats=[] and map_every=0: there is nothing to write")
+        _require_libraries()
+        self._names = [channel.name for channel in split.channels]
+        _require(
+            not map_every or VAPOUR in self._names,
+            f"a map shows {VAPOUR}, which is not among the channels: give predict.map_every=0",
+        )
+        self._detecting = {"confidence": confidence, "overlap": suppression, "most": most}
+        self._formats = list(dict.fromkeys(formats))
+        self._map_every = map_every
+        self._animation, self._frames_a_second = animation, frames_a_second
+        self._split = split
+        self._map: tuple[Grid, Map] | None = None
+
+    def predict(self, output: Any, batch: Batch) -> list[Found]:
+        """Of a model's output and its batch with `keys`, `inputs`, `time`, `grid` and `scaling`.
+
+        Raises `BaryonError` for a frame with NaN or fill values.
+        """
+        self._require_values(batch)
+        height, width = batch["inputs"].shape[-2:]
+        cells = tuple(output["objectness"].shape[-2:])
+        if height % cells[0] or width % cells[1] or height // cells[0] != width // cells[1]:
+            raise BaryonError(
+                f"frames of {height} x {width} pixels are no whole number of the model's cells"
+            )
+        boxes = detect(
+            {name: output[name] for name in ("objectness", "classes", "position", "size")},
+            frame=(height, width),
+            cell=height // cells[0],
+            cyclic=bool(batch["grid"][0, 4] == 1),
+            **self._detecting,  # type: ignore[arg-type]
+        )
+        found = []
+        for number, its in enumerate(boxes):
+            grid = Grid.of(batch["grid"][number].numpy(), height, width)
+            row, time = int(batch["keys"][number]), int(batch["time"][number])
+            here = storms(row, time, grid, its)
+            wanted = self._map_every and row % self._map_every == 0
+            png = self._draw(batch, number, grid, here) if wanted else None
+            found.append(Found(here, png))
+        return found
+
+    def _require_values(self, batch: Batch) -> None:
+        inputs = batch["inputs"]
+        peaks = inputs.abs().flatten(2).amax(dim=2)  # NaN where there is one
+        wrong = torch.nonzero(~(peaks < FARTHEST))
+        if len(wrong):
+            number, channel = wrong[0].tolist()
+            place = self._split.place(int(batch["keys"][number]))
+            raise BaryonError(
+                f"{place}: {self._names[channel]} holds NaN, Inf or fill values: fill the gaps, or "
+                "leave out the file"
+            )
+
+    def _draw(self, batch: Batch, number: int, grid: Grid, here: Storms) -> bytes:
+        from baryon_climate.prediction.dates import date
+        from baryon_climate.prediction.map import Map
+
+        if self._map is None or self._map[0] != grid:
+            self._map = grid, Map(grid)
+        channel = self._names.index(VAPOUR)
+        field = batch["inputs"][number, channel]
+        if batch["inputs"].dim() == WINDOW_AXES:
+            field = field[labelled_step(len(field))]
+        middle, half = batch["scaling"][number, channel].tolist()
+        when = str(date(here.time, self._split.calendar)).replace("T", " ")[:16]
+        title = f"{when}   ({self._split.calendar} calendar)"
+        if self._split.synthetic:
+            title += "   SYNTHETIC frames, of no climate model"
+        return self._map[1].png(field.numpy() * half + middle, here, title)
+
+    def write(self, predictions: Iterator[list[Found]], folder: Path) -> str:
+        """`boxes.csv`, `nodes/`, `boxes.geojson`, `boxes.nc`, `maps/` and `animation.gif`."""
+        from baryon_climate.prediction.animation import animate
+
+        counts = np.zeros(len(SHORT), np.int64)
+        frames, maps = 0, []
+        with ExitStack() as stack:
+            writers: list[Writer] = [
+                stack.enter_context(_writers()[form](folder, self._split)) for form in self._formats
+            ]
+            for found in (one for batch in predictions for one in batch):
+                for writer in writers:
+                    writer.append(found.storms)
+                if found.png is not None:
+                    maps.append(self._save(found, folder / "maps"))
+                counts += np.bincount(found.storms.classes, minlength=len(SHORT))
+                frames += 1
+        if maps and self._animation:
+            animate(maps, folder / "animation.gif", self._animation, self._frames_a_second)
+        if maps:
+            _tell_of_coastlines()
+        shown = ", ".join(f"{count:,} {short}" for count, short in zip(counts, SHORT, strict=True))
+        return (
+            f"{counts.sum():,} boxes of score {self._detecting['confidence']:g} or more in "
+            f"{frames:,}{' synthetic' if self._split.synthetic else ''} frames: {shown}"
+        )
+
+    def _save(self, found: Found, folder: Path) -> Path:
+        from baryon_climate.prediction.dates import date
+
+        assert found.png is not None
+        folder.mkdir(exist_ok=True)
+        digits = len(str(max(len(self._split) - 1, 1)))
+        when = date(found.storms.time, self._split.calendar)
+        name = f"{found.storms.frame:0{digits}d}_{str(when)[:13]}.png"
+        (folder / name).write_bytes(found.png)
+        return folder / name
+
+
+def _writers() -> Mapping[str, Callable[[Path, Frames], Writer]]:
+    from baryon_climate.prediction.geojson import GeoJson
+    from baryon_climate.prediction.netcdf import NetCdf
+    from baryon_climate.prediction.nodes import CsvNodes, DetectedNodes
+
+    return {"csv": CsvNodes, "nodes": DetectedNodes, "geojson": GeoJson, "netcdf": NetCdf}
+
+
+def _tell_of_coastlines() -> None:
+    from baryon_climate.prediction.coastlines import coastlines
+
+    if coastlines(fine=False) is None:
+        warn("the maps have no coastlines: they come with pip install 'baryon[maps]'")
+
+
+def _require(holds: object, fault: str) -> None:
+    if not holds:
+        raise BaryonError(f"predictor of climate_boxes: {fault}")
+
+
+def _require_libraries() -> None:
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        raise BaryonError(
+            f"predictor of climate_boxes: {' and '.join(missing)} is not installed: "
+            "pip install 'baryon[climate]'"
+        )

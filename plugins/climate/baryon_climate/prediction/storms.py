@@ -1,0 +1,87 @@
+"""The boxes of one frame, in degrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon_climate.grid import Grid
+
+if TYPE_CHECKING:
+    from baryon_climate.boxes.coding import Detections
+
+Numbers = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+
+class About(Protocol):
+    """What a file says of all frames."""
+
+    calendar: str
+    """CF's name of it."""
+    synthetic: bool
+    """No climate model made them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storms:
+    """Best first; every array is (n,)."""
+
+    frame: int
+    """Its row in the input, from 0."""
+    time: int
+    """Hours since 1900-01-01 in the input's calendar."""
+    column: Counts
+    """Grid column of the centre, from 0."""
+    row: Counts
+    longitude: Numbers
+    """Of the centre, degrees east from 0 to below 360."""
+    latitude: Numbers
+    west: Numbers
+    """Degrees east from 0 to below 360."""
+    east: Numbers
+    """Degrees east, above `west`: beyond 360 where a box crosses the Greenwich meridian."""
+    south: Numbers
+    north: Numbers
+    area: Numbers
+    """km2 on the sphere."""
+    classes: Counts
+    scores: Numbers
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+def storms(frame: int, time: int, grid: Grid, found: Detections) -> Storms:
+    """Of boxes in pixels of a grid; those of no area are left out."""
+    boxes: npt.NDArray[Any] = found.boxes.double().numpy()
+    sides = np.sort(np.clip(grid.latitudes(boxes[:, [0, 2]]), -90.0, 90.0), axis=1)
+    there = (sides[:, 0] < sides[:, 1]) & (boxes[:, 1] < boxes[:, 3])
+    boxes, sides = boxes[there], sides[there]
+    centre = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    first = boxes[:, 1] if grid.longitude_step > 0 else boxes[:, 3]
+    west = grid.longitudes(first)
+    width = np.minimum((boxes[:, 3] - boxes[:, 1]) * abs(grid.longitude_step), 360.0)
+    return Storms(
+        frame=frame,
+        time=time,
+        column=_nearest(centre[1], grid.width, cyclic=grid.cyclic),
+        row=_nearest(centre[0], grid.height, cyclic=False),
+        longitude=grid.longitudes(centre[1]),
+        latitude=np.clip(grid.latitudes(centre[0]), -90.0, 90.0),
+        west=west,
+        east=west + width,
+        south=sides[:, 0],
+        north=sides[:, 1],
+        area=grid.areas(boxes),
+        classes=found.classes.numpy()[there],
+        scores=found.scores.double().numpy()[there],
+    )
+
+
+def _nearest(pixels: Numbers, size: int, *, cyclic: bool) -> Counts:
+    whole = np.rint(pixels).astype(np.int64)
+    return whole % size if cyclic else np.clip(whole, 0, size - 1)

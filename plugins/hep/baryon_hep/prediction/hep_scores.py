@@ -1,0 +1,85 @@
+"""Predictor of `hep_roc`: how much like signal each event of some files is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from baryon.errors import BaryonError
+from baryon.interfaces import Batch
+from baryon_hep.dataset.images import Images
+from baryon_hep.evaluator.events import log_odds
+from baryon_hep.prediction.histogram import Histogram
+from baryon_hep.prediction.tables import Columns, CsvTable, HdfTable
+
+CERTAIN = 0.5
+TABLES: Mapping[str, type[HdfTable] | type[CsvTable]] = {"hdf5": HdfTable, "csv": CsvTable}
+
+
+class HepScores:
+    """A row for every event, in the order of the files.
+
+    `file` and `row` tell where the event lies; `score` is the log of the odds p / (1 - p) of being
+    signal, in double precision, and `probability` is p; then what is to be kept of the files.
+    """
+
+    def __init__(
+        self,
+        *,
+        formats: Sequence[Literal["hdf5", "csv"]],
+        keep: Sequence[str],
+        histogram: bool,
+        split: Images,
+    ) -> None:
+        if not formats and not histogram:
+            raise BaryonError("predict.formats=[] and no histogram: there is nothing to write")
+        self._formats = list(dict.fromkeys(formats))
+        self._keep = [name for name in keep if name in split.columns]
+        self._histogram = histogram
+        self._split = split
+        self._starts = split.table.starts
+
+    def predict(self, output: Any, batch: Batch) -> Columns:
+        """Of logits (N, 2), class 1 the signal: the table's columns, each (N,).
+
+        Raises `BaryonError` for a score that is not finite.
+        """
+        rows = batch["keys"].numpy()
+        score = log_odds(output)
+        wrong = np.flatnonzero(~np.isfinite(score))
+        if len(wrong):
+            raise BaryonError(
+                f"{self._split.place(rows[wrong[0]])}: the score is {score[wrong[0]]}: is there a "
+                "NaN or Inf in the image?"
+            )
+        file = np.searchsorted(self._starts, rows, side="right") - 1
+        return {
+            "file": file.astype(np.int32),
+            "row": rows - self._starts[file],
+            "score": score,
+            "probability": 1 / (1 + np.exp(-score)),
+            **{name: batch[name].numpy() for name in self._keep},
+        }
+
+    def write(self, predictions: Iterator[Columns], folder: Path) -> str:
+        """`scores.h5`, `scores.csv` and `scores.png`, whichever were asked for."""
+        paths = [str(path.resolve()) for path in self._split.table.paths]
+        histogram, events, signal = Histogram(), 0, 0
+        with ExitStack() as stack:
+            tables: list[HdfTable | CsvTable] = []
+            for form in self._formats:
+                tables.append(TABLES[form](folder, paths))
+                stack.enter_context(tables[-1])
+            for columns in predictions:
+                for table in tables:
+                    table.append(columns)
+                histogram.fill(columns["score"])
+                events += len(columns["row"])
+                signal += int((columns["probability"] > CERTAIN).sum())
+        if self._histogram:
+            histogram.save(folder / "scores.png")
+        return f"{events:,} events scored; {signal:,} of them are more like signal (p > {CERTAIN})"

@@ -1,0 +1,102 @@
+"""Tables that grow: columns are appended batch by batch, and few of them are held."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import h5py
+import numpy as np
+
+Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
+"""Of some events: every column (N,)."""
+ROWS_A_CHUNK = 16384
+
+
+class HdfTable:
+    """`scores.h5`: a member (N,) for each column, as in the benchmark's files; `files` by number.
+
+    To be used in a `with` block. Whole chunks are written, so that none is compressed twice.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[str]) -> None:
+        self._file = h5py.File(folder / "scores.h5", "w")
+        self._file.create_dataset("files", data=list(files), dtype=h5py.string_dtype())
+        self._held: list[Columns] = []
+        self._count = 0
+
+    def __enter__(self) -> HdfTable:
+        return self
+
+    def append(self, columns: Columns) -> None:
+        """Hold it until there is a chunk."""
+        self._held.append(columns)
+        self._count += len(columns["row"])
+        if self._count >= ROWS_A_CHUNK:
+            self._write(self._count - self._count % ROWS_A_CHUNK)
+
+    def _write(self, rows: int) -> None:
+        """The first of the rows that are held."""
+        for name in self._held[0]:
+            values = np.concatenate([columns[name] for columns in self._held])
+            self._extend(name, values[:rows])
+        rest = {
+            name: np.concatenate([columns[name] for columns in self._held])[rows:]
+            for name in self._held[0]
+        }
+        self._held, self._count = [rest], len(rest["row"])
+
+    def _extend(self, name: str, values: np.ndarray[Any, Any]) -> None:
+        if name not in self._file:
+            self._file.create_dataset(
+                name,
+                shape=(0,),
+                maxshape=(None,),
+                dtype=values.dtype,
+                chunks=(ROWS_A_CHUNK,),
+                compression="gzip",
+                shuffle=True,
+            )
+        member = self._file[name]
+        member.resize(len(member) + len(values), axis=0)
+        member[len(member) - len(values) :] = values
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None and self._count:
+            self._write(self._count)
+        self._file.close()
+
+
+class CsvTable:
+    """`scores.csv`: a line of column names, then one an event, with the file's name in it.
+
+    To be used in a `with` block. Numbers have as many digits as bring them back to the bit.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[str]) -> None:
+        self._files = np.asarray(files, dtype=object)
+        self._stream = (folder / "scores.csv").open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._empty = True
+
+    def __enter__(self) -> CsvTable:
+        return self
+
+    def append(self, columns: Columns) -> None:
+        """Write its lines."""
+        if self._empty:
+            self._writer.writerow(columns)
+            self._empty = False
+        named = {**columns, "file": self._files[columns["file"]]}
+        self._writer.writerows(zip(*(values.tolist() for values in named.values()), strict=True))
+
+    def __exit__(self, *error: object) -> None:
+        self._stream.close()

@@ -1,0 +1,125 @@
+"""The files: layout, labels as synthetic, the same bytes always, going on, refusals."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from baryon.errors import BaryonError
+from baryon_climate.fields import CHANNELS, NAMES
+from baryon_climate.generation import generate as module
+from baryon_climate.generation.generate import generate
+from baryon_climate.generation.year_file import rounded, stored_order
+
+
+@pytest.fixture(scope="module")
+def made(small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    generate(**small | {"out": str(folder)})
+    return folder
+
+
+def test_a_year_is_a_file_in_the_layout_of_extreme_weather(made):
+    assert sorted(path.name for path in made.iterdir()) == [
+        "climo_1979.h5",
+        "climo_1980.h5",
+        "generation.json",
+    ]
+    with h5py.File(made / "climo_1979.h5") as file:
+        images, boxes = file["images"], file["boxes"]
+        assert (images.shape, images.dtype) == ((5, 16, 48, 72), np.dtype("<f4"))
+        assert (images.compression, images.shuffle, images.chunks) == (
+            "gzip",
+            True,
+            (1, 16, 48, 72),
+        )
+        assert (boxes.shape, boxes.dtype) == ((5, 15, 5), np.dtype("<i4"))
+        values = images[:]
+        for number, channel in enumerate(CHANNELS):
+            low, high = channel.plausible
+            assert low <= values[:, number].min() < values[:, number].max() <= high, channel.name
+        used = boxes[:][(boxes[:] != -1).any(axis=2)]
+        ymin, xmin, ymax, xmax, kind = used.T
+        assert len(used) > 5
+        assert ((ymin >= 0) & (ymin < ymax) & (ymax < 48) & (xmin >= 0) & (xmin < 72)).all()
+        assert ((xmax > xmin) & (xmax < xmin + 72)).all()
+        assert set(kind) <= {0, 1, 2, 3}
+
+
+def test_a_file_says_that_it_is_synthetic(made):
+    with h5py.File(made / "climo_1980.h5") as file:
+        told = dict(file.attrs)
+    assert told["title"].startswith("SYNTHETIC")
+    assert "no climate model" in told["synthetic"]
+    assert list(told["channels"]) == list(NAMES)
+    assert "generate.seed=1" in told["history"]
+    assert json.loads((made / "generation.json").read_text())["synthetic"] is True
+
+
+def test_workers_and_interruptions_change_no_byte(made, small, tmp_path, monkeypatch):
+    def interrupted(work, tasks, workers, report):
+        work(*tasks[1], report)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.worker_pool, "run", interrupted)
+        with pytest.raises(BaryonError, match="run the same command again to go on"):
+            generate(**small | {"out": str(tmp_path / "again")})
+    assert len(list((tmp_path / "again/parts").glob("climo*.h5"))) == 1
+    generate(**small | {"out": str(tmp_path / "again"), "workers": 2})
+    for year in (1979, 1980):
+        with (
+            h5py.File(made / f"climo_{year}.h5") as one,
+            h5py.File(tmp_path / f"again/climo_{year}.h5") as other,
+        ):
+            np.testing.assert_array_equal(one["images"][:], other["images"][:])
+            np.testing.assert_array_equal(one["boxes"][:], other["boxes"][:])
+
+
+def test_finished_frames_stay(made, small, capsys):
+    before = (made / "climo_1979.h5").stat()
+    generate(**small | {"out": str(made)})
+    assert "nothing to do" in capsys.readouterr().out
+    assert (made / "climo_1979.h5").stat() == before
+    with pytest.raises(BaryonError, match="seed 1 not 2"):
+        generate(**small | {"out": str(made), "seed": 2})
+
+
+def test_foreign_files_stay(small, tmp_path):
+    (tmp_path / "climo_1984.h5").write_text("not ours")
+    with pytest.raises(BaryonError, match=r"holds climo_1984\.h5 but no generation\.json"):
+        generate(**small | {"out": str(tmp_path)})
+    assert (tmp_path / "climo_1984.h5").read_text() == "not ours"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("frames", 293),
+        ("frames", 0),
+        ("step_hours", 0),
+        ("height", 50),
+        ("height", 16),
+        ("significant_bits", 24),
+        ("seed", -1),
+        ("part_frames", 0),
+        ("workers", 0),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(small, tmp_path, key, value):
+    with pytest.raises(BaryonError, match=f"^generate.{key}: .*{value}"):
+        generate(**small | {"out": str(tmp_path), key: value})
+
+
+def test_rounding_keeps_so_many_bits_to_the_nearest():
+    values = np.random.default_rng(1).normal(0, 1e4, 10_000).astype(np.float32)
+    kept = rounded(values.copy(), 12)
+    assert (np.abs(kept - values) <= np.abs(values) * 2.0**-13).all()
+    assert (kept.view(np.uint32) & 0x7FF == 0).all()
+    np.testing.assert_array_equal(rounded(values.copy(), 23), values)
+
+
+def test_the_other_order_of_columns():
+    boxes = np.array([[[1, 2, 3, 4, 0]]], np.int32)
+    assert stored_order(boxes, "ymin_ymax_xmin_xmax").tolist() == [[[1, 3, 2, 4, 0]]]

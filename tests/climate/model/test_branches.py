@@ -1,0 +1,87 @@
+"""What the networks compute."""
+
+import pytest
+import torch
+from torch.nn.functional import leaky_relu
+
+from baryon.interfaces import Field
+from baryon_climate.model.climate_modern import climate_modern
+from baryon_climate.model.climate_racah import climate_racah_2d, climate_racah_3d
+from baryon_climate.windows import labelled_step
+
+RACAH = {
+    "filters": [8, 16],
+    "width": 1.0,
+    "cell": 4,
+    "leakiness": 0.1,
+    "rectified": True,
+    "reconstruction": True,
+}
+MODERN = {
+    "filters": [8, 16, 24],
+    "blocks": [0, 1, 1],
+    "features": 16,
+    "width": 1.0,
+    "cell": 4,
+    "reconstruction": True,
+}
+
+
+def fields(*shape: int) -> dict[str, Field]:
+    return {"inputs": Field(shape, "float32")}
+
+
+def test_racahs_decoder_is_the_transposed_derivative_of_the_encoder():
+    """As Lasagne's InverseLayer, computed here by autograd."""
+    torch.manual_seed(1)
+    model = climate_racah_2d(**RACAH, fields=fields(3, 16, 24))
+    inputs = torch.randn(2, 3, 16, 24, requires_grad=True)
+    code = inputs
+    for layer in model.encoder:
+        code = leaky_relu(layer(code), 0.1)
+    (expected,) = torch.autograd.grad(code, inputs, code.detach())
+    torch.testing.assert_close(model(inputs)["reconstruction"], expected)
+
+
+def test_racahs_coordinates_are_never_negative_unless_asked():
+    torch.manual_seed(1)
+    inputs = torch.randn(4, 3, 16, 24)
+    for rectified in (True, False):
+        model = climate_racah_2d(**RACAH | {"rectified": rectified}, fields=fields(3, 16, 24))
+        output = model(inputs)
+        lowest = min(output["size"].min(), output["position"].min())
+        assert (lowest >= 0) == rectified
+
+
+def test_in_three_dimensions_heads_look_at_the_labelled_step_and_its_neighbours():
+    torch.manual_seed(1)
+    model = climate_racah_3d(**RACAH, fields=fields(3, 8, 16, 24)).eval()
+    inputs = torch.randn(1, 3, 8, 16, 24)
+    before = model(inputs)
+    near = labelled_step(8)
+    reach = 1 + len(model.encoder)  # one step for the head and for each layer
+    for step in range(8):
+        changed = inputs.clone()
+        changed[:, :, step] += 1
+        same = torch.equal(model(changed)["objectness"], before["objectness"])
+        assert same == (abs(step - near) > reach)
+
+
+@pytest.mark.parametrize("cyclic", [True, False])
+def test_on_the_globe_the_modern_network_knows_no_seam(cyclic):
+    """Turning the globe by whole cells turns the answer."""
+    torch.manual_seed(1)
+    model = climate_modern(**MODERN, cyclic=cyclic, fields=fields(3, 16, 32)).eval()
+    inputs = torch.randn(1, 3, 16, 32)
+    turn = 8  # pixels of the coarsest features
+    here, turned = model(inputs), model(inputs.roll(turn, dims=-1))
+    for name, cells in (("objectness", turn // 4), ("reconstruction", turn)):
+        expected = here[name].roll(cells, dims=-1)
+        assert torch.allclose(turned[name], expected, atol=1e-5) == cyclic
+
+
+def test_the_modern_network_expects_few_objects_at_first():
+    torch.manual_seed(1)
+    model = climate_modern(**MODERN, cyclic=False, fields=fields(3, 16, 32))
+    chance = model(torch.randn(2, 3, 16, 32))["objectness"].softmax(dim=1)[:, 0]
+    assert 0.002 < chance.min() <= chance.max() < 0.05

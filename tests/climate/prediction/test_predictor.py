@@ -1,0 +1,133 @@
+"""From a model's output to files."""
+
+import csv
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from baryon.errors import BaryonError
+from baryon_climate.fields import CHANNELS, index
+from baryon_climate.grid import Grid
+from baryon_climate.prediction.climate_boxes import ClimateBoxesPredictor
+
+SIZE, CELL = (64, 96), 16
+OPTIONS = {
+    "confidence": 0.8,
+    "suppression": 0.3,
+    "most": 100,
+    "formats": ["csv"],
+    "map_every": 0,
+    "animation": 0,
+    "frames_a_second": 4.0,
+}
+
+
+class Split(SimpleNamespace):
+    """As much of a split as the predictor asks for."""
+
+    calendar = "noleap"
+    synthetic = False
+    channels = CHANNELS
+
+    def __len__(self):
+        return 20
+
+    def place(self, row):
+        return f"climo_1979.h5, row {row}"
+
+
+def _output(frames: int) -> dict[str, torch.Tensor]:
+    """One cyclone in cell (2, 3), 2 cells wide and 1 high, more certain than 0.8."""
+    height, width = SIZE[0] // CELL, SIZE[1] // CELL
+    objectness = torch.zeros(frames, 2, height, width)
+    objectness[:, 1] = 9.0
+    objectness[:, :, 2, 3] = torch.tensor([9.0, 0.0])
+    classes = torch.zeros(frames, 4, height, width)
+    classes[:, 1, 2, 3] = 9.0
+    size = torch.zeros(frames, 2, height, width)
+    size[:, 0] = 1.0
+    return {
+        "objectness": objectness,
+        "classes": classes,
+        "position": torch.full((frames, 2, height, width), 0.5),
+        "size": size,
+    }
+
+
+def _batch(first: int, frames: int, window: int | None = None) -> dict[str, torch.Tensor]:
+    steps = () if window is None else (window,)
+    rows = torch.arange(first, first + frames)
+    return {
+        "inputs": torch.zeros(frames, len(CHANNELS), *steps, *SIZE),
+        "keys": rows,
+        "time": 3 * rows,
+        "grid": torch.from_numpy(Grid.globe(*SIZE).array()).expand(frames, -1),
+        "scaling": torch.ones(frames, len(CHANNELS), 2),
+    }
+
+
+def test_boxes_lie_where_the_cells_say(tmp_path):
+    predictor = ClimateBoxesPredictor(**OPTIONS, split=Split())
+    parts = [predictor.predict(_output(2), _batch(first, 2)) for first in (0, 2)]
+    said = predictor.write(iter(parts), tmp_path)
+    assert said == "4 boxes of score 0.8 or more in 4 frames: 0 TD, 4 TC, 0 ETC, 0 AR"
+    with (tmp_path / "boxes.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["hour"] for row in rows] == ["0", "3", "6", "9"]
+    first = rows[0]
+    # The centre of cell (2, 3) is pixel (40, 56); the box is 32 wide and 16 high.
+    assert (first["j"], first["i"]) == ("40", "56")
+    assert float(first["lon_west"]) == pytest.approx((56 - 16) * 360 / 96)
+    assert float(first["lat_north"]) == pytest.approx(-90 + 48 * 180 / 63, abs=1e-3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.csv"]
+
+
+def test_maps_are_made_of_every_nth_frame_and_joined(tmp_path):
+    options = OPTIONS | {"formats": [], "map_every": 2, "animation": 10}
+    predictor = ClimateBoxesPredictor(**options, split=Split())
+    batch = _batch(3, 4, window=3)
+    batch["inputs"][:, index("TMQ"), 1] = torch.linspace(0, 60, SIZE[0])[:, None]
+    predictor.write(iter([predictor.predict(_output(4), batch)]), tmp_path)
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == [
+        "04_1900-01-01T12.png",
+        "06_1900-01-01T18.png",
+    ]
+    assert (tmp_path / "animation.gif").read_bytes().startswith(b"GIF89a")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_a_frame_with_gaps_is_named(value):
+    predictor = ClimateBoxesPredictor(**OPTIONS, split=Split())
+    batch = _batch(5, 2)
+    batch["inputs"][1, index("PSL"), 3, 4] = value
+    with pytest.raises(BaryonError, match=r"^climo_1979\.h5, row 6: PSL holds NaN, Inf or fill"):
+        predictor.predict(_output(2), batch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"confidence": 1.5}, "confidence=1.5 must be from 0 to 1"),
+        ({"formats": []}, "there is nothing to write"),
+        ({"map_every": -1}, "map_every=-1 must be 0 or more"),
+        ({"split": Split(channels=CHANNELS[:3]), "map_every": 1}, "a map shows TMQ, which is not"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(changes, says):
+    with pytest.raises(BaryonError, match=says):
+        ClimateBoxesPredictor(**{**OPTIONS, "split": Split(), **changes})
+
+
+def test_a_missing_library_is_said_with_what_to_install(monkeypatch):
+    monkeypatch.setattr("baryon_climate.prediction.climate_boxes.LIBRARIES", ("no_such_library",))
+    with pytest.raises(BaryonError, match=r"no_such_library is not installed: .*baryon\[climate\]"):
+        ClimateBoxesPredictor(**OPTIONS, split=Split())
+
+
+def test_frames_that_cells_do_not_fill_are_refused():
+    predictor = ClimateBoxesPredictor(**OPTIONS, split=Split())
+    output = {name: value[..., :3, :] for name, value in _output(1).items()}
+    with pytest.raises(BaryonError, match="frames of 64 x 96 pixels are no whole number of"):
+        predictor.predict(output, _batch(0, 1))
