@@ -81,7 +81,7 @@ def seconds(step: Callable[[], object]) -> list[float]:
 def measure(config: configs.Config, size: int, steps: int) -> None:
     """Let engine and bare loop take turns; print one line of JSON."""
     parts = build_parts(config, discover(), build_communicator(config, discover()))
-    run = run_directory.create(config.run, "benchmark", None)
+    run = run_directory.create(config.run, "benchmark")
     train = config.train
     bare = bare_step(copy.deepcopy(parts.network.model), train.batch_size, size, train.precision)
     engine = Trainer(parts, config, run, StopRequest()).steps()

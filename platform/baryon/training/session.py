@@ -25,7 +25,7 @@ from baryon.training.checkpoints.identity import require_same
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.evaluation import evaluate
 from baryon.training.execution.execution import EAGER, FP32, Execution, precisions
-from baryon.training.loop import Trainer
+from baryon.training.loop import Observer, Trainer
 from baryon.training.network import Network
 from baryon.training.parts import TRAIN, Parts, build_parts
 from baryon.training.signals import stop_on_signals
@@ -34,20 +34,36 @@ Found: TypeAlias = tuple[dict[str, Any], Path]
 """A checkpoint and where it was read."""
 
 
-def start(config: Config, plugins: Plugins, label: str, job: Path | None) -> None:
+def start(config: Config, plugins: Plugins, label: str) -> None:
     """Train and evaluate in a new folder. Raises `SystemExit` if a signal stopped it."""
 
     def new_folder() -> RunDirectory:
-        run = run_directory.create(config.run, label, job)
-        configs.write(config, run.config)
-        run_directory.write_json(run.versions, versions(plugins))
-        return run
+        return _described(run_directory.create(config.run, label), config, plugins)
 
     _work_together(config, plugins, new_folder, resume=False)
 
 
+def begin(
+    run: RunDirectory, config: Config, plugins: Plugins, *, observe: Observer | None = None
+) -> None:
+    """The same in a folder that was made for it, such as a sweep's job's.
+
+    `observe`: asked after each validation whether to go on.
+    """
+
+    def folder() -> RunDirectory:
+        return _described(run_directory.fill(run.path), config, plugins)
+
+    _work_together(config, plugins, folder, resume=False, observe=observe)
+
+
 def resume(
-    run: RunDirectory, config: Config, plugins: Plugins, *, any_version: bool = False
+    run: RunDirectory,
+    config: Config,
+    plugins: Plugins,
+    *,
+    any_version: bool = False,
+    observe: Observer | None = None,
 ) -> None:
     """Go on with an unfinished run from its last checkpoint; the same otherwise.
 
@@ -58,7 +74,14 @@ def resume(
         configs.write(config, run.config)  # who learns together may have changed
         return run
 
-    _work_together(config, plugins, folder, resume=True, any_version=any_version)
+    _work_together(config, plugins, folder, resume=True, any_version=any_version, observe=observe)
+
+
+def _described(run: RunDirectory, config: Config, plugins: Plugins) -> RunDirectory:
+    """With what it is to do, and on what."""
+    configs.write(config, run.config)
+    run_directory.write_json(run.versions, versions(plugins))
+    return run
 
 
 def _work_together(
@@ -68,6 +91,7 @@ def _work_together(
     *,
     resume: bool,
     any_version: bool = False,
+    observe: Observer | None = None,
 ) -> None:
     """This rank's part of a run; `folder` is called on the leader alone."""
     with together(config, plugins) as comm:
@@ -85,7 +109,7 @@ def _work_together(
             found = None
             if resume:
                 found = _last_checkpoint(RunDirectory(path), parts, any_version=any_version)
-            _work(RunDirectory(path), config, plugins, parts, found)
+            _work(RunDirectory(path), config, plugins, parts, found, observe)
 
 
 def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> Found:
@@ -99,10 +123,15 @@ def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> F
 
 
 def _work(
-    run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, found: Found | None
+    run: RunDirectory,
+    config: Config,
+    plugins: Plugins,
+    parts: Parts,
+    found: Found | None,
+    observe: Observer | None,
 ) -> None:
     with stop_on_signals() as stop:
-        trainer = Trainer(parts, config, run, stop)
+        trainer = Trainer(parts, config, run, stop, observe)
         if found is not None:
             trainer.restore(*found)
         say(_opening(run, trainer))
@@ -111,9 +140,8 @@ def _work(
         _show_speed(trainer)
         if not finished:
             say(
-                f"stopped by {stop.signal.name if stop.signal else 'another rank'} after step "
-                f"{trainer.step} of {trainer.total_steps}; the checkpoint is written: go on with "
-                f"`baryon resume run={run.path}`"
+                f"stopped by {stop} after step {trainer.step} of {trainer.total_steps}; the "
+                f"checkpoint is written: go on with `baryon resume run={run.path}`"
             )
             raise SystemExit(_agreed_code(parts.comm, stop.exit_code))
     _take_best_weights(run, config, parts)

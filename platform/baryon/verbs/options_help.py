@@ -12,7 +12,7 @@ from baryon.reporting.console import console, say, show
 if TYPE_CHECKING:
     from rich.table import Table
 
-GROUPS = ("experiment", "dataset", "model", "loss", "comm", "evaluator", "train")
+GROUPS = ("experiment", "dataset", "model", "loss", "comm", "evaluator", "train", "sweep", "launch")
 
 
 def options_help(usage: str, plugins: Plugins, groups: Iterable[str] = GROUPS) -> None:
