@@ -14,7 +14,7 @@ from baryon import schemas
 from baryon.errors import BaryonError, one_of
 from baryon.launched import launched
 from baryon.plugins import discover
-from baryon.sweeps import folder, grid, identity
+from baryon.sweeps import folder, grid, identity, search
 from baryon.sweeps.launching import Launching, section
 from baryon.sweeps.plan import Planner
 from baryon.sweeps.sweep import Sweep
@@ -71,8 +71,10 @@ def _prepare(
     planner: Planner, arguments: Sequence[str], settings: schemas.Sweep
 ) -> Callable[[Sweep], None]:
     """What does the jobs, once all that can be checked is."""
-    del settings
-    return grid.prepare(planner, planner.parse(arguments))
+    overrides = planner.parse(arguments)
+    if isinstance(settings, schemas.Optuna):
+        return search.prepare(planner, overrides, settings)
+    return grid.prepare(planner, overrides)
 
 
 def _require_alone() -> None:

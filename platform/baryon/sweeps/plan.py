@@ -25,6 +25,11 @@ class Planner:
     def __init__(self, loader: ConfigLoader, master: DictConfig, plugins: Plugins) -> None:
         self._loader, self._master, self.plugins = loader, master, plugins
 
+    @property
+    def seed(self) -> int:
+        """The command's seed, which a search starts from as well."""
+        return int(self._master.seed)
+
     def parse(self, arguments: Sequence[str]) -> list[Override]:
         """The arguments as Hydra understands them.
 

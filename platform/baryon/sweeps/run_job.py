@@ -20,7 +20,7 @@ from baryon.launched import launched
 from baryon.plugins import discover
 from baryon.reporting.run_directory import RunDirectory
 from baryon.sweeps import lock, status
-from baryon.sweeps.pruning import observer
+from baryon.sweeps.study import pruning
 from baryon.training.signals import ASKED_TO_STOP
 
 
@@ -34,16 +34,25 @@ def main(arguments: list[str]) -> int:
 def run(folder: Path) -> int:
     """This rank's part of the job; the first rank keeps its status.
 
-    Raises `BaryonError` when the job fails, `SystemExit` when it was stopped.
+    Raises `BaryonError` when the job fails, `SystemExit` when a signal has stopped it.
     """
-    if launched().rank:
-        _train(folder)
-        return 0
+    try:
+        if launched().rank:
+            _train(folder)
+        else:
+            _train_alone(folder)
+    except SystemExit as stop:
+        if stop.code != ASKED_TO_STOP:
+            raise
+    return 0
+
+
+def _train_alone(folder: Path) -> None:
+    """Unless another process does it, or has done it."""
     waiting = f"{folder} is still computed by {{holder}}, left by an earlier sweep: waiting for it"
     with lock.awaited(folder, waiting):
-        if not RunDirectory(folder).finished:
+        if status.read(folder).state not in (status.FINISHED, status.PRUNED):
             _train_and_tell(folder)
-    return 0
 
 
 def _train_and_tell(folder: Path) -> None:
@@ -75,7 +84,7 @@ def _train(folder: Path) -> None:
 
     from baryon.training import session
 
-    observe = observer(folder)
+    observe = pruning(folder, config.digest)
     if any(run.checkpoints.glob("*.pt")):
         session.resume(run, config, plugins, observe=observe)
     else:

@@ -110,6 +110,15 @@ class Sweep:
         self._show()
         self._require_all_well()
 
+    @property
+    def at_once(self) -> int:
+        """Jobs that run at a time."""
+        return self._launching.at_once
+
+    def why_without_value(self, entry: Entry) -> str:
+        """What is wrong with a finished job that cannot be compared."""
+        return f"{entry}: {self._without_value[entry.id]}"
+
     def _place(self, entry: Entry) -> list[str]:
         """Where Hydra is to say that the job's folder is."""
         folder = str(self.folder.resolve()).replace("'", "\\'")
@@ -230,7 +239,7 @@ class Sweep:
         of = f"of {len(self._asked)} jobs of {self.folder}"
         if failed:
             raise BaryonError(
-                f"{len(failed)} {of} failed, the first was {failed[0]}: {failed[0].error}; the same "
+                f"{len(failed)} {of} failed, the first {failed[0]}: {failed[0].error}; the same "
                 "command tries them again"
             )
         if lost:
@@ -238,7 +247,9 @@ class Sweep:
                 f"{len(lost)} {of} did not come to an end: {self._launching.error or 'interrupted'}"
                 "; the same command goes on with them"
             )
-        for text in self._without_value.values():
-            raise BaryonError(
-                f"{text}; with it the same command fills the table, without training again"
-            )
+        for entry in self._asked.values():
+            if entry.state == FINISHED and entry.value is None:
+                raise BaryonError(
+                    f"{self.why_without_value(entry)}; nothing is lost: the same command with "
+                    "another sweep.metric takes up these jobs"
+                )

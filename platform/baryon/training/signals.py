@@ -49,7 +49,7 @@ class StopRequest:
         """By what, as far as this rank knows."""
         if self.signal is not None:
             return self.signal.name
-        return "who observes it" if self.asked else "another rank"
+        return "its sweep" if self.asked else "another rank"
 
 
 @contextmanager
