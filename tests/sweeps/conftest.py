@@ -201,11 +201,11 @@ def begin(toy, tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start one whose jobs take their time, and come back when a file like `pattern` is there."""
     processes: list[subprocess.Popen[str]] = []
 
-    def run(*arguments: str, until: str, pause: str = "0.2"):
+    def run(*arguments: str, until: str, pause: str = "0.2", **environment: str):
         process = subprocess.Popen(
             [BARYON, *SWEEP, *arguments],
             cwd=tmp_path,
-            env=toy | {"TOY_PAUSE": pause},
+            env=toy | {"TOY_PAUSE": pause} | environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -14,8 +14,8 @@ from baryon import schemas
 from baryon.errors import BaryonError, one_of
 from baryon.launched import launched
 from baryon.plugins import discover
-from baryon.sweeps import folder, grid, identity, search
-from baryon.sweeps.launching import Launching, section
+from baryon.sweeps import folder, grid, identity, launching, search
+from baryon.sweeps.launching import section
 from baryon.sweeps.plan import Planner
 from baryon.sweeps.sweep import Sweep
 
@@ -47,14 +47,16 @@ def run(
     Raises `BaryonError` for what is wrong before any job, or for jobs that failed.
     """
     _require_alone()
+    _require_no_other_place(master)
     settings = _settings(master)
+    launching.settings(master)
     plugins = discover()
     work = _prepare(Planner(context.config_loader, master, plugins), arguments, settings)
     name = settings.name or identity.sweep_id(settings.method, arguments)
     root = Path(section(master, "run", schemas.Run).root)
     with folder.opened(root, name, fresh=settings.fresh) as path, _term_like_interrupt():
-        launching = Launching(context, task, master, path)
-        sweep = Sweep(path, settings, sys.argv, plugins, launching)
+        there = launching.Launching(context, task, master, path)
+        sweep = Sweep(path, settings, sys.argv, plugins, there)
         with sweep.told():
             work(sweep)
 
@@ -83,6 +85,18 @@ def _require_alone() -> None:
             "a sweep starts the ranks of its jobs itself: `baryon train -m ... launch.ranks="
             f"{launched().ranks}`, without {launched().by}"
         )
+
+
+def _require_no_other_place(master: DictConfig) -> None:
+    if master.run.name is not None:
+        raise BaryonError(
+            f"run.name={master.run.name} names a single run: give the sweep a name by sweep.name"
+        )
+    for override in master.hydra.overrides.hydra:
+        if override.startswith("hydra.sweep."):
+            raise BaryonError(
+                f"{override}: where a sweep lies is chosen by run.root and sweep.name"
+            )
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import os
 import threading
 import time
@@ -26,8 +28,6 @@ SCHEMAS: dict[str, type[schemas.Launch]] = {
     SLURM: schemas.LaunchBySlurm,
 }
 SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_FOR_THE_LAUNCHER = 30.0
-"""It may learn later than we that a job has ended, or never, where Slurm keeps no accounts."""
 
 
 def settings(composed: DictConfig) -> schemas.Launch:
@@ -61,6 +61,8 @@ class Launching:
         chosen = settings(master)
         self.where, self._count = chosen.where, 0
         self.error = ""
+        self._requeues = bool(master.hydra.launcher.get("max_num_timeout"))
+        """Then a job whose time is up comes back; else nothing is heard of it without accounts."""
         self.at_once = at_once(chosen)
         self._launcher = _set_up(context, task, master, folder, chosen)
 
@@ -98,12 +100,12 @@ class Launching:
 
     def _launch_and_watch(self, jobs: Sequence[list[str]], ended: Callable[[], bool]) -> None:
         """A launcher that gives up at the first killed job must not make us leave the others."""
+        importlib.import_module("submitit")  # sets its log up: it warns where Slurm has no accounts
+        logging.getLogger("submitit").setLevel(logging.ERROR)
         thread = threading.Thread(target=self._launch, args=(jobs,), daemon=True)
         thread.start()
-        patience = SECONDS_FOR_THE_LAUNCHER
-        while (thread.is_alive() and patience > 0) or not ended():
+        while (thread.is_alive() and self._requeues) or not ended():
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            patience -= SECONDS_BETWEEN_LOOKS if ended() else 0
 
 
 def at_once(chosen: schemas.Launch) -> int:

@@ -115,7 +115,7 @@ def _tell_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
 
 
 def last_words(folder: Path, pattern: str = status.STDERR) -> str:
-    """The error in what a job wrote to its stderr: Baryon's own line, or the last one."""
+    """The error in what a job wrote to its stderr: Baryon's own line, Slurm's, or the last one."""
     lines = [
         line.strip()
         for path in sorted(folder.glob(pattern))
@@ -123,4 +123,5 @@ def last_words(folder: Path, pattern: str = status.STDERR) -> str:
         if line.strip()
     ]
     ours = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
-    return next(iter(ours or lines[-1:]), "")
+    slurms = [line for line in lines if line.startswith("srun: error: ")]
+    return next(iter(ours or slurms or lines[-1:]), "")

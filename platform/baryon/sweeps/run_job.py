@@ -48,10 +48,14 @@ def run(folder: Path) -> int:
 
 
 def _train_alone(folder: Path) -> None:
-    """Unless another process does it, or has done it."""
+    """As soon as no other process does it; if that has done it, there is nothing left to do.
+
+    Several ranks go on all the same, from the last step: the others do not know.
+    """
     waiting = f"{folder} is still computed by {{holder}}, left by an earlier sweep: waiting for it"
     with lock.awaited(folder, waiting):
-        if status.read(folder).state not in (status.FINISHED, status.PRUNED):
+        done = status.read(folder).state in (status.FINISHED, status.PRUNED)
+        if not done or launched().ranks > 1:
             _train_and_tell(folder)
 
 
@@ -84,12 +88,7 @@ def _train(folder: Path) -> None:
 
     from baryon.training import session
 
-    observe = pruning(folder, config.digest)
-    if any(run.checkpoints.glob("*.pt")):
-        session.resume(run, config, plugins, observe=observe)
-    else:
-        run.log.unlink(missing_ok=True)  # of an attempt that did not come to a checkpoint
-        session.begin(run, config, plugins, observe=observe)
+    session.take_up(run, config, plugins, observe=pruning(folder, config.digest))
 
 
 def _stop_when_alone() -> None:

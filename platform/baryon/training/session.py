@@ -32,49 +32,51 @@ from baryon.training.signals import stop_on_signals
 
 Found: TypeAlias = tuple[dict[str, Any], Path]
 """A checkpoint and where it was read."""
+Place: TypeAlias = tuple[Path, bool]
+"""A run's folder, and whether to go on from its checkpoint."""
 
 
 def start(config: Config, plugins: Plugins, label: str) -> None:
     """Train and evaluate in a new folder. Raises `SystemExit` if a signal stopped it."""
 
-    def new_folder() -> RunDirectory:
-        return _described(run_directory.create(config.run, label), config, plugins)
+    def new_folder() -> Place:
+        run = run_directory.create(config.run, label)
+        return _described(run, config, plugins).path, False
 
-    _work_together(config, plugins, new_folder, resume=False)
+    _work_together(config, plugins, new_folder)
 
 
-def begin(
+def take_up(
     run: RunDirectory, config: Config, plugins: Plugins, *, observe: Observer | None = None
 ) -> None:
-    """The same in a folder that was made for it, such as a sweep's job's.
+    """Begin in a folder that was made for this run, or go on if it has a checkpoint.
 
-    `observe`: asked after each validation whether to go on.
+    `observe`: asked after each validation whether to stop.
     """
 
-    def folder() -> RunDirectory:
-        return _described(run_directory.fill(run.path), config, plugins)
+    def folder() -> Place:
+        _described(run_directory.fill(run.path), config, plugins)
+        if any(run.checkpoints.glob("*.pt")):
+            return run.path, True
+        run.log.unlink(missing_ok=True)  # of an attempt that did not come to a checkpoint
+        return run.path, False
 
-    _work_together(config, plugins, folder, resume=False, observe=observe)
+    _work_together(config, plugins, folder, observe=observe)
 
 
 def resume(
-    run: RunDirectory,
-    config: Config,
-    plugins: Plugins,
-    *,
-    any_version: bool = False,
-    observe: Observer | None = None,
+    run: RunDirectory, config: Config, plugins: Plugins, *, any_version: bool = False
 ) -> None:
     """Go on with an unfinished run from its last checkpoint; the same otherwise.
 
     `any_version`: also with a checkpoint that other versions of the plugins have written.
     """
 
-    def folder() -> RunDirectory:
+    def folder() -> Place:
         configs.write(config, run.config)  # who learns together may have changed
-        return run
+        return run.path, True
 
-    _work_together(config, plugins, folder, resume=True, any_version=any_version, observe=observe)
+    _work_together(config, plugins, folder, any_version=any_version)
 
 
 def _described(run: RunDirectory, config: Config, plugins: Plugins) -> RunDirectory:
@@ -87,9 +89,8 @@ def _described(run: RunDirectory, config: Config, plugins: Plugins) -> RunDirect
 def _work_together(
     config: Config,
     plugins: Plugins,
-    folder: Callable[[], RunDirectory],
+    folder: Callable[[], Place],
     *,
-    resume: bool,
     any_version: bool = False,
     observe: Observer | None = None,
 ) -> None:
@@ -105,9 +106,10 @@ def _work_together(
                 comm.serve()
             return
         with closing(parts):
-            path = comm.broadcast(folder().path if comm.leads else None)
+            place: Place = comm.broadcast(folder() if comm.leads else None)
+            path, resumes = place
             found = None
-            if resume:
+            if resumes:
                 found = _last_checkpoint(RunDirectory(path), parts, any_version=any_version)
             _work(RunDirectory(path), config, plugins, parts, found, observe)
 

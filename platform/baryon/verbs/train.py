@@ -35,6 +35,12 @@ def run(arguments: Sequence[str]) -> int:
         options_help(USAGE, plugins)
         return 0
     plugins.check()
+    for argument in arguments:
+        if argument.startswith("hydra/sweeper="):
+            raise BaryonError(
+                f"{argument} would not know finished jobs again: choose by sweep=grid or "
+                "sweep=optuna"
+            )
     config.compose("config", arguments, train, plugins)
     return 0
 
