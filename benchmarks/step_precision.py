@@ -73,7 +73,7 @@ class PlainLoop:
 def measure(config: configs.Config, size: int, steps: int) -> None:
     """Let engine and plain loop take turns; print one line of JSON."""
     parts = build_parts(config, discover(), build_communicator(config, discover()))
-    run = run_directory.create(config.run, "benchmark", None)
+    run = run_directory.create(config.run, "benchmark")
     plain = PlainLoop(size, config.train.batch_size)
     trainer = Trainer(parts, config, run, StopRequest())
     engine = trainer.steps()

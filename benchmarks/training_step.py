@@ -47,7 +47,7 @@ def bare_step(model: torch.nn.Module, batch: int, size: int, precision: str) -> 
 def measure(config: configs.Config, size: int, steps: int) -> None:
     """Let engine and bare loop take turns; print one line of JSON."""
     parts = build_parts(config, discover(), build_communicator(config, discover()))
-    run = run_directory.create(config.run, "benchmark", None)
+    run = run_directory.create(config.run, "benchmark")
     train = config.train
     bare = bare_step(copy.deepcopy(parts.network.model), train.batch_size, size, train.precision)
     engine = Trainer(parts, config, run, StopRequest()).steps()

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -229,3 +231,94 @@ def install(tmp_path_factory) -> Callable[[Mapping[str, Mapping[str, Files]]], P
         return target
 
     return run
+
+
+DAEMONS = ("munged", "slurmctld", "slurmd")
+FOLDERS = ("/usr/sbin", "/usr/local/sbin")
+
+
+def _found(program: str) -> str | None:
+    return shutil.which(program, path=os.pathsep.join([os.environ["PATH"], *FOLDERS]))
+
+
+SLURM_CONFIG = """\
+ClusterName=test
+SlurmctldHost={host}
+AuthType=auth/munge
+CredType=cred/munge
+AuthInfo=socket={folder}/munge.socket
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SlurmdParameters=config_overrides
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmUser=root
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool.%n
+TmpFS={folder}/tmp.%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.%n.log
+SlurmctldPort={ports[0]}
+MpiDefault=pmix
+NodeName=one NodeHostname={host} Port={ports[1]} CPUs=4 RealMemory=4000 State=UNKNOWN
+NodeName=two NodeHostname={host} Port={ports[2]} CPUs=4 RealMemory=4000 State=UNKNOWN
+PartitionName=all Nodes=one,two Default=YES State=UP
+"""
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """A Slurm of our own, two nodes on this host; gives what `srun` needs in its environment."""
+    if not all(map(_found, (*DAEMONS, "srun"))) or os.geteuid() != 0:
+        pytest.skip("needs Slurm's programs and root: apt-get install slurm-wlm munge libpmix-dev")
+    folder = tmp_path_factory.mktemp("slurm")
+    for name in ("state", "spool.one", "spool.two", "tmp.one", "tmp.two"):
+        (folder / name).mkdir()
+    config = folder / "slurm.conf"
+    settings = {"host": socket.gethostname(), "folder": folder, "ports": _free_ports(3)}
+    config.write_text(SLURM_CONFIG.format(**settings))
+    key = folder / "munge.key"
+    key.write_bytes(os.urandom(1024))
+    key.chmod(0o400)
+    munge = [_found("munged"), "--foreground", "--force", f"--key-file={key}"]
+    munge += [f"--{name}={folder}/munge.{name.split('-')[0]}" for name in ("socket", "pid-file")]
+    munge += [f"--log-file={folder}/munge.log", f"--seed-file={folder}/munge.seed"]
+    environment = os.environ | {"SLURM_CONF": str(config)}
+    nodes = [[_found("slurmd"), "-D", "-N", name] for name in ("one", "two")]
+    started = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        for command in (munge, [_found("slurmctld"), "-D"], *nodes)
+    ]
+    try:
+        _wait_until_it_works(environment)
+        yield environment
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(20)
+
+
+def _free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind(("", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def _wait_until_it_works(environment) -> None:
+    until = time.monotonic() + 40
+    while True:
+        done = subprocess.run(
+            ["srun", "-n", "2", "true"], env=environment, capture_output=True, text=True
+        )
+        if done.returncode == 0:
+            return
+        if "can not load PMIx" in done.stderr:
+            pytest.skip("Slurm has no PMIx here: apt-get install libpmix-dev")
+        assert time.monotonic() < until, done.stderr
+        time.sleep(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from baryon import __version__
 from baryon.errors import BaryonError, one_of
@@ -29,9 +29,14 @@ HELP_FLAGS = ("-h", "--help")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return the process's exit code: 0, 1 for an error, 2 for wrong usage."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return end_with_one_line(lambda: _dispatch(given))
+
+
+def end_with_one_line(work: Callable[[], int]) -> int:
+    """The exit code of `work`; what went wrong is said in one line."""
     try:
-        code = _dispatch(arguments)
+        code = work()
         sys.stdout.flush()
         return code
     except BaryonError as error:

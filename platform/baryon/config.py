@@ -27,6 +27,8 @@ PRIMARY_CONFIG = "pkg://baryon_conf"
 GENERATE, PREDICT = "generate", "predict"
 PRIMARY = {GENERATE: "data_generate", PREDICT: "predict"}
 """Groups of options that are no part of a run -> the primary config that has them."""
+OF_SWEEPS = ("sweep", "launch")
+"""Sections that say what runs there are, not what a run is."""
 
 
 @dataclass(frozen=True)
@@ -129,25 +131,20 @@ def register(plugins: Plugins) -> None:
                 if plugin.conf is not None:
                     search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")
 
+    from baryon.sweeps.command import register as register_sweeper
+
+    register_sweeper()
     HydraPlugins.instance().register(PluginSearchPath)
     ConfigStore.instance().store(name="baryon_schema", node=Root)
 
 
 def _for_hydra(arguments: Sequence[str]) -> list[str]:
     """Flags before overrides: Hydra's parser takes no overrides on both sides of a flag."""
-    return sorted([*arguments, *_sweep_folder(arguments)], key=_is_override)
+    return sorted(arguments, key=_is_override)
 
 
 def _is_override(argument: str) -> bool:
     return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
-
-
-def _sweep_folder(arguments: Sequence[str]) -> list[str]:
-    """Two sweeps started in the same second must not share a folder; Hydra's default lets them."""
-    given = any(argument.startswith("hydra.sweep.dir=") for argument in arguments)
-    if given or not _sweeps(arguments):
-        return []
-    return [f"hydra.sweep.dir=${{run.root}}/sweep-{unique_name()}"]
 
 
 def _sweeps(arguments: Sequence[str]) -> bool:
@@ -161,7 +158,9 @@ def unique_name() -> str:
 
 def freeze(composed: DictConfig) -> Config:
     """Resolve everything, once. Raises `BaryonError` for a missing or impossible value."""
-    return thaw(plain(composed), choices=_chosen_options())
+    values = plain(composed)
+    of_the_run = {key: value for key, value in values.items() if key not in OF_SWEEPS}
+    return thaw(of_the_run, choices=_chosen_options())
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:

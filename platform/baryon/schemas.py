@@ -5,6 +5,7 @@ OmegaConf checks names and types while a config is composed; `__post_init__` che
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,10 @@ PRECISIONS = ("fp32", "tf32", "bf16", "auto")
 COMPILING = ("auto", "never", "always")
 NONFINITE = ("stop", "skip")
 WEIGHTS = ("best", "last")
+DIRECTIONS = ("minimize", "maximize")
+SAMPLERS = ("random", "tpe")
+PRUNERS = ("median", "none")
+VALIDATION_LOSS = "validation_loss"
 COMPRESSIONS = ("auto", "gzip", "none", "shuffled-gzip")
 
 
@@ -100,6 +105,85 @@ class Data:
 
 
 @dataclass
+class Sweep:
+    """Section `sweep`; see `conf/sweep/grid.yaml` for each key's meaning."""
+
+    method: str = MISSING
+    name: str | None = MISSING
+    fresh: bool = MISSING
+    metric: str = MISSING
+    direction: str | None = MISSING
+
+    def __post_init__(self) -> None:
+        if self.direction is not None:
+            _choice("sweep.direction", self.direction, DIRECTIONS)
+        elif self.metric != VALIDATION_LOSS:
+            raise BaryonError(
+                f"sweep.metric={self.metric} does not say which values are better: give "
+                "sweep.direction=minimize or sweep.direction=maximize"
+            )
+        if self.name is not None and not re.fullmatch(r"[\w.+-]+", self.name):
+            raise BaryonError(
+                f"sweep.name={self.name!r} names a folder: letters, digits, '.', '+', '-' and '_'"
+            )
+
+
+@dataclass
+class Optuna(Sweep):
+    """Section `sweep` of a search; see `conf/sweep/optuna.yaml` for each key's meaning."""
+
+    trials: int = MISSING
+    sampler: str = MISSING
+    pruner: str = MISSING
+    startup_trials: int = MISSING
+    warmup_epochs: int = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _choice("sweep.sampler", self.sampler, SAMPLERS)
+        _choice("sweep.pruner", self.pruner, PRUNERS)
+        _check("sweep.trials", self.trials, "above 0", lambda value: value > 0)
+        for key in ("startup_trials", "warmup_epochs"):
+            _check(f"sweep.{key}", getattr(self, key), "0 or more", lambda value: value >= 0)
+
+
+@dataclass
+class Launch:
+    """Section `launch`: where jobs of a sweep run; see `conf/launch/` for each key's meaning."""
+
+    where: str = MISSING
+    ranks: int = MISSING
+
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            if key != "where":
+                _check(f"launch.{key}", value, "above 0", lambda value: value > 0)
+
+
+@dataclass
+class LaunchOnCores(Launch):
+    """Section `launch` with `launch=cores`."""
+
+    jobs: int | None = MISSING
+
+
+@dataclass
+class LaunchBySlurm(Launch):
+    """Section `launch` with `launch=slurm`."""
+
+    nodes: int = MISSING
+    jobs: int = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ranks % self.nodes:
+            raise BaryonError(
+                f"launch.ranks={self.ranks} is no multiple of launch.nodes={self.nodes}: every "
+                "node of a job gets as many ranks"
+            )
+
+
+@dataclass
 class Repack:
     """The config of `baryon data repack`; see `conf/data_repack.yaml` for each key's meaning."""
 
@@ -127,6 +211,8 @@ class Root:
     train: Train = MISSING
     run: Run = MISSING
     data: Data = MISSING
+    sweep: dict[str, Any] = MISSING
+    launch: dict[str, Any] = MISSING
     dataset: dict[str, Any] = MISSING
     model: dict[str, Any] = MISSING
     loss: dict[str, Any] = MISSING

@@ -1,13 +1,11 @@
 """A config from its options, the command line's last word, and errors of one line."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
 
 from baryon.cli import main
-from baryon.config import unique_name
 
 RUN = ("dataset=hep_images", "model=hep_cnn", "dataset.train=events.h5")
 
@@ -164,36 +162,6 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
     rows = [" ".join(line.split()) for line in shown.splitlines()]
     assert "evaluator toy_count Counts the samples toy" in rows
     assert "evaluator toy_count_jets Counts jets toy" in rows
-
-
-@pytest.mark.slow
-def test_two_sweeps_at_once_and_their_jobs_have_folders_of_their_own(
-    baryon, environment, toy, hep_files, tmp_path
-):
-    given = [argument for argument in hep_files if "evaluator." not in argument]
-    chosen = ("evaluator=toy_count_jets", "train.steps=2", "-m")
-
-    def start(filters: str):
-        return baryon("train", *given, *chosen, f"model.filters={filters}", env=environment | toy)
-
-    with ThreadPoolExecutor() as threads:
-        for done in threads.map(start, ["2,3", "4"]):
-            assert (done.returncode, done.stderr) == (0, "")
-            assert "64 jets" in done.stdout
-    sweeps = (tmp_path / "runs").glob("sweep-*")
-    filters = []
-    for folder in sweeps:
-        jobs = [path.parent for path in sorted(folder.glob("*/metrics.json"))]
-        configs = [yaml.safe_load((job / "config.yaml").read_text()) for job in jobs]
-        assert [job.name for job in jobs] == ["0", "1"][: len(jobs)]
-        assert configs[0]["evaluator"] == {"name": "toy_count", "unit": "jets"}
-        filters.append([config["model"]["filters"] for config in configs])
-    assert sorted(filters) == [[2, 3], [4]]
-
-
-def test_sweep_folders_have_random_names():
-    names = {unique_name() for _ in range(20)}
-    assert len(names) > 15  # within one second or two, 65536 names each
 
 
 @pytest.mark.parametrize(

@@ -49,21 +49,26 @@ class RunDirectory:
         return RunDirectory(_make(self.evaluations / unique_name()))
 
 
-def create(run: Run, label: str, job: Path | None) -> RunDirectory:
-    """A fresh folder: `job` of a sweep, or one in `run.root` that `runs/latest` then points to.
+def create(run: Run, label: str) -> RunDirectory:
+    """A fresh folder in `run.root`, to which `runs/latest` then points.
 
     Raises `BaryonError` if a run of the name given exists, or the place is not writable.
     """
-    path = job or Path(run.root) / (run.name or f"{unique_name()}-{label}")
+    path = Path(run.root) / (run.name or f"{unique_name()}-{label}")
     if path.is_dir() and any(path.iterdir()):
         raise BaryonError(
             f"{path} exists already: go on with it by `baryon resume run={path}`, or choose "
             "another run.name"
         )
+    directory = fill(path)
+    _point_latest_to(path)
+    return directory
+
+
+def fill(path: Path) -> RunDirectory:
+    """A folder with what a run needs in it. Raises `BaryonError` if it is not writable."""
     directory = RunDirectory(_make(path))
     _make(directory.checkpoints)
-    if job is None:
-        _point_latest_to(path)
     return directory
 
 

@@ -50,6 +50,8 @@ from baryon.training.signals import StopRequest
 SAMPLES = "samples"
 UPDATES_PER_STEP = "updates_per_step"
 """Measured by a communicator: updates of the weights, by all groups, in a step of this one."""
+Observer = Callable[[int, Mapping[str, float]], bool]
+"""Told the epoch (from 1) and the loss terms of each validation; true asks the run to stop."""
 MOST_SKIPPED = 10
 """Steps in a row whose samples may be skipped before the run is stopped."""
 
@@ -57,8 +59,16 @@ MOST_SKIPPED = 10
 class Trainer:
     """Trains the parts of one run until its last step or a request to stop."""
 
-    def __init__(self, parts: Parts, config: Config, run: RunDirectory, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        config: Config,
+        run: RunDirectory,
+        stop: StopRequest,
+        observe: Observer | None = None,
+    ) -> None:
         self.parts, self.config, self.run, self.stop = parts, config, run, stop
+        self._observe = observe
         self.loader = parts.loader(TRAIN)
         self.validation = parts.loader(VALIDATION) if VALIDATION in parts.dataset.splits else None
         self.ledger = Ledger(
@@ -292,6 +302,8 @@ class Trainer:
         values = validation_loss(parts.network, parts.loss, self.validation, parts.comm)
         better = values["loss"] < self.best
         self._record("validation", values)
+        if self._observe is not None and parts.comm.leads and self._observe(epoch, values):
+            self.stop.asked = True
         mark = "  (best so far)" if better else ""
         self._progress.line(f"epoch {epoch}: validation {describe(values)}{mark}")
         if better:

@@ -25,25 +25,43 @@ from baryon.training.checkpoints.identity import require_same
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.evaluation import evaluate
 from baryon.training.execution.execution import EAGER, FP32, Execution, precisions
-from baryon.training.loop import Trainer
+from baryon.training.loop import Observer, Trainer
 from baryon.training.network import Network
 from baryon.training.parts import TRAIN, Parts, build_parts
 from baryon.training.signals import stop_on_signals
 
 Found: TypeAlias = tuple[dict[str, Any], Path]
 """A checkpoint and where it was read."""
+Place: TypeAlias = tuple[Path, bool]
+"""A run's folder, and whether to go on from its checkpoint."""
 
 
-def start(config: Config, plugins: Plugins, label: str, job: Path | None) -> None:
+def start(config: Config, plugins: Plugins, label: str) -> None:
     """Train and evaluate in a new folder. Raises `SystemExit` if a signal stopped it."""
 
-    def new_folder() -> RunDirectory:
-        run = run_directory.create(config.run, label, job)
-        configs.write(config, run.config)
-        run_directory.write_json(run.versions, versions(plugins))
-        return run
+    def new_folder() -> Place:
+        run = run_directory.create(config.run, label)
+        return _described(run, config, plugins).path, False
 
-    _work_together(config, plugins, new_folder, resume=False)
+    _work_together(config, plugins, new_folder)
+
+
+def take_up(
+    run: RunDirectory, config: Config, plugins: Plugins, *, observe: Observer | None = None
+) -> None:
+    """Begin in a folder that was made for this run, or go on if it has a checkpoint.
+
+    `observe`: asked after each validation whether to stop.
+    """
+
+    def folder() -> Place:
+        _described(run_directory.fill(run.path), config, plugins)
+        if any(run.checkpoints.glob("*.pt")):
+            return run.path, True
+        run.log.unlink(missing_ok=True)  # of an attempt that did not come to a checkpoint
+        return run.path, False
+
+    _work_together(config, plugins, folder, observe=observe)
 
 
 def resume(
@@ -54,20 +72,27 @@ def resume(
     `any_version`: also with a checkpoint that other versions of the plugins have written.
     """
 
-    def folder() -> RunDirectory:
+    def folder() -> Place:
         configs.write(config, run.config)  # who learns together may have changed
-        return run
+        return run.path, True
 
-    _work_together(config, plugins, folder, resume=True, any_version=any_version)
+    _work_together(config, plugins, folder, any_version=any_version)
+
+
+def _described(run: RunDirectory, config: Config, plugins: Plugins) -> RunDirectory:
+    """With what it is to do, and on what."""
+    configs.write(config, run.config)
+    run_directory.write_json(run.versions, versions(plugins))
+    return run
 
 
 def _work_together(
     config: Config,
     plugins: Plugins,
-    folder: Callable[[], RunDirectory],
+    folder: Callable[[], Place],
     *,
-    resume: bool,
     any_version: bool = False,
+    observe: Observer | None = None,
 ) -> None:
     """This rank's part of a run; `folder` is called on the leader alone."""
     with together(config, plugins) as comm:
@@ -81,11 +106,12 @@ def _work_together(
                 comm.serve()
             return
         with closing(parts):
-            path = comm.broadcast(folder().path if comm.leads else None)
+            place: Place = comm.broadcast(folder() if comm.leads else None)
+            path, resumes = place
             found = None
-            if resume:
+            if resumes:
                 found = _last_checkpoint(RunDirectory(path), parts, any_version=any_version)
-            _work(RunDirectory(path), config, plugins, parts, found)
+            _work(RunDirectory(path), config, plugins, parts, found, observe)
 
 
 def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> Found:
@@ -99,10 +125,15 @@ def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> F
 
 
 def _work(
-    run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, found: Found | None
+    run: RunDirectory,
+    config: Config,
+    plugins: Plugins,
+    parts: Parts,
+    found: Found | None,
+    observe: Observer | None,
 ) -> None:
     with stop_on_signals() as stop:
-        trainer = Trainer(parts, config, run, stop)
+        trainer = Trainer(parts, config, run, stop, observe)
         if found is not None:
             trainer.restore(*found)
         say(_opening(run, trainer))
@@ -111,9 +142,8 @@ def _work(
         _show_speed(trainer)
         if not finished:
             say(
-                f"stopped by {stop.signal.name if stop.signal else 'another rank'} after step "
-                f"{trainer.step} of {trainer.total_steps}; the checkpoint is written: go on with "
-                f"`baryon resume run={run.path}`"
+                f"stopped by {stop} after step {trainer.step} of {trainer.total_steps}; the "
+                f"checkpoint is written: go on with `baryon resume run={run.path}`"
             )
             raise SystemExit(_agreed_code(parts.comm, stop.exit_code))
     _take_best_weights(run, config, parts)

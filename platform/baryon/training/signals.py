@@ -15,16 +15,19 @@ from types import FrameType
 
 REQUEUE = os.EX_TEMPFAIL
 """75, "try again" in sysexits.h."""
+ASKED_TO_STOP = 85
+"""Who observes the run found that it need not go on; no code of a shell, a signal or sysexits.h."""
 
 
 class StopRequest:
-    """Whether to stop, and because of which signal."""
+    """Whether to stop, and because of which signal, or `asked` by who observes the run."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self.asked = False
 
     def __bool__(self) -> bool:
-        return self.signal is not None
+        return self.asked or self.signal is not None
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The signal handler; a second Ctrl-C ends the process at once."""
@@ -38,7 +41,15 @@ class StopRequest:
         """128 plus the signal's number, as shells count; `REQUEUE` for Slurm's within its jobs."""
         if "SLURM_JOB_ID" in os.environ and self.signal in (signal.SIGTERM, signal.SIGUSR1):
             return REQUEUE
-        return 0 if self.signal is None else 128 + int(self.signal)
+        if self.signal is not None:
+            return 128 + int(self.signal)
+        return ASKED_TO_STOP if self.asked else 0
+
+    def __str__(self) -> str:
+        """By what, as far as this rank knows."""
+        if self.signal is not None:
+            return self.signal.name
+        return "its sweep" if self.asked else "another rank"
 
 
 @contextmanager

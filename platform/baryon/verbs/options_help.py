@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from baryon.config import OF_SWEEPS
 from baryon.options import Options, first_comment
 from baryon.plugins import KINDS, Plugins
 from baryon.reporting.console import console, say, show
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GROUPS", "first_comment", "options_help"]
 
-GROUPS = ("experiment", *KINDS, "train")
+GROUPS = ("experiment", *KINDS, "train", *OF_SWEEPS)
 
 
 def options_help(usage: str, plugins: Plugins, groups: Iterable[str] = GROUPS) -> None:

@@ -10,7 +10,6 @@ from baryon import config
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
 from baryon.plugins import discover
-from baryon.reporting.console import warn
 from baryon.verbs.options_help import options_help
 
 if TYPE_CHECKING:
@@ -36,26 +35,54 @@ def run(arguments: Sequence[str]) -> int:
         options_help(USAGE, plugins)
         return 0
     plugins.check()
+    for argument in arguments:
+        if argument.startswith("hydra/sweeper="):
+            raise BaryonError(
+                f"{argument} would not know finished jobs again: choose by sweep=grid or "
+                "sweep=optuna"
+            )
     config.compose("config", arguments, train, plugins)
     return 0
 
 
 def train(composed: DictConfig) -> None:
-    """Do one run; raises `SystemExit` when a signal has stopped it."""
+    """Do one run, or one job of a sweep; raises `SystemExit` when a signal has stopped it."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    settings = HydraConfig.get()
+    if settings.mode == RunMode.MULTIRUN:
+        _job(composed, Path(settings.runtime.output_dir))
+        return
+    _require_no_launch(composed)
+    frozen = config.freeze(composed)
+
     from baryon.training import session
 
-    frozen = config.freeze(composed)
-    settings = HydraConfig.get()
     label = settings.runtime.choices.get("experiment") or frozen.choices["model"].name
-    if settings.mode == RunMode.RUN:
-        session.start(frozen, discover(), label, job=None)
-        return
-    try:
-        session.start(frozen, discover(), label, job=Path(settings.runtime.output_dir))
-    except BaryonError as error:
-        text = f"job {settings.job.num} ({settings.job.override_dirname}): {error}"
-        warn(text)  # now: Hydra tells of a failed job only when the whole sweep is over
-        raise BaryonError(text) from error
+    session.start(frozen, discover(), label)
+
+
+def _job(composed: DictConfig, folder: Path) -> None:
+    """In the sweep's own process, a worker of joblib, or a rank that Slurm has started."""
+    from baryon.sweeps import launching
+
+    launch = launching.settings(composed)
+    if launch.where == launching.SLURM:
+        from baryon.sweeps import run_job
+
+        run_job.run(folder)
+    else:
+        from baryon.sweeps import local
+
+        local.run(folder, launch.ranks, launching.at_once(launch))
+
+
+def _require_no_launch(composed: DictConfig) -> None:
+    """Raise `BaryonError` for options of sweeps that a single run would pass over."""
+    launch = composed.launch
+    if launch.where != "here" or launch.ranks != 1:
+        raise BaryonError(
+            "launch=... is where the jobs of a sweep run: add -m, or start one run with several "
+            "ranks by `baryon launch ranks=<N> train ...`"
+        )

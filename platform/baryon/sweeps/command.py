@@ -1,0 +1,114 @@
+"""`baryon train -m ...`: from the composed command to a sweep that has ended."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from baryon import schemas
+from baryon.errors import BaryonError, one_of
+from baryon.launched import launched
+from baryon.plugins import discover
+from baryon.sweeps import folder, grid, identity, launching, search
+from baryon.sweeps.launching import section
+from baryon.sweeps.plan import Planner
+from baryon.sweeps.sweep import Sweep
+
+if TYPE_CHECKING:
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+GRID, OPTUNA = "grid", "optuna"
+SCHEMAS: dict[str, type[schemas.Sweep]] = {GRID: schemas.Sweep, OPTUNA: schemas.Optuna}
+
+
+def register() -> None:
+    """Make `hydra/sweeper=baryon` known."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins as HydraPlugins
+
+    from hydra_plugins.baryon import BaryonSweeper
+
+    HydraPlugins.instance().register(BaryonSweeper)
+    node = {"_target_": f"{BaryonSweeper.__module__}.{BaryonSweeper.__name__}"}
+    ConfigStore.instance().store(group="hydra/sweeper", name="baryon", node=node)
+
+
+def run(
+    context: HydraContext, task: TaskFunction, master: DictConfig, arguments: Sequence[str]
+) -> None:
+    """Check everything, then do the sweep, or what is left of it.
+
+    Raises `BaryonError` for what is wrong before any job, or for jobs that failed.
+    """
+    _require_alone()
+    _require_no_other_place(master)
+    settings = _settings(master)
+    launching.settings(master)
+    plugins = discover()
+    work = _prepare(Planner(context.config_loader, master, plugins), arguments, settings)
+    name = settings.name or identity.sweep_id(settings.method, arguments)
+    root = Path(section(master, "run", schemas.Run).root)
+    with folder.opened(root, name, fresh=settings.fresh) as path, _term_like_interrupt():
+        there = launching.Launching(context, task, master, path)
+        sweep = Sweep(path, settings, sys.argv, plugins, there)
+        with sweep.told():
+            work(sweep)
+
+
+def _settings(master: DictConfig) -> schemas.Sweep:
+    method = master.sweep.method
+    if method not in SCHEMAS:
+        raise BaryonError(f"sweep.method={method} is not known; {one_of(SCHEMAS, str(method))}")
+    settings: schemas.Sweep = section(master, "sweep", SCHEMAS[method])
+    return settings
+
+
+def _prepare(
+    planner: Planner, arguments: Sequence[str], settings: schemas.Sweep
+) -> Callable[[Sweep], None]:
+    """What does the jobs, once all that can be checked is."""
+    overrides = planner.parse(arguments)
+    if isinstance(settings, schemas.Optuna):
+        return search.prepare(planner, overrides, settings)
+    return grid.prepare(planner, overrides)
+
+
+def _require_alone() -> None:
+    if launched().ranks > 1:
+        raise BaryonError(
+            "a sweep starts the ranks of its jobs itself: `baryon train -m ... launch.ranks="
+            f"{launched().ranks}`, without {launched().by}"
+        )
+
+
+def _require_no_other_place(master: DictConfig) -> None:
+    if master.run.name is not None:
+        raise BaryonError(
+            f"run.name={master.run.name} names a single run: give the sweep a name by sweep.name"
+        )
+    for override in master.hydra.overrides.hydra:
+        if override.startswith("hydra.sweep."):
+            raise BaryonError(
+                f"{override}: where a sweep lies is chosen by run.root and sweep.name"
+            )
+
+
+@contextmanager
+def _term_like_interrupt() -> Iterator[None]:
+    """SIGTERM, as at the end of a batch job, lets jobs write their checkpoints as Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,55 @@
+"""The folder of a sweep: found again by the command that made it, held by one process at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from baryon.errors import BaryonError
+from baryon.files import cannot_write
+from baryon.sweeps import lock
+
+
+@contextmanager
+def opened(root: Path, name: str, *, fresh: bool) -> Iterator[Path]:
+    """`root/sweep-<name>`, or the newest of `-2`, `-3`, ... that `fresh` has made beside it.
+
+    Raises `BaryonError` if another process runs this sweep now, or the place is not writable.
+    """
+    path = _make_new(root, name) if fresh else _newest(root, name)
+    refusal = (
+        f"{path} is being run by {{holder}}: wait for it, stop it, or begin another sweep of the "
+        "same jobs by sweep.fresh=true"
+    )
+    with lock.held(path, refusal):
+        yield path
+
+
+def _names(root: Path, name: str) -> Iterator[Path]:
+    yield root / f"sweep-{name}"
+    yield from (root / f"sweep-{name}-{number}" for number in itertools.count(2))
+
+
+def _newest(root: Path, name: str) -> Path:
+    there = list(itertools.takewhile(Path.is_dir, _names(root, name)))
+    path = there[-1] if there else next(_names(root, name))
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error)) from error
+    return path
+
+
+def _make_new(root: Path, name: str) -> Path:
+    """The first that did not exist: `mkdir` makes it for one process only."""
+    for path in _names(root, name):
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise BaryonError(cannot_write(path, error)) from error
+        return path
+    raise AssertionError

@@ -1,0 +1,43 @@
+"""When two jobs are the same job, and two commands the same sweep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from baryon.config import Config
+
+NOT_DECISIVE = ("hydra.", "launch.", "launch=", "run.", "sweep.", "sweep=")
+"""How arguments start that say where jobs run, are written and compared, not what they are."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep before it has a place: `overrides` are what Hydra composed it from."""
+
+    overrides: Sequence[str]
+    choices: Mapping[str, Any]
+    config: Config
+
+    @property
+    def id(self) -> str:
+        """The hash of all that decides the result, however it was written on the command line."""
+        return self.config.digest
+
+    def __str__(self) -> str:
+        return shown(self.choices)
+
+
+def shown(choices: Mapping[str, Any]) -> str:
+    """What makes a job another than its neighbours, in a few words."""
+    return ", ".join(f"{key}={value}" for key, value in choices.items()) or "as it is"
+
+
+def sweep_id(method: str, arguments: Sequence[str]) -> str:
+    """The hash of a swept command, whatever the order of its arguments and wherever it runs."""
+    decisive = sorted(one for one in arguments if not one.startswith(NOT_DECISIVE))
+    text = json.dumps([method, *decisive])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,139 @@
+"""Where jobs run: Hydra's launchers, set up from the section `launch`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from baryon import schemas
+from baryon.errors import BaryonError, told
+from baryon.reporting.console import warn
+
+if TYPE_CHECKING:
+    from hydra.plugins.launcher import Launcher
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+T = TypeVar("T")
+HERE, CORES, SLURM = "here", "cores", "slurm"
+SCHEMAS: dict[str, type[schemas.Launch]] = {
+    HERE: schemas.Launch,
+    CORES: schemas.LaunchOnCores,
+    SLURM: schemas.LaunchBySlurm,
+}
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def settings(composed: DictConfig) -> schemas.Launch:
+    """The section `launch`, checked."""
+    chosen: schemas.Launch = section(composed, "launch", SCHEMAS[composed.launch.where])
+    return chosen
+
+
+def section(composed: DictConfig, name: str, schema: type[Any]) -> Any:
+    """A section of a composed config as its dataclass. Raises `BaryonError` for what is wrong."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from baryon.config_errors import one_line
+
+    try:
+        typed = OmegaConf.create({name: OmegaConf.structured(schema)})
+        values = OmegaConf.to_container(composed[name], resolve=True)
+        checked: Any = OmegaConf.merge(typed, {name: values})
+        return OmegaConf.to_object(checked[name])
+    except OmegaConfBaseException as error:
+        raise BaryonError(one_line(error)) from error
+
+
+class Launching:
+    """Launches jobs of one sweep and waits for them."""
+
+    def __init__(
+        self, context: HydraContext, task: TaskFunction, master: DictConfig, folder: Path
+    ) -> None:
+        chosen = settings(master)
+        self.where, self._count = chosen.where, 0
+        self.error = ""
+        self._requeues = bool(master.hydra.launcher.get("max_num_timeout"))
+        """Then a job whose time is up comes back; else nothing is heard of it without accounts."""
+        self.at_once = at_once(chosen)
+        self._launcher = _set_up(context, task, master, folder, chosen)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether a job may use the terminal, for there is no other at that time."""
+        return self.where == HERE
+
+    def portions(self, jobs: Sequence[T]) -> list[Sequence[T]]:
+        """What to launch in one go."""
+        if self.one_by_one:
+            return [[job] for job in jobs]
+        return [jobs] if jobs else []
+
+    def launch(self, jobs: Sequence[list[str]], ended: Callable[[], bool]) -> None:
+        """Run jobs, each given by its overrides, until all have come to an end.
+
+        `ended`: whether they have, as far as their folders tell.
+        """
+        if self.where == SLURM:
+            self._launch_and_watch(jobs, ended)
+        else:
+            self._launch(jobs)
+
+    def _launch(self, jobs: Sequence[list[str]]) -> None:
+        """How each job ended is in its folder; here only a launcher that broke counts."""
+        first, self._count = self._count, self._count + len(jobs)
+        try:
+            self._launcher.launch(jobs, initial_job_idx=first)
+        except BaryonError:
+            raise
+        except Exception as error:  # noqa: BLE001  a launcher may raise anything
+            self.error = f"launch={self.where}: {told(error)}"
+            warn(self.error)
+
+    def _launch_and_watch(self, jobs: Sequence[list[str]], ended: Callable[[], bool]) -> None:
+        """A launcher that gives up at the first killed job must not make us leave the others."""
+        importlib.import_module("submitit")  # sets its log up: it warns where Slurm has no accounts
+        logging.getLogger("submitit").setLevel(logging.ERROR)
+        thread = threading.Thread(target=self._launch, args=(jobs,), daemon=True)
+        thread.start()
+        while (thread.is_alive() and self._requeues) or not ended():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def at_once(chosen: schemas.Launch) -> int:
+    """Jobs at a time."""
+    if isinstance(chosen, schemas.LaunchOnCores):
+        return chosen.jobs or max(1, len(os.sched_getaffinity(0)) // chosen.ranks)
+    return chosen.jobs if isinstance(chosen, schemas.LaunchBySlurm) else 1
+
+
+def _set_up(
+    context: HydraContext,
+    task: TaskFunction,
+    master: DictConfig,
+    folder: Path,
+    chosen: schemas.Launch,
+) -> Launcher:
+    from hydra.core.plugins import Plugins
+    from omegaconf import open_dict, read_write
+
+    with read_write(master), open_dict(master):
+        master.hydra.sweep.dir = str(folder.resolve())
+        launcher = master.hydra.launcher
+        if isinstance(chosen, schemas.LaunchOnCores):
+            launcher.n_jobs = at_once(chosen)
+        elif isinstance(chosen, schemas.LaunchBySlurm):
+            launcher.nodes = chosen.nodes
+            launcher.tasks_per_node = chosen.ranks // chosen.nodes
+            launcher.array_parallelism = chosen.jobs
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=task, config=master
+    )

@@ -1,0 +1,127 @@
+"""One job as processes of their own on this machine.
+
+A process a job: what one job breaks (memory, a crashed library, the device's state) is not the next
+one's trouble, and a job may be several ranks.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from baryon.sweeps import status
+from baryon.verbs.launch import launch_command, launch_environment
+
+SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_TO_STOP = 60.0
+OURS = "baryon: error: "
+OUTPUT = "output.txt"
+
+
+def run(folder: Path, ranks: int, at_once: int) -> None:
+    """Do the job and see that its status says how it ended; never raises because it failed.
+
+    at_once: jobs that share this machine. With several, what a job says goes to a file of its own.
+    """
+    command = [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)]
+    if ranks > 1:
+        command = launch_command(ranks, command)
+    with _output(folder, aloud=at_once == 1) as output:
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            env=_environment(ranks, at_once),
+            stdin=subprocess.PIPE,  # closed when this process dies, however it dies
+            stdout=output,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C comes through us: mpiexec would kill its ranks
+        )
+        listener = threading.Thread(target=_keep, args=(process.stderr, folder, at_once == 1))
+        listener.start()
+        try:
+            _wait(process)
+        finally:
+            stopped = _stop(process)
+            listener.join()
+            _tell_how_it_ended(folder, process.returncode, stopped=stopped)
+
+
+def _environment(ranks: int, at_once: int) -> dict[str, str]:
+    """The cores are shared out among the jobs and their ranks; what the user has set stays."""
+    shared = launch_environment(ranks * at_once)
+    return shared if ranks > 1 or at_once > 1 else dict(os.environ)
+
+
+@contextmanager
+def _output(folder: Path, *, aloud: bool) -> Iterator[IO[bytes] | None]:
+    if aloud:
+        sys.stdout.flush()
+        yield None
+        return
+    with (folder / OUTPUT).open("ab") as file:
+        yield file
+
+
+def _keep(stderr: IO[bytes], folder: Path, aloud: bool) -> None:
+    """Into a file, and to the terminal all but the error that the sweep says itself."""
+    with (folder / status.STDERR).open("wb") as file:
+        for line in stderr:
+            file.write(line)
+            file.flush()
+            if aloud and not line.startswith(OURS.encode()):
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Until it ends, or until who started this process has gone."""
+    parent = os.getppid()
+    while process.poll() is None and os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> bool:
+    """Let it write its checkpoint; SIGUSR1 is what mpiexec hands on. False if it had ended."""
+    assert process.stdin is not None
+    stopped = process.poll() is None
+    if stopped:
+        process.send_signal(signal.SIGUSR1)
+        try:
+            process.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    process.stdin.close()
+    return stopped
+
+
+def _tell_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
+    """What the job could not tell itself: it was killed, or ended by another rank."""
+    now = status.read(folder)
+    if now.state in (status.FINISHED, status.PRUNED) or (now.state == status.FAILED and code):
+        return
+    if stopped:
+        status.write(folder, status.WAITING, now.seconds)
+        return
+    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    status.write(folder, status.FAILED, now.seconds, last_words(folder) or f"ended by {how}")
+
+
+def last_words(folder: Path, pattern: str = status.STDERR) -> str:
+    """The error in what a job wrote to its stderr: Baryon's own line, Slurm's, or the last one."""
+    lines = [
+        line.strip()
+        for path in sorted(folder.glob(pattern))
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
+    ours = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
+    slurms = [line for line in lines if line.startswith("srun: error: ")]
+    return next(iter(ours or slurms or lines[-1:]), "")

@@ -1,0 +1,110 @@
+"""Who works in a folder: a lock that the kernel takes back however its holder dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from baryon.errors import BaryonError
+from baryon.files import cannot_write
+from baryon.reporting.console import say
+
+SECONDS_BETWEEN_LOOKS = 0.5
+NAME = ".lock"
+
+
+class Lock:
+    """An exclusive `flock` on a file of the folder, which says who holds it.
+
+    Linux hands it on to the server of NFS 4; Lustre and GPFS know it where the site allows it. A
+    file system without locks is refused: two writers in one folder would destroy each other's work.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        """Whether it was free. Raises `BaryonError` if the file system knows no locks."""
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise BaryonError(cannot_write(self._path, error)) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(file)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                return False
+            raise BaryonError(
+                f"cannot lock {self._path}: {error.strerror}; a sweep must lie on a file system "
+                "with locks: choose another by run.root=<folder>"
+            ) from error
+        me = {"host": socket.gethostname(), "process": os.getpid(), "since": _now()}
+        os.truncate(file, 0)
+        os.pwrite(file, json.dumps(me).encode(), 0)
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Let others in; nothing if it was not acquired."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def holder(self) -> str:
+        """Who holds it, in words."""
+        try:
+            told = json.loads(self._path.read_text(encoding="utf-8"))
+            return f"process {told['process']} on {told['host']} since {told['since']}"
+        except (OSError, ValueError, KeyError, TypeError):  # it is just being written
+            return "another process"
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a living process works in a folder."""
+    if not (folder / NAME).is_file():
+        return False
+    lock = Lock(folder)
+    free = lock.acquire()
+    lock.release()
+    return not free
+
+
+@contextmanager
+def held(folder: Path, refusal: str) -> Iterator[None]:
+    """Work alone in a folder. Raises `BaryonError` with `refusal` and who holds it."""
+    lock = Lock(folder)
+    if not lock.acquire():
+        raise BaryonError(refusal.format(holder=lock.holder()))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def awaited(folder: Path, waiting: str) -> Iterator[None]:
+    """Work alone in a folder, as soon as nobody else does; `waiting` is said if that takes time."""
+    lock = Lock(folder)
+    told = False
+    while not lock.acquire():
+        if not told:
+            say(waiting.format(holder=lock.holder()))
+            told = True
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")

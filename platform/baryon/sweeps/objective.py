@@ -1,0 +1,36 @@
+"""The one number that jobs of a sweep are compared by."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+
+from baryon.config import Config
+from baryon.errors import BaryonError, one_of
+from baryon.reporting.metrics_log import MetricsLog, Record
+from baryon.reporting.run_directory import RunDirectory
+from baryon.schemas import VALIDATION_LOSS
+
+
+def value(run: RunDirectory, config: Config, metric: str) -> float:
+    """A finished run's validation loss, that of the weights it ends with, or an evaluator's figure.
+
+    Raises `BaryonError` for a name that does not exist, or a figure that is no number.
+    """
+    figures = json.loads(run.metrics.read_text(encoding="utf-8"))
+    losses = [float(record["loss"]) for record in validations(MetricsLog(run.log).read())]
+    found = {name: figure for name, figure in figures.items() if not isinstance(figure, str)}
+    if losses:
+        found[VALIDATION_LOSS] = min(losses) if config.train.weights == "best" else losses[-1]
+    if metric not in found:
+        raise BaryonError(f"there is no figure sweep.metric={metric}; {one_of(found, metric)}")
+    number = found[metric]
+    if not isinstance(number, int | float) or not math.isfinite(number):
+        raise BaryonError(f"sweep.metric={metric} is {number} in {run.metrics}, which is no number")
+    return float(number)
+
+
+def validations(records: Iterable[Record]) -> list[Record]:
+    """The records of a run's log that tell of a validation."""
+    return [record for record in records if record["kind"] == "validation"]

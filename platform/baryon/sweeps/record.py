@@ -1,0 +1,152 @@
+"""What a sweep was asked for and where each of its jobs stands: `sweep.json` and `sweep.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from baryon import __version__
+from baryon.errors import BaryonError
+from baryon.files import write_text
+from baryon.interfaces import Table
+from baryon.plugins import Plugins
+from baryon.reporting.run_directory import write_json
+from baryon.sweeps.identity import Job, shown
+from baryon.sweeps.status import FINISHED, WAITING
+
+JSON, CSV = "sweep.json", "sweep.csv"
+
+
+@dataclass
+class Entry:
+    """One job: `run` is the name of its folder within the sweep's, `number` never changes."""
+
+    id: str
+    number: int
+    run: str
+    choices: dict[str, Any]
+    state: str = WAITING
+    error: str | None = None
+    value: float | None = None
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        return f"job {self.number} ({shown(self.choices)})"
+
+
+@dataclass
+class Record:
+    """A sweep as it is written; `plugins` are the versions of all that were installed."""
+
+    version: str
+    plugins: dict[str, str]
+    name: str
+    command: list[str]
+    swept: list[str]
+    metric: str
+    direction: str
+    started: str
+    jobs: list[Entry] = field(default_factory=list)
+
+    def add(self, job: Job) -> Entry:
+        """The job's entry, a new one if it has none."""
+        for entry in self.jobs:
+            if entry.id == job.id:
+                entry.choices = dict(job.choices)  # further keys may be swept now
+                return entry
+        number = len(self.jobs)
+        self.jobs.append(Entry(job.id, number, f"{number}-{job.id[:8]}", dict(job.choices)))
+        return self.jobs[-1]
+
+    def best(self) -> Entry | None:
+        """The finished job with the best value."""
+        ranked = self.ranked()
+        return ranked[0] if ranked and ranked[0].value is not None else None
+
+    def ranked(self) -> list[Entry]:
+        """The best finished job first, those without a value last."""
+        sign = -1 if self.direction == "maximize" else 1
+
+        def rank(entry: Entry) -> tuple[bool, float, int]:
+            known = entry.state == FINISHED and entry.value is not None
+            return not known, sign * (entry.value or 0.0) if known else 0.0, entry.number
+
+        return sorted(self.jobs, key=rank)
+
+    def write(self, folder: Path) -> None:
+        """Both files, each in one step."""
+        write_json(folder / JSON, asdict(self))
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["job", "run", *self.swept, self.metric, "state", "seconds", "error"])
+        for job in self.jobs:
+            chosen = [job.choices.get(key, "") for key in self.swept]
+            rows.writerow(
+                [job.number, job.run, *chosen, job.value, job.state, job.seconds, job.error]
+            )
+        write_text(folder / CSV, text.getvalue())
+
+    def table(self) -> Table:
+        """The jobs for the terminal, the best first."""
+        columns = ["job", *self.swept, self.metric, "state", "time", "folder"]
+        return Table(columns, [self._row(job) for job in self.ranked()])
+
+    def _row(self, job: Entry) -> list[str | float | int]:
+        value = "" if job.value is None else job.value
+        time_ = "" if job.seconds is None else f"{job.seconds:.0f} s"
+        chosen = [str(job.choices.get(key, "")) for key in self.swept]
+        return [job.number, *chosen, value, job.state, time_, job.run]
+
+
+def new(name: str, plugins: Plugins) -> Record:
+    """An empty one of this moment; what is asked for is filled in by `Sweep`."""
+    started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return Record(__version__, versions(plugins), name, [], [], "", "", started)
+
+
+def read(folder: Path, plugins: Plugins) -> Record | None:
+    """The sweep of a folder, if there is one.
+
+    Raises `BaryonError` for one of other versions of Baryon or a plugin, or one that is damaged.
+    """
+    path = folder / JSON
+    if not path.is_file():
+        return None
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        _require_same_versions(folder, told, plugins)
+        return Record(**{**told, "jobs": [Entry(**job) for job in told["jobs"]]})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BaryonError(
+            f"{path} cannot be read ({error}): begin a new sweep by sweep.fresh=true"
+        ) from error
+
+
+def versions(plugins: Plugins) -> dict[str, str]:
+    """Every plugin with its distribution and version."""
+    return {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.all}
+
+
+def _require_same_versions(folder: Path, told: dict[str, Any], plugins: Plugins) -> None:
+    here = versions(plugins)
+    pairs = {"baryon": (told["version"], __version__)} | {
+        f"plugin {name!r}": (then, here.get(name, "not installed"))
+        for name, then in told["plugins"].items()
+    }
+    for what, (then, now) in pairs.items():
+        if then != now:
+            raise BaryonError(
+                f"{folder} is a sweep of {what} {then}, here is {now}: install that version, or "
+                "begin a new sweep by sweep.fresh=true"
+            )
+
+
+def swept_keys(entries: Sequence[Entry]) -> list[str]:
+    """Every key that any job was given a choice of, in order of appearance."""
+    return list(dict.fromkeys(key for entry in entries for key in entry.choices))

@@ -1,0 +1,255 @@
+"""A sweep as it goes on: its jobs get their places, are launched, followed and told of."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from baryon import config as configs
+from baryon.config import Config
+from baryon.errors import BaryonError
+from baryon.plugins import Plugins
+from baryon.reporting.console import say, warn
+from baryon.reporting.results import show_table
+from baryon.reporting.run_directory import RunDirectory, fill
+from baryon.schemas import Sweep as Settings
+from baryon.sweeps import lock, objective, record, status
+from baryon.sweeps.identity import Job
+from baryon.sweeps.launching import SLURM, Launching
+from baryon.sweeps.local import last_words
+from baryon.sweeps.record import Entry
+from baryon.sweeps.status import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING
+
+SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_TO_SETTLE = 60.0
+
+
+class Sweep:
+    """One sweep in its folder, which the caller holds."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        command: Sequence[str],
+        plugins: Plugins,
+        launching: Launching,
+    ) -> None:
+        self.folder, self.settings, self._launching = folder, settings, launching
+        name = folder.name.removeprefix("sweep-")
+        self.record = record.read(folder, plugins) or record.new(name, plugins)
+        self.record.command = list(command)
+        self.record.metric = settings.metric
+        self.record.direction = settings.direction or "minimize"
+        self._configs: dict[str, Config] = {}
+        self._asked: dict[str, Entry] = {}
+        self._without_value: dict[str, str] = {}
+        self._guard = threading.RLock()
+
+    def add(self, jobs: Sequence[Job]) -> list[Entry]:
+        """Give each job its place and see where it stands; the same job twice is one."""
+        entries: dict[str, Entry] = {}
+        for job in jobs:
+            entry = entries[job.id] = self._asked[job.id] = self.record.add(job)
+            self._configs[job.id] = job.config
+            folder = self._folder(entry)
+            if not folder.is_dir():
+                configs.write(job.config, fill(folder).config)
+            self._take_up(entry)
+        self.record.swept = record.swept_keys(self.record.jobs)
+        self.record.write(self.folder)
+        return list(entries.values())
+
+    def introduce(self, entries: Sequence[Entry]) -> None:
+        """Say what an earlier start of the same sweep has left."""
+        done = [entry for entry in entries if entry.state in (FINISHED, PRUNED)]
+        begun = [entry for entry in entries if entry not in done and self._has_checkpoint(entry)]
+        failed = [entry for entry in entries if entry.state == FAILED]
+        parts = [
+            f"{len(done)} finished before and skipped" if done else "",
+            f"{len(begun)} going on from a checkpoint" if begun else "",
+            f"{len(failed)} failed before and tried again" if failed else "",
+        ]
+        told = ", ".join(part for part in parts if part)
+        say(f"sweep {self.folder}: {len(entries)} jobs{': ' if told else ''}{told}")
+
+    def run(self, jobs: Sequence[Job]) -> list[Entry]:
+        """Do what is left to do of these jobs; gives the entries of all of them."""
+        entries = self.add(jobs)
+        overrides = {job.id: job.overrides for job in jobs}
+        left = [entry for entry in entries if entry.state not in (FINISHED, PRUNED)]
+        for entry in left:
+            entry.state, entry.error = WAITING, None
+            if not lock.is_held(self._folder(entry)):
+                status.write(self._folder(entry), WAITING, entry.seconds)
+        placed = {entry.id: [*overrides[entry.id], *self._place(entry)] for entry in left}
+        for portion in self._launching.portions(left):
+            with self._followed(portion):
+                self._launching.launch(
+                    [placed[entry.id] for entry in portion], partial(self._all_ended, portion)
+                )
+        return entries
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Around all that is run: however it ends, the table is shown.
+
+        Raises `BaryonError` if a job has failed or has no value to be compared by.
+        """
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            self._settle()
+            self._show()
+            say(f"sweep {self.folder}: stopped; the same command goes on with it")
+            raise
+        self._show()
+        self._require_all_well()
+
+    @property
+    def at_once(self) -> int:
+        """Jobs that run at a time."""
+        return self._launching.at_once
+
+    def why_without_value(self, entry: Entry) -> str:
+        """What is wrong with a finished job that cannot be compared."""
+        return f"{entry}: {self._without_value[entry.id]}"
+
+    def _place(self, entry: Entry) -> list[str]:
+        """Where Hydra is to say that the job's folder is."""
+        folder = str(self.folder.resolve()).replace("'", "\\'")
+        return [f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir={entry.run}"]
+
+    def _folder(self, entry: Entry) -> Path:
+        return self.folder / entry.run
+
+    def _has_checkpoint(self, entry: Entry) -> bool:
+        return any(RunDirectory(self._folder(entry)).checkpoints.glob("*.pt"))
+
+    @contextmanager
+    def _followed(self, entries: Sequence[Entry]) -> Iterator[None]:
+        """Tell what becomes of the jobs while they run."""
+        if self._launching.one_by_one:
+            say(f"{entries[0]}: begins")
+            self._changed(entries[0], RUNNING)
+            try:
+                yield
+            finally:
+                self._look(entries)
+            return
+        ended = threading.Event()
+
+        def follow() -> None:
+            while not ended.wait(SECONDS_BETWEEN_LOOKS):
+                self._look(entries)
+
+        follower = threading.Thread(target=follow)
+        follower.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            follower.join()
+            self._look(entries)
+
+    def _take_up(self, entry: Entry) -> None:
+        """What an earlier start left of this job, without a word."""
+        now = status.read(self._folder(entry))
+        state = now.state if now.state in ENDED else WAITING
+        entry.state, entry.error, entry.seconds = state, now.error, now.seconds
+        entry.value = None
+        if state == FINISHED:
+            self._value(entry)
+
+    def _look(self, entries: Sequence[Entry]) -> None:
+        """See how far the jobs are; tell of each change once, and write it down."""
+        with self._guard:
+            for entry in entries:
+                now = status.read(self._folder(entry))
+                if now.state == RUNNING and self._launching.where == SLURM:
+                    now = self._died(entry) or now
+                if now.state == entry.state or entry.state == FINISHED:
+                    continue
+                entry.error, entry.seconds = now.error, now.seconds
+                self._changed(entry, now.state)
+
+    def _died(self, entry: Entry) -> status.Status | None:
+        """The status of a job whose processes have gone without a word, as Slurm may end them."""
+        folder = self._folder(entry)
+        if lock.is_held(folder):
+            return None
+        now = status.read(folder)
+        if now.state != RUNNING:  # it ended while we looked
+            return now
+        words = last_words(self.folder / ".submitit" / (now.slurm or ""), "*_log.err")
+        status.write(folder, FAILED, now.seconds, words or f"Slurm job {now.slurm} was ended")
+        return status.read(folder)
+
+    def _changed(self, entry: Entry, state: str) -> None:
+        entry.state = state
+        took = "" if entry.seconds is None else f" after {entry.seconds:.0f} s"
+        if state == FINISHED:
+            self._value(entry)
+            value = "" if entry.value is None else f": {self.record.metric} {entry.value:.5g}"
+            say(f"{entry}: finished{took}{value}")
+        elif state == FAILED:
+            warn(f"{entry}: {entry.error}")
+        elif state == PRUNED:
+            say(f"{entry}: pruned{took}")
+        elif state == RUNNING and not self._launching.one_by_one:
+            say(f"{entry}: begins")
+        self.record.write(self.folder)
+
+    def _value(self, entry: Entry) -> None:
+        run = RunDirectory(self._folder(entry))
+        try:
+            entry.value = objective.value(run, self._configs[entry.id], self.record.metric)
+        except BaryonError as error:
+            self._without_value[entry.id] = str(error)
+
+    def _all_ended(self, entries: Sequence[Entry]) -> bool:
+        with self._guard:
+            return all(entry.state in ENDED for entry in entries)
+
+    def _settle(self) -> None:
+        """Wait for jobs on this machine that are writing their checkpoint."""
+        if self._launching.where == SLURM:
+            say("jobs that Slurm has goes on with or without us: squeue shows, scancel ends them")
+            return
+        until = time.monotonic() + SECONDS_TO_SETTLE
+        for entry in self.record.jobs:
+            while lock.is_held(self._folder(entry)) and time.monotonic() < until:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+            self._take_up(entry)
+        self.record.write(self.folder)
+
+    def _show(self) -> None:
+        show_table(self.record.table())
+        best = self.record.best()
+        if best is not None:
+            say(f"best: {best}: {self.record.metric} {best.value:.5g} in {self._folder(best)}")
+
+    def _require_all_well(self) -> None:
+        failed = [entry for entry in self._asked.values() if entry.state == FAILED]
+        lost = [entry for entry in self._asked.values() if entry.state not in ENDED]
+        of = f"of {len(self._asked)} jobs of {self.folder}"
+        if failed:
+            raise BaryonError(
+                f"{len(failed)} {of} failed, the first {failed[0]}: {failed[0].error}; the same "
+                "command tries them again"
+            )
+        if lost:
+            raise BaryonError(
+                f"{len(lost)} {of} did not come to an end: {self._launching.error or 'interrupted'}"
+                "; the same command goes on with them"
+            )
+        for entry in self._asked.values():
+            if entry.state == FINISHED and entry.value is None:
+                raise BaryonError(
+                    f"{self.why_without_value(entry)}; nothing is lost: the same command with "
+                    "another sweep.metric takes up these jobs"
+                )

@@ -1,0 +1,285 @@
+"""A field of tests' own, small enough that a job of a sweep takes a moment; and what goes wrong."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+
+from baryon.cli import main
+from baryon.errors import BaryonError
+from baryon.sweeps import local, run_job
+
+BARYON = Path(sys.executable).parent / "baryon"
+
+INIT = """
+from baryon import hookimpl
+
+@hookimpl
+def baryon_datasets():
+    return {"toy_line": "PACKAGE.parts:Line"}
+
+@hookimpl
+def baryon_models():
+    return {"toy_net": "PACKAGE.parts:toy_net"}
+
+@hookimpl
+def baryon_losses():
+    return {"toy_squares": "PACKAGE.parts:toy_squares"}
+
+@hookimpl
+def baryon_evaluators():
+    return {"toy_error": "PACKAGE.parts:Error"}
+"""
+
+PARTS = '''
+import os
+import signal
+import time
+
+import numpy as np
+import torch
+
+from baryon.errors import BaryonError
+from baryon.interfaces import Evaluation, Field
+
+
+class Line:
+    def __init__(self, *, val: int) -> None:
+        sizes = {"train": 64, "val": val, "test": 32}
+        self.splits = {name: Split(size) for name, size in sizes.items() if size}
+
+
+class Split:
+    fields = {"inputs": Field(shape=(1,), dtype="float32"), "y": Field((1,), "float32")}
+
+    def __init__(self, size: int) -> None:
+        x = np.linspace(-1, 1, size, dtype="float32")[:, None]
+        self.values = {"inputs": x, "y": np.sin(3 * x)}
+
+    def __len__(self):
+        return len(self.values["y"])
+
+    def chunk_starts(self):
+        return range(0, len(self), 16)
+
+    def read(self, start, stop):
+        return {name: value[start:stop] for name, value in self.values.items()}
+
+    def fingerprint(self):
+        return f"line of {len(self)}"
+
+    def close(self):
+        pass
+
+
+class Net(torch.nn.Sequential):
+    """Trouble comes from the environment, so that it is no part of what a job is."""
+
+    def forward(self, inputs):
+        time.sleep(float(os.environ.get("TOY_PAUSE", 0)))
+        width = str(self[0].out_features)
+        if width in os.environ.get("TOY_FAILS", "").split():
+            raise BaryonError(f"a net of width {width} cannot be")
+        if width in os.environ.get("TOY_CRASHES", "").split():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(inputs)
+
+
+def toy_net(*, width: int, dropout: float) -> torch.nn.Module:
+    first, last = torch.nn.Linear(1, width), torch.nn.Linear(width, 1)
+    return Net(first, torch.nn.Tanh(), torch.nn.Dropout(dropout), last)
+
+
+class toy_squares:
+    def __call__(self, output, batch):
+        return {"squares": ((output - batch["y"]) ** 2).mean()}
+
+
+class Error:
+    def __init__(self) -> None:
+        self.errors = []
+
+    def update(self, output, batch):
+        self.errors += (output - batch["y"]).abs().flatten().tolist()
+
+    def state(self):
+        return self.errors
+
+    def merge(self, state):
+        self.errors += state
+
+    def result(self):
+        mean = sum(self.errors) / len(self.errors)
+        return Evaluation(f"error {mean}", {"error": mean, "nothing": float("nan")})
+'''
+
+TOY = {
+    "__init__.py": INIT,
+    "parts.py": PARTS,
+    "conf/dataset/toy_line.yaml": "# A line\nval: 32\n",
+    "conf/model/toy_net.yaml": "# A net\nwidth: 4\ndropout: 0.1\n",
+    "conf/loss/toy_squares.yaml": "# Squares\n{}\n",
+    "conf/evaluator/toy_error.yaml": "# Errors\n{}\n",
+}
+
+SWEEP = (
+    *("train", "-m", "dataset=toy_line", "model=toy_net", "loss=toy_squares"),
+    *("evaluator=toy_error", "train.batch_size=16", "train.log_every_steps=1"),
+    *("train.epochs=3", "train.checkpoint_every_steps=2", "train.learning_rate=0.01"),
+)
+
+Sweep = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def toy(install, cache) -> dict[str, str]:
+    """The environment in which the toy field is installed."""
+    return os.environ | {
+        "PYTHONPATH": str(install({"acme": {"toy": TOY}})),
+        "XDG_CACHE_HOME": str(cache),
+        "OMP_NUM_THREADS": "1",
+        "NO_COLOR": "1",
+    }
+
+
+@pytest.fixture
+def sweep(toy, tmp_path) -> Sweep:
+    """`baryon train -m ...` over the toy field in the test's folder."""
+
+    def run(*arguments: str, **trouble: str):
+        return subprocess.run(
+            [BARYON, *SWEEP, *arguments],
+            cwd=tmp_path,
+            env=toy | trouble,
+            text=True,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def _do_here(folder: Path, ranks: int, at_once: int) -> None:
+    assert (ranks, at_once) == (1, 1)
+    with suppress(BaryonError):  # its status tells
+        run_job.run(folder)
+
+
+def _sweep_here(toy, folder: Path, arguments: tuple[str, ...], trouble: dict[str, str]) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(toy["PYTHONPATH"])
+        patch.setattr(sys, "argv", ["baryon"])
+        patch.setattr(local, "run", _do_here)
+        for key, value in {"XDG_CACHE_HOME": toy["XDG_CACHE_HOME"], **trouble}.items():
+            patch.setenv(key, value)
+        return main([*SWEEP, *arguments])
+
+
+@pytest.fixture
+def sweep_here(toy, tmp_path, capfd) -> Sweep:
+    """The same in the tests' own process, jobs too: PyTorch is imported once for all of them."""
+
+    def run(*arguments: str, **trouble: str):
+        capfd.readouterr()
+        code = _sweep_here(toy, tmp_path, arguments, trouble)
+        return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def begin(toy, tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start one whose jobs take their time, and come back when a file like `pattern` is there."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, until: str, pause: str = "0.2", **environment: str):
+        process = subprocess.Popen(
+            [BARYON, *SWEEP, *arguments],
+            cwd=tmp_path,
+            env=toy | {"TOY_PAUSE": pause} | environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        processes.append(process)
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(until)):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+class SweepFolder:
+    """What a sweep has left."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def jobs(self) -> list[dict]:
+        """What `sweep.json` says of each job, by number."""
+        return json.loads((self.path / "sweep.json").read_text())["jobs"]
+
+    @property
+    def states(self) -> list[str]:
+        return [job["state"] for job in self.jobs]
+
+    def weights(self) -> list[dict[str, torch.Tensor]]:
+        paths = [self.path / job["run"] / "checkpoints" / "last.pt" for job in self.jobs]
+        return [torch.load(path, weights_only=True)["model"] for path in paths]
+
+    def same_as(self, other: "SweepFolder") -> bool:
+        """All but how long it took, to the bit."""
+        here, there = ([{**job, "seconds": 0} for job in one.jobs] for one in (self, other))
+        pairs = zip(self.weights(), other.weights(), strict=True)
+        return here == there and all(
+            torch.equal(one[name], two[name]) for one, two in pairs for name in one
+        )
+
+
+@pytest.fixture
+def left(tmp_path) -> Callable[[], SweepFolder]:
+    """The only sweep of the test's folder."""
+
+    def find() -> SweepFolder:
+        (found,) = (tmp_path / "runs").glob("sweep-*")
+        return SweepFolder(found)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def error_line() -> Callable[[subprocess.CompletedProcess[str]], str]:
+    """The one line that a command says when it fails."""
+
+    def line(done: subprocess.CompletedProcess[str]) -> str:
+        assert done.returncode == 1, done.stdout
+        lines = done.stderr.strip().splitlines()
+        assert len(lines) == 1, done.stderr
+        return lines[0].removeprefix("baryon: error: ")
+
+    return line
+
+
+@pytest.fixture(scope="session")
+def whole(toy, tmp_path_factory) -> SweepFolder:
+    """A sweep over the widths 2 and 3 that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert _sweep_here(toy, folder, ("model.width=2,3",), {}) == 0
+    (found,) = (folder / "runs").glob("sweep-*")
+    return SweepFolder(found)
