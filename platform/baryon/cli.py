@@ -17,6 +17,8 @@ VERBS = {
     "evaluate": "evaluate a run again",
     "data": "make, check, show, repack data",
     "launch": "start a verb as several processes on this machine",
+    "report": "one page of a run, of several, or of a sweep",
+    "watch": "the report of a run, live in a browser",
     "plugins": "list the installed plugins, what they offer and their health",
 }
 

@@ -8,7 +8,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -246,6 +247,21 @@ def _another_communicator(
     return {"comm": {"name": names[-1], **values}}, others
 
 
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Compose something else within a run: Hydra holds one thing at a time."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    held = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+        if held is not None:
+            GlobalHydra.instance().initialize(held)
+
+
 def option_values(
     owner: str, kind: str, name: str, plugins: Plugins, overrides: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -262,7 +278,7 @@ def option_values(
     primary = "data_generate" if kind == GENERATE else "config"
     others = [] if kind == GENERATE else [f"~{other}" for other in KINDS if other != kind]
     try:
-        with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
+        with _apart(), hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
             section = hydra.compose(primary, [f"{kind}={name}", *others, *overrides])[kind]
         values: Any = OmegaConf.to_container(section, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:

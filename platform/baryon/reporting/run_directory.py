@@ -1,11 +1,14 @@
 """A run's folder: made once, never shared, never overwritten when the run has finished.
 
 runs/<name>/config.yaml      the frozen config
-versions.json    software and machine
+capsule.json     what it ran on: software, machine, git state, data, command
+changes.patch    what the working directory had beside its last commit
 metrics.jsonl    the log, a JSON object a line
 checkpoints/     last.pt, best.pt
 figures/         each as PNG and SVG
+evaluation.json  the answer: summary, metrics, tables, captions
 report.html      all of it on one page
+tensorboard/     event files
 metrics.json     the final figures; written last: it marks the run as finished
 runs/latest                  points to the newest
 """
@@ -24,6 +27,9 @@ from baryon.files import cannot_write, write_text
 from baryon.reporting.console import warn
 from baryon.schemas import Run
 
+FORMAT = 1
+"""Of what lies in a run's folder; goes up when a Baryon before it would misread it."""
+
 
 class RunDirectory:
     """The paths of one run."""
@@ -31,11 +37,14 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
-        self.versions = path / "versions.json"
+        self.capsule = path / "capsule.json"
+        self.patch = path / "changes.patch"
         self.log = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.figures = path / "figures"
         self.report = path / "report.html"
+        self.evaluation = path / "evaluation.json"
+        self.tensorboard = path / "tensorboard"
         self.metrics = path / "metrics.json"
         self.evaluations = path / "evaluations"
 

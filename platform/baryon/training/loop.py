@@ -115,7 +115,7 @@ class Trainer:
     def steps(self) -> Iterator[int]:
         """Train step by step, giving the number of each when all that belongs to it is done."""
         self._measure_ceiling()
-        self._record("execution", self.preparation.state())
+        self._record("execution", {**self.preparation.state(), **self._size()})
         epochs = -(-self.total_steps // self.steps_per_epoch)
         network = self.parts.network
         network.model.train()
@@ -130,6 +130,10 @@ class Trainer:
                 next_step()
                 self._after_step()
                 yield self.step
+
+    def _size(self) -> dict[str, int]:
+        parameters = sum(p.numel() for p in self.parts.network.model.parameters())
+        return {"total_steps": self.total_steps, "parameters": parameters}
 
     def _measure_ceiling(self) -> None:
         """Of all workers together."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import torch
+
 from baryon import config as configs
 from baryon.config import Config
 from baryon.interfaces import Communicator, Evaluation, Findings
 from baryon.plugins import Plugins
-from baryon.reporting import run_directory, speed
+from baryon.reporting import capsule, run_directory, speed
 from baryon.reporting.console import say, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.results import show_results, show_table, write_results
 from baryon.reporting.run_directory import RunDirectory
-from baryon.reporting.versions import versions
 from baryon.training.agreement import built_alike, together
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.folder import BEST, load_last
@@ -33,14 +34,17 @@ from baryon.training.signals import stop_on_signals
 Found: TypeAlias = tuple[dict[str, Any], Path]
 """A checkpoint and where it was read."""
 
+Ranks: TypeAlias = Sequence[Mapping[str, Any]]
+"""What each process of a run says of itself."""
+
 
 def start(config: Config, plugins: Plugins, label: str, job: Path | None) -> None:
     """Train and evaluate in a new folder. Raises `SystemExit` if a signal stopped it."""
 
-    def new_folder() -> RunDirectory:
+    def new_folder(parts: Parts, ranks: Ranks) -> RunDirectory:
         run = run_directory.create(config.run, label, job)
         configs.write(config, run.config)
-        run_directory.write_json(run.versions, versions(plugins))
+        capsule.write(run, config, plugins, parts.dataset, ranks)
         return run
 
     _work_together(config, plugins, new_folder, resume=False)
@@ -54,8 +58,10 @@ def resume(
     `any_version`: also with a checkpoint that other versions of the plugins have written.
     """
 
-    def folder() -> RunDirectory:
+    def folder(parts: Parts, ranks: Ranks) -> RunDirectory:
+        del parts
         configs.write(config, run.config)  # who learns together may have changed
+        capsule.resumed(run, ranks)
         return run
 
     _work_together(config, plugins, folder, resume=True, any_version=any_version)
@@ -64,7 +70,7 @@ def resume(
 def _work_together(
     config: Config,
     plugins: Plugins,
-    folder: Callable[[], RunDirectory],
+    folder: Callable[[Parts, Ranks], RunDirectory],
     *,
     resume: bool,
     any_version: bool = False,
@@ -76,12 +82,13 @@ def _work_together(
             return None if comm.is_server else build_parts(config, plugins, comm)
 
         parts = built_alike(comm, config, plugins, build)
+        ranks = comm.exchange(capsule.rank_state(torch.get_num_threads()))
         if parts is None:
             with stop_on_signals():  # the workers stop, and a server when they have
                 comm.serve()
             return
         with closing(parts):
-            path = comm.broadcast(folder().path if comm.leads else None)
+            path = comm.broadcast(folder(parts, ranks).path if comm.leads else None)
             found = None
             if resume:
                 found = _last_checkpoint(RunDirectory(path), parts, any_version=any_version)
@@ -142,7 +149,7 @@ def answer(
                 evaluation = _with_warning(evaluation)
             evaluation = _with_findings(evaluation, findings)
             _log_findings(run, findings)
-            write_results(run, config, versions(plugins), evaluation, split)
+            write_results(run, config, evaluation, split, [*findings.tables, *findings.figures])
             show_results(run, evaluation)
         # The leader may have died meanwhile: then another does it again.
         written = parts.comm.agree({"written": float(evaluation is not None)})["written"] > 0
