@@ -19,6 +19,7 @@ VERBS = {
     "launch": "start a verb as several processes on this machine",
     "report": "one page of a run, of several, or of a sweep",
     "watch": "the report of a run, live in a browser",
+    "reproduce": "make a run again and compare",
     "plugins": "list the installed plugins, what they offer and their health",
 }
 

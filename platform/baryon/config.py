@@ -22,10 +22,14 @@ from baryon.plugins import KINDS, Plugins, host_conf
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from baryon.schemas import Data, Run, Train
+    from baryon.schemas import Data, Run, Tracking, Train
 
 PRIMARY_CONFIG = "pkg://baryon_conf"
 GENERATE = "generate"
+NOT_DECISIVE = ("run", "tracking")
+"""Sections that say where results go, not what they are."""
+NO_TRACKING = {"tensorboard": False, "mlflow": None, "experiment": "baryon"}
+"""Of runs that were started before there was any."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,14 @@ class Config:
     train: Train
     run: Run
     data: Data
+    tracking: Tracking
     choices: Mapping[str, Choice]
     values: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
         """Hash of all that decides the result: everything but where it is written."""
-        decisive = {key: value for key, value in self.values.items() if key != "run"}
+        decisive = {k: value for k, value in self.values.items() if k not in NOT_DECISIVE}
         text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -179,7 +184,7 @@ def thaw(values: Mapping[str, Any], choices: Mapping[str, str] | None = None) ->
         host = {key: value for key, value in values.items() if key not in KINDS}
         checked: Any = OmegaConf.merge(OmegaConf.structured(Root), host)
         sections: dict[str, Any] = {
-            key: OmegaConf.to_object(checked[key]) for key in ("train", "run", "data")
+            key: OmegaConf.to_object(checked[key]) for key in ("train", "run", "data", "tracking")
         }
     except OmegaConfBaseException as error:
         raise BaryonError(one_line(error)) from error
@@ -228,7 +233,7 @@ def read(path: Path, overrides: Sequence[str] = (), plugins: Plugins | None = No
         frozen = OmegaConf.load(path)
         OmegaConf.set_struct(frozen, True)
         changed = OmegaConf.merge(frozen, OmegaConf.from_dotlist(list(overrides)))
-        values: Any = OmegaConf.to_container(changed)
+        values: Any = {"tracking": NO_TRACKING, **OmegaConf.to_container(changed)}  # type: ignore[dict-item]
     except (OmegaConfBaseException, YAMLError) as error:
         raise BaryonError(one_line(error)) from error
     return thaw({**values, **comm})

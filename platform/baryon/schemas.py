@@ -85,6 +85,19 @@ class Run:
 
 
 @dataclass
+class Tracking:
+    """Section `tracking`: what else is told of the run while it goes on."""
+
+    tensorboard: bool = MISSING
+    mlflow: str | None = MISSING
+    experiment: str = MISSING
+
+    def __post_init__(self) -> None:
+        if not self.experiment.strip():
+            raise BaryonError("tracking.experiment must have a name")
+
+
+@dataclass
 class Data:
     """Section `data`: how samples are read."""
 
@@ -127,6 +140,7 @@ class Root:
     train: Train = MISSING
     run: Run = MISSING
     data: Data = MISSING
+    tracking: Tracking = MISSING
     dataset: dict[str, Any] = MISSING
     model: dict[str, Any] = MISSING
     loss: dict[str, Any] = MISSING

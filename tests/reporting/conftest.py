@@ -11,16 +11,19 @@ import pytest
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
+from baryon.plugins import host_conf
 from baryon.reporting.capsule import process_began
 from baryon.reporting.run_directory import FORMAT
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
+HOST = OmegaConf.to_container(OmegaConf.load(host_conf() / "config.yaml"))
+TRAIN = OmegaConf.to_container(OmegaConf.load(host_conf() / "train" / "default.yaml"))
 CONFIG = {
     "seed": 1,
-    "train": {"epochs": 2, "batch_size": 16, "learning_rate": 0.003, "optimizer": "adam"},
-    "run": {"root": "runs", "name": None},
-    "data": {"window_mib": 256},
+    "train": TRAIN | {"epochs": 2, "batch_size": 16, "learning_rate": 0.003},
+    "run": HOST["run"],
+    "data": HOST["data"],
     "dataset": {"name": "hep_images", "train": "<b>train</b>.h5"},
     "model": {"name": "hep_cnn", "filters": 8},
     "loss": {"name": "hep_cross_entropy"},

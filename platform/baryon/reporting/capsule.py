@@ -76,6 +76,11 @@ def write(
     write_json(run.capsule, capsule)
 
 
+def here(plugins: Plugins, folder: Path) -> dict[str, Any]:
+    """What is known of this process and `folder` before a run: versions and git state."""
+    return {**versions(plugins), "git": git_state(folder)[0]}
+
+
 def resumed(run: RunDirectory, ranks: Sequence[Mapping[str, Any]]) -> None:
     """Note that another process goes on; a run without a capsule goes on all the same."""
     try:

@@ -10,6 +10,8 @@ evaluation.json  the answer: summary, metrics, tables, captions
 report.html      all of it on one page
 tensorboard/     event files
 metrics.json     the final figures; written last: it marks the run as finished
+evaluations/     later ones, each a folder with the same file names
+reproductions/   the run made again, each a run's folder with `reproduction.json`
 runs/latest                  points to the newest
 """
 
@@ -47,6 +49,8 @@ class RunDirectory:
         self.tensorboard = path / "tensorboard"
         self.metrics = path / "metrics.json"
         self.evaluations = path / "evaluations"
+        self.reproductions = path / "reproductions"
+        self.reproduction = path / "reproduction.json"
 
     @property
     def finished(self) -> bool:
@@ -56,6 +60,11 @@ class RunDirectory:
     def new_evaluation(self) -> RunDirectory:
         """A folder inside for a later evaluation, with the same file names."""
         return RunDirectory(_make(self.evaluations / unique_name()))
+
+
+def reproduction(run: RunDirectory) -> Path:
+    """Where the run is to be made again; the folder is not made yet."""
+    return run.reproductions / unique_name()
 
 
 def create(run: Run, label: str, job: Path | None) -> RunDirectory:

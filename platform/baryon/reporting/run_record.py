@@ -51,6 +51,8 @@ class RunRecord:
     pictures: Sequence[Picture] = ()
     later: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Answers of later evaluations by the name of their folder."""
+    again: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What came of making it again, by the name of the folder."""
     missing: Sequence[str] = ()
     """One line for each thing that ought to be there and is not."""
 
@@ -110,6 +112,7 @@ def read(
         answer=answer,
         pictures=_pictures(directory, answer, missing),
         later=_later(directory),
+        again=_again(directory),
         missing=missing,
     )
 
@@ -253,6 +256,12 @@ def _later(directory: RunDirectory) -> dict[str, Mapping[str, Any]]:
     folders = sorted(directory.evaluations.glob("*"))
     there = [one for one in folders if RunDirectory(one).evaluation.is_file()]
     return {one.name: _answer(RunDirectory(one), [], done=True) for one in there}
+
+
+def _again(directory: RunDirectory) -> dict[str, Mapping[str, Any]]:
+    folders = sorted(directory.reproductions.glob("*"))
+    found = {one.name: _json(RunDirectory(one).reproduction, []) for one in folders}
+    return {name: one for name, one in found.items() if one and {"verdict", "equal"} <= one.keys()}
 
 
 def _state(directory: RunDirectory, capsule: Mapping[str, Any], log: Sequence[Record]) -> str:

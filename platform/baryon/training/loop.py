@@ -22,6 +22,7 @@ from baryon.reporting.console import speak, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.training_progress import TrainingProgress, describe, training_progress
+from baryon.tracking.trackers import Trackers
 from baryon.training import state
 from baryon.training.checkpoints.folder import BEST, LAST, Folder
 from baryon.training.checkpoints.saver import Saver
@@ -57,7 +58,15 @@ MOST_SKIPPED = 10
 class Trainer:
     """Trains the parts of one run until its last step or a request to stop."""
 
-    def __init__(self, parts: Parts, config: Config, run: RunDirectory, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        config: Config,
+        run: RunDirectory,
+        stop: StopRequest,
+        trackers: Trackers,
+    ) -> None:
+        self._trackers = trackers
         self.parts, self.config, self.run, self.stop = parts, config, run, stop
         self.loader = parts.loader(TRAIN)
         self.validation = parts.loader(VALIDATION) if VALIDATION in parts.dataset.splits else None
@@ -312,6 +321,7 @@ class Trainer:
             seconds = round(self.meters.seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
             self._log.write(kind, {**where, **values})
+            self._trackers.log(kind, {**where, **values})
 
     def _save(self, name: str, values: Mapping[str, Any]) -> None:
         """The leader saves; all but the model's buffers is copied during the next step."""

@@ -19,6 +19,7 @@ from baryon.reporting.console import say, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.results import show_results, show_table, write_results
 from baryon.reporting.run_directory import RunDirectory
+from baryon.tracking.trackers import Trackers
 from baryon.training.agreement import built_alike, together
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.folder import BEST, load_last
@@ -108,8 +109,17 @@ def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> F
 def _work(
     run: RunDirectory, config: Config, plugins: Plugins, parts: Parts, found: Found | None
 ) -> None:
+    with closing(Trackers(config, run)) as trackers:
+        _train(run, config, parts, found, trackers)
+        _take_best_weights(run, config, parts)
+        answer(run, config, plugins, parts, parts.held_out, trackers)
+
+
+def _train(
+    run: RunDirectory, config: Config, parts: Parts, found: Found | None, trackers: Trackers
+) -> None:
     with stop_on_signals() as stop:
-        trainer = Trainer(parts, config, run, stop)
+        trainer = Trainer(parts, config, run, stop, trackers)
         if found is not None:
             trainer.restore(*found)
         say(_opening(run, trainer))
@@ -123,8 +133,6 @@ def _work(
                 f"`baryon resume run={run.path}`"
             )
             raise SystemExit(_agreed_code(parts.comm, stop.exit_code))
-    _take_best_weights(run, config, parts)
-    answer(run, config, plugins, parts, parts.held_out, trained=True)
 
 
 def answer(
@@ -133,17 +141,16 @@ def answer(
     plugins: Plugins,
     parts: Parts,
     split: str,
-    *,
-    trained: bool = False,
+    trackers: Trackers | None = None,
 ) -> None:
     """Evaluate on a split; the leader writes and shows the results.
 
-    `trained`: beside what the communicator found while training.
+    `trackers` of the training that came before; with what the communicator found in it.
     """
     written = False
     while not written:
         evaluation = evaluate(parts.network, parts.evaluator, parts.loader(split), parts.comm)
-        findings = parts.comm.findings() if trained else Findings()
+        findings = parts.comm.findings() if trackers else Findings()
         if evaluation is not None:
             if split == TRAIN:
                 evaluation = _with_warning(evaluation)
@@ -151,6 +158,8 @@ def answer(
             _log_findings(run, findings)
             write_results(run, config, evaluation, split, [*findings.tables, *findings.figures])
             show_results(run, evaluation)
+            if trackers:
+                trackers.answer(evaluation.metrics, split)
         # The leader may have died meanwhile: then another does it again.
         written = parts.comm.agree({"written": float(evaluation is not None)})["written"] > 0
 
