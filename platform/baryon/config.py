@@ -8,7 +8,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -21,7 +22,7 @@ from baryon.plugins import KINDS, Plugins, host_conf
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from baryon.schemas import Data, Run, Train
+    from baryon.schemas import Data, Run, Tracking, Train
 
 PRIMARY_CONFIG = "pkg://baryon_conf"
 GENERATE, PREDICT = "generate", "predict"
@@ -29,6 +30,10 @@ PRIMARY = {GENERATE: "data_generate", PREDICT: "predict"}
 """Groups of options that are no part of a run -> the primary config that has them."""
 OF_SWEEPS = ("sweep", "launch")
 """Sections that say what runs there are, not what a run is."""
+NOT_DECISIVE = ("run", "tracking")
+"""Sections that say where results go, not what they are."""
+NO_TRACKING = {"tensorboard": False, "mlflow": None, "experiment": "baryon"}
+"""Of runs that were started before there was any."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,14 @@ class Config:
     train: Train
     run: Run
     data: Data
+    tracking: Tracking
     choices: Mapping[str, Choice]
     values: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
         """Hash of all that decides the result: everything but where it is written."""
-        decisive = {key: value for key, value in self.values.items() if key != "run"}
+        decisive = {k: value for k, value in self.values.items() if k not in NOT_DECISIVE}
         text = json.dumps(decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -193,7 +199,7 @@ def thaw(values: Mapping[str, Any], choices: Mapping[str, str] | None = None) ->
         host = {key: value for key, value in values.items() if key not in KINDS}
         checked: Any = OmegaConf.merge(OmegaConf.structured(Root), host)
         sections: dict[str, Any] = {
-            key: OmegaConf.to_object(checked[key]) for key in ("train", "run", "data")
+            key: OmegaConf.to_object(checked[key]) for key in ("train", "run", "data", "tracking")
         }
     except OmegaConfBaseException as error:
         raise BaryonError(one_line(error)) from error
@@ -242,7 +248,7 @@ def read(path: Path, overrides: Sequence[str] = (), plugins: Plugins | None = No
         frozen = OmegaConf.load(path)
         OmegaConf.set_struct(frozen, True)
         changed = OmegaConf.merge(frozen, OmegaConf.from_dotlist(list(overrides)))
-        values: Any = OmegaConf.to_container(changed)
+        values: Any = {"tracking": NO_TRACKING, **OmegaConf.to_container(changed)}  # type: ignore[dict-item]
     except (OmegaConfBaseException, YAMLError) as error:
         raise BaryonError(one_line(error)) from error
     return thaw({**values, **comm})
@@ -282,6 +288,21 @@ def composed(arguments: Sequence[str], plugins: Plugins) -> Config:
     return thaw(plain(OmegaConf.masked_copy(whole, keys)), {k: choices.get(k, "") for k in KINDS})
 
 
+@contextmanager
+def _apart() -> Iterator[None]:
+    """Compose something else within a run: Hydra holds one thing at a time."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    held = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+        if held is not None:
+            GlobalHydra.instance().initialize(held)
+
+
 def option_values(
     owner: str, kind: str, name: str, plugins: Plugins, overrides: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -298,7 +319,7 @@ def option_values(
     primary = PRIMARY.get(kind, "config")
     others = [] if kind in PRIMARY else [f"~{other}" for other in KINDS if other != kind]
     try:
-        with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
+        with _apart(), hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
             section = hydra.compose(primary, [f"{kind}={name}", *others, *overrides])[kind]
         values: Any = OmegaConf.to_container(section, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:

@@ -90,6 +90,19 @@ class Run:
 
 
 @dataclass
+class Tracking:
+    """Section `tracking`: what else is told of the run while it goes on."""
+
+    tensorboard: bool = MISSING
+    mlflow: str | None = MISSING
+    experiment: str = MISSING
+
+    def __post_init__(self) -> None:
+        if not self.experiment.strip():
+            raise BaryonError("tracking.experiment must have a name")
+
+
+@dataclass
 class Data:
     """Section `data`: how samples are read."""
 
@@ -213,6 +226,7 @@ class Root:
     data: Data = MISSING
     sweep: dict[str, Any] = MISSING
     launch: dict[str, Any] = MISSING
+    tracking: Tracking = MISSING
     dataset: dict[str, Any] = MISSING
     model: dict[str, Any] = MISSING
     loss: dict[str, Any] = MISSING

@@ -19,8 +19,8 @@ from baryon.config import GENERATE, PREDICT, PRIMARY, option_values
 from baryon.conformance import check_communicator
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins import KINDS, Component, Plugin, Plugins, discover, load_target
-from baryon.training_check import check_training
 from baryon.prediction.predictor import predictor_target
+from baryon.training_check import check_training
 from baryon.verbs.options_help import first_comment
 
 __all__ = ["check_communicator", "check_plugin", "check_training"]

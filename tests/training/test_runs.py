@@ -75,7 +75,8 @@ def test_a_run_leaves_all_it_promises(baryon, hep_files, tmp_path):
     left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert left >= {
         "config.yaml",
-        "versions.json",
+        "capsule.json",
+        "evaluation.json",
         "metrics.jsonl",
         "metrics.json",
         "report.html",

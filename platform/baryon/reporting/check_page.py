@@ -12,7 +12,7 @@ from baryon.errors import BaryonError
 from baryon.files import cannot_write, write_text
 from baryon.reporting import figures
 from baryon.reporting.console import console, say, warn
-from baryon.reporting.report import environment, picture
+from baryon.reporting.page.page import picture, render
 from baryon.reporting.results import show_table
 from baryon.reporting.run_directory import write_json
 
@@ -24,15 +24,17 @@ def write(diagnosis: Diagnosis, name: str, options: Mapping[str, Any], folder: P
     except OSError as error:
         raise BaryonError(cannot_write(folder, error)) from error
     figures.save(diagnosis.figures, folder / "figures")
-    page = (
-        environment()
-        .get_template("check.html.j2")
-        .render(
-            name=name,
-            diagnosis=diagnosis,
-            options=options,
-            pictures=[picture(n, one, folder / "figures") for n, one in diagnosis.figures.items()],
-        )
+    shown = {
+        figures.caption(name, figure): folder / "figures" / f"{name}.png"
+        for name, figure in diagnosis.figures.items()
+    }
+    page = render(
+        "check.html.j2",
+        {"charts": [], "parallel": None},
+        title=f"Check of dataset {name}",
+        diagnosis=diagnosis,
+        options=options,
+        found_pictures=[picture(path, caption) for caption, path in shown.items()],
     )
     write_text(folder / "report.html", page)
     found = {

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 from baryon.files import replacing
 from baryon.reporting.metrics_log import Record
+from baryon.reporting.page.charts import loss_terms
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 150
-NOT_LOSSES = {
-    "kind", "step", "epoch", "seconds", "comm", "samples_per_second", "tflops_per_second",
-    "of_ceiling", "ms",
-}  # fmt: skip
 
 
 def save(figures: Mapping[str, Figure], folder: Path) -> None:
@@ -38,7 +35,7 @@ def curves(records: Sequence[Record]) -> Figure:
     losses, rate = figure.subplots(1, 2)
     for kind, style in (("train", "-"), ("validation", "o--")):
         chosen = [record for record in records if record["kind"] == kind]
-        for name in _loss_terms(chosen):
+        for name in loss_terms(chosen):
             steps, values = [r["step"] for r in chosen], [r[name] for r in chosen]
             losses.plot(steps, values, style, label=f"{name}, {kind}", markersize=4, linewidth=1.3)
     losses.set(xlabel="step", ylabel="loss", yscale="log")
@@ -51,7 +48,6 @@ def curves(records: Sequence[Record]) -> Figure:
     return figure
 
 
-def _loss_terms(records: Sequence[Record]) -> list[str]:
-    """The terms' names; their sum only where there is more than one."""
-    names = [name for name in (records[0] if records else {}) if name not in NOT_LOSSES]
-    return names if len(names) > 2 else names[1:]
+def caption(name: str, figure: Figure) -> str:
+    """What a figure shows: its label, else its name."""
+    return str(figure.get_label()) or name.replace("_", " ")

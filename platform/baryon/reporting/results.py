@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from baryon.config import Config
+from baryon.files import write_text
 from baryon.interfaces import Evaluation, Table
-from baryon.reporting import figures, report
+from baryon.reporting import figures, run_record
 from baryon.reporting.console import say, show, warn
 from baryon.reporting.metrics_log import MetricsLog
+from baryon.reporting.page import run_page
+from baryon.reporting.page.page import cell
 from baryon.reporting.run_directory import RunDirectory, write_json
 
 
 def write_results(
     run: RunDirectory,
     config: Config,
-    versions: Mapping[str, Any],
     evaluation: Evaluation,
     split: str,
+    of_communication: Sequence[str] = (),
 ) -> None:
-    """Figures, report, then `metrics.json`, which marks the run as finished."""
+    """Figures, answer, report, then `metrics.json`, which marks the run as finished.
+
+    `of_communication` names the tables and figures that tell of the processes, not of the field.
+    """
     records = MetricsLog(run.log).read()
     shown = dict(evaluation.figures)
     if records:
-        shown["training"] = figures.curves(records)
+        shown[run_page.TRAINING] = figures.curves(records)
     figures.save(shown, run.figures)
-    report.write(run, config, versions, evaluation, split, shown, records)
+    captions = {name: figures.caption(name, figure) for name, figure in shown.items()}
+    write_json(run.evaluation, _plain(evaluation, split, captions, of_communication))
+    record = run_record.read(run, config=config.values, finished=True)
+    write_text(run.report, run_page.page(record))
     write_json(run.metrics, evaluation.metrics)
+
+
+def _plain(
+    evaluation: Evaluation, split: str, captions: dict[str, str], of_communication: Sequence[str]
+) -> dict[str, Any]:
+    """All but the pictures, as `evaluation.json` holds it."""
+    tables = {
+        name: {"columns": list(table.columns), "rows": list(table.rows), "caption": table.caption}
+        for name, table in evaluation.tables.items()
+    }
+    return {
+        "split": split,
+        "summary": evaluation.summary,
+        "metrics": dict(evaluation.metrics),
+        "warnings": list(evaluation.warnings),
+        "tables": tables,
+        "captions": captions,
+        "of_communication": list(of_communication),
+    }
 
 
 def show_results(run: RunDirectory, evaluation: Evaluation) -> None:
@@ -46,5 +74,5 @@ def show_table(table: Table) -> None:
 
     shown = rich_table.Table(*map(str, table.columns), title=table.caption, title_justify="left")
     for row in table.rows:
-        shown.add_row(*(report.cell(value) for value in row))
+        shown.add_row(*(cell(value) for value in row))
     show(shown)

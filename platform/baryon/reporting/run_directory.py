@@ -1,12 +1,17 @@
 """A run's folder: made once, never shared, never overwritten when the run has finished.
 
 runs/<name>/config.yaml      the frozen config
-versions.json    software and machine
+capsule.json     what it ran on: software, machine, git state, data, command
+changes.patch    what the working directory had beside its last commit
 metrics.jsonl    the log, a JSON object a line
 checkpoints/     last.pt, best.pt
 figures/         each as PNG and SVG
+evaluation.json  the answer: summary, metrics, tables, captions
 report.html      all of it on one page
+tensorboard/     event files
 metrics.json     the final figures; written last: it marks the run as finished
+evaluations/     later ones, each a folder with the same file names
+reproductions/   the run made again, each a run's folder with `reproduction.json`
 runs/latest                  points to the newest
 """
 
@@ -24,6 +29,9 @@ from baryon.files import cannot_write, write_text
 from baryon.reporting.console import warn
 from baryon.schemas import Run
 
+FORMAT = 1
+"""Of what lies in a run's folder; goes up when a Baryon before it would misread it."""
+
 
 class RunDirectory:
     """The paths of one run."""
@@ -31,13 +39,18 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
-        self.versions = path / "versions.json"
+        self.capsule = path / "capsule.json"
+        self.patch = path / "changes.patch"
         self.log = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.figures = path / "figures"
         self.report = path / "report.html"
+        self.evaluation = path / "evaluation.json"
+        self.tensorboard = path / "tensorboard"
         self.metrics = path / "metrics.json"
         self.evaluations = path / "evaluations"
+        self.reproductions = path / "reproductions"
+        self.reproduction = path / "reproduction.json"
 
     @property
     def finished(self) -> bool:
@@ -47,6 +60,11 @@ class RunDirectory:
     def new_evaluation(self) -> RunDirectory:
         """A folder inside for a later evaluation, with the same file names."""
         return RunDirectory(_make(self.evaluations / unique_name()))
+
+
+def reproduction(run: RunDirectory) -> Path:
+    """Where the run is to be made again; the folder is not made yet."""
+    return run.reproductions / unique_name()
 
 
 def create(run: Run, label: str) -> RunDirectory:

@@ -1,11 +1,9 @@
-"""What a run ran on: software, plugins, machine."""
+"""What a run ran on: software and plugins."""
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import Any
 
 from baryon import __version__
@@ -15,19 +13,19 @@ LIBRARIES = ("torch", "numpy", "h5py", "hydra-core", "omegaconf", "pluggy", "mat
 
 
 def versions(plugins: Plugins) -> dict[str, Any]:
-    """Versions of Python, Baryon, plugins and libraries, the machine, the command."""
+    """Versions of Python, Baryon, plugins and the libraries that decide a run's numbers."""
     return {
         "baryon": __version__,
         "python": platform.python_version(),
         "plugins": {p.name: f"{p.distribution} {p.version}" for p in plugins.all},
         "libraries": {name: _version(name) for name in LIBRARIES},
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)),
-        },
-        "command": sys.argv,
     }
+
+
+def packages() -> dict[str, str]:
+    """Every distribution that is installed."""
+    found = {one.metadata["Name"]: one.version for one in distributions()}
+    return {name: found[name] for name in sorted(filter(None, found), key=str.lower)}
 
 
 def _version(distribution: str) -> str:
@@ -35,14 +33,3 @@ def _version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  not a real file
-            names = [
-                line.split(":", 1)[1].strip() for line in file if line.startswith("model name")
-            ]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor()

@@ -22,6 +22,7 @@ from baryon.reporting.console import speak, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.training_progress import TrainingProgress, describe, training_progress
+from baryon.tracking.trackers import Trackers
 from baryon.training import state
 from baryon.training.checkpoints.folder import BEST, LAST, Folder
 from baryon.training.checkpoints.saver import Saver
@@ -65,8 +66,10 @@ class Trainer:
         config: Config,
         run: RunDirectory,
         stop: StopRequest,
+        trackers: Trackers,
         observe: Observer | None = None,
     ) -> None:
+        self._trackers = trackers
         self.parts, self.config, self.run, self.stop = parts, config, run, stop
         self._observe = observe
         self.loader = parts.loader(TRAIN)
@@ -125,7 +128,7 @@ class Trainer:
     def steps(self) -> Iterator[int]:
         """Train step by step, giving the number of each when all that belongs to it is done."""
         self._measure_ceiling()
-        self._record("execution", self.preparation.state())
+        self._record("execution", {**self.preparation.state(), **self._size()})
         epochs = -(-self.total_steps // self.steps_per_epoch)
         network = self.parts.network
         network.model.train()
@@ -140,6 +143,10 @@ class Trainer:
                 next_step()
                 self._after_step()
                 yield self.step
+
+    def _size(self) -> dict[str, int]:
+        parameters = sum(p.numel() for p in self.parts.network.model.parameters())
+        return {"total_steps": self.total_steps, "parameters": parameters}
 
     def _measure_ceiling(self) -> None:
         """Of all workers together."""
@@ -320,6 +327,7 @@ class Trainer:
             seconds = round(self.meters.seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
             self._log.write(kind, {**where, **values})
+            self._trackers.log(kind, {**where, **values})
 
     def _save(self, name: str, values: Mapping[str, Any]) -> None:
         """The leader saves; all but the model's buffers is copied during the next step."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import torch
+
 from baryon import config as configs
 from baryon.config import Config
 from baryon.interfaces import Communicator, Evaluation, Findings
 from baryon.plugins import Plugins
-from baryon.reporting import run_directory, speed
+from baryon.reporting import capsule, run_directory, speed
 from baryon.reporting.console import say, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.results import show_results, show_table, write_results
 from baryon.reporting.run_directory import RunDirectory
-from baryon.reporting.versions import versions
+from baryon.tracking.trackers import Trackers
 from baryon.training.agreement import built_alike, together
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.folder import BEST, load_last
@@ -34,14 +36,18 @@ Found: TypeAlias = tuple[dict[str, Any], Path]
 """A checkpoint and where it was read."""
 Place: TypeAlias = tuple[Path, bool]
 """A run's folder, and whether to go on from its checkpoint."""
+Ranks: TypeAlias = Sequence[Mapping[str, Any]]
+"""What each process of a run says of itself."""
 
 
 def start(config: Config, plugins: Plugins, label: str) -> None:
     """Train and evaluate in a new folder. Raises `SystemExit` if a signal stopped it."""
 
-    def new_folder() -> Place:
+    def new_folder(parts: Parts, ranks: Ranks) -> Place:
         run = run_directory.create(config.run, label)
-        return _described(run, config, plugins).path, False
+        configs.write(config, run.config)
+        capsule.write(run, config, plugins, parts.dataset, ranks)
+        return run.path, False
 
     _work_together(config, plugins, new_folder)
 
@@ -54,10 +60,13 @@ def take_up(
     `observe`: asked after each validation whether to stop.
     """
 
-    def folder() -> Place:
-        _described(run_directory.fill(run.path), config, plugins)
+    def folder(parts: Parts, ranks: Ranks) -> Place:
+        run_directory.fill(run.path)
+        configs.write(config, run.config)
         if any(run.checkpoints.glob("*.pt")):
+            capsule.resumed(run, ranks)
             return run.path, True
+        capsule.write(run, config, plugins, parts.dataset, ranks)
         run.log.unlink(missing_ok=True)  # of an attempt that did not come to a checkpoint
         return run.path, False
 
@@ -72,24 +81,19 @@ def resume(
     `any_version`: also with a checkpoint that other versions of the plugins have written.
     """
 
-    def folder() -> Place:
+    def folder(parts: Parts, ranks: Ranks) -> Place:
+        del parts
         configs.write(config, run.config)  # who learns together may have changed
+        capsule.resumed(run, ranks)
         return run.path, True
 
     _work_together(config, plugins, folder, any_version=any_version)
 
 
-def _described(run: RunDirectory, config: Config, plugins: Plugins) -> RunDirectory:
-    """With what it is to do, and on what."""
-    configs.write(config, run.config)
-    run_directory.write_json(run.versions, versions(plugins))
-    return run
-
-
 def _work_together(
     config: Config,
     plugins: Plugins,
-    folder: Callable[[], Place],
+    folder: Callable[[Parts, Ranks], Place],
     *,
     any_version: bool = False,
     observe: Observer | None = None,
@@ -101,12 +105,13 @@ def _work_together(
             return None if comm.is_server else build_parts(config, plugins, comm)
 
         parts = built_alike(comm, config, plugins, build)
+        ranks = comm.exchange(capsule.rank_state(torch.get_num_threads()))
         if parts is None:
             with stop_on_signals():  # the workers stop, and a server when they have
                 comm.serve()
             return
         with closing(parts):
-            place: Place = comm.broadcast(folder() if comm.leads else None)
+            place: Place = comm.broadcast(folder(parts, ranks) if comm.leads else None)
             path, resumes = place
             found = None
             if resumes:
@@ -132,8 +137,22 @@ def _work(
     found: Found | None,
     observe: Observer | None,
 ) -> None:
+    with closing(Trackers(config, run)) as trackers:
+        _train(run, config, parts, found, trackers, observe)
+        _take_best_weights(run, config, parts)
+        answer(run, config, plugins, parts, parts.held_out, trackers)
+
+
+def _train(
+    run: RunDirectory,
+    config: Config,
+    parts: Parts,
+    found: Found | None,
+    trackers: Trackers,
+    observe: Observer | None,
+) -> None:
     with stop_on_signals() as stop:
-        trainer = Trainer(parts, config, run, stop, observe)
+        trainer = Trainer(parts, config, run, stop, trackers, observe)
         if found is not None:
             trainer.restore(*found)
         say(_opening(run, trainer))
@@ -146,8 +165,6 @@ def _work(
                 f"checkpoint is written: go on with `baryon resume run={run.path}`"
             )
             raise SystemExit(_agreed_code(parts.comm, stop.exit_code))
-    _take_best_weights(run, config, parts)
-    answer(run, config, plugins, parts, parts.held_out, trained=True)
 
 
 def answer(
@@ -156,24 +173,25 @@ def answer(
     plugins: Plugins,
     parts: Parts,
     split: str,
-    *,
-    trained: bool = False,
+    trackers: Trackers | None = None,
 ) -> None:
     """Evaluate on a split; the leader writes and shows the results.
 
-    `trained`: beside what the communicator found while training.
+    `trackers` of the training that came before; with what the communicator found in it.
     """
     written = False
     while not written:
         evaluation = evaluate(parts.network, parts.evaluator, parts.loader(split), parts.comm)
-        findings = parts.comm.findings() if trained else Findings()
+        findings = parts.comm.findings() if trackers else Findings()
         if evaluation is not None:
             if split == TRAIN:
                 evaluation = _with_warning(evaluation)
             evaluation = _with_findings(evaluation, findings)
             _log_findings(run, findings)
-            write_results(run, config, versions(plugins), evaluation, split)
+            write_results(run, config, evaluation, split, [*findings.tables, *findings.figures])
             show_results(run, evaluation)
+            if trackers:
+                trackers.answer(evaluation.metrics, split)
         # The leader may have died meanwhile: then another does it again.
         written = parts.comm.agree({"written": float(evaluation is not None)})["written"] > 0
 

@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     if not verb:
         raise BaryonError("launch needs a verb: baryon launch ranks=2 train ...")
     command = launch_command(ranks, [sys.executable, "-m", "baryon", *verb])
-    return _follow(command, launch_environment(ranks))
+    return follow(command, launch_environment(ranks))
 
 
 def launch_command(ranks: int, command: Sequence[str]) -> list[str]:
@@ -64,7 +64,7 @@ def launch_environment(ranks: int) -> dict[str, str]:
     return {"OMP_NUM_THREADS": threads, **(FOR_OUR_OPEN_MPI if ours else {}), **os.environ}
 
 
-def _follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a launcher; the first Ctrl-C or SIGTERM asks its ranks to stop, the second ends it.
 
     mpiexec itself would kill the ranks before they have saved anything, but hands SIGUSR1 on.

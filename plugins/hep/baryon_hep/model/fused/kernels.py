@@ -31,7 +31,8 @@ INTERPRETED = bool(triton.knobs.runtime.interpret)
 BLOCKED = tl.constexpr(4)
 
 _TILES = [
-    triton.Config({"WINDOWS": windows}, num_warps=warps) for windows, warps in ((32, 4), (64, 4), (64, 8))
+    triton.Config({"WINDOWS": windows}, num_warps=warps)
+    for windows, warps in ((32, 4), (64, 4), (64, 8))
 ]
 """Of the first block, forward; the fastest is found at its first call."""
 

@@ -1,0 +1,135 @@
+"""The capsule of a run: all that it takes to do it again, beside its config.
+
+`baryon reproduce` reads it, the report shows it. It is written when a run starts; a resumption adds
+an entry to `resumed` and takes over `process`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from baryon.config import Config
+from baryon.errors import BaryonError
+from baryon.files import replacing
+from baryon.interfaces import Dataset
+from baryon.plugins import Plugins
+from baryon.reporting import defaults
+from baryon.reporting.console import warn
+from baryon.reporting.git_state import git_state
+from baryon.reporting.machine import gpus, machine
+from baryon.reporting.run_directory import FORMAT, RunDirectory, write_json
+from baryon.reporting.run_record import newer, process_began
+from baryon.reporting.versions import packages, versions
+
+ENVIRONMENT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "BARYON_DISABLE")
+"""Variables that decide how a run computes; no others are kept, for they may hold secrets."""
+
+SCRIPTS = ("/baryon", "/baryon/__main__.py")
+
+
+def rank_state(threads: int) -> dict[str, Any]:
+    """What one process has to say of itself; `threads` are those that PyTorch computes with."""
+    return {"host": socket.gethostname(), "threads": threads, "gpus": gpus()}
+
+
+def write(
+    run: RunDirectory,
+    config: Config,
+    plugins: Plugins,
+    dataset: Dataset,
+    ranks: Sequence[Mapping[str, Any]],
+) -> None:
+    """Write `capsule.json`, and `changes.patch` if the working directory is not as committed.
+
+    `ranks` are the `rank_state` of all processes.
+    """
+    git, patch = git_state(Path.cwd())
+    if patch:
+        with replacing(run.patch) as temporary:
+            temporary.write_bytes(patch)
+    capsule = {
+        "format": FORMAT,
+        "started": _now(),
+        "command": _command(),
+        "folder": str(Path.cwd()),
+        "seed": config.seed,
+        "config": config.digest,
+        "changed": _changed(config, plugins),
+        "data": {name: split.fingerprint() for name, split in dataset.splits.items()},
+        "git": git,
+        **versions(plugins),
+        "machine": machine(),
+        "ranks": list(ranks),
+        "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        "packages": packages(),
+        "process": _process(),
+        "resumed": [],
+    }
+    write_json(run.capsule, capsule)
+
+
+def here(plugins: Plugins, folder: Path) -> dict[str, Any]:
+    """What is known of this process and `folder` before a run: versions and git state."""
+    return {**versions(plugins), "git": git_state(folder)[0]}
+
+
+def resumed(run: RunDirectory, ranks: Sequence[Mapping[str, Any]]) -> None:
+    """Note that another process goes on; a run without a capsule goes on all the same."""
+    try:
+        capsule = read(run)
+    except BaryonError as error:
+        warn(str(error))
+        return
+    entry = {"at": _now(), "command": _command(), "machine": machine(), "ranks": list(ranks)}
+    capsule["resumed"] = [*capsule.get("resumed", []), entry]
+    write_json(run.capsule, capsule | {"process": _process()})
+
+
+def read(run: RunDirectory) -> dict[str, Any]:
+    """Raises `BaryonError` if it is missing, damaged or of a newer Baryon."""
+    try:
+        capsule = json.loads(run.capsule.read_text(encoding="utf-8"))
+        written = int(capsule["format"])
+    except FileNotFoundError as error:
+        raise BaryonError(
+            f"{run.path} has no {run.capsule.name}: a Baryon before there were capsules made it, "
+            "or it was deleted"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaryonError(f"{run.capsule} is damaged: {error}") from error
+    if written > FORMAT:
+        raise BaryonError(newer(run, capsule))
+    return dict(capsule)
+
+
+def _changed(config: Config, plugins: Plugins) -> dict[str, Any] | None:
+    try:
+        return defaults.changed(config.values, plugins)
+    except BaryonError:  # a component without an option of its name
+        return None
+
+
+def _process() -> dict[str, Any]:
+    """To tell later whether it still lives."""
+    pid = os.getpid()
+    host = socket.gethostname()
+    return {"host": host, "pid": pid, "began": process_began(pid), "started": time.time()}
+
+
+def _command() -> list[str]:
+    """As it was given: Hydra puts its own order into `sys.argv`."""
+    given = sys.orig_argv[1:]
+    starts = [n + 1 for n, one in enumerate(given) if one == "baryon" or one.endswith(SCRIPTS)]
+    return ["baryon", *(given[starts[0] :] if starts else sys.argv[1:])]
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")

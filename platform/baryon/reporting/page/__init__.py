@@ -1,0 +1,1 @@
+"""The pages people look at: one self-contained HTML file each, no network at all."""

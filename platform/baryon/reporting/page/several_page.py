@@ -1,0 +1,310 @@
+"""The page of several runs side by side, and of a sweep."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from baryon.interfaces import Table
+from baryon.reporting.comparison import differing, flat
+from baryon.reporting.page import charts
+from baryon.reporting.page.page import duration, render
+from baryon.reporting.page.run_page import times
+from baryon.reporting.run_record import FINISHED, GOING, RunRecord
+from baryon.reporting.sweep_record import MAXIMIZE, Job, SweepRecord, lowest_validation_loss
+
+MOST_COLOURS = 8
+"""More runs than the palette has colours are told apart by how well they did."""
+MOST_SPLITS = 12
+MOST_METRICS = 6
+SOFTWARE = ("baryon", "python", "plugins", "libraries", "machine", "git", "data", "environment")
+
+
+def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
+    """`place` is the folder that the page is written to: links lead from there to each run."""
+    ranks = _ranks([job.value for job in sweep.jobs], higher=sweep.direction == MAXIMIZE)
+    jobs = [_Row(_job_name(job), job, rank) for job, rank in zip(sweep.jobs, ranks, strict=True)]
+    best = sweep.best
+    runs = {row.name: row.job.run for row in jobs if row.job.run is not None}
+    shade = {row.name: row.shade(jobs) for row in jobs}
+    metrics = _common_metrics([run.answer["metrics"] for run in runs.values()])
+    columns = [
+        *[_column(key, [job.choices.get(key) for job in sweep.jobs]) for key in sweep.swept],
+        _column(sweep.metric, [job.value for job in sweep.jobs]),
+        _column("lowest validation loss", [0.0]) if sweep.metric != "validation loss" else None,
+        *[_column(name, [0.0]) for name in metrics if name != sweep.metric],
+        _column("time", [0.0]) | {"seconds": True},
+    ]
+    rows = [
+        {
+            "name": row.name,
+            "order": row.job.number,
+            "state": row.job.state,
+            "best": best is not None and row.job is best,
+            "link": _link(row.job.run, place),
+            "cells": [
+                *[row.job.choices.get(key) for key in sweep.swept],
+                row.job.value,
+                *([_lowest(row.job.run)] if sweep.metric != "validation loss" else []),
+                *[_metric(row.job.run, name) for name in metrics if name != sweep.metric],
+                row.job.seconds,
+            ],
+        }
+        for row in jobs
+    ]
+    parallel = {
+        "axes": list(sweep.swept),
+        "metric": sweep.metric,
+        "jobs": [
+            {
+                "name": row.name,
+                "choices": [_scalar(row.job.choices.get(key)) for key in sweep.swept],
+                "value": row.job.value,
+                "rank": row.rank,
+                "shade": shade[row.name],
+            }
+            for row in jobs
+        ],
+    }
+    drawn = charts.of_runs(runs)
+    _shade(drawn, shade)
+    judged = [job for job in sweep.jobs if job.value is not None]
+    return render(
+        "several.html.j2",
+        {"charts": drawn, "parallel": parallel if judged and sweep.swept else None},
+        title=sweep.name,
+        going=sweep.going,
+        tag=tag,
+        sweep=True,
+        states=Counter(job.state for job in sweep.jobs),
+        metric=sweep.metric,
+        best=_best(best),
+        missing=sweep.missing,
+        found_tiles=_sweep_tiles(sweep),
+        parallel=bool(judged and sweep.swept),
+        columns=[column for column in columns if column],
+        rows=rows,
+        errors=[{"name": row.name, "text": row.job.error} for row in jobs if row.job.error],
+        splits=[],
+        differences=[],
+        command=shlex.join(map(str, sweep.command)) if sweep.command else "",
+    )
+
+
+def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> str:
+    """Of any runs: their answers, their curves in one, and in what they differ."""
+    named = dict(zip(_names(runs), runs, strict=True))
+    values = [lowest_validation_loss(run) for run in runs]
+    ranks = _ranks(values, higher=False)
+    metrics = _common_metrics([run.answer["metrics"] for run in runs])
+    differences = differing(runs)
+    columns = [
+        _column("lowest validation loss", [0.0]),
+        *[_column(name, [0.0]) for name in metrics],
+        _column("steps", [0]),
+        _column("samples/s", [0.0]),
+        _column("time", [0.0]) | {"seconds": True},
+    ]
+    rows = [
+        {
+            "name": name,
+            "order": number,
+            "state": run.state,
+            "best": ranks[number] == 0 and len(runs) > 1,
+            "link": _link(run, place),
+            "cells": [
+                values[number],
+                *[_metric(run, metric) for metric in metrics],
+                (run.last("train") or {}).get("step"),
+                _rate(run),
+                run.seconds,
+            ],
+        }
+        for number, (name, run) in enumerate(named.items())
+    ]
+    drawn = charts.of_runs(named)
+    if len(runs) > MOST_COLOURS:
+        worst = max([rank for rank in ranks if rank is not None], default=0) or 1
+        _shade(drawn, {n: _share(r, worst) for n, r in zip(named, ranks, strict=True)})
+    first = next((name for name, rank in zip(named, ranks, strict=True) if rank == 0), None)
+    return render(
+        "several.html.j2",
+        {"charts": drawn, "parallel": None},
+        title=_title(list(named)),
+        going=any(run.state == GOING for run in runs),
+        tag=tag,
+        sweep=False,
+        states=Counter(run.state for run in runs),
+        metric="validation loss",
+        best=_best_of(named, first, differences) if first and len(runs) > 1 else None,
+        missing=[f"{name}: {one}" for name, run in named.items() for one in run.missing],
+        found_tiles=[],
+        parallel=False,
+        columns=columns,
+        rows=rows,
+        errors=[],
+        splits=_splits(named),
+        differences=_difference_tables(named, differences),
+        command="",
+    )
+
+
+class _Row:
+    def __init__(self, name: str, job: Job, rank: int | None) -> None:
+        self.name, self.job, self.rank = name, job, rank
+
+    def shade(self, rows: Sequence[_Row]) -> float | None:
+        """1 for the best, 0 for the worst."""
+        return _share(self.rank, sum(row.rank is not None for row in rows) - 1)
+
+
+def _share(rank: int | None, worst: int) -> float | None:
+    return None if rank is None else 1.0 - rank / max(1, worst)
+
+
+def _ranks(values: Sequence[float | None], *, higher: bool) -> list[int | None]:
+    """0 for the best; None where there is no value."""
+    there = sorted(
+        (number for number, value in enumerate(values) if value is not None),
+        key=lambda number: values[number] or 0.0,
+        reverse=higher,
+    )
+    rank = {number: place for place, number in enumerate(there)}
+    return [rank.get(number) for number in range(len(values))]
+
+
+def _shade(drawn: list[charts.Chart], shade: Mapping[str, float | None]) -> None:
+    for chart in drawn:
+        for series in chart["series"]:
+            if len(shade) > MOST_COLOURS:
+                series["shade"] = shade.get(series["name"])
+
+
+def _names(runs: Sequence[RunRecord]) -> list[str]:
+    """Each by its folder; where two are called alike, by more of their path."""
+    names = [run.name for run in runs]
+    if len(set(names)) == len(names):
+        return names
+    return ["/".join(run.directory.path.parts[-2:]) + f" ({n + 1})" for n, run in enumerate(runs)]
+
+
+def _job_name(job: Job) -> str:
+    return f"job {job.number}"
+
+
+def _best(job: Job | None) -> dict[str, Any] | None:
+    if job is None:
+        return None
+    summary = job.run.answer["summary"] if job.run else ""
+    return {
+        "name": _job_name(job), "value": job.value, "choices": job.choices, "summary": summary,
+    }  # fmt: skip
+
+
+def _best_of(
+    named: Mapping[str, RunRecord], name: str, differences: Mapping[str, list[Any]]
+) -> dict[str, Any]:
+    number, run = list(named).index(name), named[name]
+    return {
+        "name": name,
+        "value": lowest_validation_loss(run),
+        "choices": {key: values[number] for key, values in list(differences.items())[:4]},
+        "summary": run.answer["summary"],
+    }
+
+
+def _sweep_tiles(sweep: SweepRecord) -> list[dict[str, str]]:
+    finished = [job for job in sweep.jobs if job.state == FINISHED]
+    seconds = [job.seconds for job in sweep.jobs if job.seconds]
+    values = sorted(job.value for job in finished if job.value is not None)
+    found = [("jobs", str(len(sweep.jobs)), f"{len(finished)} finished")]
+    if values:
+        lowest, highest = values[0], values[-1]
+        found.append((sweep.metric, f"{lowest:.4g} to {highest:.4g}", f"{sweep.direction}d"))
+    if seconds:
+        found.append(
+            ("time of all jobs", duration(sum(seconds)), f"{duration(max(seconds))} the longest")
+        )
+    found.append(("keys swept", str(len(sweep.swept)), ""))
+    return [{"name": n, "value": v, "unit": "", "under": under} for n, v, under in found]
+
+
+def _column(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """A head of the table of runs, to the right if its values are numbers."""
+    number = all(
+        v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values
+    )
+    return {"name": name.replace("_", " "), "number": number, "seconds": False}
+
+
+def _title(names: Sequence[str]) -> str:
+    if len(names) > 3:
+        return f"{len(names)} runs"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def _common_metrics(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The first few of those that tell runs apart; errors stand on the runs' own pages."""
+    names = dict.fromkeys(name for metrics in found for name in metrics)
+    telling = [
+        name
+        for name in names
+        if not name.endswith(("_error", "_low", "_high"))
+        and len({str(metrics.get(name)) for metrics in found if metrics}) > 1
+    ]
+    return telling[:MOST_METRICS]
+
+
+def _metric(run: RunRecord | None, name: str) -> Any:
+    return run.answer["metrics"].get(name) if run else None
+
+
+def _lowest(run: RunRecord | None) -> float | None:
+    return lowest_validation_loss(run) if run else None
+
+
+def _rate(run: RunRecord) -> float | None:
+    meters = run.last("meters")
+    return meters["rates"]["whole run"]["samples_per_second"] if meters else None
+
+
+def _scalar(value: Any) -> Any:
+    return (
+        value
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+        else str(value)
+    )
+
+
+def _link(run: RunRecord | None, place: Path) -> str:
+    """From the page to a run's own, if it has one."""
+    if run is None or not run.directory.report.is_file():
+        return ""
+    return Path(os.path.relpath(run.directory.report, place)).as_posix()
+
+
+def _splits(named: Mapping[str, RunRecord]) -> list[dict[str, Any]]:
+    found = {name: times(run) for name, run in list(named.items())[:MOST_SPLITS]}
+    return [{"name": name, **one} for name, one in found.items() if one]
+
+
+def _difference_tables(
+    named: Mapping[str, RunRecord], differences: Mapping[str, list[Any]]
+) -> list[Table]:
+    software = [
+        flat({key: run.capsule[key] for key in SOFTWARE if run.capsule.get(key)})
+        for run in named.values()
+    ]
+    keys = dict.fromkeys(key for one in software for key in one)
+    others = {key: [one.get(key, "-") for one in software] for key in keys}
+    ran = {key: values for key, values in others.items() if any(v != values[0] for v in values)}
+    tables = []
+    for caption, found in (("Configuration", differences), ("Software, machine and data", ran)):
+        if found:
+            rows = [(key, *map(_scalar, values)) for key, values in found.items()]
+            tables.append(Table(("key", *named), rows, caption))
+    return tables

@@ -1,0 +1,160 @@
+"""What a sweep has left in its folder: `sweep.json`, and the runs of its jobs.
+
+`sweep.json` holds `name`, `command`, `swept` (keys), `metric`, `direction` and `jobs`, each with
+`number`, `run` (a folder inside), `choices`, `state`, `error`, `value` and `seconds`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baryon.errors import BaryonError, told
+from baryon.reporting import run_record
+from baryon.reporting.run_directory import RunDirectory
+from baryon.reporting.run_record import BROKEN_OFF, FINISHED, GOING, STOPPED, RunRecord
+
+VERSION = 1
+SWEEP = "sweep.json"
+MINIMIZE, MAXIMIZE = "minimize", "maximize"
+
+STATES = {"running": GOING, "finished": FINISHED}
+"""A job's state in the words of a run's."""
+DEAD = (BROKEN_OFF, STOPPED)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One point of a sweep; `run` is None before it has a folder, or when that is gone."""
+
+    number: int
+    state: str
+    choices: Mapping[str, Any]
+    error: str | None
+    value: float | None
+    seconds: float | None
+    run: RunRecord | None
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """A sweep as its folder tells it."""
+
+    path: Path
+    name: str
+    command: Sequence[str]
+    swept: Sequence[str]
+    metric: str
+    direction: str
+    jobs: Sequence[Job]
+    missing: Sequence[str]
+
+    @property
+    def best(self) -> Job | None:
+        """The finished job with the best value."""
+        judged = [job for job in self.jobs if job.state == FINISHED and job.value is not None]
+        sign = -1 if self.direction == MAXIMIZE else 1
+        return min(judged, key=lambda job: sign * (job.value or 0.0), default=None)
+
+    @property
+    def going(self) -> bool:
+        """Whether anything in it still runs."""
+        return any(job.state == GOING for job in self.jobs)
+
+
+def read(path: Path) -> SweepRecord:
+    """Raises `BaryonError` if the folder holds no sweep, or one of a newer Baryon."""
+    file = path / SWEEP
+    if not file.is_file():
+        return _from_runs(path)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        version = found["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaryonError(f"{file} cannot be read ({told(error)})") from error
+    if version > VERSION:
+        raise BaryonError(
+            f"{file} has version {version}; this Baryon reads up to {VERSION}: install a newer one"
+        )
+    jobs = [_job(path, job) for job in found.get("jobs", [])]
+    return SweepRecord(
+        path=path,
+        name=found.get("name") or path.name,
+        command=found.get("command", ()),
+        swept=found.get("swept") or [],
+        metric=found.get("metric") or "validation loss",
+        direction=found.get("direction") or MINIMIZE,
+        jobs=jobs,
+        missing=[
+            f"the folder of job {job.number} ({entry['run']})"
+            for job, entry in zip(jobs, found.get("jobs", []), strict=True)
+            if job.run is None and entry.get("run") and job.state == FINISHED
+        ],
+    )
+
+
+def _job(path: Path, entry: Mapping[str, Any]) -> Job:
+    run = _run(path / entry["run"]) if entry.get("run") else None
+    return Job(
+        number=entry.get("number", 0),
+        state=_state(entry["state"], run),
+        choices=entry.get("choices", {}),
+        error=entry.get("error"),
+        value=entry.get("value"),
+        seconds=entry.get("seconds") or (run.seconds if run else None),
+        run=run,
+    )
+
+
+def _state(written: str, run: RunRecord | None) -> str:
+    """A job that was running when all of its sweep was killed is known by its own folder."""
+    state = STATES.get(written, written)
+    return run.state if state == GOING and run is not None and run.state in DEAD else state
+
+
+def _run(path: Path) -> RunRecord | None:
+    """A job's run if there is one that can be read; what is wrong with it, its job tells."""
+    try:
+        return run_record.read(RunDirectory(path))
+    except BaryonError:
+        return None
+
+
+def _from_runs(path: Path) -> SweepRecord:
+    """A folder of runs without `sweep.json`: what differs between their configs was swept."""
+    from baryon.reporting.comparison import differing
+
+    folders = sorted((p for p in path.glob("*") if p.is_dir()), key=_by_number)
+    found = {folder.name: _run(folder) for folder in folders}
+    runs = {name: run for name, run in found.items() if run is not None}
+    if not runs:
+        raise BaryonError(f"sweep={path} is no sweep: it has neither {SWEEP} nor runs in it")
+    differences = differing(list(runs.values()))
+    jobs = [
+        Job(
+            number=number,
+            state=run.state,
+            choices={key: values[number] for key, values in differences.items()},
+            error=None,
+            value=lowest_validation_loss(run),
+            seconds=run.seconds,
+            run=run,
+        )
+        for number, run in enumerate(runs.values())
+    ]
+    missing = [f"{SWEEP}: its command is not known; what differs between its runs is shown"]
+    swept = list(differences)
+    return SweepRecord(path, path.name, (), swept, "validation loss", MINIMIZE, jobs, missing)
+
+
+def _by_number(path: Path) -> tuple[int, str]:
+    return (int(path.name), "") if path.name.isdigit() else (10**9, path.name)
+
+
+def lowest_validation_loss(run: RunRecord) -> float | None:
+    """None if it was never validated."""
+    losses = [line["loss"] for line in run.lines("validation") if line.get("loss") is not None]
+    return min(losses, default=None)

@@ -1,0 +1,1 @@
+"""What a run logs, told to the trackers people already have."""
