@@ -10,6 +10,7 @@ from baryon.errors import BaryonError
 from baryon_climate.fields import CHANNELS, NAMES
 from baryon_climate.generation import generate as module
 from baryon_climate.generation.generate import generate
+from baryon_climate.generation.settings import even_step
 from baryon_climate.generation.year_file import rounded, stored_order
 
 
@@ -110,6 +111,12 @@ def test_foreign_files_stay(small, tmp_path):
 def test_settings_that_make_no_sense_are_named(small, tmp_path, key, value):
     with pytest.raises(BaryonError, match=f"^generate.{key}: .*{value}"):
         generate(**small | {"out": str(tmp_path), key: value})
+
+
+def test_few_frames_lie_all_over_the_year():
+    assert even_step(None) == 6
+    assert even_step(80) == 109
+    assert 80 * even_step(80) <= 8760 < 81 * even_step(80) + 109
 
 
 def test_rounding_keeps_so_many_bits_to_the_nearest():

@@ -21,7 +21,7 @@ from baryon.reporting.console import say
 from baryon.reporting.progress import bar
 from baryon_climate.dataset.years import Years, as_ranges
 from baryon_climate.dataset.years import years as all_years
-from baryon_climate.generation.settings import Settings
+from baryon_climate.generation.settings import Settings, even_step
 from baryon_climate.generation.year_file import Part, join, make_part, parts
 
 RECORD, PARTS = "generation.json", "parts"
@@ -32,7 +32,7 @@ def generate(
     out: str,
     years: Years,
     frames: int | None,
-    step_hours: int,
+    step_hours: int | None,
     height: int,
     significant_bits: int,
     box_order: str,
@@ -49,7 +49,7 @@ def generate(
     settings = Settings(
         years=tuple(all_years("generate.years", years)),
         frames=frames,
-        step_hours=step_hours,
+        step_hours=even_step(frames) if step_hours is None else step_hours,
         height=height,
         significant_bits=significant_bits,
         box_order=box_order,
