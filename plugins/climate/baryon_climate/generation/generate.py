@@ -23,6 +23,7 @@ from baryon_climate.dataset.years import Years, as_ranges
 from baryon_climate.dataset.years import years as all_years
 from baryon_climate.generation.settings import Settings, even_step
 from baryon_climate.generation.year_file import Part, join, make_part, parts
+from baryon_climate.generation.weather import VERSION
 
 RECORD, PARTS = "generation.json", "parts"
 
@@ -145,4 +146,5 @@ def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], record: Pat
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("baryon", "numpy", "h5py")}
+    libraries = {name: version(name) for name in ("baryon", "numpy", "h5py")}
+    return {**libraries, "weather": str(VERSION)}

@@ -23,7 +23,8 @@ from baryon_climate.dataset.box_order import places
 from baryon_climate.dataset.calendar import NOLEAP
 from baryon_climate.fields import CHANNELS, NAMES, UNITS
 from baryon_climate.generation.settings import Settings
-from baryon_climate.generation.weather import BOXES, World
+from baryon_climate.generation.truth import BOXES
+from baryon_climate.generation.weather import World
 from baryon_climate.grid import Grid
 
 GZIP_LEVEL = 4
