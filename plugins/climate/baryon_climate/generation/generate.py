@@ -22,8 +22,8 @@ from baryon.reporting.progress import bar
 from baryon_climate.dataset.years import Years, as_ranges
 from baryon_climate.dataset.years import years as all_years
 from baryon_climate.generation.settings import Settings, even_step
-from baryon_climate.generation.year_file import Part, join, make_part, parts
 from baryon_climate.generation.weather import VERSION
+from baryon_climate.generation.year_file import Part, join, make_part, parts
 
 RECORD, PARTS = "generation.json", "parts"
 
