@@ -10,11 +10,11 @@ demo: $(VENV)/demo-installed
 	$(BIN)/baryon train experiment=hep_demo
 
 # Makes the frames once; what is there is not made again.
-demo-climate: $(VENV)/climate-installed climate_synthetic/climo_1992.h5
+demo-climate: $(VENV)/climate-installed climate_synthetic/generation.json
 	$(BIN)/baryon train experiment=climate_demo
 	@echo "map: $$(readlink -f runs/latest)/figures/maps.png"
 
-climate_synthetic/climo_1992.h5:
+climate_synthetic/generation.json:
 	$(BIN)/baryon data generate dataset=climate_extreme_weather generate.out=climate_synthetic \
 	  generate.years=1979-1992 generate.frames=80 generate.height=128
 
