@@ -4,10 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo demo-hybrid test chaos packages bench lint clean
+.PHONY: demo demo-climate demo-hybrid test chaos packages bench lint clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/baryon train experiment=hep_demo
+
+# Makes the frames once; what is there is not made again.
+demo-climate: $(VENV)/climate-installed climate_synthetic/generation.json
+	$(BIN)/baryon train experiment=climate_demo
+	@echo "map: $$(readlink -f runs/latest)/figures/maps.png"
+
+climate_synthetic/generation.json:
+	$(BIN)/baryon data generate dataset=climate_extreme_weather generate.out=climate_synthetic \
+	  generate.years=1979-1992 generate.frames=80 generate.height=128
 
 demo-hybrid: $(VENV)/mpi-installed
 	$(BIN)/baryon launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2
@@ -45,6 +54,12 @@ $(VENV)/mpi-installed: pyproject.toml constraints.txt
 	$(MAKE) --no-print-directory $(BIN)/python
 	@echo "installing Baryon, its libraries and Open MPI into $(VENV) (minutes the first time)"
 	$(INSTALL) --editable '.[mpi]'
+	@touch $@
+
+$(VENV)/climate-installed: pyproject.toml constraints.txt
+	$(MAKE) --no-print-directory $(BIN)/python
+	@echo "installing Baryon and what climate data needs into $(VENV) (minutes the first time)"
+	$(INSTALL) --editable '.[climate]'
 	@touch $@
 
 $(VENV)/test-installed: pyproject.toml constraints.txt

@@ -1,38 +1,42 @@
 """A step on a CUDA GPU: the engine's `auto` against compiled bf16 channels-last, and eager float32.
 
-    python benchmarks/step_gpu.py [--batch 256] [--steps 50]
+    python benchmarks/step_gpu.py [--network climate_15pf] [--batch 8] [--steps 50]
 
-`hep_cnn` at 224 with Adam, batch in the device's memory; in the engine with PyTorch's kernels, like
-the alternatives, and with the model's own (`model.kernels`). Without a CUDA device it says so.
+`hep_cnn` at 224, batch 256, with PyTorch's kernels, like the alternatives, and with its own
+(`model.kernels=fused`); `climate_15pf` at 768, batch 8; with Adam, batch in the device's memory.
+Without a CUDA device it says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from omegaconf import OmegaConf
 from torch.nn.functional import cross_entropy
 
+from baryon.config import option_values
 from baryon.interfaces import Field, Share
-from baryon.plugins import host_conf
+from baryon.plugins import discover, host_conf
 from baryon.schemas import Train
 from baryon.training.execution.choose import Tries, choose
 from baryon.training.execution.execution import Execution
 from baryon.training.gradients.gradient import Gradient
 from baryon.training.meters.stopwatch import Stopwatch, clock_of
-from baryon.training.network import Network
+from baryon.training.network import Network, each_tensor
 from baryon.training.optimizers import Updates
+from baryon_climate.loss.climate_semi_supervised import ClimateSemiSupervised
+from baryon_climate.model.climate_15pf import climate_15pf
 from baryon_hep.model.hep_cnn import hep_cnn
 
-GOALS = {"plain": 1.0, "fused": 2.0}
-"""`model.kernels` -> times the rate of compiled bf16 channels-last."""
 LONG = 10**6  # steps of a run in which compiling pays
-SIZE = 224
 
 
 class Alone:
@@ -58,10 +62,60 @@ def images_per_second(step: Callable[[], None], batch: int, steps: int) -> float
     return batch * steps / (time.perf_counter() - started)
 
 
-def bare(model: torch.nn.Module, here: dict[str, torch.Tensor], *, fast: bool) -> Any:
+@dataclass(frozen=True)
+class Task:
+    """A network, its loss and a batch of random samples."""
+
+    model: torch.nn.Module
+    plain: torch.nn.Module
+    """The same with PyTorch's kernels: what the alternatives compute."""
+    loss: Callable[[Any, Any], Mapping[str, torch.Tensor]]
+    batch: dict[str, torch.Tensor]
+
+
+def hep(batch: int, kernels: Literal["fused", "plain"] = "plain") -> Task:
+    """The paper's classifier of collisions."""
+    fields = {"inputs": Field((3, 224, 224), "float32")}
+    options = {"filters": 128, "dropout": 0.0, "leakiness": 0.0, "fields": fields}
+    plain = hep_cnn(kernels="plain", **options)  # type: ignore[arg-type]
+    model = plain if kernels == "plain" else hep_cnn(kernels=kernels, **options)  # type: ignore[arg-type]
+    samples = {"inputs": torch.rand(batch, 3, 224, 224), "label": torch.arange(batch) % 2}
+    return Task(model, plain, entropy, samples)
+
+
+def climate(batch: int) -> Task:
+    """The paper's detector of storms, with one box a frame."""
+    fields = {"inputs": Field((16, 768, 768), "float32")}
+    model = climate_15pf(**shipped("model", "climate_15pf"), fields=fields)
+    boxes = torch.full((batch, 15, 5), -1.0)
+    boxes[:, 0] = torch.tensor([100.0, 200.0, 160.0, 280.0, 1.0])
+    samples = {
+        "inputs": torch.rand(batch, 16, 768, 768) * 2 - 1,
+        "boxes": boxes,
+        "labelled": torch.ones(batch, dtype=torch.uint8),
+    }
+    loss = ClimateSemiSupervised(**shipped("loss", "climate_semi_supervised"))
+    return Task(model, model, loss, samples)
+
+
+def shipped(kind: str, name: str) -> dict[str, Any]:
+    """An option's own values."""
+    values = option_values("benchmark", kind, name, discover())
+    return {key: value for key, value in values.items() if key != "name"}
+
+
+TASKS: Mapping[str, tuple[Callable[[int], Task], int, float]] = {
+    "hep_cnn": (hep, 256, 1.0),
+    "hep_cnn, fused": (partial(hep, kernels="fused"), 256, 2.0),
+    "climate_15pf": (climate, 8, 1.0),
+}
+"""With each one's batch (8 climate frames a node in the paper, as remembered) and goal."""
+
+
+def bare(task: Task, *, fast: bool) -> Callable[[], None]:
     """The loop that every tutorial shows; `fast`: with what PyTorch's guide to tuning advises."""
-    model = model.cuda()
-    images = here["inputs"]
+    model = copy.deepcopy(task.plain).cuda()
+    images = task.batch["inputs"]
     if fast:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = images.contiguous(memory_format=torch.channels_last)
@@ -72,90 +126,67 @@ def bare(model: torch.nn.Module, here: dict[str, torch.Tensor], *, fast: bool) -
         optimizer.zero_grad()
         with torch.autocast("cuda", torch.bfloat16, enabled=fast):
             output = call(images)
-        cross_entropy(output.float(), here["label"]).backward()
+        output = each_tensor(output, lambda tensor: tensor.float())
+        torch.stack(list(task.loss(output, task.batch).values())).sum().backward()
         optimizer.step()
 
     return step
 
 
-def engine(network: Network, here: dict[str, torch.Tensor], updates: Updates) -> Any:
+def engine(network: Network, task: Task, updates: Updates) -> Callable[[], None]:
     """The engine's step: gradient with its check and its meters, update."""
     stopwatch = Stopwatch(clock_of(network.device))
-    gradient = Gradient(network, entropy, stopwatch, skips=False)
+    gradient = Gradient(network, task.loss, stopwatch, skips=False)
     update = updates(network.model.parameters())
 
     def step() -> None:
-        gradient.compute(here, lambda: None)
+        gradient.compute(task.batch, lambda: None)
         update.apply(0)
-        stopwatch.step_ended(len(here["keys"]))
+        stopwatch.step_ended(len(task.batch["keys"]))
 
     return step
 
 
 def entropy(output: torch.Tensor, batch: Any) -> dict[str, torch.Tensor]:
-    """The loss."""
+    """The classifier's loss."""
     return {"entropy": cross_entropy(output, batch["label"])}
 
 
-def network(kernels: str) -> torch.nn.Module:
-    """The paper's, the same weights each time."""
+def measure(name: str, batch: int, steps: int) -> dict[str, Any]:
+    """The three one after the other."""
+    make, _, goal = TASKS[name]
+    row: dict[str, Any] = {"unit": "images/s", "goal": goal}
+    row["name"] = f"step of {name} on a GPU, batch {batch}, auto"
+    if not torch.cuda.is_available():
+        return row | {"value": "no CUDA device", "unit": "", "alternative": "", "ratio": ""}
+    values: Any = OmegaConf.to_container(OmegaConf.load(host_conf() / "train" / "default.yaml"))
+    train = Train(**{**values, "precision": "auto", "device": "cuda", "learning_rate": 1e-4})
     torch.manual_seed(1)
-    fields = {"inputs": Field((3, SIZE, SIZE), "float32")}
-    return hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels=kernels, fields=fields)  # type: ignore[arg-type]
-
-
-def by_auto(kernels: str, train: Train, here: dict[str, torch.Tensor], steps: int) -> float:
-    """Images a second of the engine, computed in the way that it chooses."""
-    learner, updates = Network(network(kernels), train), Updates(train, LONG, LONG)
-    tries = Tries(learner, entropy, updates, [here], None, seed=1)
-    key = {"benchmark": len(here["keys"]), "kernels": kernels}
-    chosen = choose(train, Alone(), tries, LONG, key)  # type: ignore[arg-type]
-    why = chosen.pop("why")
-    learner.use(Execution(**chosen))
-    learner.model.train()
-    print(f"auto, {kernels} kernels: {learner.execution} ({why})")
-    return images_per_second(engine(learner, here, updates), len(here["keys"]), steps)
+    task = make(batch)
+    here = {key: tensor.cuda() for key, tensor in task.batch.items()}
+    task = replace(task, batch={**here, "keys": torch.arange(batch)})
+    plain = images_per_second(bare(task, fast=False), batch, min(steps, 20))
+    tuned = images_per_second(bare(task, fast=True), batch, steps)
+    network, updates = Network(task.model, train), Updates(train, LONG, LONG)
+    tries = Tries(network, task.loss, updates, [task.batch], None, seed=1)
+    chosen = choose(train, Alone(), tries, LONG, {"benchmark": [name, batch]})  # type: ignore[arg-type]
+    print(f"auto: {chosen['why']}")
+    network.use(Execution(**{key: chosen[key] for key in ("precision", "mode", "channels_last")}))
+    network.model.train()
+    value = images_per_second(engine(network, task, updates), batch, steps)
+    told = f"compiled bf16 channels-last, {tuned:.1f}; eager float32, {plain:.1f}"
+    return row | {"value": round(value, 1), "alternative": told, "ratio": round(value / tuned, 3)}
 
 
 def main() -> None:
-    """Measure all one after the other; a line of JSON for each kind of kernels."""
+    """A line for each network."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--network", choices=list(TASKS), default=None)
+    parser.add_argument("--batch", type=int, default=None)
     parser.add_argument("--steps", type=int, default=50)
     options = parser.parse_args()
-    rows: dict[str, dict[str, Any]] = {
-        kernels: {
-            "name": f"step of hep_cnn at {SIZE} on a GPU, batch {options.batch}, {kernels} kernels",
-            "value": "no CUDA device",
-            "unit": "",
-            "alternative": "",
-            "ratio": "",
-            "goal": goal,
-        }
-        for kernels, goal in GOALS.items()
-    }
-    if torch.cuda.is_available():
-        measure(rows, options.batch, options.steps)
-    for row in rows.values():
-        print(json.dumps(row))
-
-
-def measure(rows: dict[str, dict[str, Any]], batch: int, steps: int) -> None:
-    """Fill in the rows."""
-    values: Any = OmegaConf.to_container(OmegaConf.load(host_conf() / "train" / "default.yaml"))
-    train = Train(**{**values, "precision": "auto", "device": "cuda", "learning_rate": 1e-4})
-    here = {
-        "inputs": torch.rand(batch, 3, SIZE, SIZE).cuda(),
-        "label": torch.arange(batch).cuda() % 2,
-        "keys": torch.arange(batch),
-    }
-    plain = images_per_second(bare(network("plain"), here, fast=False), batch, 20)
-    tuned = images_per_second(bare(network("plain"), here, fast=True), batch, steps)
-    for kernels, row in rows.items():
-        value = by_auto(kernels, train, here, steps)
-        alternative = f"compiled bf16 channels-last, {tuned:.0f}; eager float32, {plain:.0f}"
-        row |= {"value": round(value), "unit": "images/s"}
-        row |= {"alternative": alternative, "ratio": round(value / tuned, 3)}
+    for name in [options.network] if options.network else TASKS:
+        print(json.dumps(measure(name, options.batch or TASKS[name][1], options.steps)))
 
 
 if __name__ == "__main__":

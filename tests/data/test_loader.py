@@ -310,3 +310,46 @@ def test_augmentation_is_the_same_after_entering_in_the_middle():
     assert inputs(0, 0) == alone
     in_order = next(Loader(Noisy(50, 10), loading()).in_order())
     assert in_order["inputs"][:, 0].tolist() == in_order["keys"].tolist()
+
+
+class Frames:
+    """A split of wide samples, each a chunk; notes where those that it made lie."""
+
+    fields = {"inputs": Field((64, 64), "float32"), "label": Field((), "int64")}  # noqa: RUF012
+    parallel_reads = True
+
+    def __init__(self, own: np.ndarray | None = None) -> None:
+        self.own, self.made = own, set[int]()
+
+    def __len__(self) -> int:
+        return 6
+
+    def chunk_starts(self) -> Sequence[int]:
+        return range(6)
+
+    def read(self, start, stop):
+        rows = np.arange(start, stop)
+        if self.own is not None:
+            return {"inputs": self.own[start:stop], "label": rows}
+        inputs = np.full((stop - start, 64, 64), start, np.float32)
+        self.made.add(inputs.ctypes.data)
+        return {"inputs": inputs, "label": rows}
+
+
+def test_a_frame_that_is_a_whole_batch_is_not_copied():
+    split = Frames()
+    kept = list(Loader(split, loading(batch_size=1)).shuffled(0))
+    assert {batch["inputs"].data_ptr() for batch in kept} == split.made
+    for batch in kept:
+        assert batch["inputs"].shape == (1, 64, 64)
+        assert (batch["inputs"] == batch["keys"]).all()
+        assert batch["label"].tolist() == batch["keys"].tolist()
+    for batch in Loader(split, loading(batch_size=2)).shuffled(0):
+        assert batch["inputs"].data_ptr() not in split.made
+
+
+def test_a_batch_is_never_the_splits_own_memory():
+    own = np.zeros((6, 64, 64), np.float32)
+    for batch in Loader(Frames(own), loading(batch_size=1)).shuffled(0):
+        batch["inputs"].fill_(1)
+    assert not own.any()

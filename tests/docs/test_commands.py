@@ -22,7 +22,7 @@ FEW_STEPS = (
 SHORT = {
     "baryon train": FEW_STEPS,
     "baryon launch": FEW_STEPS,
-    "baryon data generate": "generate.events=24 generate.part_events=8",
+    "baryon data generate dataset=hep": "generate.events=24 generate.part_events=8",
 }
 
 

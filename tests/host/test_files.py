@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from baryon.errors import BaryonError
-from baryon.files import replacing, write_text
+from baryon.files import new_file, new_folder, replacing, write_text
 
 NOBODY = 65534
 
@@ -120,3 +120,54 @@ def test_others_may_read_it_as_the_umask_says(tmp_path):
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+def test_a_new_folder_has_its_name_when_all_is_written(tmp_path):
+    target = tmp_path / "deep" / "out"
+    with new_folder(target) as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "a.txt").write_text("a")
+        assert not target.exists()
+    assert (target / "inner" / "a.txt").read_text() == "a"
+    assert [path.name for path in target.parent.iterdir()] == ["out"]
+    assert target.stat().st_mode & 0o777 == 0o777 & ~_umask()
+
+
+@pytest.mark.parametrize("make", [new_folder, new_file])
+def test_what_fails_leaves_nothing_and_what_is_there_stays(tmp_path, make):
+    target = tmp_path / "out"
+    with pytest.raises(RuntimeError), make(target):
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    target.write_text("mine")
+    with pytest.raises(BaryonError, match="out exists already: give another with out=<name>"):  # noqa: SIM117
+        with make(target):
+            pass
+    assert target.read_text() == "mine"
+
+
+def _overtaken(make, target):
+    with make(target) as temporary:
+        (temporary if make is new_file else temporary / "a").write_text("new")
+        target.write_text("another's")
+
+
+@pytest.mark.parametrize("make", [new_folder, new_file])
+def test_what_appears_meanwhile_is_not_written_over(tmp_path, make):
+    with pytest.raises(BaryonError, match="exists already"):
+        _overtaken(make, tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "another's"
+    assert only(tmp_path) == ["out"]
+
+
+def test_a_new_file_keeps_its_suffix_while_it_is_written(tmp_path):
+    with new_file(tmp_path / "model.onnx") as temporary:
+        assert temporary.name == "model.onnx"
+        temporary.write_bytes(b"1")
+    assert (tmp_path / "model.onnx").stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

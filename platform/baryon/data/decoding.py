@@ -105,7 +105,12 @@ class Decoding:
         Called by any thread.
         """
         rows = claim.rows
-        batch = {name: self._empty(len(rows), field) for name, field in self._fields.items()}
+        kept = self._handed_over(claim)
+        batch = {
+            name: self._empty(len(rows), field)
+            for name, field in self._fields.items()
+            if name not in kept
+        }
         for chunk, decoded in claim.chunks.items():
             here = np.flatnonzero(claim.chunk_of == chunk)
             there = rows[here] - self._bounds[chunk]
@@ -113,7 +118,28 @@ class Decoding:
             for name, values in batch.items():
                 _copy(held[name], there, values.numpy(), here)
         keys = torch.from_numpy(rows)
-        return {**batch, "keys": keys.pin_memory() if self._pinned else keys}
+        return {**batch, **kept, "keys": keys.pin_memory() if self._pinned else keys}
+
+    def _handed_over(self, claim: Claim) -> dict[str, torch.Tensor]:
+        """Fields that need no copy: the batch is one chunk as it was decoded, and its last use.
+
+        Of narrow fields, and of arrays that are parts of others, a copy is made all the same: they
+        may be the split's own memory.
+        """
+        if self._pinned or len(claim.chunks) != 1 or len(claim.finished) != 1:
+            return {}
+        (chunk,) = claim.chunks
+        if not np.array_equal(claim.rows, np.arange(*self._bounds[chunk : chunk + 2])):
+            return {}
+        held = claim.chunks[chunk].result()
+        return {
+            name: torch.from_numpy(held[name])
+            for name, field in self._fields.items()
+            if held[name].flags.owndata
+            and held[name].flags.writeable
+            and held[name].dtype == field.dtype
+            and held[name][:1].nbytes >= WIDE
+        }
 
     def end(self, claim: Claim) -> None:
         """The batch is filled: its last chunks make room. In the order of `begin`, same thread."""

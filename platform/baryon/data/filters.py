@@ -23,6 +23,8 @@ Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 Undo = Callable[[Bytes, int], Bytes]
 """Takes the stored bytes of a chunk and the number there are decoded; gives these."""
 
+AT_ONCE = 2**16
+"""Words that are put together in one go."""
 WORDS = (1, 2, 4, 8)
 """Bytes of the elements that are unshuffled as whole words."""
 
@@ -80,11 +82,16 @@ def unshuffle(item: int) -> Undo:
 
 
 def _join_words(planes: np.ndarray[Any, Any], words: np.ndarray[Any, Any]) -> None:
-    """By shifts of whole words: five times faster than copying bytes to every `item`-th place."""
-    words[:] = planes[-1]
-    for plane in planes[-2::-1]:
-        np.left_shift(words, 8, out=words)
-        np.bitwise_or(words, plane, out=words)
+    """By shifts of whole words: five times faster than copying bytes to every `item`-th place.
+
+    So many at a time that they stay in the core's cache: seven times faster for chunks of 50 MB.
+    """
+    for start in range(0, len(words), AT_ONCE):
+        some = words[start : start + AT_ONCE]
+        some[:] = planes[-1, start : start + AT_ONCE]
+        for plane in planes[-2::-1]:
+            np.left_shift(some, 8, out=some)
+            np.bitwise_or(some, plane[start : start + AT_ONCE], out=some)
 
 
 def undoing(stored: h5py.Dataset) -> list[Undo | None]:

@@ -43,8 +43,8 @@ AS_IT_IS = (
     "train.activation_checkpointing=false",
 )
 """How the model is computed here, however it was trained."""
-SAMPLES = 8
-"""That are compared."""
+FEWEST, MOST, MOST_BYTES = 2, 8, 64 * 2**20
+"""Samples that are compared: fewer where they are large."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -57,6 +57,8 @@ def run(arguments: Sequence[str]) -> int:
     plugins = discover()
     plugins.check()
     config = configs.read(directory.config, [*overrides, *AS_IT_IS], plugins)
+
+    import torch
 
     from baryon.exporting import parity
     from baryon.exporting.description import describe
@@ -84,7 +86,9 @@ def run(arguments: Sequence[str]) -> int:
         normalisation, inputs, raw = _samples(split, choice.name)
         exported = Exported(model, normalisation, inputs.dim() - 1)
         fields = parts.dataset.splits[TRAIN].fields
-        shapes = {name: tuple(value.shape[1:]) for name, value in named(exported(raw)).items()}
+        with torch.inference_mode():
+            outputs = named(exported(raw[:1]))
+        shapes = {name: tuple(value.shape[1:]) for name, value in outputs.items()}
         origin = _origin(directory.path, weights.name, state["step"], versions(plugins))
         description = describe(choice, fields, normalisation, shapes, origin)
         with new_file(path) as temporary:
@@ -104,7 +108,10 @@ def _samples(split: Split, model: str) -> tuple[Normalisation | None, torch.Tens
     import numpy as np
     import torch
 
-    count = min(SAMPLES, len(split))
+    from baryon.data.decoding import sample_bytes
+
+    room = MOST_BYTES // sample_bytes(split)
+    count = min(max(FEWEST, min(MOST, room)), len(split))
     inputs = np.asarray(split.read(0, count)["inputs"])
     if hasattr(split, "normalisation"):
         normalisation, raw = split.normalisation(), split.raw(0, count)  # type: ignore[attr-defined]

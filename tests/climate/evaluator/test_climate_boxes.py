@@ -144,6 +144,16 @@ def test_windows_are_judged_by_their_labelled_step():
     np.testing.assert_array_equal(*same)
 
 
+def test_frames_of_other_channels_have_neither_criteria_nor_maps():
+    batch = batch_of([0, 1])
+    few = batch | {"inputs": batch["inputs"][:, :4], "scaling": batch["scaling"][:, :4]}
+    one = evaluator(heuristic=None)
+    one.update(oracle(batch), few)
+    assert "maps" not in one.result().figures
+    with pytest.raises(BaryonError, match=r"have 4: give evaluator\.heuristic=null"):
+        evaluator().update(oracle(batch), few)
+
+
 def test_nothing_seen_is_an_error():
     with pytest.raises(BaryonError, match="has seen no frame with labels"):
         evaluator().result()

@@ -1,6 +1,9 @@
 """The files: layout, labels as synthetic, the same bytes always, going on, refusals."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,7 +13,10 @@ from baryon.errors import BaryonError
 from baryon_climate.fields import CHANNELS, NAMES
 from baryon_climate.generation import generate as module
 from baryon_climate.generation.generate import generate
+from baryon_climate.generation.settings import even_step
 from baryon_climate.generation.year_file import rounded, stored_order
+
+BARYON = Path(sys.executable).parent / "baryon"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,7 @@ def test_workers_and_interruptions_change_no_byte(made, small, tmp_path, monkeyp
         patch.setattr(module.worker_pool, "run", interrupted)
         with pytest.raises(BaryonError, match="run the same command again to go on"):
             generate(**small | {"out": str(tmp_path / "again")})
-    assert len(list((tmp_path / "again/parts").glob("climo*.h5"))) == 1
+    assert len(list((tmp_path / "again/parts").glob("*.zip"))) == 1
     generate(**small | {"out": str(tmp_path / "again"), "workers": 2})
     for year in (1979, 1980):
         with (
@@ -75,6 +81,44 @@ def test_workers_and_interruptions_change_no_byte(made, small, tmp_path, monkeyp
         ):
             np.testing.assert_array_equal(one["images"][:], other["images"][:])
             np.testing.assert_array_equal(one["boxes"][:], other["boxes"][:])
+
+
+def test_a_year_that_is_there_is_not_made_again(made, small, tmp_path, monkeypatch):
+    def stopped_in_joining(work, tasks, workers, report):
+        done(work, tasks if work is module.make_part else tasks[:1], workers, report)
+        if work is module.join:
+            raise KeyboardInterrupt
+
+    done = module.worker_pool.run
+    with monkeypatch.context() as patch:
+        patch.setattr(module.worker_pool, "run", stopped_in_joining)
+        with pytest.raises(BaryonError, match="interrupted"):
+            generate(**small | {"out": str(tmp_path)})
+    (first,) = tmp_path.glob("climo_*.h5")
+    before = first.stat()
+    generate(**small | {"out": str(tmp_path)})
+    assert first.stat() == before
+    with h5py.File(made / "climo_1980.h5") as one, h5py.File(tmp_path / "climo_1980.h5") as other:
+        np.testing.assert_array_equal(one["images"][:], other["images"][:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kib", [150, 270])
+def test_a_full_disk_is_one_line_and_can_be_gone_on_from(small, tmp_path, kib):
+    """Files may be no larger: first a part does not fit, then the year's file."""
+    command = [BARYON, "data", "generate", "dataset=climate_extreme_weather", "generate.workers=1"]
+    keys = ("frames", "step_hours", "height", "part_frames")
+    command += [f"generate.{key}={small[key]}" for key in keys]
+    command += ["generate.years=1979", f"generate.out={tmp_path / 'out'}"]
+    limited = ["bash", "-c", f'ulimit -f {kib}; exec "$@"', "bash", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    (error,) = [line for line in done.stderr.splitlines() if "error:" in line]
+    assert "cannot write" in error
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out/climo_1979.h5").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    assert (tmp_path / "out/climo_1979.h5").exists()
 
 
 def test_finished_frames_stay(made, small, capsys):
@@ -110,6 +154,12 @@ def test_foreign_files_stay(small, tmp_path):
 def test_settings_that_make_no_sense_are_named(small, tmp_path, key, value):
     with pytest.raises(BaryonError, match=f"^generate.{key}: .*{value}"):
         generate(**small | {"out": str(tmp_path), key: value})
+
+
+def test_few_frames_lie_all_over_the_year():
+    assert even_step(None) == 6
+    assert even_step(80) == 109
+    assert 80 * even_step(80) <= 8760 < 81 * even_step(80) + 109
 
 
 def test_rounding_keeps_so_many_bits_to_the_nearest():

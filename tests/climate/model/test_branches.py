@@ -5,6 +5,8 @@ import torch
 from torch.nn.functional import leaky_relu
 
 from baryon.interfaces import Field
+from baryon.training.execution.activations import forget_activations
+from baryon_climate.model.climate_15pf import climate_15pf
 from baryon_climate.model.climate_modern import climate_modern
 from baryon_climate.model.climate_racah import climate_racah_2d, climate_racah_3d
 from baryon_climate.windows import labelled_step
@@ -85,3 +87,22 @@ def test_the_modern_network_expects_few_objects_at_first():
     model = climate_modern(**MODERN, cyclic=False, fields=fields(3, 16, 32))
     chance = model(torch.randn(2, 3, 16, 32))["objectness"].softmax(dim=1)[:, 0]
     assert 0.002 < chance.min() <= chance.max() < 0.05
+
+
+@pytest.mark.parametrize("name", ["15pf", "modern"])
+def test_forgetting_activations_leaves_the_gradients(name):
+    torch.manual_seed(1)
+    if name == "15pf":
+        options = {"filters": [8, 16], "width": 1.0, "kernel": 5, "cell": 4, "leakiness": 0.1}
+        model = climate_15pf(**options, reconstruction=True, fields=fields(3, 16, 32))
+    else:
+        model = climate_modern(**MODERN, cyclic=True, fields=fields(3, 16, 32))
+    inputs, found = torch.randn(2, 3, 16, 32), []
+    for forget in (False, True):
+        if forget:
+            forget_activations(model)
+        model.zero_grad()
+        sum(tensor.square().sum() for tensor in model(inputs).values()).backward()
+        found.append([parameter.grad.clone() for parameter in model.parameters()])
+    for kept, forgot in zip(*found, strict=True):
+        torch.testing.assert_close(forgot, kept)

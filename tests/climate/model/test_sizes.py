@@ -12,6 +12,7 @@ from baryon.plugins import discover
 from baryon_climate.model.climate_15pf import climate_15pf
 from baryon_climate.model.climate_modern import climate_modern
 from baryon_climate.model.climate_racah import climate_racah_2d, climate_racah_3d
+from baryon_comm.layers.layer import split_into_layers
 
 FACTORIES = {
     "climate_15pf": climate_15pf,
@@ -69,6 +70,12 @@ def test_the_papers_network_has_14_trainable_layers():
         if next(module.parameters(recurse=False), None) is not None
     ]
     assert (layers.count(True), layers.count(False)) == (9, 5)  # as remembered
+
+
+def test_as_many_parameter_servers_as_the_paper_had_find_a_layer_each():
+    """14 (as remembered); the communicators allow one a layer at most."""
+    layers, _ = split_into_layers(build("climate_15pf", CROP, device="cpu", width=0.02))
+    assert len(layers) == 14
 
 
 @pytest.mark.parametrize(

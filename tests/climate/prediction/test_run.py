@@ -2,9 +2,8 @@
 
 import csv
 import json
-import os
-import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import h5py
@@ -15,7 +14,7 @@ import xarray
 
 from baryon.errors import BaryonError
 from baryon.exporting.formats import load_safetensors
-from baryon.verbs import export, predict
+from baryon.verbs import export, predict, train
 from baryon_climate.boxes.coding import detect
 from baryon_climate.fields import CHANNELS
 from baryon_climate.grid import Grid
@@ -56,8 +55,8 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder, cache) -> Path:
     """A run of two steps, on crops that are smaller than the frames."""
-    command = [
-        Path(sys.executable).parent / "baryon", "train", "dataset=climate_extreme_weather",
+    arguments = [
+        "dataset=climate_extreme_weather",
         f"dataset.folder={folder}", "dataset.train=1979", "dataset.test=1980",
         "dataset.box_order=ymin_xmin_ymax_xmax", "dataset.crop=[32,32]",
         "model=climate_15pf", "model.filters=[8,8,16,16,16]",
@@ -65,9 +64,11 @@ def run(folder, cache) -> Path:
         "evaluator.bootstrap=2", "evaluator.example_maps=0", "evaluator.heuristic=null",
         f"run.root={folder}", "run.name=run",
     ]  # fmt: skip
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", sys.argv)  # Hydra changes it
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        with warnings.catch_warnings(action="ignore"):  # of an evaluator that finds nothing
+            train.run(arguments)
     return folder / "run"
 
 

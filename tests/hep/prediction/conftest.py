@@ -1,7 +1,5 @@
 """A trained run, and files without labels."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,21 +7,17 @@ import h5py
 import numpy as np
 import pytest
 
-from baryon.verbs import predict
-
-BARYON = Path(sys.executable).parent / "baryon"
+from baryon.verbs import predict, train
 
 
 @pytest.fixture(scope="session")
 def run(hep_files, tmp_path_factory, cache) -> Path:
     """The folder of a run of two steps."""
     root = tmp_path_factory.mktemp("runs")
-    subprocess.run(
-        [BARYON, "train", *hep_files, "train.steps=2", f"run.root={root}", "run.name=run"],
-        env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
-        check=True,
-        capture_output=True,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", sys.argv)  # Hydra changes it
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        train.run([*hep_files, "train.steps=2", f"run.root={root}", "run.name=run"])
     return root / "run"
 
 

@@ -14,7 +14,7 @@ from baryon_hep.evaluator.events import log_odds
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["safetensors", "onnx"])  # torch: tests/exporting
+@pytest.mark.parametrize("name", ["safetensors"])  # the graphs: tests/exporting and the page
 def test_stored_images_give_the_scores_that_predict_writes(
     here, run, unlabelled, images, predicted, capsys, name
 ):

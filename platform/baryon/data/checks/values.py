@@ -91,7 +91,7 @@ class FieldSurvey:
                 f"{place(self.first_bad)}: repair or leave them out",
                 refused=True,
             )
-        if not self._numbers:
+        if not self._numbers or self.name != INPUTS:  # a grid or a scale may well be constant
             return
         for channel in np.flatnonzero(self.low == self.high).tolist():
             which = f"channel {channel} of {self.name}" if self.channels > 1 else self.name

@@ -23,8 +23,10 @@ UNITS: Mapping[str, tuple[str, float, float]] = {
     "kg/m2/s": ("m/s", 1e-3, 0.0),
     "km": ("m", 1e3, 0.0),
     "mm": ("kg/m2", 1.0, 0.0),
+    "m2/s2": ("m", 1 / 9.80665, 0.0),
 }
-"""Unit -> the channel's unit, factor and offset; a millimetre of water weighs 1 kg/m2."""
+"""Unit -> the channel's unit, factor and offset; a millimetre of water weighs 1 kg/m2, and
+geopotential over standard gravity is height."""
 LEVEL_NAMES = ("lev", "plev", "level", "pressure", "pressure_level", "isobaricInhPa", "height")
 
 

@@ -8,6 +8,7 @@ so that every epoch sees others: that is one more pass.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -174,13 +175,15 @@ class Frames:
         self, rows: Numbers, crops: Sequence[Crop], scaling: Numbers, into: Numbers
     ) -> None:
         """Consecutive samples: a frame that several windows share is read once."""
-        before = labelled_step(self.view.window)
-        first = int(rows[0]) - before
-        frames = self.source.read(first, int(rows[-1]) - before + self.view.window)
-        for number, (crop, sample) in enumerate(zip(crops, into, strict=True)):
-            steps = sample[:, None] if self.view.window == 1 else sample
-            for step in range(self.view.window):
-                _cut(frames[number + step], crop, scaling, steps[:, step])
+        window = self.view.window
+        steps = into[:, :, None] if window == 1 else into
+        first = int(rows[0]) - labelled_step(window)
+        last = first + len(rows) - 1 + window
+        for start, stop in _pieces(self.source.chunk_starts(), first, last):
+            for number, frame in enumerate(self.source.read(start, stop), start - first):
+                for sample in range(max(0, number - window + 1), min(number + 1, len(rows))):
+                    target = steps[sample, :, number - sample]
+                    _cut(frame, crops[sample], scaling, target)
 
     def _boxes(self, boxes: Numbers, crops: Sequence[Crop]) -> Numbers:
         cut = [self.cropping.boxes(its, crop) for its, crop in zip(boxes, crops, strict=True)]
@@ -272,3 +275,10 @@ def _runs(rows: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(rows) != 1) + 1
     bounds = [0, *edges.tolist(), len(rows)]
     return list(pairwise(bounds))
+
+
+def _pieces(stored: Sequence[int], first: int, last: int) -> list[tuple[int, int]]:
+    """The frames first..last-1 by the runs that are read together: no more is in memory."""
+    low = bisect.bisect_right(stored, first)
+    high = bisect.bisect_left(stored, last)
+    return list(pairwise([first, *stored[low:high], last]))

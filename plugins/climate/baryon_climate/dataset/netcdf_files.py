@@ -18,7 +18,7 @@ from baryon_climate.dataset.cf_variables import Variable, match
 from baryon_climate.fields import Channel
 from baryon_climate.grid import Grid
 
-EXTRA = ("xarray", "h5netcdf", "zarr", "cftime")
+EXTRA = ("xarray", "h5netcdf", "zarr", "cftime", "scipy")
 TIME_UNITS = f"hours since {EPOCH}-01-01"
 UNEVEN = 0.25
 """Share of a pixel that rows and columns may be off a regular grid."""
@@ -120,10 +120,10 @@ def _open(path: Path) -> Any:
         raise BaryonError(
             f"dataset=climate_netcdf needs {', '.join(EXTRA)}: pip install 'baryon[climate]'"
         ) from error
-    engine: Any = "zarr" if path.is_dir() else "h5netcdf"
-    options: dict[str, Any] = {} if engine == "h5netcdf" else {"consolidated": False}
+    engine = _engine(path)
+    options: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}
     try:
-        return xarray.open_dataset(
+        opened = xarray.open_dataset(
             path,
             engine=engine,
             decode_times=xarray.coders.CFDatetimeCoder(use_cftime=True),
@@ -133,9 +133,25 @@ def _open(path: Path) -> Any:
         )
     except Exception as error:
         raise BaryonError(
-            f"{path} cannot be read as {'Zarr' if path.is_dir() else 'NetCDF 4'} ({told(error)}): "
-            "fetch it again, or convert it with nccopy -k nc4"
+            f"{path} cannot be read as {'Zarr' if engine == 'zarr' else 'NetCDF'} ({told(error)}): "
+            "fetch it again"
         ) from error
+    name = next((n for n in opened.coords if _is_time(opened[n])), "time")
+    return opened if name == "time" else opened.rename({name: "time"})
+
+
+def _engine(path: Path) -> Any:
+    """By the first bytes: classic NetCDF, as CAM5 writes it, is no HDF5."""
+    if path.is_dir():
+        return "zarr"
+    with path.open("rb") as file:
+        return "scipy" if file.read(3) == b"CDF" else "h5netcdf"
+
+
+def _is_time(coordinate: Any) -> bool:
+    """The axis of time; new files of ERA5 call it valid_time."""
+    its_own = coordinate.dims == (coordinate.name,)
+    return bool(its_own and coordinate.attrs.get("standard_name") == "time")
 
 
 def _times(opened: Any, path: Path) -> tuple[str, npt.NDArray[np.int64]]:

@@ -15,6 +15,7 @@ from baryon_climate.evaluator.frames import (
     HEURISTIC,
     NETWORK,
     Boxes,
+    Floats,
     Frame,
     boxes_of,
     grid_of,
@@ -22,6 +23,8 @@ from baryon_climate.evaluator.frames import (
     labels_of,
 )
 from baryon_climate.evaluator.heuristic.criteria import criteria
+from baryon_climate.evaluator.units import in_units
+from baryon_climate.fields import NAMES
 from baryon_climate.windows import labelled_step
 
 if TYPE_CHECKING:
@@ -97,13 +100,7 @@ class ClimateBoxes:
             self._take(batch, number, boxes_of(boxes))
 
     def _take(self, batch: Batch, number: int, network: Boxes) -> None:
-        from baryon_climate.evaluator.units import in_units
-
-        grid = grid_of(batch, number)
-        inputs = batch["inputs"][number]
-        if batch["inputs"].dim() == WINDOW_AXES:
-            inputs = inputs[:, labelled_step(inputs.shape[1])]
-        fields = in_units(inputs.numpy(), batch["scaling"][number].numpy())
+        grid, fields = grid_of(batch, number), self._fields(batch, number)
         found = {NETWORK: network}
         if self._criteria is not None:
             from baryon_climate.evaluator.heuristic.detector import detect_by_criteria
@@ -113,7 +110,23 @@ class ClimateBoxes:
         key, time = int(batch["keys"][number]), int(batch["time"][number])
         frame = Frame(key, time, grid, truth, found)
         self._frames.append(frame)
-        self._examples.offer(frame, fields["TMQ"])
+        if "TMQ" in fields:
+            self._examples.offer(frame, fields["TMQ"])
+
+    def _fields(self, batch: Batch, number: int) -> dict[str, Floats]:
+        """Of the labelled step, by name; none if the frames have other channels than CAM5's."""
+        inputs = batch["inputs"][number]
+        if batch["inputs"].dim() == WINDOW_AXES:
+            inputs = inputs[:, labelled_step(inputs.shape[1])]
+        if len(inputs) == len(NAMES):
+            return in_units(inputs.numpy(), batch["scaling"][number].numpy())
+        if self._criteria is not None:
+            raise BaryonError(
+                f"evaluator climate_boxes: the criteria need the {len(NAMES)} channels of "
+                f"ExtremeWeather, and these frames have {len(inputs)}: give "
+                "evaluator.heuristic=null"
+            )
+        return {}
 
     def state(self) -> State:
         """What was taken in so far, picklable."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from baryon_climate.classes import CLASSES
 from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
@@ -13,7 +17,7 @@ from baryon_climate.evaluator.precision import curve
 from baryon_climate.evaluator.precisions import Precisions
 from baryon_climate.evaluator.results import Results
 
-_LINES = ("-", "--", ":", "-.")
+_LINES: Sequence[Literal["-", "--", ":", "-."]] = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D")
 
 
@@ -22,12 +26,11 @@ def draw_precision(results: Results) -> Figure:
     figure = Figure(figsize=(9, 7.4), layout="constrained")
     for number, axes in enumerate(figure.subplots(2, 2, sharex=True, sharey=True).flat):
         one = CLASSES[number]
-        axes.set_title(f"{one.name} ({results.known[number]} events)")
+        axes.set_title(_title(results, number, one.name))
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
         _draw_class(axes, results, number)
-        if results.known[number]:
-            axes.legend(fontsize="small", loc="lower left")
+    _legend(figure, results)
     figure.supxlabel("Recall (probability of detection)")
     figure.supylabel("Precision (1 - false-alarm ratio)")
     return figure
@@ -37,24 +40,40 @@ def _draw_class(axes: Axes, results: Results, number: int) -> None:
     network = results.finders[NETWORK].precisions["racah"]
     for at, line, marker in zip(results.overlaps, _LINES, _MARKERS, strict=False):
         recall, precision = _curve(network, number, at)
-        value = network.of_class(number, at)[0]
-        axes.plot(
-            recall,
-            precision,
-            line,
-            color=CLASS_COLOURS[number],
-            label=f"IoU > {at:g}: {value:.2f}",
-        )
+        axes.plot(recall, precision, line, color=CLASS_COLOURS[number])
         if HEURISTIC in results.finders:
             there = _curve(results.finders[HEURISTIC].precisions["racah"], number, at)
-            axes.plot(
-                there[0][-1:],
-                there[1][-1:],
-                marker,
+            axes.plot(there[0][-1:], there[1][-1:], marker, color="black", markerfacecolor="none")
+
+
+def _title(results: Results, number: int, name: str) -> str:
+    network = results.finders[NETWORK].precisions["racah"]
+    values = ", ".join(f"{network.of_class(number, at)[0]:.2f}" for at in results.overlaps)
+    known = results.known[number]
+    return f"{name}: AP {values} ({known} events)" if known else f"{name}: no events"
+
+
+def _legend(figure: Figure, results: Results) -> None:
+    """What lines and markers mean, once for all panels."""
+    looks = list(zip(results.overlaps, _LINES, _MARKERS, strict=False))
+    handles = [
+        Line2D([], [], color="black", linestyle=line, label=f"network, IoU > {at:g}")
+        for at, line, _ in looks
+    ]
+    if HEURISTIC in results.finders:
+        handles += [
+            Line2D(
+                [],
+                [],
                 color="black",
+                linestyle="",
+                marker=marker,
                 markerfacecolor="none",
                 label=f"criteria, IoU > {at:g}",
             )
+            for at, _, marker in looks
+        ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize="small")
 
 
 def _curve(precisions: Precisions, number: int, at: float) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,8 @@ from baryon.reporting.console import say
 from baryon.reporting.progress import bar
 from baryon_climate.dataset.years import Years, as_ranges
 from baryon_climate.dataset.years import years as all_years
-from baryon_climate.generation.settings import Settings
+from baryon_climate.generation.settings import Settings, even_step
+from baryon_climate.generation.weather import VERSION
 from baryon_climate.generation.year_file import Part, join, make_part, parts
 
 RECORD, PARTS = "generation.json", "parts"
@@ -32,7 +33,7 @@ def generate(
     out: str,
     years: Years,
     frames: int | None,
-    step_hours: int,
+    step_hours: int | None,
     height: int,
     significant_bits: int,
     box_order: str,
@@ -49,7 +50,7 @@ def generate(
     settings = Settings(
         years=tuple(all_years("generate.years", years)),
         frames=frames,
-        step_hours=step_hours,
+        step_hours=even_step(frames) if step_hours is None else step_hours,
         height=height,
         significant_bits=significant_bits,
         box_order=box_order,
@@ -71,18 +72,21 @@ def _generate(settings: Settings, folder: Path, workers: int) -> None:
         say(f"{folder} already holds these frames: nothing to do")
         return
     _open(settings, folder)
-    todo = parts(settings, folder / PARTS)
-    _make(todo, settings, workers)
     of_year: dict[int, list[Part]] = {}
-    for part in todo:
-        of_year.setdefault(part.year, []).append(part)
+    for part in parts(settings, folder / PARTS):
+        if not _file(folder, part.year).exists():
+            of_year.setdefault(part.year, []).append(part)
+    _make([part for its in of_year.values() for part in its], settings, workers)
+    _join(folder, of_year, settings, workers)
     record = {"settings": settings.record(), "command": settings.command(), "versions": _versions()}
-    for year, its in of_year.items():
-        join(folder / f"climo_{year}.h5", its, settings, record["versions"])
     write_text(folder / RECORD, json.dumps({"synthetic": True, **record}, indent=2) + "\n")
     shutil.rmtree(folder / PARTS)
     total = settings.count * len(settings.years)
     say(f"{total:,} synthetic frames of {as_ranges(settings.years)} in {folder}")
+
+
+def _file(folder: Path, year: int) -> Path:
+    return folder / f"climo_{year}.h5"
 
 
 def _make(todo: Sequence[Part], settings: Settings, workers: int) -> None:
@@ -91,6 +95,14 @@ def _make(todo: Sequence[Part], settings: Settings, workers: int) -> None:
         say(f"{len(todo) - len(missing)} of {len(todo)} parts are there already")
     with bar("making frames", sum(part.frames for part in missing), "frames") as advance:
         worker_pool.run(make_part, [(part, settings) for part in missing], workers, advance)
+
+
+def _join(
+    folder: Path, of_year: Mapping[int, Sequence[Part]], settings: Settings, workers: int
+) -> None:
+    tasks = [(_file(folder, year), its, settings, _versions()) for year, its in of_year.items()]
+    with bar("writing files", settings.count * len(tasks), "frames") as advance:
+        worker_pool.run(join, tasks, workers, advance)
 
 
 def _is_finished(settings: Settings, folder: Path) -> bool:
@@ -134,4 +146,5 @@ def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], record: Pat
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("baryon", "numpy", "h5py")}
+    libraries = {name: version(name) for name in ("baryon", "numpy", "h5py")}
+    return {**libraries, "weather": str(VERSION)}

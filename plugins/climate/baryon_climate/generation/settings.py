@@ -67,5 +67,10 @@ class Settings:
         return " ".join(["baryon data generate dataset=climate_extreme_weather", *words])
 
 
+def even_step(frames: int | None) -> int:
+    """Whole hours between frames that lie all over a year; 6 for as many as there can be."""
+    return 6 if frames is None else max(1, YEAR_HOURS // max(1, frames))
+
+
 def _refuse(key: str, why: str) -> BaryonError:
     return BaryonError(f"generate.{key}: {why}")

@@ -190,22 +190,24 @@ def _walked(storm: Storm) -> Storm:
     return replace(storm, track=np.array(track))
 
 
-def _season(random: np.random.Generator, first: float, span: float, peak: float) -> float:
-    """A time, most likely around the peak day."""
+def _season(
+    random: np.random.Generator, first: float, span: float, peak: float, always: float
+) -> float:
+    """A time, most likely around the peak day; `always` is the rate half a year from it."""
     while True:
         day = first + span * random.random()
-        if random.random() < 0.35 + 0.65 * np.cos(np.pi * (day - peak) / 365) ** 2:
+        if random.random() < always + (1 - always) * np.cos(np.pi * (day - peak) / 365) ** 2:
             return day
 
 
 def _cyclone(random: np.random.Generator, first: float, span: float) -> Storm:
     basin = BASINS[int(random.choice(len(BASINS), p=[basin.share for basin in BASINS]))]
-    return _tropical(random, basin, _season(random, first, span, basin.peak_day), 19, 68)
+    return _tropical(random, basin, _season(random, first, span, basin.peak_day, 0.06), 19, 68)
 
 
 def _depression(random: np.random.Generator, first: float, span: float) -> Storm:
     basin = BASINS[int(random.choice(len(BASINS), p=[basin.share for basin in BASINS]))]
-    return _tropical(random, basin, _season(random, first, span, basin.peak_day), 10.5, 17.2)
+    return _tropical(random, basin, _season(random, first, span, basin.peak_day, 0.06), 10.5, 17.2)
 
 
 def _tropical(
@@ -240,7 +242,7 @@ def _extratropical(random: np.random.Generator, first: float, span: float) -> St
     return _walked(
         Storm(
             tropical=False,
-            birth=_season(random, first, span, winter),
+            birth=_season(random, first, span, winter, 0.4),
             life=random.uniform(3, 6),
             latitude=random.uniform(south, north),
             longitude=random.uniform(west, east) % 360,

@@ -12,20 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon_climate.classes import AR, ETC, TC
+from baryon_climate.classes import AR
 from baryon_climate.fields import NAMES
 from baryon_climate.generation import mean_state, vortex
 from baryon_climate.generation.continents import Geography, geography
-from baryon_climate.generation.extent import box, connected
 from baryon_climate.generation.harmonics import Harmonics, Living, Spectrum
 from baryon_climate.generation.patch import Patch
-from baryon_climate.generation.rivers import Course, course
+from baryon_climate.generation.rivers import course
 from baryon_climate.generation.stirring import enlarged, origins, sampled
-from baryon_climate.generation.storms import GALE, Storm, storms
-from baryon_climate.grid import EARTH_RADIUS, Grid, distance
+from baryon_climate.generation.storms import Storm, storms
+from baryon_climate.generation.truth import Mark, read_boxes
+from baryon_climate.grid import EARTH_RADIUS, Grid
 
 Numbers = npt.NDArray[np.float32]
-BOXES = 15
+VERSION = 2
+"""Of the frames that a seed gives; whatever changes them must change it."""
 GRAVITY = 9.81
 GAS = 287.0
 LATENT = 5420.0
@@ -34,8 +35,6 @@ MM_A_DAY = 1e-3 / 86400
 STREAM = 5.0e6
 """m2/s, deviation of the background's stream function: winds of some 8 m/s."""
 STREAM_DEGREE, TEXTURE_DEGREE = 42, 140
-SHORTEST_RIVER = 1500.0
-"""km; shorter ones are moist air like any other."""
 FINEST_FLOW = 300
 """Rows from which on trajectories run on a grid of half as many."""
 
@@ -60,18 +59,6 @@ class Fields:
     rain: Numbers
     """mm a day."""
     marks: list[Mark] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A storm that gets a box, with what is needed to read it off the finished fields."""
-
-    kind: int
-    patch: Patch
-    own: Any
-    """The storm's own wind (m/s), pressure (Pa) or the river's course."""
-    core: npt.NDArray[np.bool_]
-    strength: float
 
 
 class World:
@@ -102,7 +89,7 @@ class World:
             if storm.alive(day):
                 self._add(fields, storm, day)
         images = self._finish(fields, ground, day, summer)
-        return images, self._boxes(fields, images)
+        return images, read_boxes(fields.marks, images, self.grid)
 
     def _background(self, day: float, summer: float, ground: mean_state.Ground) -> Fields:
         latitude = self.flow.latitudes()[:, None]
@@ -270,47 +257,6 @@ class World:
             return rows, grain, rough
         found = [enlarged(one, self.grid, self.flow) for one in (rows, grain, rough)]
         return found[0], found[1], found[2]
-
-    def _boxes(self, fields: Fields, images: Numbers) -> npt.NDArray[np.int32]:
-        boxes = np.full((BOXES, 5), -1, np.int32)
-        count = 0
-        for mark in fields.marks:
-            found = box(mark.patch, self._region(mark, images), *self.geography.land.shape)
-            if mark.kind == AR and found is not None and self._length(found) < SHORTEST_RIVER:
-                continue
-            if found is not None and count < BOXES:
-                boxes[count] = (*found, mark.kind)
-                count += 1
-        return boxes
-
-    def _length(self, found: tuple[int, int, int, int]) -> float:
-        """Distance from corner to corner in km."""
-        south, north = self.grid.latitudes(np.array([found[0], found[2]]))
-        west, east = self.grid.longitudes(np.array([found[1], found[3]]))
-        return float(distance(south, west, north, east))
-
-    def _region(self, mark: Mark, images: Numbers) -> npt.NDArray[np.bool_]:
-        """What belongs to a storm: gales, winds near its own, a deep isobar, or much vapour."""
-
-        def of(name: str) -> Numbers:
-            return mark.patch.of(images[NAMES.index(name)])
-
-        if mark.kind == AR:
-            run: Course = mark.own
-            latitude = self.grid.latitudes()[mark.patch.rows][:, None]
-            usual = mean_state.vapour(latitude, 0.0)
-            wide = run.distance < 2.2 * np.maximum(run.distance[mark.core].max(initial=1), 1) * 2
-            much = (of("TMQ") > usual + 0.4 * mark.strength) & wide & (run.envelope > 0.3)
-            return connected(much, mark.core)
-        if mark.kind == ETC:
-            pressure = of("PSL")
-            deepest = float(pressure[mark.core].min())
-            deep = (pressure < deepest + 0.55 * mark.strength) & (mark.own < 2.0)
-            return connected(deep | mark.core, mark.core)
-        speed = np.hypot(of("U850"), of("V850"))
-        least = GALE if mark.kind == TC else 0.6 * mark.strength
-        windy = (speed >= least) & (mark.own >= 0.5 * least)
-        return connected(windy | mark.core, mark.core)
 
     def _at(self, values: Numbers, place: tuple[float, float]) -> Any:
         row = int(np.clip(round(float(self.grid.rows(place[0]))), 0, self.grid.height - 1))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +17,19 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from baryon.errors import BaryonError
 from baryon.files import replacing
 from baryon_climate.dataset.box_order import places
 from baryon_climate.dataset.calendar import NOLEAP
 from baryon_climate.fields import CHANNELS, NAMES, UNITS
 from baryon_climate.generation.settings import Settings
-from baryon_climate.generation.weather import BOXES, World
+from baryon_climate.generation.truth import BOXES
+from baryon_climate.generation.weather import World
 from baryon_climate.grid import Grid
 
 GZIP_LEVEL = 4
 MANTISSA = 23
+BOXES_ENTRY = "boxes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ def parts(settings: Settings, folder: Path) -> list[Part]:
             year,
             first,
             min(settings.part_frames, settings.count - first),
-            folder / f"climo_{year}-{first:05d}.h5",
+            folder / f"climo_{year}-{first:05d}.zip",
         )
         for year in settings.years
         for first in range(0, settings.count, settings.part_frames)
@@ -52,31 +59,75 @@ def parts(settings: Settings, folder: Path) -> list[Part]:
 def make_part(part: Part, settings: Settings, report: Callable[[int], None]) -> None:
     """Write a part under its name once it is complete; `report` is told of every frame.
 
-    Raises `BaryonError` if the disk does not take it.
+    It is no HDF5 file, for that library may take the process with it when a disk is full, but an
+    archive of the compressed chunks to be. Raises `BaryonError` if the disk does not take it.
     """
     world = World(Grid.globe(settings.height, settings.width), settings.seed, part.year)
     part.file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(part.file) as temporary, h5py.File(temporary, "w") as file:
-        images, boxes = _members(file, settings, part.frames)
+    boxes = np.empty((part.frames, BOXES, 5), "<i4")
+    with replacing(part.file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for number in range(part.frames):
             frame, its = world.frame((part.first + number) * settings.step_hours / 24)
             chunk = _compressed(rounded(frame, settings.significant_bits))
-            images.id.write_direct_chunk((number, 0, 0, 0), chunk)
+            archive.writestr(_entry(number), chunk)
             boxes[number] = stored_order(its, settings.box_order)
             report(1)
+        archive.writestr(BOXES_ENTRY, boxes.tobytes())
 
 
-def join(path: Path, its: Sequence[Part], settings: Settings, versions: Any) -> None:
-    """Write a year's file from its parts; their compressed chunks are copied as they are."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        images, boxes = _members(file, settings, settings.count)
-        _describe(file, settings, versions)
-        for part in its:
-            with h5py.File(part.file, "r") as made:
-                for number in range(part.frames):
-                    _, chunk = made["images"].id.read_direct_chunk((number, 0, 0, 0))
-                    images.id.write_direct_chunk((part.first + number, 0, 0, 0), chunk)
-                boxes[part.first : part.first + part.frames] = made["boxes"][:]
+def _entry(number: int) -> str:
+    return f"frame-{number:05d}"
+
+
+def join(
+    path: Path,
+    its: Sequence[Part],
+    settings: Settings,
+    versions: Mapping[str, str],
+    report: Callable[[int], None],
+) -> None:
+    """Write a year's file from its parts; their compressed chunks are copied as they are.
+
+    The parts are removed then.
+
+    Raises `BaryonError` if there is no room for it.
+    """
+    _require_room(path, its)
+    try:
+        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+            images, boxes = _members(file, settings, settings.count)
+            _describe(file, settings, versions)
+            for part in its:
+                _copy(part, images, boxes)
+                report(part.frames)
+    except RuntimeError as error:  # how HDF5 tells of a disk that is full when a file is closed
+        number = re.search(r"errno = (\d+)", str(error))
+        reason = os.strerror(int(number[1])) if number else str(error).partition("\n")[0]
+        raise BaryonError(
+            f"cannot write {path}: {reason}; make room and run the same command again: finished "
+            "parts are kept"
+        ) from error
+    for part in its:
+        part.file.unlink()
+
+
+def _copy(part: Part, images: Any, boxes: Any) -> None:
+    with zipfile.ZipFile(part.file) as archive:
+        for number in range(part.frames):
+            chunk = archive.read(_entry(number))
+            images.id.write_direct_chunk((part.first + number, 0, 0, 0), chunk)
+        rows = np.frombuffer(archive.read(BOXES_ENTRY), "<i4").reshape(part.frames, BOXES, 5)
+        boxes[part.first : part.first + part.frames] = rows
+
+
+def _require_room(path: Path, its: Sequence[Part]) -> None:
+    needed = sum(part.file.stat().st_size for part in its) + 2**20
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise BaryonError(
+            f"{path} needs {needed / 2**20:,.0f} MiB, but {free / 2**20:,.0f} MiB are free there: "
+            "make room and run the same command again; finished parts are kept"
+        )
 
 
 def _members(file: h5py.File, settings: Settings, frames: int) -> tuple[Any, Any]:
@@ -90,7 +141,7 @@ def _members(file: h5py.File, settings: Settings, frames: int) -> tuple[Any, Any
     return images, file.create_dataset("boxes", rows, "<i4", chunks=rows, fillvalue=-1, **options)
 
 
-def _describe(file: h5py.File, settings: Settings, versions: Any) -> None:
+def _describe(file: h5py.File, settings: Settings, versions: Mapping[str, str]) -> None:
     file.attrs.update(
         {
             "title": "SYNTHETIC global frames with storms at known places",

@@ -27,6 +27,7 @@ class Criteria:
     storm_pressure_radius: float
     storm_latitude: float
     vapour: float
+    vapour_excess: float
     river_latitude: float
     river_length: float
     river_width: float

@@ -1,0 +1,98 @@
+"""The boxes of a frame, read off its finished fields.
+
+A storm in a jet or over another low looks larger or smaller than it was drawn, and on a coarse
+grid its strongest wind falls between the points: a detector sees what is in the fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from baryon_climate.classes import AR, ETC, TC, TD
+from baryon_climate.fields import index
+from baryon_climate.generation import mean_state
+from baryon_climate.generation.extent import box, connected
+from baryon_climate.generation.patch import Patch
+from baryon_climate.generation.rivers import Course
+from baryon_climate.generation.storms import GALE
+from baryon_climate.grid import Grid, distance
+
+Numbers = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+BOXES = 15
+SHORTEST_RIVER = 1500.0
+"""km; shorter ones are moist air like any other."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A storm that gets a box, with what is needed to read it off the fields."""
+
+    kind: int
+    patch: Patch
+    own: Any
+    """The storm's own wind (m/s), its distance in radii (ETC) or the river's course."""
+    core: Mask
+    strength: float
+    """m/s, Pa or kg/m2."""
+
+
+def read_boxes(marks: Sequence[Mark], images: Numbers, grid: Grid) -> npt.NDArray[np.int32]:
+    """(15, 5) ymin, xmin, ymax, xmax, class; unused rows -1."""
+    boxes = np.full((BOXES, 5), -1, np.int32)
+    count = 0
+    for drawn in marks:
+        mark = _as_it_looks(drawn, images)
+        found = box(mark.patch, _region(mark, images, grid), grid.height, grid.width)
+        short = mark.kind == AR and found is not None and _length(grid, found) < SHORTEST_RIVER
+        if found is not None and not short and count < BOXES:
+            boxes[count] = (*found, mark.kind)
+            count += 1
+    return boxes
+
+
+def _as_it_looks(mark: Mark, images: Numbers) -> Mark:
+    """A tropical storm is a cyclone if there are gales near its centre, else a depression."""
+    if mark.kind not in (TC, TD):
+        return mark
+    strongest = float(_speed(mark, images)[mark.core].max())
+    return replace(mark, kind=TC if strongest >= GALE else TD, strength=strongest)
+
+
+def _speed(mark: Mark, images: Numbers) -> Numbers:
+    east, north = (mark.patch.of(images[index(name)]) for name in ("U850", "V850"))
+    return np.asarray(np.hypot(east, north), np.float32)
+
+
+def _region(mark: Mark, images: Numbers, grid: Grid) -> Mask:
+    """What belongs to a storm: gales, winds near its own, a deep isobar, or much vapour."""
+    if mark.kind == AR:
+        return _river(mark, mark.patch.of(images[index("TMQ")]), grid)
+    if mark.kind == ETC:
+        pressure = mark.patch.of(images[index("PSL")])
+        deepest = float(pressure[mark.core].min())
+        deep = (pressure < deepest + 0.55 * mark.strength) & (mark.own < 2.0)
+        return connected(deep | mark.core, mark.core)
+    least = GALE if mark.kind == TC else 0.6 * mark.strength
+    windy = (_speed(mark, images) >= least) & (mark.own >= 0.5 * least)
+    return connected(windy | mark.core, mark.core)
+
+
+def _river(mark: Mark, vapour: Numbers, grid: Grid) -> Mask:
+    run: Course = mark.own
+    usual = mean_state.vapour(grid.latitudes()[mark.patch.rows][:, None], 0.0)
+    near = run.distance < 4.4 * max(float(run.distance[mark.core].max(initial=1)), 1.0)
+    much = (vapour > usual + 0.4 * mark.strength) & near & (run.envelope > 0.3)
+    return connected(much, mark.core)
+
+
+def _length(grid: Grid, found: tuple[int, int, int, int]) -> float:
+    """From corner to corner, in km."""
+    south, north = grid.latitudes(np.array([found[0], found[2]]))
+    west, east = grid.longitudes(np.array([found[1], found[3]]))
+    return float(distance(south, west, north, east))
