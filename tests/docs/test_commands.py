@@ -1,4 +1,4 @@
-"""Every shell block of the README and of docs/ is executed, shortened to a few steps."""
+"""Every shell and Python block of the README and of docs/ is executed, shortened to a few steps."""
 
 import os
 import re
@@ -22,8 +22,8 @@ SHORT = {
 }
 
 
-def blocks(page: Path) -> list[str]:
-    return re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+def blocks(page: Path, language: str = "bash") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def shortened(block: str) -> str:
@@ -53,6 +53,34 @@ def test_the_commands_of_a_page_run(page, tmp_path, environment):
             timeout=280,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+
+
+WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, tmp_path, environment):
+    """The tests in it too, for pages show what a test of a plugin calls."""
+    if page.name in TESTED_ELSEWHERE:
+        pytest.skip(TESTED_ELSEWHERE[page.name])
+    for number, block in enumerate(blocks(page, "python")):
+        (tmp_path / f"test_{number}.py").write_text(f"{block}\n\ndef test_it_ran(): ...\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", tmp_path],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_scripts_of_a_page_are_shell(page):
+    """Those that only a cluster can run are at least read by a shell."""
+    for script in blocks(page, "sh"):
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
 def test_the_make_targets_of_the_pages_exist():
