@@ -19,7 +19,9 @@ from baryon.plugins import KINDS, Plugins, host_conf
 if TYPE_CHECKING:
     from yaml import Node
 
-GROUPS = ("experiment", *KINDS, "train", "generate")
+FIRST_GROUPS = ("experiment", *KINDS, "train")
+NOT_OF_A_RUN = ("generate", "predict")
+"""Groups of options that other verbs than `train` choose from."""
 HOST = "baryon"
 OTHER_GROUP = re.compile(r"override /?(?P<group>[\w/]+)")
 
@@ -121,6 +123,13 @@ class Options:
             for folder, owner in folders
             for path in folder.glob("*/*.yaml")
         ]
+
+    @property
+    def groups(self) -> list[str]:
+        """Of what a run is made of, the choices first, then the others."""
+        found = {one.group for one in self.all}
+        others = sorted(found - {*FIRST_GROUPS, *NOT_OF_A_RUN})
+        return [group for group in (*FIRST_GROUPS, *others) if group in found]
 
     def of(self, group: str) -> list[Option]:
         """By name."""

@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from baryon.plugins import discover
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NEEDS_PLUGIN = {"tutorial-climate.md": "climate"}
 TESTED_ELSEWHERE = {"plugins.md": "test_plugins_page.py builds its package first"}
 FEW_STEPS = (
     "train.steps=2 model.filters=8 evaluator.bootstrap=5 evaluator.example_images=0 "
     "dataset.test=pkg://baryon_hep/sample/hep_64_val.h5"  # the smallest of the sample
 )
+FEW_FRAMES = "train.steps=2 evaluator.bootstrap=5 evaluator.example_maps=0"
 SHORT = {
+    "baryon train experiment=climate": FEW_FRAMES,
     "baryon train": FEW_STEPS,
     "baryon launch": FEW_STEPS,
-    "baryon data generate": "generate.events=24 generate.part_events=8",
+    "baryon data generate dataset=hep": "generate.events=24 generate.part_events=8",
 }
 
 
@@ -42,6 +47,8 @@ def shortened(block: str) -> str:
 def test_the_commands_of_a_page_run(page, tmp_path, environment):
     if page.name in TESTED_ELSEWHERE:
         pytest.skip(TESTED_ELSEWHERE[page.name])
+    if NEEDS_PLUGIN.get(page.name, "hep") not in {plugin.name for plugin in discover().all}:
+        pytest.skip(f"plugin {NEEDS_PLUGIN[page.name]} is not installed")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in blocks(page):
         done = subprocess.run(

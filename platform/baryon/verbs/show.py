@@ -11,7 +11,7 @@ from pathlib import Path
 from baryon.cli import HELP_FLAGS
 from baryon.config import GENERATE
 from baryon.errors import BaryonError, one_of
-from baryon.options import GROUPS, HOST, Key, Option, Options, primary_keys
+from baryon.options import HOST, Key, Option, Options, primary_keys
 from baryon.plugins import KINDS, Plugins, discover
 from baryon.reporting.console import say, show
 
@@ -68,8 +68,8 @@ def _groups(options: Options) -> None:
     from rich.table import Table
 
     table = Table("group", "options", "what they are", box=None, pad_edge=False)
-    others = {option.group for option in options.all} - set(GROUPS)
-    for group in (*GROUPS, *sorted(others)):
+    others = {option.group for option in options.all} - set(options.groups)
+    for group in (*options.groups, *sorted(others)):
         table.add_row(group, str(len(options.of(group))), MEANINGS.get(group, ""))
     table.add_row(CONFIG, "", "keys of the host that belong to no option")
     show(table)
