@@ -82,7 +82,7 @@ class Document:
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The options of other groups that it chooses."""
+        """The options of other groups that it chooses by itself."""
         found = {}
         for entry in self._values.get("defaults", []):
             for key, name in entry.items() if isinstance(entry, dict) else ():
@@ -144,6 +144,13 @@ class Options:
         if name not in found:
             raise BaryonError(f"no option {group}={name}; {one_of(found, name)}")
         return found[name]
+
+    def chosen(self, option: Option) -> dict[str, str]:
+        """The options of other groups that it chooses, as those do that it starts from."""
+        found: dict[str, str] = {}
+        for name in option.document.base:
+            found |= self.chosen(self.get(option.group, name))
+        return found | option.document.chosen
 
     def keys(self, option: Option) -> list[Key]:
         """Its keys, with those of the options that it starts from."""

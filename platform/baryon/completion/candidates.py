@@ -147,13 +147,16 @@ def _names(option: Option, options: Options) -> list[str]:
 def _chosen(words: Sequence[str], options: Options) -> dict[str, Option]:
     """The option of each group: what the words say, the experiment, the dataset, the default."""
     said = dict(word.split("=", 1) for word in words if "=" in word)
-    chosen = {"train": "default", "comm": "serial"}
-    for group in ("dataset", "experiment"):
-        for one in options.of(group):
-            if one.name == said.get(group, chosen.get(group)):
-                chosen |= one.document.chosen
-    if "dataset" in chosen and "dataset" not in said:
-        brought = [one for one in options.of("dataset") if one.name == chosen["dataset"]]
-        chosen = {**(brought[0].document.chosen if brought else {}), **chosen}
-    chosen |= {group: name for group, name in said.items() if group in options.groups}
+    by_experiment = _brought("experiment", said.get("experiment"), options)
+    dataset = said.get("dataset", by_experiment.get("dataset"))
+    by_dataset = _brought("dataset", dataset, options)
+    chosen = {"train": "default", "comm": "serial", **by_dataset, **by_experiment, **said}
     return {one.group: one for one in options.all if chosen.get(one.group) == one.name}
+
+
+def _brought(group: str, name: str | None, options: Options) -> dict[str, str]:
+    """What an option chooses of other groups."""
+    try:
+        return options.chosen(options.get(group, name)) if name else {}
+    except BaryonError:  # there is no such option, or its file is broken
+        return {}

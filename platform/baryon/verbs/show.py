@@ -90,8 +90,8 @@ def _option(option: Option, options: Options, plugins: Plugins) -> None:
     say(f"from {_origin(option, plugins)}: {option.path}")
     if option.document.base:
         say(f"starts from {', '.join(f'{option.group}={name}' for name in option.document.base)}")
-    if option.document.chosen:
-        chosen = option.document.chosen.items()
+    chosen = options.chosen(option).items()
+    if chosen:
         say(f"chooses {', '.join(f'{group}={name}' for group, name in chosen)}")
     keys = options.keys(option)
     names = {key.name: key.default for key in keys}
