@@ -35,7 +35,10 @@ MEANINGS = {
     "comm": "who learns together",
     "evaluator": "what it means to the field",
     "train": "how to train",
+    "sweep": "which jobs a sweep has",
+    "launch": "where a sweep's jobs run",
     "generate": "how `baryon data generate` makes a dataset",
+    "predict": "how `baryon predict` writes what it finds",
 }
 CONFIG = "config"
 
