@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo demo-climate demo-hybrid test chaos packages bench lint clean
+.PHONY: demo demo-climate demo-hybrid test chaos packages docs bench lint clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/baryon train experiment=hep_demo
@@ -28,12 +28,15 @@ test: $(VENV)/test-installed packages
 chaos: $(VENV)/test-installed
 	BARYON_CHAOS_RUNS=20 $(BIN)/python -m pytest -m chaos
 
-# Some tests want a Chromium, others a Slurm. They are put in only on a CI machine that lets us;
+# Some tests want a Chromium, others a Slurm or zsh. They are put in only on a CI machine that lets us;
 # elsewhere these tests take what is there, or say that they were skipped.
-PACKAGES := chromium slurm-wlm munge libpmix-dev
+PACKAGES := chromium slurm-wlm munge libpmix-dev zsh
 packages:
-	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && ! (command -v chromium && command -v srun) >/dev/null; then \
+	@if [ "$$CI" = true ] && [ "$$(id -u)" = 0 ] && ! (command -v chromium && command -v srun && command -v zsh) >/dev/null; then \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null; fi
+
+docs: $(VENV)/test-installed
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/test-installed
 	$(BIN)/python benchmarks/run_all.py

@@ -273,19 +273,23 @@ def composed(arguments: Sequence[str], plugins: Plugins) -> Config:
     Raises `BaryonError` as `compose` and `freeze` do.
     """
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     register(plugins)
+    chosen = HydraConfig.instance()
+    held = chosen.cfg
     try:
         with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
             whole = hydra.compose("config", list(arguments), return_hydra_config=True)
+        chosen.set_config(whole)
+        return freeze(OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"]))
     except (HydraException, OmegaConfBaseException) as error:
         raise BaryonError(one_line(error)) from error
-    choices = whole.hydra.runtime.choices
-    keys = [str(key) for key in whole if key != "hydra"]
-    return thaw(plain(OmegaConf.masked_copy(whole, keys)), {k: choices.get(k, "") for k in KINDS})
+    finally:
+        chosen.cfg = held
 
 
 @contextmanager

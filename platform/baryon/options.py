@@ -13,13 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baryon.config import PRIMARY
 from baryon.errors import BaryonError, one_of
 from baryon.plugins import KINDS, Plugins, host_conf
 
 if TYPE_CHECKING:
     from yaml import Node
 
-GROUPS = ("experiment", *KINDS, "train", "generate")
+FIRST_GROUPS = ("experiment", *KINDS, "train")
+NOT_OF_A_RUN = tuple(PRIMARY)
+"""Groups of options that other verbs than `train` choose from."""
 HOST = "baryon"
 OTHER_GROUP = re.compile(r"override /?(?P<group>[\w/]+)")
 
@@ -80,7 +83,7 @@ class Document:
 
     @property
     def chosen(self) -> dict[str, str]:
-        """The options of other groups that it chooses."""
+        """The options of other groups that it chooses by itself."""
         found = {}
         for entry in self._values.get("defaults", []):
             for key, name in entry.items() if isinstance(entry, dict) else ():
@@ -122,6 +125,13 @@ class Options:
             for path in folder.glob("*/*.yaml")
         ]
 
+    @property
+    def groups(self) -> list[str]:
+        """Of what a run is made of, the choices first, then the others."""
+        found = {one.group for one in self.all}
+        others = sorted(found - {*FIRST_GROUPS, *NOT_OF_A_RUN})
+        return [group for group in (*FIRST_GROUPS, *others) if group in found]
+
     def of(self, group: str) -> list[Option]:
         """By name."""
         return sorted((one for one in self.all if one.group == group), key=lambda one: one.name)
@@ -135,6 +145,13 @@ class Options:
         if name not in found:
             raise BaryonError(f"no option {group}={name}; {one_of(found, name)}")
         return found[name]
+
+    def chosen(self, option: Option) -> dict[str, str]:
+        """The options of other groups that it chooses, as those do that it starts from."""
+        found: dict[str, str] = {}
+        for name in option.document.base:
+            found |= self.chosen(self.get(option.group, name))
+        return found | option.document.chosen
 
     def keys(self, option: Option) -> list[Key]:
         """Its keys, with those of the options that it starts from."""

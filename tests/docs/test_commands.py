@@ -1,4 +1,4 @@
-"""Every shell block of the README and of docs/ is executed, shortened to a few steps."""
+"""Every shell and Python block of the README and of docs/ is executed, shortened to a few steps."""
 
 import os
 import re
@@ -19,15 +19,17 @@ FEW_STEPS = (
     "train.steps=2 model.filters=8 evaluator.bootstrap=5 evaluator.example_images=0 "
     "dataset.test=pkg://baryon_hep/sample/hep_64_val.h5"  # the smallest of the sample
 )
+FEW_FRAMES = "train.steps=2 evaluator.bootstrap=5 evaluator.example_maps=0"
 SHORT = {
+    "baryon train experiment=climate": FEW_FRAMES,
     "baryon train": FEW_STEPS,
     "baryon launch": FEW_STEPS,
     "baryon data generate dataset=hep": "generate.events=24 generate.part_events=8",
 }
 
 
-def blocks(page: Path) -> list[str]:
-    return re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+def blocks(page: Path, language: str = "bash") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
 def shortened(block: str) -> str:
@@ -64,13 +66,7 @@ def test_the_python_of_predictions_and_exports_runs_after_their_commands(tmp_pat
     pages = [ROOT / "docs" / name for name in ("predict.md", "export.md")]
     lines = [line for page in pages for block in blocks(page) for line in block.splitlines()]
     commands = shortened("\n".join(dict.fromkeys(lines)))  # both train the same run first
-    programs = [
-        program
-        for page in pages
-        for program in re.findall(
-            r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE
-        )
-    ]
+    programs = [program for page in pages for program in blocks(page, "python")]
     assert len(programs) == 4
     (tmp_path / "programs.py").write_text("\n".join(programs))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -83,6 +79,34 @@ def test_the_python_of_predictions_and_exports_runs_after_their_commands(tmp_pat
         timeout=280,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, tmp_path, environment):
+    """The tests in it too, for pages show what a test of a plugin calls."""
+    if page.name in TESTED_ELSEWHERE:
+        pytest.skip(TESTED_ELSEWHERE[page.name])
+    for number, block in enumerate(blocks(page, "python")):
+        (tmp_path / f"test_{number}.py").write_text(f"{block}\n\ndef test_it_ran(): ...\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", tmp_path],
+        cwd=tmp_path,
+        env=environment,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_scripts_of_a_page_are_shell(page):
+    """Those that only a cluster can run are at least read by a shell."""
+    for script in blocks(page, "sh"):
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
 def test_the_make_targets_of_the_pages_exist():

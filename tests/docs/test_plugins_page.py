@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,8 @@ FILES = [
     if kind in ("toml", "python", "yaml")
 ]
 COMMANDS = [text for kind, text in BLOCKS if kind == "bash"]
-ERRORS = [line for kind, text in BLOCKS if kind == "text" for line in text.splitlines()]
+TEXTS = [line for kind, text in BLOCKS if kind == "text" for line in text.splitlines()]
+ERRORS = [line for line in TEXTS if line.startswith("baryon: error: ")]
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +87,9 @@ def test_the_page_tells_every_run_time_argument():
 def test_every_command_of_the_page_works(done):
     for one in done:
         assert one.returncode == 0, one.stdout + one.stderr
-    installing, training, blocking = (one.stdout for one in done)
+    _, installing, training, blocking = (one.stdout for one in done)
     assert re.search(r"acme +│ acme-baryon +│ 0\.1 .* ok ", installing)
-    assert "1 passed" in installing
+    assert "2 passed" in installing
     assert len(re.findall(r"accuracy \d+\.\d% on 500 samples", training)) == 2
     assert "5 samples put into classes" in training
     assert "acme_mlp is exported for inputs as it reads them" in training
@@ -107,7 +110,9 @@ def test_the_first_run_has_learnt_and_the_second_took_the_overlay(done, folder):
     assert json.loads((learnt / "metrics.json").read_text())["accuracy"] > 0.75  # 0.5: guessed
 
 
+LACKING = "acme_baryon/conf"
 FAULTS = [
+    (LACKING, "", ""),
     ("acme_baryon/__init__.py", "from baryon import", "import acme_secrets\nfrom baryon import"),
     ("acme_baryon/__init__.py", "def baryon_models", "def baryon_model"),
     ("acme_baryon/conf/model/acme_mlp.yaml", "width: 64", "widht: 64"),
@@ -120,11 +125,25 @@ FAULTS = [
 def test_the_errors_on_the_page_are_those_that_are_shown(done, shell, folder, number, fault):
     name, right, wrong = fault
     path = folder / "installed" / name
-    text = path.read_text()
-    path.write_text(text.replace(right, wrong))
-    failed = shell("baryon train dataset=acme_moons model=acme_mlp")
-    path.write_text(text)
-    assert text.count(right) == 1
+    with lacking(path) if name == LACKING else changed(path, right, wrong):
+        failed = shell("baryon train dataset=acme_moons model=acme_mlp")
     assert len(ERRORS) == len(FAULTS)
     assert failed.returncode == 1
     assert failed.stderr == ERRORS[number] + "\n"
+
+
+@contextmanager
+def changed(path: Path, right: str, wrong: str) -> Iterator[None]:
+    text = path.read_text()
+    assert text.count(right) == 1
+    path.write_text(text.replace(right, wrong))
+    yield
+    path.write_text(text)
+
+
+@contextmanager
+def lacking(folder: Path) -> Iterator[None]:
+    """As installed from a wheel that has no package-data."""
+    away = folder.rename(folder.with_name("away"))
+    yield
+    away.rename(folder)

@@ -94,6 +94,24 @@ def test_what_it_writes_is_in_good_style(baryon, tmp_path):
     assert not [text for text in texts if "{{" in text or "PACKAGE" in text or "NAME" in text]
 
 
+def test_a_name_whose_options_another_plugin_has(baryon, environment, install, tmp_path):
+    hooks = """
+from baryon import hookimpl
+
+@hookimpl
+def baryon_models():
+    return {"mine_mlp": "PACKAGE.net:net"}
+"""
+    files = {"__init__.py": hooks, "conf/model/mine_mlp.yaml": "# A net\n"}
+    path = {"PYTHONPATH": str(install({"others": {"theirs": files}}))}
+    done = baryon("plugins", "new", "mine", env=environment | path)
+    assert done.stderr == (
+        "baryon: error: plugin 'theirs' has an option model/mine_mlp already, as 'mine' would: "
+        "choose another name\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

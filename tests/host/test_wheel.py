@@ -49,7 +49,7 @@ def from_wheel(installed, environment, tmp_path):
 
 
 def test_it_holds_every_module_and_every_file_that_they_read(wheel):
-    kinds = {".py", ".yaml", ".j2", ".typed", ".h5", ".json"}
+    kinds = {".py", ".yaml", ".j2", ".sh", ".typed", ".h5", ".json"}
     wanted = {
         f"{package}/{path.relative_to(ROOT / place).as_posix()}"
         for package, place in PLACES.items()

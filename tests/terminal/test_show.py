@@ -63,9 +63,20 @@ def test_an_overlay_has_the_keys_of_what_it_starts_from(baryon, environment, ins
         'def net(*, width: int, depth: int):\n    """A net."""\n',
         "conf/model/base_net.yaml": "# A net\nname: base_net\nwidth: 64  # of a layer\n"
         "# Layers, all of\n# one width\ndepth: 2\n",
+        "conf/experiment/nets.yaml": "# @package _global_\n# Nets\n"
+        "defaults:\n  - override /model: thin_net\ntrain:\n  epochs: 3\n",
+        "conf/experiment/small_nets.yaml": "# @package _global_\n# The same\n"
+        "defaults: [nets, _self_]\nseed: 2\n",
         "conf/model/thin_net.yaml": "# A thin one\ndefaults: [base_net, _self_]\nwidth: 8\n",
     }
     path = {"PYTHONPATH": str(install({"nets": {"nets": files}}))}
+    shown = baryon("show", "experiment/small_nets", env=environment | path).stdout
+    assert "chooses model=thin_net\n" in shown
+    assert rows(shown)["train.epochs"] == ["3"]
+    words = baryon(
+        "completion", "words", "baryon train experiment=small_nets model.", env=environment | path
+    )
+    assert words.stdout.split() == ["model.depth=", "model.width="]
     shown = baryon("show", "model/thin_net", env=environment | path).stdout
     assert "starts from model=base_net\n" in shown
     assert rows(shown)["model.width"] == ["8", "of", "a", "layer"]

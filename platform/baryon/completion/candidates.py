@@ -11,7 +11,7 @@ from types import ModuleType
 
 from baryon.cli import VERBS
 from baryon.errors import BaryonError
-from baryon.options import GROUPS, Option, Options, primary_keys
+from baryon.options import Option, Options, primary_keys
 from baryon.plugins import discover
 
 RUN_FOLDERS = "runs"
@@ -106,7 +106,7 @@ def _configured(usage: str, words: Sequence[str], started: str) -> list[str]:
     chosen = _chosen(words, options)
     keys = [f"{group}.{key}" for group, one in chosen.items() for key in _names(one, options)]
     keys += [key.name for key in primary_keys("config")]
-    return [*_options(options, GROUPS[:-1], started), *_near(keys, started)]
+    return [*_options(options, started), *_near(keys, started)]
 
 
 def _generating(options: Options, words: Sequence[str], started: str) -> list[str]:
@@ -116,8 +116,9 @@ def _generating(options: Options, words: Sequence[str], started: str) -> list[st
     return [*(f"dataset={name}" for name in found), *_near(keys, started)]
 
 
-def _options(options: Options, groups: Iterable[str], started: str) -> list[str]:
+def _options(options: Options, started: str) -> list[str]:
     """`group=`, and behind it the options; of `a,b` in a sweep the last one."""
+    groups = options.groups
     found = [f"{group}=" for group in groups]
     group, equals, given = started.partition("=")
     if equals and group in groups:
@@ -146,13 +147,16 @@ def _names(option: Option, options: Options) -> list[str]:
 def _chosen(words: Sequence[str], options: Options) -> dict[str, Option]:
     """The option of each group: what the words say, the experiment, the dataset, the default."""
     said = dict(word.split("=", 1) for word in words if "=" in word)
-    chosen = {"train": "default", "comm": "serial"}
-    for group in ("dataset", "experiment"):
-        for one in options.of(group):
-            if one.name == said.get(group, chosen.get(group)):
-                chosen |= one.document.chosen
-    if "dataset" in chosen and "dataset" not in said:
-        brought = [one for one in options.of("dataset") if one.name == chosen["dataset"]]
-        chosen = {**(brought[0].document.chosen if brought else {}), **chosen}
-    chosen |= {group: name for group, name in said.items() if group in GROUPS}
+    by_experiment = _brought("experiment", said.get("experiment"), options)
+    dataset = said.get("dataset", by_experiment.get("dataset"))
+    by_dataset = _brought("dataset", dataset, options)
+    chosen = {"train": "default", "comm": "serial", **by_dataset, **by_experiment, **said}
     return {one.group: one for one in options.all if chosen.get(one.group) == one.name}
+
+
+def _brought(group: str, name: str | None, options: Options) -> dict[str, str]:
+    """What an option chooses of other groups."""
+    try:
+        return options.chosen(options.get(group, name)) if name else {}
+    except BaryonError:  # there is no such option, or its file is broken
+        return {}

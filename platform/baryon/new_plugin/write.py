@@ -29,6 +29,12 @@ def check_name(name: str, plugins: Plugins) -> None:
                 f"a plugin {name!r} is installed already ({plugin.distribution} {plugin.version}): "
                 "choose another name"
             )
+        clash = sorted(set(_options(name)) & set(plugin.options))
+        if clash:
+            raise BaryonError(
+                f"plugin {plugin.name!r} has an option {clash[0]} already, as {name!r} would: "
+                "choose another name"
+            )
     if find_spec(package_of(name)) is not None:
         raise BaryonError(
             f"a package {package_of(name)!r} can be imported already: choose another name"
@@ -65,6 +71,12 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
     except OSError as error:
         raise BaryonError(cannot_write(folder, error, "out")) from error
     return files
+
+
+def _options(name: str) -> Iterator[str]:
+    """The options of the new package, as `group/name`."""
+    for source in TEMPLATE.glob("PACKAGE/conf/*/*.yaml.j2"):
+        yield f"{source.parent.name}/{source.name.removesuffix('.yaml.j2')}".replace("NAME", name)
 
 
 def _write(name: str, folder: Path) -> Iterator[Path]:

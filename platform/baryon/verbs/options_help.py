@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from baryon.config import OF_SWEEPS
 from baryon.options import Options, first_comment
-from baryon.plugins import KINDS, Plugins
+from baryon.plugins import Plugins
 from baryon.reporting.console import console, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["GROUPS", "first_comment", "options_help"]
-
-GROUPS = ("experiment", *KINDS, "train", *OF_SWEEPS)
+__all__ = ["first_comment", "options_help"]
 
 
-def options_help(usage: str, plugins: Plugins, groups: Iterable[str] = GROUPS) -> None:
-    """Print the usage, then the names of all options, a line or two for each group."""
+def options_help(usage: str, plugins: Plugins, groups: Iterable[str] | None = None) -> None:
+    """Print the usage, then the names of all options of these groups, of all that a run has."""
+    options = Options(plugins)
     say(usage)
-    show(_table(Options(plugins), groups))
+    show(_table(options, groups or options.groups))
     say("\n`baryon show <group>` says what they are, `baryon show <group>/<option>` all of one.")
     for problem in plugins.problems():
         console().print(f"error: {problem}", style="red", markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from baryon.cli import HELP_FLAGS
 from baryon.config import GENERATE
 from baryon.errors import BaryonError, one_of
-from baryon.options import GROUPS, HOST, Key, Option, Options, primary_keys
+from baryon.options import HOST, Key, Option, Options, primary_keys
 from baryon.plugins import KINDS, Plugins, discover
 from baryon.reporting.console import say, show
 
@@ -35,7 +35,10 @@ MEANINGS = {
     "comm": "who learns together",
     "evaluator": "what it means to the field",
     "train": "how to train",
+    "sweep": "which jobs a sweep has",
+    "launch": "where a sweep's jobs run",
     "generate": "how `baryon data generate` makes a dataset",
+    "predict": "how `baryon predict` writes what it finds",
 }
 CONFIG = "config"
 
@@ -68,8 +71,8 @@ def _groups(options: Options) -> None:
     from rich.table import Table
 
     table = Table("group", "options", "what they are", box=None, pad_edge=False)
-    others = {option.group for option in options.all} - set(GROUPS)
-    for group in (*GROUPS, *sorted(others)):
+    others = {option.group for option in options.all} - set(options.groups)
+    for group in (*options.groups, *sorted(others)):
         table.add_row(group, str(len(options.of(group))), MEANINGS.get(group, ""))
     table.add_row(CONFIG, "", "keys of the host that belong to no option")
     show(table)
@@ -90,8 +93,8 @@ def _option(option: Option, options: Options, plugins: Plugins) -> None:
     say(f"from {_origin(option, plugins)}: {option.path}")
     if option.document.base:
         say(f"starts from {', '.join(f'{option.group}={name}' for name in option.document.base)}")
-    if option.document.chosen:
-        chosen = option.document.chosen.items()
+    chosen = options.chosen(option).items()
+    if chosen:
         say(f"chooses {', '.join(f'{group}={name}' for group, name in chosen)}")
     keys = options.keys(option)
     names = {key.name: key.default for key in keys}
