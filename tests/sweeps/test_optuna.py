@@ -24,15 +24,14 @@ def test_trials_learn_and_bad_ones_stop_early(sweep_here, left):
         assert (job["value"] is None) == (job["state"] == "pruned")
 
 
-def test_killed_in_the_middle_a_search_finds_what_it_would_have_found(
-    begin, sweep_here, left, tmp_path
-):
-    """The killed trial is gone on with, and the next ones are chosen as if nothing had been."""
+def test_cut_off_in_the_middle_a_search_finds_what_it_would_have_found(sweep_here, left, tmp_path):
+    """The trial is gone on with, and the next ones are chosen as if nothing had been."""
     few = (*SEARCH, "sweep.trials=4", "sweep.startup_trials=1", "sweep.warmup_epochs=0")
-    begin(*few, until="runs/sweep-*/1-*/checkpoints/last.pt").kill()
+    assert sweep_here(*few, TOY_CUT="21").returncode == 130
+    assert left().states[-1] == "waiting"
     done = sweep_here(*few)
     assert done.returncode == 0, done.stderr
-    assert "2 jobs: 1 finished before and skipped, 1 going on from a checkpoint" in done.stdout
+    assert "finished before and skipped, 1 going on from a checkpoint" in done.stdout
     cut = left()
     cut.path.rename(tmp_path / "cut")
     assert sweep_here(*few).returncode == 0

@@ -17,13 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from baryon.sweeps import status
+from baryon.sweeps import lock, status
 from baryon.verbs.launch import launch_command, launch_environment
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_STOP = 60.0
 OURS = "baryon: error: "
 OUTPUT = "output.txt"
+STOPPING = ".stopping"
+"""A file in the sweep's folder: no further job is begun."""
 
 
 def run(folder: Path, ranks: int, at_once: int) -> None:
@@ -31,6 +33,8 @@ def run(folder: Path, ranks: int, at_once: int) -> None:
 
     at_once: jobs that share this machine. With several, what a job says goes to a file of its own.
     """
+    if (folder.parent / STOPPING).exists():
+        return
     command = [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)]
     if ranks > 1:
         command = launch_command(ranks, command)
@@ -53,6 +57,24 @@ def run(folder: Path, ranks: int, at_once: int) -> None:
             _tell_how_it_ended(folder, process.returncode, stopped=stopped)
 
 
+def stop_all(sweep: Path) -> None:
+    """Stop the jobs of a sweep that run on this machine, and wait for their checkpoints.
+
+    joblib would kill them: it ends its workers with all that these have started.
+    """
+    (sweep / STOPPING).touch()
+    until = time.monotonic() + SECONDS_TO_STOP
+    asked: set[int] = set()
+    while time.monotonic() < until:
+        running = {process for path in sweep.glob("*/") if (process := lock.holding(path))}
+        if not running:
+            return
+        for process in running - asked:
+            os.kill(process, signal.SIGUSR1)
+        asked |= running
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
 def _environment(ranks: int, at_once: int) -> dict[str, str]:
     """The cores are shared out among the jobs and their ranks; what the user has set stays."""
     shared = launch_environment(ranks * at_once)
@@ -71,7 +93,7 @@ def _output(folder: Path, *, aloud: bool) -> Iterator[IO[bytes] | None]:
 
 def _keep(stderr: IO[bytes], folder: Path, aloud: bool) -> None:
     """Into a file, and to the terminal all but the error that the sweep says itself."""
-    with (folder / status.STDERR).open("wb") as file:
+    with stderr, (folder / status.STDERR).open("wb") as file:
         for line in stderr:
             file.write(line)
             file.flush()
