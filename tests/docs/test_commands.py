@@ -16,6 +16,7 @@ FEW_STEPS = (
     "dataset.test=pkg://baryon_hep/sample/hep_64_val.h5"  # the smallest of the sample
 )
 SHORT = {
+    "baryon train -m experiment=hep_demo sweep=optuna": f"{FEW_STEPS} sweep.trials=1",
     "baryon train": FEW_STEPS,
     "baryon launch": FEW_STEPS,
     "baryon data generate": "generate.events=24 generate.part_events=8",

@@ -172,8 +172,8 @@ def sweep(toy, tmp_path) -> Sweep:
     return run
 
 
-def _do_here(folder: Path, ranks: int, at_once: int) -> None:
-    assert (ranks, at_once) == (1, 1)
+def _do_here(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
+    assert (ranks, at_once, aloud) == (1, 1, True)
     with suppress(BaryonError):  # its status tells
         run_job.run(folder)
 

@@ -49,14 +49,14 @@ def run(
     _require_alone()
     _require_no_other_place(master)
     settings = _settings(master)
-    launching.settings(master)
+    launching.require_mpiexec(launching.settings(master))
     plugins = discover()
     work = _prepare(Planner(context.config_loader, master, plugins), arguments, settings)
     name = settings.name or identity.sweep_id(settings.method, arguments)
     root = Path(section(master, "run", schemas.Run).root)
     with folder.opened(root, name, fresh=settings.fresh) as path, _stopping_in_good_order(path):
         there = launching.Launching(context, task, master, path)
-        sweep = Sweep(path, settings, sys.argv, plugins, there)
+        sweep = Sweep(path, settings, ["baryon", "train", *sys.argv[1:]], plugins, there)
         with sweep.told():
             work(sweep)
 

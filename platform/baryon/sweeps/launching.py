@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baryon import schemas
 from baryon.errors import BaryonError, told
-from baryon.reporting.console import warn
+from baryon.verbs.launch import find_mpiexec
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -50,6 +50,12 @@ def section(composed: DictConfig, name: str, schema: type[Any]) -> Any:
         return OmegaConf.to_object(checked[name])
     except OmegaConfBaseException as error:
         raise BaryonError(one_line(error)) from error
+
+
+def require_mpiexec(chosen: schemas.Launch) -> None:
+    """Raise `BaryonError` if jobs of several ranks could not be started here."""
+    if chosen.ranks > 1 and chosen.where != SLURM:
+        find_mpiexec()
 
 
 class Launching:
@@ -91,12 +97,10 @@ class Launching:
         """How each job ended is in its folder; here only a launcher that broke counts."""
         first, self._count = self._count, self._count + len(jobs)
         try:
-            self._launcher.launch(jobs, initial_job_idx=first)
-        except BaryonError:
-            raise
+            for result in self._launcher.launch(jobs, initial_job_idx=first):
+                _ = result.return_value  # which raises what a job could not tell itself
         except Exception as error:  # noqa: BLE001  a launcher may raise anything
             self.error = f"launch={self.where}: {told(error)}"
-            warn(self.error)
 
     def _launch_and_watch(self, jobs: Sequence[list[str]], ended: Callable[[], bool]) -> None:
         """A launcher that gives up at the first killed job must not make us leave the others."""

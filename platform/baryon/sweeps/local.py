@@ -28,17 +28,17 @@ STOPPING = ".stopping"
 """A file in the sweep's folder: no further job is begun."""
 
 
-def run(folder: Path, ranks: int, at_once: int) -> None:
+def run(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
     """Do the job and see that its status says how it ended; never raises because it failed.
 
-    at_once: jobs that share this machine. With several, what a job says goes to a file of its own.
+    at_once: jobs that share this machine. aloud: on the terminal, else into a file of the job's own.
     """
     if (folder.parent / STOPPING).exists():
         return
     command = [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)]
     if ranks > 1:
         command = launch_command(ranks, command)
-    with _output(folder, aloud=at_once == 1) as output:
+    with _output(folder, aloud=aloud) as output:
         process = subprocess.Popen(  # noqa: S603
             command,
             env=_environment(ranks, at_once),
@@ -47,7 +47,7 @@ def run(folder: Path, ranks: int, at_once: int) -> None:
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C comes through us: mpiexec would kill its ranks
         )
-        listener = threading.Thread(target=_keep, args=(process.stderr, folder, at_once == 1))
+        listener = threading.Thread(target=_keep, args=(process.stderr, folder, aloud))
         listener.start()
         try:
             _wait(process)

@@ -57,7 +57,7 @@ class Sweep:
             entry = entries[job.id] = self._asked[job.id] = self.record.add(job)
             self._configs[job.id] = job.config
             folder = self._folder(entry)
-            if not folder.is_dir():
+            if not RunDirectory(folder).config.is_file():
                 configs.write(job.config, fill(folder).config)
             self._take_up(entry)
         self.record.swept = record.swept_keys(self.record.jobs)
@@ -75,7 +75,8 @@ class Sweep:
             f"{len(failed)} failed before and tried again" if failed else "",
         ]
         told = ", ".join(part for part in parts if part)
-        say(f"sweep {self.folder}: {len(entries)} jobs{': ' if told else ''}{told}")
+        jobs = "1 job" if len(entries) == 1 else f"{len(entries)} jobs"
+        say(f"sweep {self.folder}: {jobs}{': ' if told else ''}{told}")
 
     def run(self, jobs: Sequence[Job]) -> list[Entry]:
         """Do what is left to do of these jobs; gives the entries of all of them."""
