@@ -31,7 +31,7 @@ STOPPING = ".stopping"
 def run(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
     """Do the job and see that its status says how it ended; never raises because it failed.
 
-    at_once: jobs that share this machine. aloud: on the terminal, else into a file of the job's own.
+    at_once: jobs that share this machine. aloud: to the terminal, else into a file of its own.
     """
     if (folder.parent / STOPPING).exists():
         return

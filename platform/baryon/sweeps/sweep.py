@@ -196,14 +196,18 @@ class Sweep:
         if state == FINISHED:
             self._value(entry)
             value = "" if entry.value is None else f": {self.record.metric} {entry.value:.5g}"
-            say(f"{entry}: finished{took}{value}")
+            say(f"{entry}: finished{took}{value}{self._how_many()}")
         elif state == FAILED:
             warn(f"{entry}: {entry.error}")
         elif state == PRUNED:
-            say(f"{entry}: pruned{took}")
+            say(f"{entry}: pruned{took}{self._how_many()}")
         elif state == RUNNING and not self._launching.one_by_one:
             say(f"{entry}: begins")
         self.record.write(self.folder)
+
+    def _how_many(self) -> str:
+        ended = sum(entry.state in ENDED for entry in self._asked.values())
+        return f" ({ended} of {len(self._asked)})"
 
     def _value(self, entry: Entry) -> None:
         run = RunDirectory(self._folder(entry))
