@@ -144,3 +144,9 @@ def test_a_single_run_is_not_launched_like_a_sweep(baryon, error_line):
 def test_another_sweeper_is_refused(sweep_here, error_line):
     error = error_line(sweep_here(WIDTHS, "hydra/sweeper=basic"))
     assert error.startswith("hydra/sweeper=basic would not know finished jobs again: choose by sw")
+
+
+def test_where_there_is_no_slurm_nothing_is_begun(sweep_here, error_line, tmp_path):
+    error = error_line(sweep_here(WIDTHS, "launch=slurm", PATH=str(tmp_path)))
+    assert error.startswith("launch=slurm needs sbatch, which is not on the PATH: ")
+    assert list(tmp_path.iterdir()) == []

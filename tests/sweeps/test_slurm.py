@@ -5,6 +5,15 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.mpi]
 
 
+def test_what_slurm_refuses_is_told(slurm, sweep_here):
+    wanted = ("launch=slurm", "hydra.launcher.partition=nowhere", "model.width=2,3")
+    done = sweep_here(*wanted, SLURM_CONF=slurm["SLURM_CONF"])
+    assert done.returncode == 1
+    error = done.stderr.splitlines()[-1]  # after sbatch's own
+    assert error.startswith("baryon: error: launch=slurm: ")
+    assert "invalid partition specified: nowhere" in error
+
+
 def test_jobs_of_two_nodes_outlive_their_sweep_and_are_taken_up(slurm, begin, sweep, left):
     """The sweep is killed while a job runs; the next one waits for it, and sees another killed."""
     chosen = ("launch=slurm", "launch.nodes=2", "launch.ranks=2", "launch.jobs=5", "comm=sync")

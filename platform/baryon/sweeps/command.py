@@ -49,7 +49,7 @@ def run(
     _require_alone()
     _require_no_other_place(master)
     settings = _settings(master)
-    launching.require_mpiexec(launching.settings(master))
+    launching.require_programs(launching.settings(master))
     plugins = discover()
     work = _prepare(Planner(context.config_loader, master, plugins), arguments, settings)
     name = settings.name or identity.sweep_id(settings.method, arguments)

@@ -19,7 +19,7 @@ from baryon.reporting.run_directory import RunDirectory, fill
 from baryon.schemas import Sweep as Settings
 from baryon.sweeps import lock, objective, record, status
 from baryon.sweeps.identity import Job
-from baryon.sweeps.launching import SLURM, Launching
+from baryon.sweeps.launching import SLURM, SUBMITIT, Launching
 from baryon.sweeps.local import last_words
 from baryon.sweeps.record import Entry
 from baryon.sweeps.status import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING
@@ -186,7 +186,7 @@ class Sweep:
         now = status.read(folder)
         if now.state != RUNNING:  # it ended while we looked
             return now
-        words = last_words(self.folder / ".submitit" / (now.slurm or ""), "*_log.err")
+        words = last_words(self.folder / SUBMITIT / (now.slurm or ""), "*_log.err")
         status.write(folder, FAILED, now.seconds, words or f"Slurm job {now.slurm} was ended")
         return status.read(folder)
 
