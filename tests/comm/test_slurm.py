@@ -1,4 +1,4 @@
-"""`srun baryon train ...` under a real Slurm of one node, with Debian's packages where they are."""
+"""`srun baryon train ...` under a real Slurm of two nodes, with Debian's packages if there."""
 
 import subprocess
 import sys
@@ -11,9 +11,9 @@ pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 BARYON = Path(sys.executable).parent / "baryon"
 
 
-def srun(slurm, environment, folder, ranks: int, *arguments: str):
+def srun(slurm, environment, folder, nodes: int, ranks: int, *arguments: str):
     return subprocess.run(
-        ["srun", "-n", str(ranks), str(BARYON), "train", *arguments],
+        ["srun", "-N", str(nodes), "-n", str(ranks), str(BARYON), "train", *arguments],
         env=environment | {"SLURM_CONF": slurm["SLURM_CONF"]},
         cwd=folder,
         capture_output=True,
@@ -24,14 +24,14 @@ def srun(slurm, environment, folder, ranks: int, *arguments: str):
 
 def test_srun_starts_a_hybrid_training(slurm, environment, tmp_path, hep_files):
     arguments = (*hep_files, "comm=hybrid", "comm.groups=2", "train.steps=6")
-    done = srun(slurm, environment, tmp_path, 3, *arguments)
+    done = srun(slurm, environment, tmp_path, 2, 3, *arguments)
     assert done.returncode == 0, done.stderr
     assert "worker of group 1" in done.stdout
     assert (tmp_path / "runs" / "latest" / "metrics.json").is_file()
 
 
 def test_an_error_is_said_once_under_srun(slurm, environment, tmp_path, hep_files):
-    done = srun(slurm, environment, tmp_path, 2, *hep_files, "comm=hybrid")
+    done = srun(slurm, environment, tmp_path, 1, 2, *hep_files, "comm=hybrid")
     assert done.returncode
     assert done.stderr.count("baryon: error") == 1, done.stderr
     assert "does not fit 2 processes" in done.stderr

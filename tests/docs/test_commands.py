@@ -22,6 +22,7 @@ FEW_STEPS = (
 FEW_FRAMES = "train.steps=2 evaluator.bootstrap=5 evaluator.example_maps=0"
 SHORT = {
     "baryon train experiment=climate": FEW_FRAMES,
+    "baryon train -m experiment=hep_demo sweep=optuna": f"{FEW_STEPS} sweep.trials=1",
     "baryon train": FEW_STEPS,
     "baryon launch": FEW_STEPS,
     "baryon data generate dataset=hep": "generate.events=24 generate.part_events=8",

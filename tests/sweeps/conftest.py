@@ -89,6 +89,11 @@ class Net(torch.nn.Sequential):
             raise BaryonError(f"a net of width {width} cannot be")
         if width in os.environ.get("TOY_CRASHES", "").split():
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.training and "TOY_CUT" in os.environ:
+            left = int(os.environ["TOY_CUT"]) - 1
+            os.environ["TOY_CUT"] = str(left)
+            if left == 0:
+                raise KeyboardInterrupt
         return super().forward(inputs)
 
 
@@ -167,19 +172,22 @@ def sweep(toy, tmp_path) -> Sweep:
     return run
 
 
-def _do_here(folder: Path, ranks: int, at_once: int) -> None:
-    assert (ranks, at_once) == (1, 1)
+def _do_here(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
+    assert (ranks, at_once, aloud) == (1, 1, True)
     with suppress(BaryonError):  # its status tells
         run_job.run(folder)
 
 
-def _sweep_here(toy, folder: Path, arguments: tuple[str, ...], trouble: dict[str, str]) -> int:
+def _sweep_here(
+    toy, folder: Path, arguments: tuple[str, ...], trouble: dict[str, str], *, jobs_too: bool = True
+) -> int:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.syspath_prepend(toy["PYTHONPATH"])
         patch.setattr(sys, "argv", ["baryon"])
-        patch.setattr(local, "run", _do_here)
-        for key, value in {"XDG_CACHE_HOME": toy["XDG_CACHE_HOME"], **trouble}.items():
+        if jobs_too:
+            patch.setattr(local, "run", _do_here)
+        for key, value in {**toy, **trouble}.items():
             patch.setenv(key, value)
         return main([*SWEEP, *arguments])
 
@@ -188,9 +196,9 @@ def _sweep_here(toy, folder: Path, arguments: tuple[str, ...], trouble: dict[str
 def sweep_here(toy, tmp_path, capfd) -> Sweep:
     """The same in the tests' own process, jobs too: PyTorch is imported once for all of them."""
 
-    def run(*arguments: str, **trouble: str):
+    def run(*arguments: str, jobs_too: bool = True, **trouble: str):
         capfd.readouterr()
-        code = _sweep_here(toy, tmp_path, arguments, trouble)
+        code = _sweep_here(toy, tmp_path, arguments, trouble, jobs_too=jobs_too)
         return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
 
     return run

@@ -1,12 +1,19 @@
 """A sweep over a grid: interrupted in every way, failing, asked for again, two at once."""
 
 import csv
+import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
+
+from baryon.errors import BaryonError
+from baryon.sweeps.folder import opened
 
 pytestmark = pytest.mark.slow
 
@@ -28,11 +35,15 @@ def test_a_sweep_leaves_all_it_promises(whole):
     assert [float(row["validation_loss"]) for row in rows] == [job["value"] for job in whole.jobs]
 
 
-def test_killed_in_the_middle_the_same_command_gives_the_same_results(
-    begin, sweep_here, left, whole
+def test_after_a_power_cut_the_same_command_gives_the_same_results(
+    begin, sweep_here, left, whole, error_line
 ):
     process = begin(WIDTHS, until=CHECKPOINT_OF_THE_SECOND)
+    error = error_line(sweep_here(WIDTHS))
+    assert f" is being run by process {process.pid} on " in error
     process.kill()
+    job = left().path / left().jobs[1]["run"]
+    os.kill(json.loads((job / ".lock").read_text())["process"], signal.SIGKILL)
     process.wait()
     assert left().states == ["finished", "running"]
     done = sweep_here(WIDTHS)
@@ -74,45 +85,46 @@ def test_done_again_widened_and_begun_afresh(sweep_here, tmp_path, left):
     assert "1 finished before" in sweep_here(*few, "model.width=2").stdout
 
 
-def test_stopped_in_good_order_it_says_so_and_goes_on(begin, sweep_here, left):
-    process = begin("model.width=3,3", until="runs/sweep-*/0-*/checkpoints/last.pt")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "stopped; the same command goes on with it" in out
-    assert left().states == ["waiting"]
-    done = sweep_here("model.width=3,3")
-    assert "1 jobs: 1 going on from a checkpoint" in done.stdout
-    assert left().states == ["finished"]
+def test_a_job_whose_sweep_has_died_stops_with_a_checkpoint(sweep_here, left, toy, tmp_path):
+    sweep_here("model.width=2,2", TOY_FAILS="2")
+    folder = left().path / left().jobs[0]["run"]
+    job = subprocess.Popen(
+        [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)],
+        cwd=tmp_path,
+        env=toy | {"TOY_PAUSE": "0.2"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    while not (folder / "checkpoints" / "last.pt").exists():
+        assert job.poll() is None
+        time.sleep(0.05)
+    job.stdin.close()  # as the kernel does for the dead
+    assert job.wait(30) == 128 + signal.SIGUSR1
+    assert json.loads((folder / "job.json").read_text())["state"] == "waiting"
 
 
-def test_a_sweep_is_one_processs_and_its_jobs_stop_when_that_dies(
-    begin, sweep_here, left, error_line
-):
-    process = begin(WIDTHS, until="runs/sweep-*/0-*/checkpoints/last.pt", pause="0.5")
-    error = error_line(sweep_here(WIDTHS))
-    assert f" is being run by process {process.pid} on " in error
-    assert "sweep.fresh=true" in error
-    process.kill()
-    deadline = time.monotonic() + 30
-    log = left().path / left().jobs[0]["run"] / "metrics.jsonl"
-    while '"stopped"' not in log.read_text():  # with a checkpoint
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def test_a_job_that_takes_its_process_along_does_not_take_the_sweep(sweep, left):
-    done = sweep("model.width=2,2", TOY_CRASHES="2")
+def test_a_job_that_takes_its_process_along_does_not_take_the_sweep(sweep_here, left):
+    done = sweep_here("model.width=2,2", jobs_too=False, TOY_CRASHES="2")
     assert done.returncode == 1
     assert left().jobs[0]["error"] == "ended by signal SIGKILL"
 
 
-def test_sweeps_started_in_the_same_second_share_no_folder(sweep, tmp_path):
-    def start(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return sweep("train.steps=2", *arguments)
+def test_many_sweeps_that_start_at_once_share_no_folder(tmp_path):
+    together = Barrier(24)
 
-    with ThreadPoolExecutor() as threads:
-        fresh = [threads.submit(start, "model.width=2,2", "sweep.fresh=true") for _ in range(2)]
-        other = threads.submit(start, "model.width=3,3")
-    assert [done.result().returncode for done in (*fresh, other)] == [0, 0, 0]
-    assert len(list((tmp_path / "runs").glob("sweep-*/0-*/metrics.json"))) == 3
+    def start(name: str, fresh: bool) -> str:
+        together.wait()
+        try:
+            with opened(tmp_path, name, fresh=fresh) as path:
+                together.wait()  # till all have theirs, or none
+                return path.name
+        except BaryonError as error:
+            together.wait()
+            return str(error)
+
+    with ThreadPoolExecutor(24) as threads:
+        fresh = list(threads.map(start, ["fresh"] * 24, [True] * 24))
+        same = list(threads.map(start, ["same"] * 24, [False] * 24))
+    assert len(set(fresh)) == 24
+    assert same.count("sweep-same") == 1
+    assert sum(" is being run by " in one for one in same) == 23

@@ -14,7 +14,7 @@ from baryon import schemas
 from baryon.errors import BaryonError, one_of
 from baryon.launched import launched
 from baryon.plugins import discover
-from baryon.sweeps import folder, grid, identity, launching, search
+from baryon.sweeps import folder, grid, identity, launching, local, search
 from baryon.sweeps.launching import section
 from baryon.sweeps.plan import Planner
 from baryon.sweeps.sweep import Sweep
@@ -49,14 +49,14 @@ def run(
     _require_alone()
     _require_no_other_place(master)
     settings = _settings(master)
-    launching.settings(master)
+    launching.require_programs(launching.settings(master))
     plugins = discover()
     work = _prepare(Planner(context.config_loader, master, plugins), arguments, settings)
     name = settings.name or identity.sweep_id(settings.method, arguments)
     root = Path(section(master, "run", schemas.Run).root)
-    with folder.opened(root, name, fresh=settings.fresh) as path, _term_like_interrupt():
+    with folder.opened(root, name, fresh=settings.fresh) as path, _stopping_in_good_order(path):
         there = launching.Launching(context, task, master, path)
-        sweep = Sweep(path, settings, sys.argv, plugins, there)
+        sweep = Sweep(path, settings, ["baryon", "train", *sys.argv[1:]], plugins, there)
         with sweep.told():
             work(sweep)
 
@@ -100,15 +100,28 @@ def _require_no_other_place(master: DictConfig) -> None:
 
 
 @contextmanager
-def _term_like_interrupt() -> Iterator[None]:
-    """SIGTERM, as at the end of a batch job, lets jobs write their checkpoints as Ctrl-C does."""
+def _stopping_in_good_order(sweep: Path) -> Iterator[None]:
+    """Ctrl-C, and SIGTERM as at the end of a batch job, let jobs here write their checkpoints.
+
+    The second one ends the sweep at once.
+    """
+    asked: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
+        asked.append(number)
+        if len(asked) == 1:
+            local.stop_all(sweep)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    (sweep / local.STOPPING).unlink(missing_ok=True)
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, stop) for number in caught}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        (sweep / local.STOPPING).unlink(missing_ok=True)

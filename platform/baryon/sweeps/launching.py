@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baryon import schemas
 from baryon.errors import BaryonError, told
-from baryon.reporting.console import warn
+from baryon.verbs.launch import find_mpiexec
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -28,6 +29,8 @@ SCHEMAS: dict[str, type[schemas.Launch]] = {
     SLURM: schemas.LaunchBySlurm,
 }
 SECONDS_BETWEEN_LOOKS = 0.5
+SUBMITIT = ".submitit"
+"""Where submitit writes within a sweep's folder."""
 
 
 def settings(composed: DictConfig) -> schemas.Launch:
@@ -52,6 +55,18 @@ def section(composed: DictConfig, name: str, schema: type[Any]) -> Any:
         raise BaryonError(one_line(error)) from error
 
 
+def require_programs(chosen: schemas.Launch) -> None:
+    """Raise `BaryonError` if what starts the jobs is not here."""
+    if chosen.where == SLURM:
+        if shutil.which("sbatch") is None:
+            raise BaryonError(
+                "launch=slurm needs sbatch, which is not on the PATH: start the sweep where Slurm "
+                "takes jobs, such as a login node"
+            )
+    elif chosen.ranks > 1:
+        find_mpiexec()
+
+
 class Launching:
     """Launches jobs of one sweep and waits for them."""
 
@@ -59,7 +74,7 @@ class Launching:
         self, context: HydraContext, task: TaskFunction, master: DictConfig, folder: Path
     ) -> None:
         chosen = settings(master)
-        self.where, self._count = chosen.where, 0
+        self.where, self._folder, self._count = chosen.where, folder, 0
         self.error = ""
         self._requeues = bool(master.hydra.launcher.get("max_num_timeout"))
         """Then a job whose time is up comes back; else nothing is heard of it without accounts."""
@@ -91,21 +106,29 @@ class Launching:
         """How each job ended is in its folder; here only a launcher that broke counts."""
         first, self._count = self._count, self._count + len(jobs)
         try:
-            self._launcher.launch(jobs, initial_job_idx=first)
-        except BaryonError:
-            raise
+            for result in self._launcher.launch(jobs, initial_job_idx=first):
+                _ = result.return_value  # which raises what a job could not tell itself
         except Exception as error:  # noqa: BLE001  a launcher may raise anything
             self.error = f"launch={self.where}: {told(error)}"
-            warn(self.error)
 
     def _launch_and_watch(self, jobs: Sequence[list[str]], ended: Callable[[], bool]) -> None:
-        """A launcher that gives up at the first killed job must not make us leave the others."""
+        """A launcher that gives up at the first killed job must not make us leave the others.
+
+        Raises `BaryonError` if Slurm did not take the jobs.
+        """
+        before = self._taken()
         importlib.import_module("submitit")  # sets its log up: it warns where Slurm has no accounts
         logging.getLogger("submitit").setLevel(logging.ERROR)
         thread = threading.Thread(target=self._launch, args=(jobs,), daemon=True)
         thread.start()
         while (thread.is_alive() and self._requeues) or not ended():
+            if self.error and self._taken() == before:
+                raise BaryonError(self.error)
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _taken(self) -> set[Path]:
+        """Jobs that Slurm has a number for."""
+        return set((self._folder / SUBMITIT).glob("*/*_submitted.pkl"))
 
 
 def at_once(chosen: schemas.Launch) -> int:

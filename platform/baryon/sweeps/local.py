@@ -17,24 +17,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from baryon.sweeps import status
+from baryon.sweeps import lock, status
 from baryon.verbs.launch import launch_command, launch_environment
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_STOP = 60.0
 OURS = "baryon: error: "
 OUTPUT = "output.txt"
+STOPPING = ".stopping"
+"""A file in the sweep's folder: no further job is begun."""
 
 
-def run(folder: Path, ranks: int, at_once: int) -> None:
+def run(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
     """Do the job and see that its status says how it ended; never raises because it failed.
 
-    at_once: jobs that share this machine. With several, what a job says goes to a file of its own.
+    at_once: jobs that share this machine. aloud: to the terminal, else into a file of its own.
     """
+    if (folder.parent / STOPPING).exists():
+        return
     command = [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)]
     if ranks > 1:
         command = launch_command(ranks, command)
-    with _output(folder, aloud=at_once == 1) as output:
+    with _output(folder, aloud=aloud) as output:
         process = subprocess.Popen(  # noqa: S603
             command,
             env=_environment(ranks, at_once),
@@ -43,7 +47,7 @@ def run(folder: Path, ranks: int, at_once: int) -> None:
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C comes through us: mpiexec would kill its ranks
         )
-        listener = threading.Thread(target=_keep, args=(process.stderr, folder, at_once == 1))
+        listener = threading.Thread(target=_keep, args=(process.stderr, folder, aloud))
         listener.start()
         try:
             _wait(process)
@@ -51,6 +55,24 @@ def run(folder: Path, ranks: int, at_once: int) -> None:
             stopped = _stop(process)
             listener.join()
             _tell_how_it_ended(folder, process.returncode, stopped=stopped)
+
+
+def stop_all(sweep: Path) -> None:
+    """Stop the jobs of a sweep that run on this machine, and wait for their checkpoints.
+
+    joblib would kill them: it ends its workers with all that these have started.
+    """
+    (sweep / STOPPING).touch()
+    until = time.monotonic() + SECONDS_TO_STOP
+    asked: set[int] = set()
+    while time.monotonic() < until:
+        running = {process for path in sweep.glob("*/") if (process := lock.holding(path))}
+        if not running:
+            return
+        for process in running - asked:
+            os.kill(process, signal.SIGUSR1)
+        asked |= running
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def _environment(ranks: int, at_once: int) -> dict[str, str]:
@@ -71,7 +93,7 @@ def _output(folder: Path, *, aloud: bool) -> Iterator[IO[bytes] | None]:
 
 def _keep(stderr: IO[bytes], folder: Path, aloud: bool) -> None:
     """Into a file, and to the terminal all but the error that the sweep says itself."""
-    with (folder / status.STDERR).open("wb") as file:
+    with stderr, (folder / status.STDERR).open("wb") as file:
         for line in stderr:
             file.write(line)
             file.flush()

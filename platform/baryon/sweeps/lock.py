@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from baryon.errors import BaryonError
 from baryon.files import cannot_write
@@ -59,13 +60,27 @@ class Lock:
             os.close(self._file)
             self._file = None
 
+    def told(self) -> dict[str, Any]:
+        """What its holder wrote; nothing while it is just being written."""
+        try:
+            told: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return told
+
     def holder(self) -> str:
         """Who holds it, in words."""
-        try:
-            told = json.loads(self._path.read_text(encoding="utf-8"))
-            return f"process {told['process']} on {told['host']} since {told['since']}"
-        except (OSError, ValueError, KeyError, TypeError):  # it is just being written
+        told = self.told()
+        if not told:
             return "another process"
+        return f"process {told['process']} on {told['host']} since {told['since']}"
+
+
+def holding(folder: Path) -> int | None:
+    """The living process of this host that works in a folder."""
+    told = Lock(folder).told()
+    here = told.get("host") == socket.gethostname()
+    return int(told["process"]) if here and is_held(folder) else None
 
 
 def is_held(folder: Path) -> bool:

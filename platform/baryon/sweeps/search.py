@@ -138,30 +138,29 @@ def _tell(study: optuna.Study, trial: optuna.Trial, entry: Entry, sweep: Sweep) 
 
 
 def _distribution(override: Override) -> BaseDistribution:
-    from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
-    from optuna.distributions import (
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
+    """What Optuna may choose from. Raises `BaryonError` for a range that is none."""
+    from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
+    from optuna.distributions import CategoricalDistribution
 
     swept: Any = override.value()
-    logarithmic = "log" in getattr(swept, "tags", ())
-    if isinstance(swept, ChoiceSweep):
-        return CategoricalDistribution([str(one) for one in override.sweep_string_iterator()])
-    low, high = swept.start, swept.end
-    if isinstance(swept, RangeSweep):
-        values: list[Any] = list(override.sweep_iterator())
-        if isinstance(swept.step, int) and isinstance(low, int):
-            return IntDistribution(min(values), max(values), step=abs(swept.step))
-        return FloatDistribution(min(values), max(values), step=abs(swept.step))
-    assert isinstance(swept, IntervalSweep)
     try:
-        if isinstance(low, int) and isinstance(high, int):
-            return IntDistribution(low, high, log=logarithmic)
-        return FloatDistribution(low, high, log=logarithmic)
-    except ValueError as error:
+        if isinstance(swept, ChoiceSweep):
+            return CategoricalDistribution(list(override.sweep_string_iterator()))
+        if isinstance(swept, RangeSweep):
+            values = sorted(swept.range())
+            return _numbers(values[0], values[-1], step=abs(swept.step))
+        return _numbers(swept.start, swept.end, log="log" in swept.tags)
+    except (ValueError, IndexError) as error:
         raise BaryonError(f"{override.input_line}: {error}") from error
+
+
+def _numbers(low: float, high: float, **how: Any) -> BaseDistribution:
+    """Whole ones if both ends are: `range(1,9)`, `int(interval(1,9))`."""
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high, **how)
+    return FloatDistribution(low, high, **how)
 
 
 def _ends(space: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from baryon.reporting.run_directory import RunDirectory, fill
 from baryon.schemas import Sweep as Settings
 from baryon.sweeps import lock, objective, record, status
 from baryon.sweeps.identity import Job
-from baryon.sweeps.launching import SLURM, Launching
+from baryon.sweeps.launching import SLURM, SUBMITIT, Launching
 from baryon.sweeps.local import last_words
 from baryon.sweeps.record import Entry
 from baryon.sweeps.status import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING
@@ -57,7 +57,7 @@ class Sweep:
             entry = entries[job.id] = self._asked[job.id] = self.record.add(job)
             self._configs[job.id] = job.config
             folder = self._folder(entry)
-            if not folder.is_dir():
+            if not RunDirectory(folder).config.is_file():
                 configs.write(job.config, fill(folder).config)
             self._take_up(entry)
         self.record.swept = record.swept_keys(self.record.jobs)
@@ -75,7 +75,8 @@ class Sweep:
             f"{len(failed)} failed before and tried again" if failed else "",
         ]
         told = ", ".join(part for part in parts if part)
-        say(f"sweep {self.folder}: {len(entries)} jobs{': ' if told else ''}{told}")
+        jobs = "1 job" if len(entries) == 1 else f"{len(entries)} jobs"
+        say(f"sweep {self.folder}: {jobs}{': ' if told else ''}{told}")
 
     def run(self, jobs: Sequence[Job]) -> list[Entry]:
         """Do what is left to do of these jobs; gives the entries of all of them."""
@@ -185,7 +186,7 @@ class Sweep:
         now = status.read(folder)
         if now.state != RUNNING:  # it ended while we looked
             return now
-        words = last_words(self.folder / ".submitit" / (now.slurm or ""), "*_log.err")
+        words = last_words(self.folder / SUBMITIT / (now.slurm or ""), "*_log.err")
         status.write(folder, FAILED, now.seconds, words or f"Slurm job {now.slurm} was ended")
         return status.read(folder)
 
@@ -195,14 +196,18 @@ class Sweep:
         if state == FINISHED:
             self._value(entry)
             value = "" if entry.value is None else f": {self.record.metric} {entry.value:.5g}"
-            say(f"{entry}: finished{took}{value}")
+            say(f"{entry}: finished{took}{value}{self._how_many()}")
         elif state == FAILED:
             warn(f"{entry}: {entry.error}")
         elif state == PRUNED:
-            say(f"{entry}: pruned{took}")
+            say(f"{entry}: pruned{took}{self._how_many()}")
         elif state == RUNNING and not self._launching.one_by_one:
             say(f"{entry}: begins")
         self.record.write(self.folder)
+
+    def _how_many(self) -> str:
+        ended = sum(entry.state in ENDED for entry in self._asked.values())
+        return f" ({ended} of {len(self._asked)})"
 
     def _value(self, entry: Entry) -> None:
         run = RunDirectory(self._folder(entry))

@@ -75,7 +75,8 @@ def _job(composed: DictConfig, folder: Path) -> None:
     else:
         from baryon.sweeps import local
 
-        local.run(folder, launch.ranks, launching.at_once(launch))
+        at_once, aloud = launching.at_once(launch), launch.where == launching.HERE
+        local.run(folder, launch.ranks, at_once, aloud=aloud)
 
 
 def _require_no_launch(composed: DictConfig) -> None:
