@@ -221,6 +221,8 @@ def test_a_sweep_shows_its_best_its_failures_and_its_coordinates(opened, pages):
     assert page.locator("#parallel path.way").count() == 4
     assert page.locator("#parallel path.way.best").count() == 1
     assert page.locator("#parallel .pole").count() == 3
+    scrolled = "one => one.scrollWidth - one.clientWidth"
+    assert page.eval_on_selector("#parallel .scroll", scrolled) == 0
     page.locator("#parallel svg").focus()
     page.keyboard.press("ArrowRight")
     assert "job 3: train.learning_rate 1e-4, train.optimizer sgd, auc 0.92" in page.inner_text(

@@ -128,6 +128,8 @@ def test_what_is_no_run_or_no_sweep_is_one_line(tmp_path, capsys):
     assert "is no sweep: it has neither sweep.json nor runs in it" in line
     (tmp_path / "empty" / "sweep.json").write_text("{")
     assert "sweep.json cannot be read" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
+    (tmp_path / "empty" / "sweep.json").write_text('{"version": 1, "jobs": [3]}')
+    assert "sweep.json cannot be read" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
     (tmp_path / "empty" / "sweep.json").write_text('{"version": 9}')
     assert "has version 9" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
 
@@ -174,6 +176,14 @@ def test_a_sweep_as_its_file_tells_it(tmp_path, write_sweep):
     assert [job.state for job in sweep.jobs] == [FINISHED] * 4 + ["failed", "waiting"]
     assert not sweep.going
     assert sweep.missing == []
+
+
+def test_a_sweep_names_the_baryon_that_wrote_it(tmp_path, write_sweep):
+    path = write_sweep(tmp_path / "sweep")
+    text = json.loads((path / "sweep.json").read_text())
+    text |= {"version": "0.1.0", "name": "sweep", "command": ["/opt/bin/baryon", "train", "-m"]}
+    (path / "sweep.json").write_text(json.dumps(text))
+    assert sweep_record.read(path).command == ["baryon", "train", "-m"]
 
 
 def test_a_sweep_without_its_file_is_read_from_its_runs(tmp_path, write_sweep, capsys):
