@@ -1,8 +1,5 @@
 """The report of runs and sweeps, opened in a real browser."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,26 +8,10 @@ from baryon.cli import main
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-BARYON = Path(sys.executable).parent / "baryon"
-SHOWN = ["train.epochs=1", "run.name=shown", "evaluator.example_images=4"]
 SCHEMES = ("light", "dark")
 PAGES = ("run", "comparison", "sweep")
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
-
-
-@pytest.fixture(scope="session")
-def report(tmp_path_factory, hep_files, cache) -> Path:
-    """As a real run leaves it."""
-    folder = tmp_path_factory.mktemp("report")
-    subprocess.run(
-        [BARYON, "train", *hep_files, *SHOWN],
-        cwd=folder,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
-        check=True,
-        capture_output=True,
-    )
-    return folder / "runs" / "shown" / "report.html"
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +27,8 @@ def pages(tmp_path_factory, write_run, write_sweep) -> dict[str, Path]:
     return found
 
 
-def test_a_runs_own_report_opens_offline_with_all_its_pictures(opened, report):
+def test_a_runs_own_report_opens_offline_with_all_its_pictures(opened, short_run):
+    report = short_run / "report.html"
     page = opened(report.as_uri())
     assert page.complaints == []
     asked = [url for url in page.requests if not url.startswith("data:")]
@@ -55,7 +37,7 @@ def test_a_runs_own_report_opens_offline_with_all_its_pictures(opened, report):
     assert len(widths) == 3
     assert all(width > 300 for width in widths)
     assert all(page.eval_on_selector_all("img", "images => images.map(i => i.alt)"))
-    assert page.inner_text("h1") == "shown"
+    assert page.inner_text("h1") == "short"
     assert page.inner_text(".chip") == "finished"
     assert "area" in page.inner_text(".answer")
     assert page.inner_text("#command").startswith("baryon train dataset=hep_images")

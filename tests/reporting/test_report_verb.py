@@ -8,9 +8,9 @@ import time
 import pytest
 
 from baryon.cli import main
-from baryon.reporting import run_record, sweep_record
+from baryon.reporting import capsule, run_record, sweep_record
 from baryon.reporting.comparison import differing
-from baryon.reporting.page import charts
+from baryon.reporting.page import charts, run_page
 from baryon.reporting.run_directory import FORMAT, RunDirectory
 from baryon.reporting.run_record import BROKEN_OFF, FINISHED, GOING, STOPPED
 
@@ -161,6 +161,19 @@ def test_the_page_of_several_runs_lies_where_it_is_asked(tmp_path, monkeypatch, 
     assert main(["report", "run=a"]) == 0
     assert main(["report", "run=a,b"]) == 0
     assert 'href="a/report.html"' in (tmp_path / "comparison.html").read_text()
+
+
+def test_a_resumption_is_noted_and_takes_over(tmp_path, write_run):
+    run = RunDirectory(write_run(tmp_path / "run", finished=False))
+    capsule.resumed(run, [capsule.rank_state(threads=2)] * 3)
+    noted = capsule.read(run)
+    assert [len(one["ranks"]) for one in noted["resumed"]] == [3]
+    assert noted["process"]["pid"] == os.getpid()
+    assert read(run.path).state == GOING
+    assert "resumed at" in run_page.page(read(run.path))
+    run.capsule.write_text("{")
+    capsule.resumed(run, [])  # a damaged one stops no resumption
+    assert run.capsule.read_text() == "{"
 
 
 def test_what_differs_between_runs(tmp_path, write_run):
