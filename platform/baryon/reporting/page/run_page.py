@@ -89,7 +89,8 @@ def tiles(run: RunRecord) -> list[dict[str, str]]:
         speed_now = f"{rates['samples_per_second']:,.4g}"
         found.append(_tile("speed", speed_now, "", "samples/s" + ", sustained" * bool(meters)))
         value, unit = flops(rates["tflops_per_second"])
-        found.append(_tile("operations", value, unit, f"{rates['of_ceiling']:.0%} of the ceiling"))
+        share = f"{unit}, {rates['of_ceiling']:.0%} of the ceiling"
+        found.append(_tile("operations", value, "", share))
     if execution.get("parameters"):
         how = f"{execution.get('precision', '')} {execution.get('mode', '')}"
         found.append(_tile("parameters", short_count(execution["parameters"]), "", how))
