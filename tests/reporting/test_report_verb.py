@@ -100,6 +100,46 @@ def test_tables_of_a_wrong_shape_are_named(tmp_path, write_run, capsys):
     assert "well" in (run / "report.html").read_text()
 
 
+def test_parts_of_a_wrong_kind_are_named(tmp_path, write_run, capsys):
+    log = [
+        {"kind": "train", "step": 1, "loss": "much"},
+        {"kind": "validation", "step": 1, "epoch": 1, "seconds": 1.0, "loss": float("nan")},
+        {"kind": "meters"},
+        {"kind": 3},
+    ]
+    run = write_run(tmp_path / "run", capsule={"ranks": 3, "machine": "large"}, log=log)
+    assert main(["report", f"run={run}"]) == 0
+    said = capsys.readouterr().out
+    assert "missing: 3 lines of metrics.jsonl, which are damaged" in said
+    assert "missing: ranks of capsule.json, which is damaged" in said
+    assert "missing: machine of capsule.json, which is damaged" in said
+
+
+def test_a_run_whose_process_died_names_it_and_others_say_that_none_did(tmp_path, write_run):
+    run = write_run(tmp_path / "run")
+    answer = json.loads((run / "evaluation.json").read_text())
+    assert "No process died of 5" in run_page.page(read(run))
+    answer["tables"]["faults"] = {
+        "columns": ["who died", "noticed in step"], "rows": [["rank 3", 7]], "caption": "Faults",
+    }  # fmt: skip
+    answer["of_communication"].append("faults")
+    (run / "evaluation.json").write_text(json.dumps(answer))
+    page = run_page.page(read(run))
+    assert "No process died" not in page
+    assert '<th scope="row">rank 3</th><td class="number" data-value="7">7</td>' in page
+
+
+def test_the_charts_of_a_run_are_those_of_its_log(tmp_path, write_run):
+    found = {chart["id"]: chart for chart in charts.of_run(read(write_run(tmp_path / "run")))}
+    assert list(found) == ["loss", "rate", "phases", "staleness", "comm-exposed_ms"]
+    assert [one["name"] for one in found["loss"]["series"]] == ["training", "validation"]
+    assert [one["name"] for one in found["staleness"]["series"]] == ["mean of all layers", "conv1"]
+    assert found["phases"]["stacked"]
+    assert found["phases"]["series"][0]["y"][0] == 10.0
+    shares = [share["share"] for share in run_page.times(read(tmp_path / "run"))["shares"]]
+    assert sum(shares) == pytest.approx(1.0)
+
+
 def test_a_run_before_there_were_capsules_is_shown(tmp_path, write_run):
     run = write_run(tmp_path / "run")
     (run / "capsule.json").unlink()

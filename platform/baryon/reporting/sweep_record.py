@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +169,6 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 
 def lowest_validation_loss(run: RunRecord) -> float | None:
-    """None if it was never validated."""
-    losses = [line["loss"] for line in run.lines("validation") if line.get("loss") is not None]
+    """None if it was never validated, or never with success."""
+    losses = [line["loss"] for line in run.lines("validation") if math.isfinite(line["loss"])]
     return min(losses, default=None)

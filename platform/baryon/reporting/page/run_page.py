@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from datetime import datetime
@@ -71,7 +72,8 @@ def _progress(run: RunRecord) -> dict[str, Any] | None:
 
 def tiles(run: RunRecord) -> list[dict[str, str]]:
     """The few numbers that are looked for first."""
-    validation, train = run.lines("validation"), run.last("train")
+    validation = [line for line in run.lines("validation") if math.isfinite(line["loss"])]
+    train = run.last("train")
     execution, meters = run.last("execution") or {}, run.last("meters")
     found = []
     if validation:
