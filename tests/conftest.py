@@ -85,6 +85,19 @@ def cache(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory, hep_files, cache) -> Path:
+    """A finished run of three steps, with its `train.h5` beside `runs/`; do not change it."""
+    folder = tmp_path_factory.mktemp("short")
+    _write_events(folder / "train.h5", 48, seed=7)
+    few = ["train.steps=3", "run.name=short", "evaluator.example_images=4"]
+    given = [*hep_files, "dataset.train=train.h5", *few]
+    variables = os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
+    command = [BARYON, "train", *given]
+    subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True)
+    return folder / "runs" / "short"
+
+
 @pytest.fixture
 def environment(cache) -> dict[str, str]:
     """What a command of the tests runs in: a cache of its own, one thread, no colours."""

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from baryon.cli import main
-from baryon.reporting import run_record, sweep_record
+from baryon.reporting import capsule, run_record, sweep_record
 from baryon.reporting.comparison import differing
-from baryon.reporting.page import charts
+from baryon.reporting.page import charts, run_page
 from baryon.reporting.run_directory import FORMAT, RunDirectory
 from baryon.reporting.run_record import BROKEN_OFF, FINISHED, GOING, STOPPED
 
@@ -100,6 +100,46 @@ def test_tables_of_a_wrong_shape_are_named(tmp_path, write_run, capsys):
     assert "well" in (run / "report.html").read_text()
 
 
+def test_parts_of_a_wrong_kind_are_named(tmp_path, write_run, capsys):
+    log = [
+        {"kind": "train", "step": 1, "loss": "much"},
+        {"kind": "validation", "step": 1, "epoch": 1, "seconds": 1.0, "loss": float("nan")},
+        {"kind": "meters"},
+        {"kind": 3},
+    ]
+    run = write_run(tmp_path / "run", capsule={"ranks": 3, "machine": "large"}, log=log)
+    assert main(["report", f"run={run}"]) == 0
+    said = capsys.readouterr().out
+    assert "missing: 3 lines of metrics.jsonl, which are damaged" in said
+    assert "missing: ranks of capsule.json, which is damaged" in said
+    assert "missing: machine of capsule.json, which is damaged" in said
+
+
+def test_a_run_whose_process_died_names_it_and_others_say_that_none_did(tmp_path, write_run):
+    run = write_run(tmp_path / "run")
+    answer = json.loads((run / "evaluation.json").read_text())
+    assert "No process died of 5" in run_page.page(read(run))
+    answer["tables"]["faults"] = {
+        "columns": ["who died", "noticed in step"], "rows": [["rank 3", 7]], "caption": "Faults",
+    }  # fmt: skip
+    answer["of_communication"].append("faults")
+    (run / "evaluation.json").write_text(json.dumps(answer))
+    page = run_page.page(read(run))
+    assert "No process died" not in page
+    assert '<th scope="row">rank 3</th><td class="number" data-value="7">7</td>' in page
+
+
+def test_the_charts_of_a_run_are_those_of_its_log(tmp_path, write_run):
+    found = {chart["id"]: chart for chart in charts.of_run(read(write_run(tmp_path / "run")))}
+    assert list(found) == ["loss", "rate", "phases", "staleness", "comm-exposed_ms"]
+    assert [one["name"] for one in found["loss"]["series"]] == ["training", "validation"]
+    assert [one["name"] for one in found["staleness"]["series"]] == ["mean of all layers", "conv1"]
+    assert found["phases"]["stacked"]
+    assert found["phases"]["series"][0]["y"][0] == 10.0
+    shares = [share["share"] for share in run_page.times(read(tmp_path / "run"))["shares"]]
+    assert sum(shares) == pytest.approx(1.0)
+
+
 def test_a_run_before_there_were_capsules_is_shown(tmp_path, write_run):
     run = write_run(tmp_path / "run")
     (run / "capsule.json").unlink()
@@ -127,6 +167,8 @@ def test_what_is_no_run_or_no_sweep_is_one_line(tmp_path, capsys):
     line = error_line(capsys, f"sweep={tmp_path / 'empty'}")
     assert "is no sweep: it has neither sweep.json nor runs in it" in line
     (tmp_path / "empty" / "sweep.json").write_text("{")
+    assert "sweep.json cannot be read" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
+    (tmp_path / "empty" / "sweep.json").write_text('{"version": 1, "jobs": [3]}')
     assert "sweep.json cannot be read" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
     (tmp_path / "empty" / "sweep.json").write_text('{"version": 9}')
     assert "has version 9" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
@@ -161,6 +203,19 @@ def test_the_page_of_several_runs_lies_where_it_is_asked(tmp_path, monkeypatch, 
     assert 'href="a/report.html"' in (tmp_path / "comparison.html").read_text()
 
 
+def test_a_resumption_is_noted_and_takes_over(tmp_path, write_run):
+    run = RunDirectory(write_run(tmp_path / "run", finished=False))
+    capsule.resumed(run, [capsule.rank_state(threads=2)] * 3)
+    noted = capsule.read(run)
+    assert [len(one["ranks"]) for one in noted["resumed"]] == [3]
+    assert noted["process"]["pid"] == os.getpid()
+    assert read(run.path).state == GOING
+    assert "resumed at" in run_page.page(read(run.path))
+    run.capsule.write_text("{")
+    capsule.resumed(run, [])  # a damaged one stops no resumption
+    assert run.capsule.read_text() == "{"
+
+
 def test_what_differs_between_runs(tmp_path, write_run):
     one = read(write_run(tmp_path / "a"))
     other = read(write_run(tmp_path / "b", config={"model.filters": 16, "run.name": "b"}))
@@ -174,6 +229,14 @@ def test_a_sweep_as_its_file_tells_it(tmp_path, write_sweep):
     assert [job.state for job in sweep.jobs] == [FINISHED] * 4 + ["failed", "waiting"]
     assert not sweep.going
     assert sweep.missing == []
+
+
+def test_a_sweep_names_the_baryon_that_wrote_it(tmp_path, write_sweep):
+    path = write_sweep(tmp_path / "sweep")
+    text = json.loads((path / "sweep.json").read_text())
+    text |= {"version": "0.1.0", "name": "sweep", "command": ["/opt/bin/baryon", "train", "-m"]}
+    (path / "sweep.json").write_text(json.dumps(text))
+    assert sweep_record.read(path).command == ["baryon", "train", "-m"]
 
 
 def test_a_sweep_without_its_file_is_read_from_its_runs(tmp_path, write_sweep, capsys):

@@ -72,19 +72,19 @@ def test_tensorboard_reads_what_was_written(tmp_path):
     assert math.isnan(found["a"][2][1])
     assert found["größe"] == [(1, -3.5)]
     assert found["b"] == [(2**40, math.inf)]  # beyond single precision
-    file.close()
+    file.close(finished=True)
 
 
 def test_a_resumed_run_takes_the_place_of_the_steps_it_makes_again(tmp_path):
     first = EventFile(tmp_path, 1)
     for step in (1, 2, 3, 4):
         first.scalars(step, {"a": step})
-    first.close()
+    first.close(finished=False)
     time.sleep(0.01)  # the names sort by time
     second = EventFile(tmp_path, 3)
     for step in (3, 4, 5):
         second.scalars(step, {"a": 10 * step})
-    second.close()
+    second.close(finished=True)
     assert events(tmp_path)["a"] == [(1, 1), (2, 2), (3, 30), (4, 40), (5, 50)]
 
 
@@ -108,7 +108,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_others_go_on(run, tracking, m
             calls.append(step)
             raise RuntimeError("the server\nis on fire")
 
-        def close(self):
+        def close(self, *, finished):
             calls.append("close")
 
     monkeypatch.setattr(trackers_module, "_mlflow", lambda *_: Broken())
@@ -167,12 +167,12 @@ def test_mlflow_gets_a_run_and_its_resumption(run, tracking, tmp_path, capsys):
         if auc:
             trackers.answer({"auc": auc}, "test")
         trackers.close()
+        client = mlflow.MlflowClient(tracking_uri=store)
+        experiment = client.get_experiment_by_name("tests")
+        (there,) = client.search_runs([experiment.experiment_id])
+        assert there.info.status == ("FINISHED" if auc else "KILLED")
     assert capsys.readouterr().out == ""
-    client = mlflow.MlflowClient(tracking_uri=store)
-    experiment = client.get_experiment_by_name("tests")
-    (there,) = client.search_runs([experiment.experiment_id])
     assert there.info.run_name == run.path.name
-    assert there.info.status == "FINISHED"
     assert there.data.params["model.filters"] == "8"
     assert there.data.metrics["test/auc"] == 0.9
     history = client.get_metric_history(there.info.run_id, "train/loss")

@@ -24,6 +24,24 @@ NO_ANSWER: Mapping[str, Any] = {
 }  # fmt: skip
 """What `evaluation.json` holds, empty."""
 
+PARTS_OF_A_LINE: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "train": (
+        ("step", "epoch", "seconds", "loss", "samples_per_second", "tflops_per_second",
+         "of_ceiling"), (),
+    ),
+    "validation": (("step", "seconds", "loss"), ()),
+    "meters": (
+        ("wall_seconds", "lost_seconds", "goodput", "sustained_steps", "gflop_per_sample",
+         "ceiling_tflops_per_second"), ("rates", "phase_seconds", "gflop_by_layer"),
+    ),
+}  # fmt: skip
+"""Numbers, and others, that a line of each kind must have to be shown."""
+
+PARTS_OF_A_CAPSULE: Mapping[str, type] = {
+    "command": list, "data": dict, "plugins": dict, "libraries": dict, "machine": dict,
+    "ranks": list, "environment": dict, "packages": dict, "process": dict, "resumed": list,
+}  # fmt: skip
+
 SILENT_SECONDS = 600.0
 """After so long without a line of its log a run on another host counts as broken off."""
 
@@ -117,7 +135,7 @@ def read(
     )
 
 
-def _capsule(directory: RunDirectory, missing: list[str]) -> Mapping[str, Any]:
+def _capsule(directory: RunDirectory, missing: list[str]) -> dict[str, Any]:
     capsule = _json(directory.capsule, missing)
     if capsule is None:
         versions = directory.path / "versions.json"  # of a run before there were capsules
@@ -128,6 +146,10 @@ def _capsule(directory: RunDirectory, missing: list[str]) -> Mapping[str, Any]:
         missing.append(
             "a capsule: an older Baryon made this run, which noted versions and machine alone"
         )
+    for key, kind in PARTS_OF_A_CAPSULE.items():
+        if not isinstance(capsule.get(key, kind()), kind):
+            missing.append(f"{key} of {directory.capsule.name}, which is damaged")
+            del capsule[key]
     written = capsule.get("format", 0)
     if not isinstance(written, int) or written > FORMAT:
         raise BaryonError(newer(directory, capsule))
@@ -165,7 +187,11 @@ def _line(text: str) -> Record | None:
         found = json.loads(text)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and "kind" in found else None
+    if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
+        return None
+    numbers, others = PARTS_OF_A_LINE.get(found["kind"], ((), ()))
+    whole = all(isinstance(found.get(key), int | float) for key in numbers)
+    return found if whole and all(key in found for key in others) else None
 
 
 def _answer(directory: RunDirectory, missing: list[str], *, done: bool) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,9 @@ from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.run_record import BROKEN_OFF, FINISHED, GOING, STOPPED, RunRecord
 
 VERSION = 1
+"""Of the file, where it has a number; else it names the Baryon that wrote it."""
 SWEEP = "sweep.json"
+VALIDATION_LOSS = "validation_loss"
 MINIMIZE, MAXIMIZE = "minimize", "maximize"
 
 STATES = {"running": GOING, "finished": FINISHED}
@@ -71,29 +74,40 @@ def read(path: Path) -> SweepRecord:
     if not file.is_file():
         return _from_runs(path)
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        version = found["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _read(path, json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BaryonError(f"{file} cannot be read ({told(error)})") from error
-    if version > VERSION:
+
+
+def _read(path: Path, found: Mapping[str, Any]) -> SweepRecord:
+    version = found["version"]
+    if isinstance(version, int) and version > VERSION:
         raise BaryonError(
-            f"{file} has version {version}; this Baryon reads up to {VERSION}: install a newer one"
+            f"{path / SWEEP} has version {version}; this Baryon reads up to {VERSION}: install a "
+            "newer one"
         )
-    jobs = [_job(path, job) for job in found.get("jobs", [])]
+    entries = found["jobs"]
+    jobs = [_job(path, entry) for entry in entries]
+    name = str(found.get("name") or path.name)
     return SweepRecord(
         path=path,
-        name=found.get("name") or path.name,
-        command=found.get("command", ()),
+        name=path.name if name in path.name else name,
+        command=_command(found.get("command") or ()),
         swept=found.get("swept") or [],
-        metric=found.get("metric") or "validation loss",
+        metric=found.get("metric") or VALIDATION_LOSS,
         direction=found.get("direction") or MINIMIZE,
         jobs=jobs,
         missing=[
             f"the folder of job {job.number} ({entry['run']})"
-            for job, entry in zip(jobs, found.get("jobs", []), strict=True)
+            for job, entry in zip(jobs, entries, strict=True)
             if job.run is None and entry.get("run") and job.state == FINISHED
         ],
     )
+
+
+def _command(given: Sequence[str]) -> list[str]:
+    """Without the place where Baryon is installed."""
+    return ["baryon", *given[1:]] if given and given[0].endswith("/baryon") else list(given)
 
 
 def _job(path: Path, entry: Mapping[str, Any]) -> Job:
@@ -147,7 +161,7 @@ def _from_runs(path: Path) -> SweepRecord:
     ]
     missing = [f"{SWEEP}: its command is not known; what differs between its runs is shown"]
     swept = list(differences)
-    return SweepRecord(path, path.name, (), swept, "validation loss", MINIMIZE, jobs, missing)
+    return SweepRecord(path, path.name, (), swept, VALIDATION_LOSS, MINIMIZE, jobs, missing)
 
 
 def _by_number(path: Path) -> tuple[int, str]:
@@ -155,6 +169,6 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 
 def lowest_validation_loss(run: RunRecord) -> float | None:
-    """None if it was never validated."""
-    losses = [line["loss"] for line in run.lines("validation") if line.get("loss") is not None]
+    """None if it was never validated, or never with success."""
+    losses = [line["loss"] for line in run.lines("validation") if math.isfinite(line["loss"])]
     return min(losses, default=None)

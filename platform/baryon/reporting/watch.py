@@ -21,6 +21,9 @@ from baryon.errors import BaryonError
 
 LOOPBACK = "127.0.0.1"
 TAG = "the-tag-of-this-page"
+REST = 4.0
+"""Times what a page took to make, before the next is: the log of a long run takes seconds to read,
+and the run wants the cores."""
 SECONDS_TO_FETCH = 6.0
 """The end is served so long: a page asks every two seconds, and is told of the end."""
 
@@ -43,12 +46,15 @@ class Watched:
         self._lock = threading.Lock()
         self._seen: Any = None
         self._page = b""
+        self._not_before = 0.0
         self.tag = ""
         self.going = True
 
     def page(self) -> tuple[str, bytes]:
         """The page with its tag. Raises `BaryonError` if nothing is there any more."""
         with self._lock:
+            if (begun := time.monotonic()) < self._not_before:
+                return self.tag, self._page
             signature = self._signature()
             if signature != self._seen:
                 shown = self._look()
@@ -56,6 +62,8 @@ class Watched:
                 self.tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
                 self._page = text.replace(TAG, escape(self.tag)).encode()
                 self.going, self._seen = shown.going, signature
+                now = time.monotonic()
+                self._not_before = now + REST * (now - begun)
             return self.tag, self._page
 
 

@@ -51,8 +51,9 @@ class EventFile:
         self._write(_varint(STEP, step) + _bytes(SUMMARY, summary))
         self._file.flush()
 
-    def close(self) -> None:
-        """Let go of the file."""
+    def close(self, *, finished: bool) -> None:
+        """Let go of the file, which knows no end."""
+        del finished
         self._file.close()
 
     def _write(self, fields: bytes) -> None:

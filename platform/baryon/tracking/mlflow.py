@@ -47,6 +47,7 @@ class MLflow:
         self._waiting = queue.Queue(MOST_WAITING)
         self._dropped = 0
         self._failed = False
+        self._status = "FINISHED"
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
 
@@ -59,8 +60,9 @@ class MLflow:
         except queue.Full:
             self._dropped += 1
 
-    def close(self) -> None:
+    def close(self, *, finished: bool) -> None:
         """Wait a little for what is not yet told. Raises `BaryonError` for what was not."""
+        self._status = "FINISHED" if finished else "KILLED"
         try:
             self._waiting.put(None, timeout=SECONDS_TO_END)
         except queue.Full:
@@ -78,7 +80,7 @@ class MLflow:
             there = self._begin(client)
             while (item := self._waiting.get()) is not None:
                 _log(client, there, *item)
-            client.set_terminated(there)
+            client.set_terminated(there, status=self._status)
         except Exception as error:  # noqa: BLE001  whatever a server does, training goes on
             self._failed = True
             reason = told(error)[:LONGEST_REASON]

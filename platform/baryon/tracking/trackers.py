@@ -19,8 +19,8 @@ class Tracker(Protocol):
         """What was measured at a step."""
         ...
 
-    def close(self) -> None:
-        """The run has ended, or stops."""
+    def close(self, *, finished: bool) -> None:
+        """The run has come to its end, or was stopped, or failed."""
         ...
 
 
@@ -54,6 +54,7 @@ class Trackers:
         self._to_open = {name: opening for name, (wanted, opening) in asked.items() if wanted}
         self._open: dict[str, Tracker] = {}
         self._step = 0
+        self._finished = False
 
     def log(self, kind: str, values: Mapping[str, Any]) -> None:
         """A line of the run's log."""
@@ -63,12 +64,13 @@ class Trackers:
 
     def answer(self, metrics: Mapping[str, Any], split: str) -> None:
         """The final evaluation."""
+        self._finished = True
         self._send(self._step, results(metrics, split))
 
     def close(self) -> None:
         """Of what was opened."""
         for name, tracker in self._open.items():
-            self._guarded(name, tracker.close)
+            self._guarded(name, lambda t=tracker: t.close(finished=self._finished))  # type: ignore[misc]
         self._open.clear()
 
     def _send(self, step: int, values: Mapping[str, float]) -> None:

@@ -66,7 +66,7 @@ class Trainer:
         config: Config,
         run: RunDirectory,
         stop: StopRequest,
-        trackers: Trackers,
+        trackers: Trackers | None = None,
         observe: Observer | None = None,
     ) -> None:
         self._trackers = trackers
@@ -327,7 +327,8 @@ class Trainer:
             seconds = round(self.meters.seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
             self._log.write(kind, {**where, **values})
-            self._trackers.log(kind, {**where, **values})
+            if self._trackers is not None:
+                self._trackers.log(kind, {**where, **values})
 
     def _save(self, name: str, values: Mapping[str, Any]) -> None:
         """The leader saves; all but the model's buffers is copied during the next step."""

@@ -264,7 +264,7 @@
       }
       for (const tick of linearTicks(first, last, Math.max(2, Math.floor(width / 85)))) {
         const x = this.x(tick);
-        if (x > width - RIGHT + 1) continue;
+        if (x > width - RIGHT + 1 || (this.state.axis === "step" && tick % 1)) continue;
         this.svg.append(
           make("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4, class: "grid" }),
           make("text", { x, y: bottom + 17, class: "axis middle" }, short(tick)),

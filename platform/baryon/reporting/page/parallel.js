@@ -25,7 +25,9 @@
   function draw(place, data) {
     const jobs = data.jobs.filter((job) => job.value !== null);
     const names = [...data.axes, data.metric];
-    const width = Math.max(place.clientWidth, 2 * SIDE + GAP * (names.length - 1));
+    const { paddingLeft, paddingRight } = getComputedStyle(place);
+    const inside = place.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+    const width = Math.max(inside, 2 * SIDE + GAP * (names.length - 1));
     const value = (job, index) => (index < data.axes.length ? job.choices[index] : job.value);
     const axes = names.map((name, index) => {
       const values = jobs.map((job) => value(job, index)).filter((one) => one !== null);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from datetime import datetime
@@ -71,7 +72,8 @@ def _progress(run: RunRecord) -> dict[str, Any] | None:
 
 def tiles(run: RunRecord) -> list[dict[str, str]]:
     """The few numbers that are looked for first."""
-    validation, train = run.lines("validation"), run.last("train")
+    validation = [line for line in run.lines("validation") if math.isfinite(line["loss"])]
+    train = run.last("train")
     execution, meters = run.last("execution") or {}, run.last("meters")
     found = []
     if validation:
@@ -89,7 +91,8 @@ def tiles(run: RunRecord) -> list[dict[str, str]]:
         speed_now = f"{rates['samples_per_second']:,.4g}"
         found.append(_tile("speed", speed_now, "", "samples/s" + ", sustained" * bool(meters)))
         value, unit = flops(rates["tflops_per_second"])
-        found.append(_tile("operations", value, unit, f"{rates['of_ceiling']:.0%} of the ceiling"))
+        share = f"{unit}, {rates['of_ceiling']:.0%} of the ceiling"
+        found.append(_tile("operations", value, "", share))
     if execution.get("parameters"):
         how = f"{execution.get('precision', '')} {execution.get('mode', '')}"
         found.append(_tile("parameters", short_count(execution["parameters"]), "", how))

@@ -15,7 +15,13 @@ from baryon.reporting.page import charts
 from baryon.reporting.page.page import duration, render
 from baryon.reporting.page.run_page import times
 from baryon.reporting.run_record import FINISHED, GOING, RunRecord
-from baryon.reporting.sweep_record import MAXIMIZE, Job, SweepRecord, lowest_validation_loss
+from baryon.reporting.sweep_record import (
+    MAXIMIZE,
+    VALIDATION_LOSS,
+    Job,
+    SweepRecord,
+    lowest_validation_loss,
+)
 
 MOST_COLOURS = 8
 """More runs than the palette has colours are told apart by how well they did."""
@@ -28,14 +34,14 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     """`place` is the folder that the page is written to: links lead from there to each run."""
     ranks = _ranks([job.value for job in sweep.jobs], higher=sweep.direction == MAXIMIZE)
     jobs = [_Row(_job_name(job), job, rank) for job, rank in zip(sweep.jobs, ranks, strict=True)]
-    best = sweep.best
+    best, metric = sweep.best, sweep.metric.replace("_", " ")
     runs = {row.name: row.job.run for row in jobs if row.job.run is not None}
     shade = {row.name: row.shade(jobs) for row in jobs}
     metrics = _common_metrics([run.answer["metrics"] for run in runs.values()])
     columns = [
         *[_column(key, [job.choices.get(key) for job in sweep.jobs]) for key in sweep.swept],
         _column(sweep.metric, [job.value for job in sweep.jobs]),
-        _column("lowest validation loss", [0.0]) if sweep.metric != "validation loss" else None,
+        _column("lowest validation loss", [0.0]) if sweep.metric != VALIDATION_LOSS else None,
         *[_column(name, [0.0]) for name in metrics if name != sweep.metric],
         _column("time", [0.0]) | {"seconds": True},
     ]
@@ -49,7 +55,7 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
             "cells": [
                 *[row.job.choices.get(key) for key in sweep.swept],
                 row.job.value,
-                *([_lowest(row.job.run)] if sweep.metric != "validation loss" else []),
+                *([_lowest(row.job.run)] if sweep.metric != VALIDATION_LOSS else []),
                 *[_metric(row.job.run, name) for name in metrics if name != sweep.metric],
                 row.job.seconds,
             ],
@@ -58,7 +64,7 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     ]
     parallel = {
         "axes": list(sweep.swept),
-        "metric": sweep.metric,
+        "metric": metric,
         "jobs": [
             {
                 "name": row.name,
@@ -81,7 +87,7 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
         tag=tag,
         sweep=True,
         states=Counter(job.state for job in sweep.jobs),
-        metric=sweep.metric,
+        metric=metric,
         best=_best(best),
         missing=sweep.missing,
         found_tiles=_sweep_tiles(sweep),
@@ -224,7 +230,13 @@ def _sweep_tiles(sweep: SweepRecord) -> list[dict[str, str]]:
     found = [("jobs", str(len(sweep.jobs)), f"{len(finished)} finished")]
     if values:
         lowest, highest = values[0], values[-1]
-        found.append((sweep.metric, f"{lowest:.4g} to {highest:.4g}", f"{sweep.direction}d"))
+        found.append(
+            (
+                sweep.metric.replace("_", " "),
+                f"{lowest:.4g} to {highest:.4g}",
+                f"{sweep.direction}d",
+            )
+        )
     if seconds:
         found.append(
             ("time of all jobs", duration(sum(seconds)), f"{duration(max(seconds))} the longest")
