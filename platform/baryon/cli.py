@@ -16,7 +16,7 @@ VERBS = {
     "resume": "go on with a run that was stopped",
     "evaluate": "evaluate a run again",
     "predict": "say what a run's model makes of new files, as files of the field",
-    "export": "write a run's model for other programs: safetensors, torch.export or ONNX",
+    "export": "write a run's model as safetensors, torch.export or ONNX",
     "data": "make, check, show, repack data",
     "launch": "start a verb as several processes on this machine",
     "report": "one page of a run, of several, or of a sweep",

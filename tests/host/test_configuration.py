@@ -159,16 +159,16 @@ def test_a_file_beside_the_user_that_is_called_config_changes_nothing(composed, 
 
 def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
     shown = baryon("train", "--help", env=environment | toy).stdout
-    rows = [" ".join(line.split()) for line in shown.splitlines()]
-    assert "evaluator toy_count Counts the samples toy" in rows
-    assert "evaluator toy_count_jets Counts jets toy" in rows
+    rows = [line.split(maxsplit=1) for line in shown.splitlines()]
+    evaluators = next(row[1] for row in rows if row[:1] == ["evaluator"])
+    assert {"toy_count", "toy_count_jets"} <= set(evaluators.strip().split(", "))
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "no dataset chosen: give dataset=<name>; there is: hep_images"),
-        (["dataset=hep_images"], "no model chosen: give model=<name>; there is: hep_cnn"),
+        ([], "no dataset chosen: give dataset=<name>; there is: "),
+        (["dataset=hep_images"], "no model chosen: give model=<name>; there is: "),
         ([*RUN, "model=hep_cn"], "no option model=hep_cn; did you mean 'hep_cnn'? there is: "),
         (["experiment=hep_dem"], "no option experiment=hep_dem; did you mean 'hep_demo'? there"),
         ([*RUN, "comm=telepathy"], "no option comm=telepathy; there is: "),

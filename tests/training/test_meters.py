@@ -118,7 +118,7 @@ def test_tables_say_rate_time_and_layers(clock):
     rates, phases, layers = speed.tables(meters.summary())
     assert rates.rows[0][0] == "peak (fastest step)"
     assert rates.rows[1][0] == "sustained (best 1 steps)"
-    assert ("backward", 4.0, "50.0%") in phases.rows
+    assert ("backward", "4 s", "50.0%") in phases.rows
     assert layers.rows[0] == ("conv", 400.0, "80.0%")
 
 

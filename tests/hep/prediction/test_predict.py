@@ -24,7 +24,9 @@ def expected(run, images):
     config = yaml.safe_load((run / "config.yaml").read_text())
     with h5py.File(config["dataset"]["train"]) as file:
         scale = file["data"][:].max(axis=(0, 2, 3)).reshape(3, 1, 1)
-    arguments = {key: config["model"][key] for key in ("filters", "dropout", "leakiness")}
+    arguments = {
+        key: config["model"][key] for key in ("filters", "dropout", "leakiness", "kernels")
+    }
     model = hep_cnn(**arguments, fields={"inputs": Field((3, 64, 64), "float32")}).eval()
     model.load_state_dict(torch.load(run / "checkpoints" / "best.pt", weights_only=True)["model"])
     with torch.inference_mode():
