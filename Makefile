@@ -16,7 +16,7 @@ demo-climate: $(VENV)/climate-installed climate_synthetic/generation.json
 
 climate_synthetic/generation.json:
 	$(BIN)/baryon data generate dataset=climate_extreme_weather generate.out=climate_synthetic \
-	  generate.years=1979-1992 generate.frames=80 generate.height=128
+	  generate.years=1979-1992 generate.frames=80 generate.height=96
 
 demo-hybrid: $(VENV)/mpi-installed
 	$(BIN)/baryon launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2

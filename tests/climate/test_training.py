@@ -41,9 +41,9 @@ def frames(tmp_path_factory, cache) -> Path:
 def train(baryon, frames, tmp_path) -> Runner:
     """Train and give the run's folder."""
 
-    def run(*arguments: str, launch: int = 0, **options) -> Path:
+    def run(*arguments: str, launch: int = 0) -> Path:
         start = ["launch", f"ranks={launch}", "train"] if launch else ["train"]
-        done = baryon(*start, *TINY, f"dataset.folder={frames}", *arguments, **options)
+        done = baryon(*start, *TINY, f"dataset.folder={frames}", *arguments, timeout=200)
         assert done.returncode == 0, done.stdout + done.stderr
         return (tmp_path / "runs" / "latest").resolve()
 
