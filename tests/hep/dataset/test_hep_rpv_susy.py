@@ -106,3 +106,18 @@ def test_channels_of_different_size(tmp_path):
     path = write(tmp_path / "a.h5", histEM=np.ones((12, 32, 32)))
     with pytest.raises(BaryonError, match="member 'all_events/histEM' has images of shape"):
         open_files(path)
+
+
+def test_input_holds_the_channels_and_maybe_more(tmp_path):
+    dataset = open_files(write(tmp_path / "train.h5"), channel_max=[2.0, 4.0, 8.0])
+    nothing = dict.fromkeys(("weight", "y", "passSR4J", "passSR5J", "passSR"))
+    bare = dataset.open_input([str(write(tmp_path / "bare.h5", **nothing))])
+    assert list(bare.fields) == ["inputs"]
+    told = bare.normalisation()
+    assert (told.channels, told.scale) == (("hist", "histEM", "histtrack"), (2.0, 4.0, 8.0))
+    raw = bare.raw(2, 7)
+    with h5py.File(tmp_path / "bare.h5", locking=False) as file:
+        assert raw[:, 1] == pytest.approx(file["all_events/histEM"][2:7])
+    assert bare.read(2, 7)["inputs"] == pytest.approx(raw / np.reshape(told.scale, (3, 1, 1)))
+    one_class = write(tmp_path / "signal.h5", y=np.ones(12, int), passSR=None)
+    assert set(dataset.open_input([str(one_class)]).fields) == {"inputs", "label", "weight"}

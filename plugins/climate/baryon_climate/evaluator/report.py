@@ -158,9 +158,9 @@ def _warnings(results: Results) -> Iterator[str]:
         if not count:
             yield f"there is no {one.name} in these frames: means are over the other classes"
         elif count < results.few:
-            yield f"only {count} events are a {one.name}: its figures are uncertain"
+            yield f"{one.name}: its figures rest on few events, {count}"
     if results.unlabelled:
         yield (
-            f"{results.unlabelled} frames have no labels and were left out "
+            f"frames without labels were left out: {results.unlabelled} "
             "(dataset.empty_frames=labelled takes those without a box as empty)"
         )
