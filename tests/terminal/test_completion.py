@@ -35,7 +35,7 @@ FOUND = {
     "baryon data generate dataset=hep_images generate.ev": ["generate.events="],
     "baryon data check dataset=hep_images dataset.tr": ["dataset.train="],
     "baryon data repack fi": ["file="],
-    "baryon show model/hep": ["model/hep_cnn"],
+    "baryon show model/he": ["model/hep_cnn"],
     "baryon completion ": ["--help", "bash", "zsh"],
     "baryon plugins n": ["new"],
     "baryon train 'dataset.train=a": [],

@@ -11,20 +11,23 @@ ESCAPE = "\x1b["
 COMMANDS = [[verb] for verb in VERBS] + [["data", action] for action in ACTIONS]
 
 
+def plain(text: str) -> str:
+    """Without what makes letters bold or red."""
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
 @pytest.mark.parametrize("columns", [80, 100])
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_help_of_every_verb_fits_a_screen(on_terminal, command, columns):
-    written = on_terminal(*command, "--help", columns=columns, NO_COLOR="1")
-    shown = re.sub(r"\x1b\[\d*m", "", written).splitlines()
+    shown = plain(on_terminal(*command, "--help", columns=columns)).splitlines()
     assert shown[0].startswith(f"usage: baryon {' '.join(command)}")
-    assert max(map(len, shown)) <= 100
+    assert [line for line in shown if len(line) > 100] == []
     assert sum(max(1, -(-len(line) // columns)) for line in shown) <= 40
 
 
 def test_the_help_of_all_fits_a_small_screen(on_terminal):
-    shown = on_terminal("--help").splitlines()
-    assert len(shown) <= 24
-    assert max(map(len, shown)) <= 80
+    shown = plain(on_terminal("--help")).splitlines()
+    assert sum(max(1, -(-len(line) // 80)) for line in shown) <= 24
 
 
 def test_tables_and_errors_have_colour_on_a_terminal(on_terminal):
