@@ -58,8 +58,8 @@ def best_skill(matches: Matches) -> Skill:
     pod, success = performance(matches)
     known = matches.known.sum()
     hits = pod * known
-    csi = hits / (known + hits / np.maximum(success, 1e-300) - hits)
-    csi = np.where(hits > 0, csi, 0.0)
+    found = hits / np.maximum(success, 1e-300)
+    csi = hits / np.maximum(known + found - hits, 1)  # no hit and nothing known: zero, not 0/0
     return skill_at(matches, float(matches.scores[int(np.argmax(csi))]))
 
 
