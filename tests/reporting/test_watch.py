@@ -185,13 +185,23 @@ def watching(tmp_path, environment, write_run, going):
     run = write_run(tmp_path / "live", finished=False, capsule=going, log=log[:22])
     command = [BARYON, "watch", f"run={run}", "port=0"]
     process = subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=_hear_ctrl_c,
     )
     said = process.stdout.readline()
     assert "watching live on http://127.0.0.1:" in said, process.stderr.read()
     yield process, said.split()[3], run, log
     process.kill()
     process.communicate()
+
+
+def _hear_ctrl_c():
+    """Tests that were started in the background of a shell are deaf to it, and what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _lines(run):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from baryon.sweeps import lock, status
+from baryon.training.signals import STOPPED
 from baryon.verbs.launch import launch_command, launch_environment
 
 SECONDS_BETWEEN_LOOKS = 0.2
@@ -129,7 +130,7 @@ def _tell_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
     now = status.read(folder)
     if now.state in (status.FINISHED, status.PRUNED) or (now.state == status.FAILED and code):
         return
-    if stopped:
+    if stopped or code in STOPPED:
         status.write(folder, status.WAITING, now.seconds)
         return
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

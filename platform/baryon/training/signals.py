@@ -15,6 +15,8 @@ from types import FrameType
 
 REQUEUE = os.EX_TEMPFAIL
 """75, "try again" in sysexits.h."""
+STOPPED = (REQUEUE, 128 + signal.SIGUSR1, -signal.SIGUSR1)
+"""How a process ends that SIGUSR1 has stopped, the last one before it could catch it."""
 ASKED_TO_STOP = 85
 """Who observes the run found that it need not go on; no code of a shell, a signal or sysexits.h."""
 
