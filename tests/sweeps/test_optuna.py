@@ -7,14 +7,14 @@ import pytest
 pytestmark = pytest.mark.slow
 
 SEARCH = ("sweep=optuna", "train.learning_rate=tag(log,interval(1e-6,1e-1))")
-FEW = (*SEARCH, "sweep.trials=5", "sweep.startup_trials=2", "train.epochs=4")
+FEW = (*SEARCH, "sweep.trials=6", "sweep.startup_trials=2", "train.epochs=4")
 
 
 def test_trials_learn_and_bad_ones_stop_early(sweep_here, left):
     done = sweep_here(*FEW)
     assert done.returncode == 0, done.stderr
     assert set(left().states) == {"finished", "pruned"}
-    assert len(left().jobs) == 5
+    assert len(left().jobs) == 6
     for job in left().jobs:
         rate = job["choices"]["train.learning_rate"]
         assert 1e-6 <= rate <= 1e-1
