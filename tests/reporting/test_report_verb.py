@@ -38,7 +38,7 @@ def test_a_run_that_goes_on_is_marked_so(tmp_path, write_run, going, capsys):
     assert capsys.readouterr().out == f"report: {run}/report.html\n"
     page = (run / "report.html").read_text()
     assert 'class="chip busy">going on<' in page
-    assert "Step 25 of 100, about 33 s left" in page
+    assert "Step 25 of 100, about 33.0 s left" in page
 
 
 def test_a_run_whose_process_is_gone_is_broken_off(tmp_path, write_run, going):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from baryon import __version__
 from baryon.interfaces import Table
+from baryon.reporting.units import duration
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -74,17 +75,6 @@ def plain(value: object) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def duration(seconds: float) -> str:
-    """In the two largest units."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def flops(tflops: float) -> tuple[str, str]:

@@ -12,8 +12,9 @@ from baryon.interfaces import Table
 from baryon.reporting import defaults, speed
 from baryon.reporting.comparison import flat
 from baryon.reporting.page import charts
-from baryon.reporting.page.page import duration, flops, picture, render
+from baryon.reporting.page.page import flops, picture, render
 from baryon.reporting.run_record import FINISHED, GOING, RunRecord
+from baryon.reporting.units import duration
 
 TRAINING = "training"
 """The figure of the curves, which the page draws itself."""

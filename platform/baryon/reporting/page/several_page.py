@@ -12,7 +12,7 @@ from typing import Any
 from baryon.interfaces import Table
 from baryon.reporting.comparison import differing, flat
 from baryon.reporting.page import charts
-from baryon.reporting.page.page import duration, render
+from baryon.reporting.page.page import render
 from baryon.reporting.page.run_page import times
 from baryon.reporting.run_record import FINISHED, GOING, RunRecord
 from baryon.reporting.sweep_record import (
@@ -22,6 +22,7 @@ from baryon.reporting.sweep_record import (
     SweepRecord,
     lowest_validation_loss,
 )
+from baryon.reporting.units import duration
 
 MOST_COLOURS = 8
 """More runs than the palette has colours are told apart by how well they did."""
