@@ -1,6 +1,6 @@
 """Runs on every rank under mpiexec: trains the toy in several ways, one after the other.
 
-python on_ranks.py <folder> <json of: name -> comm, options, train, spoil>
+python on_ranks.py <folder> <json of: name -> comm, options, train, spoil, device, apart>
 
 Each way leaves its weights and what it measured in <folder>/<name>.
 """
@@ -17,9 +17,11 @@ from baryon.conformance import STEPS, Toy, one_step, train
 from baryon.plugins import discover
 from baryon.training.network import choose_device
 from baryon.training.optimizers import Updates
+from baryon_comm.layers import layer
 
 torch.set_num_threads(1)
 PLUGINS = discover()
+place_of = layer.place_of
 
 
 def make(told):
@@ -29,6 +31,7 @@ def make(told):
 
 
 def learn(comm, told, folder: Path) -> None:
+    layer.place_of = (lambda device: device) if told.get("apart") else place_of
     toy = Toy(device=choose_device(told.get("device", "cpu")))
     comm.start(toy.model, Updates(train(**told.get("train", {})), STEPS, STEPS))
     for step in range(STEPS):

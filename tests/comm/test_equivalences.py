@@ -33,6 +33,11 @@ ON_TWO = {
     "bf16 by gloo": {"comm": "sync", "options": {"wire": "bf16", "transport": "torch"}},
     "averaging": {"comm": "local_sgd", "train": PLAIN, "options": AVERAGING},
 }
+APART = {
+    f"{way}, apart": ON_TWO[way] | {"apart": True}
+    for way in ("sync, Adam", "gloo", "bf16", "bf16 by gloo", "averaging")
+}
+ON_TWO |= APART
 LATE = ("plain", "delay_compensation", "ringmaster")
 ON_TWO |= {
     f"async, {remedy}": {
@@ -55,6 +60,7 @@ ON_FIVE = {
     },
     "two groups": {"comm": "hybrid", "options": GROUPS},
 }
+ON_FIVE["one group, apart"] = ON_FIVE["one group"] | {"apart": True}
 
 
 def start(folder: Path, ranks: int, ways) -> subprocess.CompletedProcess[str]:
@@ -152,6 +158,13 @@ def test_bf16_on_the_wire_is_close(two, way):
     assert torch.allclose(short[0], exact, atol=0.02)
 
 
+def test_gradients_may_lie_apart_from_what_mpi_sends(two, five):
+    """As on a GPU, where sums and updates are made on the device."""
+    for way in APART:
+        assert all_equal(weights(two[way]) + weights(two[way.removesuffix(", apart")])), way
+    assert all_equal(weights(five["one group, apart"]) + weights(five["one group"]))
+
+
 def test_a_rank_with_other_weights_is_found(tmp_path):
     spoilt = {"comm": "sync", "options": {"check_every": 1}, "spoil": 1}
     done = start(tmp_path, 2, {"spoilt": spoilt})
@@ -167,6 +180,21 @@ def test_groups_are_stale_to_one_another(five):
     assert 0 < measures["updates_per_step"] <= 2 * STEPS
     by_layer = [value for name, value in measures.items() if name.startswith("staleness_")]
     assert measures["staleness"] == pytest.approx(sum(by_layer) / len(by_layer))
+
+
+@pytest.mark.gpu
+def test_every_strategy_trains_on_a_gpu_as_on_a_cpu(tmp_path_factory):
+    """Two ranks may share one."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    names = ("sync, Adam", "sync, plain", "bf16", "averaging", "async, plain", "hybrid, no server")
+    ways = {name: ON_TWO[name] for name in names}
+    ways |= {f"{name}, GPU": way | {"device": "cuda"} for name, way in ways.items()}
+    left = on_ranks(tmp_path_factory, 2, ways)
+    for name in names:
+        on_gpu, on_cpu = weights(left[f"{name}, GPU"]), weights(left[name])
+        assert all_equal(on_gpu), name
+        assert torch.allclose(on_gpu[0], on_cpu[0], atol=0.02 if name == "bf16" else 1e-4), name
 
 
 @pytest.mark.gpu

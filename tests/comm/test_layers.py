@@ -1,5 +1,6 @@
 """A model as layers, and where servers hold them."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -7,7 +8,7 @@ from torch import nn
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon_comm.layers.checksum import checksum
-from baryon_comm.layers.layer import Packet, split_into_layers
+from baryon_comm.layers.layer import HEADER_BYTES, Packet, split_into_layers
 from baryon_comm.server.placement import Placement
 from baryon_comm.world.layout import lay_out
 from baryon_hep.model.hep_cnn import hep_cnn
@@ -54,9 +55,17 @@ def test_a_packet_keeps_the_memory_format():
         assert place.stride() == parameter.stride()
         place.copy_(parameter.detach())
     assert torch.equal(packet.parameters[0], weight)
-    other = Packet(layer)
-    other.copy_from(packet)
-    assert torch.equal(other.parameters[1], bias)
+    assert packet.another().parameters[0].stride() == weight.stride()
+
+
+def test_values_that_lie_apart_are_brought_to_where_mpi_finds_them():
+    (layer,), _ = split_into_layers(nn.Linear(3, 1, bias=False))
+    packet = Packet(layer, torch.device("cpu"))
+    packet.values.fill_(2.0)
+    sent = packet.raw[HEADER_BYTES:].view(np.float32)
+    assert not sent.any()
+    assert list(packet.to_host()) == []
+    assert sent[: layer.size].tolist() == packet.values.tolist()
 
 
 def test_shared_parameters_travel_once_and_frozen_ones_do_not():

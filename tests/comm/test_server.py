@@ -80,7 +80,7 @@ def test_ringmaster_drops_what_is_too_late():
 def test_delay_compensation_moves_the_gradient_to_where_the_weights_are():
     shelf = make(Remedy("delay_compensation", 0.5, 1))
     for group in range(2):
-        shelf.send_to(group)
+        shelf.reply_to(group)
     shelf.apply(gradient(shelf, 1.0), group=0, step=0, seen=0)
     shelf.apply(gradient(shelf, 2.0), group=1, step=0, seen=0)
     late = 2.0 + 0.5 * 2.0**2 * (0.9 - 1.0)
@@ -92,7 +92,7 @@ def test_dana_sends_weights_where_all_momenta_will_carry_them():
     for group in range(2):
         shelf.apply(gradient(shelf, 1.0), group=group, step=0, seen=0)
     assert weight(shelf) == pytest.approx(0.8)
-    assert float(shelf.send_to(0)[0]) == pytest.approx(0.8 - 2 * RATE * 0.5)
+    assert float(shelf.reply_to(0).values[0]) == pytest.approx(0.8 - 2 * RATE * 0.5)
     (state,) = shelf.state().values()
     assert float(state["momentum_buffer"][0, 0]) == pytest.approx(2.0)
     other = make(Remedy("dana", 0.0, 1), momentum=0.5)
@@ -126,3 +126,17 @@ def test_the_momentum_of_plain_training_is_measured(momentum):
         update = SimpleNamespace(optimizer=optimizer)
         meter.after(weights.detach(), version, version + 1, update)
     assert meter.mean == pytest.approx(momentum, abs=0.02)
+
+
+def test_weights_that_are_still_being_sent_stay_as_they_were():
+    shelf, over, replies = make(), {0: False, 1: False}, {}
+    for group in over:
+        shelf.apply(gradient(shelf, 1.0), group, step=0, seen=0)
+        replies[group] = shelf.reply_to(group)
+        shelf.leaves(replies[group], lambda group=group: over[group])
+    assert replies[0].values[0] == pytest.approx(0.9)
+    assert replies[1].values[0] == pytest.approx(0.8)
+    over |= {0: True, 1: True}
+    shelf.apply(gradient(shelf, 1.0), 0, step=1, seen=1)
+    assert shelf.reply_to(0) is replies[1]
+    assert weight(shelf) == pytest.approx(0.7)

@@ -29,7 +29,7 @@ class Crew:
 
     def __init__(self, world: World, layout: Layout, options: Options) -> None:
         self.world, self.layout = world, layout
-        self.courier = Courier(world.attend)
+        self.courier = Courier(world.attend, world.habit)
         self.number = layout.group_of(world.rank)
         self.all = world.circle(world.comm.Split(0, world.rank))
         own = world.comm.Split(self.number, world.rank)

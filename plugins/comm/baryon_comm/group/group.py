@@ -73,22 +73,24 @@ class Group:
         values = yield from gathered(self._comm, value)
         return values
 
-    def mean(self, packet: Packet, expected: float | None) -> Task:
-        """The gradient's mean over the samples of all members, in place.
+    def mean(self, own: Packet, total: Packet, expected: float | None) -> Task:
+        """The gradient's mean over the samples of all members, into `total`.
 
         Each member has multiplied its own mean by (its samples) / `expected`, so that there is
         nothing left to do after the sum of a full batch. None: it has not, for it is alone.
         """
-        yield from self.sum(packet.summed)
-        samples = float(packet.tail[SAMPLES])
-        if expected is not None and samples not in (0.0, expected):
-            packet.values.mul_(expected / samples)
+        yield from self.sum(own, total)
+        with total.beside.work():
+            samples = float(total.tail[SAMPLES])
+            if expected is not None and samples not in (0.0, expected):
+                total.values.mul_(expected / samples)
+        yield from total.beside.done()
 
-    def sum(self, values: torch.Tensor) -> Task:
-        """The sum over the members, in place."""
+    def sum(self, own: Packet, total: Packet) -> Task:
+        """The sum of all members' packets into `total`; the two may be one."""
         if len(self) > 1:
             assert self._transport is not None
-            yield from self._transport.allreduce(values)
+            yield from self._transport.allreduce(own, total)
 
     def spread(self, packet: Packet, root: int = 0) -> Task:
         """The root's packet on all members."""

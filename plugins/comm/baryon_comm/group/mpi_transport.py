@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from baryon_comm.group.transport import chunks
+from baryon_comm.layers.layer import Packet
 from baryon_comm.world.courier import Task
 from baryon_comm.world.requests import finished
 
@@ -24,24 +25,41 @@ class MpiTransport:
         return
         yield
 
-    def allreduce(self, tensor: torch.Tensor) -> Task:
-        """The sum in place; a float32 tensor travels as bfloat16 if so chosen."""
-        if self._bf16 and tensor.dtype == torch.float32:
-            yield from self._allreduce_bf16(tensor)
+    def allreduce(self, own: Packet, total: Packet) -> Task:
+        """In the host's memory; float32 numbers travel as bfloat16 if so chosen."""
+        short = self._bf16 and own.summed.dtype == torch.float32
+        with own.beside.work():
+            sent = own.summed.to("cpu", torch.bfloat16 if short else own.summed.dtype)
+        if sent is own.summed and total is not own:
+            yield from self._sum(sent, total.summed)
             return
-        place = self._mpi.IN_PLACE
-        yield from finished([self._comm.Iallreduce(place, c) for c in chunks(tensor.numpy())])
+        yield from self._sum(sent, None)
+        if sent is not total.summed:
+            with own.beside.work():
+                total.summed.copy_(sent)
+            yield from own.beside.done()
 
-    def _allreduce_bf16(self, tensor: torch.Tensor) -> Task:
-        short = tensor.bfloat16().view(torch.uint16).numpy()
-        operation, place = self._sum_bf16, self._mpi.IN_PLACE
-        yield from finished([self._comm.Iallreduce(place, c, operation) for c in chunks(short)])
-        tensor.copy_(torch.from_numpy(short).view(torch.bfloat16))
+    def _sum(self, sent: torch.Tensor, total: torch.Tensor | None) -> Task:
+        """Into `total`; in place without one."""
+        sources = chunks(_numbers(sent))
+        if total is None:
+            pairs = [(self._mpi.IN_PLACE, chunk) for chunk in sources]
+        else:
+            pairs = list(zip(sources, chunks(_numbers(total)), strict=True))
+        operation = self._sum_bf16 if sent.dtype == torch.bfloat16 else self._mpi.SUM
+        yield from finished([self._comm.Iallreduce(s, to, operation) for s, to in pairs])
 
     def close(self) -> None:
         """Free the operation."""
         if self._sum_bf16 is not None:
             self._sum_bf16.Free()
+
+
+def _numbers(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    """Its memory; NumPy has no bfloat16."""
+    short = tensor.dtype == torch.bfloat16
+    array: np.ndarray[Any, Any] = (tensor.view(torch.uint16) if short else tensor).numpy()
+    return array
 
 
 def _add_bf16(one: Any, other: Any, datatype: Any) -> None:

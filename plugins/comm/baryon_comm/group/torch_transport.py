@@ -12,6 +12,7 @@ from torch._C._distributed_c10d import TCPStore
 
 from baryon.reporting.console import warn
 from baryon_comm.group.transport import BrokenGroupError
+from baryon_comm.layers.layer import Packet
 from baryon_comm.world.courier import Task
 from baryon_comm.world.requests import gathered
 
@@ -25,19 +26,27 @@ class TorchTransport:
         self._comm, self._device, self._bf16, self._tolerant = comm, device, bf16, tolerant
         self._group: Any = None
 
-    def allreduce(self, tensor: torch.Tensor) -> Task:
-        """The sum in place; by way of the GPU where there is one."""
-        sent = tensor.to(self._device, torch.bfloat16 if self._bf16 else tensor.dtype)
+    def allreduce(self, own: Packet, total: Packet) -> Task:
+        """Where the gradients lie, if NCCL sums; in the host's memory if gloo does."""
+        dtype = torch.bfloat16 if self._bf16 else own.summed.dtype
+        with own.beside.work():
+            if own is not total:
+                total.summed.copy_(own.summed)
+            sent = total.summed.to(self._device, dtype)
         try:
-            work = self._group.allreduce([sent])
+            with own.beside.work():
+                work = self._group.allreduce([sent])
             while not work.is_completed():
                 self._require_whole_group()
                 yield
-            work.wait()
+            with own.beside.work():
+                work.wait()
         except RuntimeError as error:  # torch's word for a peer that has gone
             raise BrokenGroupError(str(error)) from error
-        if sent is not tensor:
-            tensor.copy_(sent)
+        if sent is not total.summed:
+            with own.beside.work():
+                total.summed.copy_(sent)
+        yield from own.beside.done()
 
     def _require_whole_group(self) -> None:
         """Torch would wait for those who wait for the group to be mended."""

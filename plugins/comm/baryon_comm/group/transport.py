@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from baryon.errors import BaryonError, one_of
+from baryon_comm.layers.layer import Packet
 from baryon_comm.world.courier import Task
 from baryon_comm.world.world import World
 
@@ -26,8 +27,8 @@ class Transport(Protocol):
         """Before the first use; all members do it."""
         ...
 
-    def allreduce(self, tensor: torch.Tensor) -> Task:
-        """Put the sum over all members into the tensor, on all of them.
+    def allreduce(self, own: Packet, total: Packet) -> Task:
+        """Put the sum of every member's `own` into `total`, on all of them; the two may be one.
 
         Raises `BrokenGroupError`, or MPI's own error, if one of them has died.
         """

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 from baryon.errors import BaryonError
+from baryon_comm.layers.beside import Beside
+from baryon_comm.world.courier import Task
 
 HEADER_BYTES = 64
 TAIL = 4  # numbers behind the values that are summed with them
@@ -47,24 +49,56 @@ class Layer:
 
 
 class Packet:
-    """A layer's weights or gradients in one piece of memory: header, values, tail."""
+    """A layer's weights or gradients in one piece of memory: header, values, tail.
 
-    def __init__(self, layer: Layer) -> None:
+    Values and tail may lie on a device instead; `to_host` brings them to where MPI finds them.
+    """
+
+    def __init__(
+        self, layer: Layer, device: torch.device | None = None, *, pinned: bool = False
+    ) -> None:
+        """`pinned`: the memory of the host is such that a GPU copies to and from it at its best."""
         self.layer = layer
         itemsize = layer.dtype.itemsize
         size = HEADER_BYTES + (layer.size + TAIL) * itemsize
-        self.raw = torch.zeros(size, dtype=torch.uint8).numpy()  # PyTorch's starts on a cache line
+        memory = torch.zeros(size, dtype=torch.uint8, pin_memory=pinned)
+        self.raw = memory.numpy()  # PyTorch's memory starts on a cache line
         self.header = self.raw[:HEADER_BYTES].view(np.int64)
-        everything = torch.from_numpy(self.raw[HEADER_BYTES:]).view(layer.dtype)
-        self.summed = everything
+        self._host = torch.from_numpy(self.raw[HEADER_BYTES:]).view(layer.dtype)
+        self.summed = self._host if device is None else torch.zeros_like(self._host, device=device)
         """Values and tail: what a group sums."""
-        self.values = everything[: layer.size]
-        self.tail = everything[layer.size :]
+        self.values = self.summed[: layer.size]
+        self.tail = self.summed[layer.size :]
         self.parameters = views(self.values, layer)
+        self.beside = Beside(self.summed.device)
 
-    def copy_from(self, other: Packet) -> None:
-        """Take over all of another packet of the layer."""
-        self.raw[:] = other.raw
+    def another(self) -> Packet:
+        """An empty one of the same layer in the same place."""
+        apart = self.summed is not self._host
+        device = self.summed.device if apart else None
+        return Packet(self.layer, device, pinned=self._host.is_pinned())
+
+    def to_host(self) -> Task:
+        """Values and tail into `raw`."""
+        if self.summed is not self._host:
+            with self.beside.work():
+                self._host.copy_(self.summed, non_blocking=True)
+            yield from self.beside.done()
+
+
+def packets_for(
+    layers: Sequence[Layer], parameters: Sequence[Sequence[torch.nn.Parameter]]
+) -> list[Packet]:
+    """One for each layer, its values where the layer's parameters are."""
+    return [
+        Packet(layer, place_of(own[0].device), pinned=own[0].device.type == "cuda")
+        for layer, own in zip(layers, parameters, strict=True)
+    ]
+
+
+def place_of(device: torch.device) -> torch.device | None:
+    """Where values lie apart from the memory that MPI sends; a CPU's are in it."""
+    return None if device.type == "cpu" else device
 
 
 def views(values: torch.Tensor, layer: Layer) -> list[torch.Tensor]:

@@ -23,6 +23,14 @@ def in_order(model: torch.nn.Module, state: Mapping[str, Any]) -> dict[str, Any]
     return {"parameters": [state.get(name, {}) for name, _ in model.named_parameters()]}
 
 
+def on_cpu(state: Mapping[str, Any]) -> dict[str, Any]:
+    """One parameter's state as another rank can take it: that may have another GPU, or none."""
+    return {
+        name: value.cpu() if isinstance(value, torch.Tensor) else value
+        for name, value in state.items()
+    }
+
+
 def averaged(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One parameter's state as the mean of several workers'; who never updated it has none."""
     states = [state for state in states if state]

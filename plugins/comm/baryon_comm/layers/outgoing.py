@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from baryon_comm.layers.layer import Layer, Packet
+from baryon_comm.layers.layer import Layer, packets_for
 
 Leave = Callable[[int], None]
 
@@ -27,7 +27,7 @@ class Outgoing:
         early: bool,
     ) -> None:
         """`leave` is called with each layer in turn; only by `flush` if not `early`."""
-        self.packets = [Packet(layer) for layer in layers]
+        self.packets = packets_for(layers, parameters)
         self._parameters = parameters
         self._leave = leave
         self._early = early
@@ -90,3 +90,4 @@ class Outgoing:
                 torch.mul(parameter.grad, self._scale, out=place)
             parameter.grad = None
         packet.tail[:3] = torch.tensor((*self._tail, present))
+        packet.beside.packed()

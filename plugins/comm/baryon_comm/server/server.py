@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,6 @@ class Server:
         self._setup: SetUp
         self._shelves: dict[int, Shelf] = {}
         self._incoming: dict[int, Packet] = {}
-        self._outgoing: dict[tuple[int, int], Packet] = {}
         self._sends: list[Any] = []
         self._latest_step: dict[int, int] = {}
         self._stop_at = NEVER
@@ -64,7 +64,7 @@ class Server:
 
     def serve(self) -> None:
         """One message after the other; ranks that send keep their order, nobody is preferred."""
-        status, rest = self._mpi.Status(), Rest()
+        status, rest = self._mpi.Status(), Rest(self._world.habit)
         while self._staying:
             self._world.attend()
             message = self._probe(status)
@@ -134,12 +134,13 @@ class Server:
         self._note_stop(group, step, int(header[STOP_AT]), asked=bool(packet.tail[STOP] > 0))
         self._updates += 1
         self._bytes += packet.raw.nbytes
-        reply = self._outgoing.setdefault((group, layer), Packet(shelf.layer))
-        reply.values.copy_(shelf.send_to(group))
+        reply = shelf.reply_to(group)
         reply.header[[STEP, VERSION, STALENESS, STOP_AT]] = (
             step, shelf.version, staleness, self._stop_at,
         )  # fmt: skip
-        self._sends.append(self._wire.Isend(reply.raw, source, tag(WEIGHTS, layer)))
+        send = self._wire.Isend(reply.raw, source, tag(WEIGHTS, layer))
+        shelf.leaves(reply, partial(self._sent, send))
+        self._sends.append(send)
 
     def _note_stop(self, group: int, step: int, known: int, *, asked: bool) -> None:
         """All groups stop after the same step: the first that none of them can have passed."""

@@ -14,6 +14,7 @@ from baryon_comm.group.group import has_gradient
 from baryon_comm.layers.layer import NEVER, Layer, Packet
 from baryon_comm.server.momentum_meter import MomentumMeter
 from baryon_comm.server.remedies import COMPENSATED, Remedy
+from baryon_comm.server.versions import Ended, Versions
 
 
 class Shelf:
@@ -23,12 +24,13 @@ class Shelf:
         self, layer: Layer, update: UpdateFactory, momentum_less: float, remedy: Remedy
     ) -> None:
         self.layer, self._remedy = layer, remedy
-        self._packet = Packet(layer)
-        self.parameters = [torch.nn.Parameter(place) for place in self._packet.parameters]
+        self._versions = Versions(layer)
+        self.parameters = [torch.nn.Parameter(p) for p in self._versions.latest.parameters]
         self._make_update = partial(update, self.parameters, momentum_less)
         self._updates: dict[int, Update] = {}
         self._base: tuple[int, torch.Tensor] | None = None
         self._sent: dict[int, torch.Tensor] = {}
+        self._ahead: dict[int, Packet] = {}
         self.version = 0
         self.last_step: dict[int, int] = {}
         self.staleness: Counter[int] = Counter()
@@ -38,10 +40,11 @@ class Shelf:
     @property
     def values(self) -> torch.Tensor:
         """The weights as one flat tensor."""
-        return self._packet.values
+        return self._versions.latest.values
 
     def put(self, values: torch.Tensor, version: int = 0) -> None:
         """Take these weights, as they are."""
+        self._make_way()
         self.values.copy_(values)
         self.version = version
         self._sent.clear()
@@ -55,6 +58,7 @@ class Shelf:
         if self._base is None:
             self.put(values, version)
         elif version > self._base[0]:
+            self._make_way()
             self.values.add_(values - self._base[1])
             self.version += version - self._base[0]
         else:
@@ -63,6 +67,7 @@ class Shelf:
 
     def apply(self, gradient: Packet, group: int, step: int, seen: int) -> int:
         """Apply a group's gradient of its step, computed with version `seen`; the staleness."""
+        self._make_way()
         staleness = max(0, self.version - seen)
         if self.last_step.get(group, NEVER) >= step:
             return staleness  # asked again after the group's root had died
@@ -86,26 +91,40 @@ class Shelf:
         self.version += 1
         self.momentum.after(self.values, seen, self.version, update)
 
+    def _make_way(self) -> None:
+        """Before any change, for those who still receive the last weights."""
+        if self._versions.make_way():
+            places = self._versions.latest.parameters
+            for parameter, place in zip(self.parameters, places, strict=True):
+                parameter.data = place
+
     def _update_of(self, group: int) -> Update:
         key = group if self._remedy.momentum_by_group else 0
         if key not in self._updates:
             self._updates[key] = self._make_update()
         return self._updates[key]
 
-    def send_to(self, group: int) -> torch.Tensor:
-        """The weights a group is to compute with next."""
-        values = self.values
-        if self._remedy.momentum_by_group:
-            values = values.clone()
-            for update in self._updates.values():
-                self._add(values, update)
+    def reply_to(self, group: int) -> Packet:
+        """The weights a group is to compute with next; it `leaves`."""
         if self._remedy.name == COMPENSATED:
-            self._sent[group] = values.clone()
-        return values
+            self._sent[group] = self.values.clone()
+        if self._remedy.momentum_by_group:
+            return self._ahead_of(group)
+        return self._versions.latest
 
-    def _add(self, values: torch.Tensor, update: Update) -> None:
-        for piece, change in zip(self.layer.pieces, update.coasting(), strict=True):
-            values.as_strided(piece.shape, piece.strides, piece.offset).add_(change)
+    def leaves(self, reply: Packet, ended: Ended) -> None:
+        """A reply is being sent, and needed as it is until `ended` says that this is over."""
+        if reply is self._versions.latest:
+            self._versions.leaves(ended)
+
+    def _ahead_of(self, group: int) -> Packet:
+        """Where all momenta will have carried the weights; a group waits for one at a time."""
+        packet = self._ahead.setdefault(group, self._versions.latest.another())
+        packet.values.copy_(self.values)
+        for update in self._updates.values():
+            for place, change in zip(packet.parameters, update.coasting(), strict=True):
+                place.add_(change)
+        return packet
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The optimiser's state by parameter name; several groups' momenta are added up."""

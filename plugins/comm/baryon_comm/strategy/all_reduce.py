@@ -33,13 +33,14 @@ class AllReduce:
     def exchange(self, gradient: Packet, step: int, expected: float | None) -> Task:
         """The mean over the group."""
         del step
-        yield from self._team.group.mean(gradient, expected)
+        yield from self._team.group.mean(gradient, gradient, expected)
 
     def finish(self, step: int, gradients: list[Packet]) -> None:
         """Apply the mean gradients."""
         for own, packet in zip(self._team.parameters, gradients, strict=True):
+            present = has_gradient(packet)
             for parameter, gradient in zip(own, packet.parameters, strict=True):
-                parameter.grad = gradient if has_gradient(packet) else None
+                parameter.grad = gradient if present else None
         self._update.apply(step)
 
     def stops(self, step: int, gradients: list[Packet]) -> bool:

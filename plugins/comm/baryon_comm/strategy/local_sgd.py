@@ -15,8 +15,8 @@ import torch
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Update, UpdateFactory
-from baryon_comm.layers.layer import STOP, Packet
-from baryon_comm.layers.optimizer_state import averaged, by_name, in_order
+from baryon_comm.layers.layer import STOP, Packet, packets_for
+from baryon_comm.layers.optimizer_state import averaged, by_name, in_order, on_cpu
 from baryon_comm.strategy.strategy import NO_FINDINGS, Team, nothing
 from baryon_comm.world.courier import Task
 
@@ -61,8 +61,8 @@ class LocalSgd:
         """All start from the same weights."""
         self._team = team
         self._update = update(team.model.parameters())
-        self._start = [Packet(layer) for layer in team.layers]
-        self._moved = [Packet(layer) for layer in team.layers]
+        self._start = packets_for(team.layers, team.parameters)
+        self._moved = packets_for(team.layers, team.parameters)
         self._velocity = [torch.zeros_like(packet.values) for packet in self._start]
         self._note_start()
 
@@ -98,8 +98,9 @@ class LocalSgd:
             ):
                 torch.sub(before, parameter.data, out=place)
             moved.tail[STOP] = float(self._asked)
+            moved.beside.packed()
         for moved in self._moved:
-            yield from team.group.sum(moved.summed)
+            yield from team.group.sum(moved, moved)
         self._stop = bool(self._moved[0].tail[STOP] > 0)
         self._since = 0
         for start, moved, velocity in zip(self._start, self._moved, self._velocity, strict=True):
@@ -133,9 +134,8 @@ class LocalSgd:
         """Meet, if any step was made since; average the inner optimisers."""
         if self._since:
             yield from self._meet()
-        everyone = yield from self._team.group.circle.gather(
-            self._update.state_dict()["parameters"]
-        )
+        own = [on_cpu(state) for state in self._update.state_dict()["parameters"]]
+        everyone = yield from self._team.group.circle.gather(own)
         mean = [averaged(states) for states in zip(*everyone, strict=True)]
         self._update.load_state_dict({"parameters": mean})
 

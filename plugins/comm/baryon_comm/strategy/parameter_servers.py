@@ -44,8 +44,9 @@ class ParameterServers:
         """Tell the servers what they need to know."""
         self._team = team
         self._placement = Placement(team.layers, list(team.layout.server_ranks()))
-        self._held = [Packet(layer) for layer in team.layers]
-        self._fresh = [Packet(layer) for layer in team.layers]
+        pinned = team.parameters[0][0].device.type == "cuda"
+        self._held = [Packet(layer, pinned=pinned) for layer in team.layers]
+        self._fresh = [Packet(layer, pinned=pinned) for layer in team.layers]
         self._came = [NEVER] * len(team.layers)
         for packet in self._held:
             packet.header[STOP_AT] = NEVER
@@ -77,12 +78,12 @@ class ParameterServers:
         """Sum in the group, server's round trip, spread in the group; in fixed order."""
         group, layer = self._team.group, gradient.layer.index
         fresh = self._fresh[layer]
-        if self._team.world.tolerant and len(group) > 1:
-            gradient = self._copy(gradient)  # the sum is made again if a member dies meanwhile
-        yield from group.mean(gradient, expected)
+        total = self._total(gradient)
+        yield from group.mean(gradient, total, expected)
         if group.member == 0 and self._came[layer] < step:
+            yield from total.to_host()
             stop_at = int(self._held[layer].header[STOP_AT])
-            yield from self._link.round_trip(gradient, fresh, step, stop_at)
+            yield from self._link.round_trip(total, fresh, step, stop_at)
             self._came[layer] = step
         while self._spread < layer:
             yield
@@ -92,10 +93,14 @@ class ParameterServers:
             yield
         self._spread = max(self._spread, layer + 1)
 
-    def _copy(self, gradient: Packet) -> Packet:
-        copy = self._sums.setdefault(gradient.layer.index, Packet(gradient.layer))
-        copy.copy_from(gradient)
-        return copy
+    def _total(self, gradient: Packet) -> Packet:
+        """Where a group's sum goes; it is made again from the gradients if a member dies."""
+        if len(self._team.group) == 1 or not self._team.world.tolerant:
+            return gradient
+        layer = gradient.layer.index
+        if layer not in self._sums:
+            self._sums[layer] = gradient.another()
+        return self._sums[layer]
 
     def finish(self, step: int, gradients: list[Packet]) -> None:
         """The fresh weights become the model's."""

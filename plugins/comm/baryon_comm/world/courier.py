@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeAlias
 
 from baryon.errors import BaryonError
-from baryon_comm.world.rest import Rest
+from baryon_comm.world.rest import Habit, Rest
 
 Task: TypeAlias = Generator[None, None, Any]
 
@@ -69,14 +69,14 @@ class Ticket:
 class Courier:
     """Runs tasks side by side."""
 
-    def __init__(self, look_around: Callable[[], None]) -> None:
+    def __init__(self, look_around: Callable[[], None], habit: Habit) -> None:
         """`look_around` is called again and again, whether there are tasks or not."""
         self._look_around = look_around
         self.stuck = False
         """Whether it is known to be held up in a call that does not return."""
         self._handed_in: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._awaited = False
-        self._rest = Rest()
+        self._rest = Rest(habit)
         self._thread = threading.Thread(target=self._run, name="baryon-courier", daemon=True)
         self._thread.start()
 

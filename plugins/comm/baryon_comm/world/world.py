@@ -18,6 +18,7 @@ from baryon_comm.world.courier import Task
 from baryon_comm.world.layout import Layout
 from baryon_comm.world.mpi import start_mpi, tolerates_faults
 from baryon_comm.world.requests import finished, gathered
+from baryon_comm.world.rest import EAGER, SPARING
 from baryon_comm.world.roll_call import RollCall
 from baryon_comm.world.tolerant_circle import TolerantCircle
 
@@ -47,6 +48,8 @@ class World:
         places = self.comm.allgather((socket.gethostname(), os.getpid()))
         self.hosts = [host for host, _ in places]
         self._neighbours = [p for host, p in places if host == self.hosts[self.rank]]
+        crowded = len(self._neighbours) > len(os.sched_getaffinity(0))
+        self.habit = SPARING if crowded else EAGER
 
     def exchange(self, value: Any) -> Task:
         """Every rank's value on all ranks."""
