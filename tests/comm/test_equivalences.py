@@ -156,7 +156,7 @@ def test_a_rank_with_other_weights_is_found(tmp_path):
     spoilt = {"comm": "sync", "options": {"check_every": 1}, "spoil": 1}
     done = start(tmp_path, 2, {"spoilt": spoilt})
     assert done.returncode
-    assert "after step 6 ranks [1] hold other weights than rank 0" in done.stderr
+    assert "after step 7 ranks [1] hold other weights than rank 0" in done.stderr
 
 
 def test_groups_are_stale_to_one_another(five):
