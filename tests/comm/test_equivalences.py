@@ -1,21 +1,16 @@
 """Strategies that must give the same weights do, on ranks that really run."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from baryon.conformance import STEPS, Toy, one_step, train
 from baryon.training.optimizers import Updates
-from baryon.verbs.launch import launch_command, launch_environment
 from baryon_comm.serial import Serial
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
-SCRIPT = str(Path(__file__).parent / "on_ranks.py")
 ADAM = {"optimizer": "adam", "schedule": "cosine", "warmup_steps": 2, "weight_decay": 0.01}
 PLAIN = {"momentum": 0.0}
 AVERAGING = {"every": 1, "outer_learning_rate": 1.0, "outer_momentum": 0.0}
@@ -57,21 +52,10 @@ ON_FIVE = {
 }
 
 
-def start(folder: Path, ranks: int, ways) -> subprocess.CompletedProcess[str]:
-    """Train the toy in these ways, one after the other, in one job."""
-    return subprocess.run(
-        launch_command(ranks, [sys.executable, SCRIPT, str(folder), json.dumps(ways)]),
-        env=launch_environment(ranks) | {"OMP_NUM_THREADS": "1"},
-        text=True,
-        capture_output=True,
-        timeout=200,
-    )
-
-
-def on_ranks(tmp_path_factory, ranks: int, ways) -> dict[str, list[dict]]:
+def on_ranks(train_toy, tmp_path_factory, ranks: int, ways) -> dict[str, list[dict]]:
     """What each worker left, by way: weights, measures; the first also the findings."""
     folder = tmp_path_factory.mktemp(f"ranks-{ranks}")
-    done = start(folder, ranks, ways)
+    done = train_toy(folder, ranks, ways)
     assert done.returncode == 0, done.stderr
     left = {way: [torch.load(p) for p in sorted((folder / way).glob("*.pt"))] for way in ways}
     for way, workers in left.items():
@@ -80,18 +64,18 @@ def on_ranks(tmp_path_factory, ranks: int, ways) -> dict[str, list[dict]]:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    return on_ranks(tmp_path_factory, 2, ON_TWO)
+def two(train_toy, tmp_path_factory):
+    return on_ranks(train_toy, tmp_path_factory, 2, ON_TWO)
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory):
-    return on_ranks(tmp_path_factory, 3, ON_THREE)
+def three(train_toy, tmp_path_factory):
+    return on_ranks(train_toy, tmp_path_factory, 3, ON_THREE)
 
 
 @pytest.fixture(scope="module")
-def five(tmp_path_factory):
-    return on_ranks(tmp_path_factory, 5, ON_FIVE)
+def five(train_toy, tmp_path_factory):
+    return on_ranks(train_toy, tmp_path_factory, 5, ON_FIVE)
 
 
 def weights(workers) -> list[torch.Tensor]:
@@ -152,9 +136,9 @@ def test_bf16_on_the_wire_is_close(two, way):
     assert torch.allclose(short[0], exact, atol=0.02)
 
 
-def test_a_rank_with_other_weights_is_found(tmp_path):
+def test_a_rank_with_other_weights_is_found(train_toy, tmp_path):
     spoilt = {"comm": "sync", "options": {"check_every": 1}, "spoil": 1}
-    done = start(tmp_path, 2, {"spoilt": spoilt})
+    done = train_toy(tmp_path, 2, {"spoilt": spoilt})
     assert done.returncode
     assert "after step 7 ranks [1] hold other weights than rank 0" in done.stderr
 
@@ -171,7 +155,7 @@ def test_groups_are_stale_to_one_another(five):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("wire", ["fp32", "bf16"])
-def test_nccl_sums_as_mpi_does(tmp_path_factory, wire):
+def test_nccl_sums_as_mpi_does(train_toy, tmp_path_factory, wire):
     if torch.cuda.device_count() < 2:
         pytest.skip("NCCL wants a GPU for each of two ranks")
     ways = {
@@ -182,7 +166,7 @@ def test_nccl_sums_as_mpi_does(tmp_path_factory, wire):
         }
         for transport in ("mpi", "auto")
     }
-    left = on_ranks(tmp_path_factory, 2, ways)
+    left = on_ranks(train_toy, tmp_path_factory, 2, ways)
     assert all_equal(weights(left["auto"]))
     tolerance = 1e-5 if wire == "fp32" else 0.02
     assert torch.allclose(weights(left["auto"])[0], weights(left["mpi"])[0], atol=tolerance)

@@ -89,6 +89,8 @@ class Crew:
         everyone = self.together(self.all, value)
         self._met = time.monotonic()
         if dead := before - set(self.all.ranks):
+            if not self.survives:
+                raise self._the_end(dead)
             self._note_dead(dead)
             self._groups = sorted({self.layout.group_of(rank) for rank in self.all.ranks})
         return everyone
@@ -129,7 +131,12 @@ class Crew:
         """The group goes on without its dead; all its members must come."""
         before = set(self.group.ranks)
         self.do(self.group.mend(device), "mending the group")
-        self._note_dead(before - set(self.group.ranks))
+        dead = before - set(self.group.ranks)
+        self._note_dead(dead)
+        if dead and self.group.member == 0:
+            left = len(self.group)
+            who = f"{self._names(sorted(dead))} died in step {self.now}"
+            say(f"{who}: the group goes on with {left} worker{'s' * (left > 1)}")
 
     def require_survival(self, error: Exception) -> None:
         """Raise unless the strategy goes on without those whose death is behind an error."""
@@ -139,21 +146,20 @@ class Crew:
             ) from error
         if self.survives:
             return
-        dead = self.world.dead_soon()
-        names = ", ".join(self.world.name(rank, self.layout) for rank in sorted(dead))
-        raise BaryonError(
-            f"{names or 'a rank'} died in step {self.now}: this strategy goes on with all ranks "
-            "or none; the last checkpoint is intact, go on with `baryon resume run=<dir>`"
-        ) from error
+        raise self._the_end(self.world.dead_soon()) from error
+
+    def _the_end(self, dead: set[int]) -> BaryonError:
+        """Where all live or none."""
+        return BaryonError(
+            f"{self._names(sorted(dead)) or 'a rank'} died in step {self.now}: this strategy goes "
+            "on with all ranks or none; the last checkpoint is intact, go on with `baryon resume "
+            "run=<dir>`"
+        )
 
     def _note_dead(self, ranks: set[int]) -> None:
         for rank in sorted(ranks - self.faults.keys()):
             name = self.world.name(rank, self.layout)
             self.faults[rank] = {"who": name, "step": self.now}
-            mine = self.layout.group_of(rank) == self.number
-            if mine and self.group.member == 0:
-                left = len(self.group)
-                say(f"{name} died in step {self.now}: its group goes on with {left} workers")
 
     def _call_the_roll(self, late: Ticket) -> None:
         """A deadline has passed: more time for who computes, an error for who does not answer.

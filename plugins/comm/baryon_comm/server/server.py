@@ -13,6 +13,7 @@ from baryon.errors import BaryonError
 from baryon_comm.layers.layer import (
     GROUP,
     NEVER,
+    SERVER,
     STALENESS,
     STEP,
     STOP,
@@ -145,8 +146,8 @@ class Server:
         self._bytes += packet.raw.nbytes
         reply = self._outgoing.setdefault((group, layer), Packet(shelf.layer))
         reply.values.copy_(shelf.send_to(group))
-        reply.header[[STEP, VERSION, STALENESS, STOP_AT]] = (
-            step, shelf.version, staleness, self._stop_at,
+        reply.header[[STEP, VERSION, STALENESS, STOP_AT, SERVER]] = (
+            step, shelf.version, staleness, self._stop_at, self._world.rank,
         )  # fmt: skip
         self._sends.append(self._wire.Isend(reply.raw, source, tag(WEIGHTS, layer)))
 
