@@ -1,6 +1,6 @@
 """Runs on every rank under mpiexec: trains the toy in several ways, one after the other.
 
-python on_ranks.py <folder> <json of: name -> comm, options, train, spoil, deaths>
+python on_ranks.py <folder> <json of: name -> comm, options, train, spoil, slow, deaths>
 
 `deaths`: rank -> the step in which a worker kills itself, or after which a server does.
 
@@ -29,7 +29,7 @@ from baryon_comm.server.server import Server
 
 torch.set_num_threads(1)
 PLUGINS = discover()
-SECONDS_TO_DIE = 0.2
+SECONDS_TO_DIE, SECONDS_TO_SLEEP = 0.2, 4.0
 
 
 def make(told):
@@ -59,6 +59,8 @@ def learn(comm, told, folder: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if step - 1 in DEATHS.values():
             time.sleep(3 * SECONDS_TO_DIE)
+        if step == 5 and told.get("slow") == comm.share.member:
+            time.sleep(SECONDS_TO_SLEEP)
         one_step(toy, comm, step)
         if step == 5 and told.get("spoil") == comm.share.member:
             toy.model[0].weight.data[0, 0] += 1e-6
@@ -67,7 +69,8 @@ def learn(comm, told, folder: Path) -> None:
     torch.save({"weights": toy.weights(), "measures": measures}, folder / f"{worker}.pt")
     findings = comm.findings()
     if comm.leads:
-        (folder / "findings.json").write_text(json.dumps(dict(findings.metrics)))
+        found = {**findings.metrics, "warnings": findings.warnings}
+        (folder / "findings.json").write_text(json.dumps(found))
 
 
 for way, told in json.loads(sys.argv[2]).items():

@@ -23,6 +23,7 @@ ON_TWO = {
         "train": ADAM,
         "options": {"groups": 1, "servers": 0},
     },
+    "slow": {"comm": "sync", "slow": 1, "options": {"deadline_s": 1.5}},
     "gloo": {"comm": "sync", "options": {"transport": "torch"}},
     "bf16": {"comm": "sync", "options": {"wire": "bf16"}},
     "bf16 by gloo": {"comm": "sync", "options": {"wire": "bf16", "transport": "torch"}},
@@ -141,6 +142,14 @@ def test_a_rank_with_other_weights_is_found(train_toy, tmp_path):
     done = train_toy(tmp_path, 2, {"spoilt": spoilt})
     assert done.returncode
     assert "after step 7 ranks [1] hold other weights than rank 0" in done.stderr
+
+
+def test_a_rank_that_computes_for_long_is_waited_for_and_named(two):
+    """Longer than the deadline; it answers the roll call."""
+    assert all_equal(weights(two["slow"]) + weights(two["sync"]))
+    (warning,) = two["slow"][0]["findings"]["warnings"]
+    assert warning.startswith("rank 1 (worker, on ")
+    assert "is a straggler" in warning
 
 
 def test_groups_are_stale_to_one_another(five):

@@ -24,6 +24,7 @@ CASES = {
     "a whole group": (2, 3),
     "rank 0": (0,),
     "a parameter server": (4,),
+    "a parameter server of several layers": (5,),
 }
 
 
@@ -59,10 +60,10 @@ def test_hybrid_survives_deaths_at_random_times(begin, tmp_path, number):
 
 def test_one_run_survives_a_server_a_root_and_rank_0(begin, tmp_path):
     job = begin(6, *HYBRID, *LONG, "comm.check_every=1")
-    for dead, steps in ((4, 5), (2, 12), (0, 20)):
+    for dead, steps in ((5, 5), (2, 12), (0, 20)):
         job.wait_for(steps=steps)
         job.kill(dead)
-    finished_well(job, tmp_path, dead=(4, 2, 0))
+    finished_well(job, tmp_path, dead=(5, 2, 0))
 
 
 @pytest.mark.parametrize("transport", ["mpi", "torch"])
