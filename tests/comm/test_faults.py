@@ -149,6 +149,8 @@ def learn_while_some_die(train_toy, folder, deaths, *, groups: int, ranks: int):
 
 def test_no_layer_is_lost_when_a_server_of_several_dies(train_toy, tmp_path):
     assert len(learn_while_some_die(train_toy, tmp_path, {3: 4}, groups=2, ranks=4)) == 2
+    (warning,) = json.loads((tmp_path / "way" / "findings.json").read_text())["warnings"]
+    assert re.fullmatch(r"rank 3 \(parameter server, on [^)]*\) died in step [56]", warning)
 
 
 def test_a_new_root_does_not_hand_over_what_the_heir_has_sent(train_toy, tmp_path):

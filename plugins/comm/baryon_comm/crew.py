@@ -156,6 +156,10 @@ class Crew:
             "run=<dir>`"
         )
 
+    def look_for_dead(self) -> None:
+        """Note who has died since, servers and other groups' workers among them."""
+        self._note_dead(self.world.dead())
+
     def _note_dead(self, ranks: set[int]) -> None:
         for rank in sorted(ranks - self.faults.keys()):
             name = self.world.name(rank, self.layout)

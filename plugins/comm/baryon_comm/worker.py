@@ -126,6 +126,7 @@ class Worker:
             self._outgoing.flush()
         if not self._exchanged():
             self._finish()
+        self._crew.look_for_dead()
         self._completed = step + 1
         self._times.exchanged()
         self._check_weights()
