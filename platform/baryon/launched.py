@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,10 +26,11 @@ class Launched:
 
 _ALONE = Launched(0, 1, "nothing")
 
+SRUN = "srun"
 _LAUNCHERS = (
     ("Open MPI's mpiexec", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     ("an mpiexec of the MPICH family", "PMI_RANK", "PMI_SIZE"),
-    ("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # the second is missing in a batch script
+    (SRUN, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # the second is missing in a batch script
 )
 _ON_HOST = ("OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
 
@@ -42,6 +45,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched:
 
 
 SECONDS_FOR_RANK_0 = 0.7
+SECONDS_TO_CANCEL = 10.0
 
 
 def wait_for_turn() -> None:
@@ -52,16 +56,27 @@ def wait_for_turn() -> None:
 
 
 def end_siblings() -> None:
-    """End the other ranks that the launcher started on this host, before they know each other.
+    """End the other ranks that the launcher started, before they know each other.
 
-    Launchers that keep survivors alive would leave them waiting for this one; on other hosts they
-    end by the launcher's own means.
+    They would wait for this one, or say the same again. mpiexec ends those on other hosts by
+    itself; Slurm does so only if its administrator chose it.
     """
     if launched().ranks == 1:
         return
+    if launched().by == SRUN:
+        _cancel_step()
     for process in _siblings():
         with suppress(ProcessLookupError, PermissionError):  # it has gone, or is not ours
             os.kill(process, signal.SIGKILL)
+
+
+def _cancel_step() -> None:
+    scancel = shutil.which("scancel")
+    if scancel is None:
+        return
+    step = f"{os.environ['SLURM_JOB_ID']}.{os.environ['SLURM_STEP_ID']}"
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run([scancel, "--signal=KILL", step], check=False, timeout=SECONDS_TO_CANCEL)  # noqa: S603
 
 
 def _siblings() -> list[int]:

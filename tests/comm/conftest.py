@@ -1,5 +1,6 @@
 """Fixtures that start several processes for real."""
 
+import json
 import os
 import signal
 import subprocess
@@ -28,6 +29,23 @@ def launch(tmp_path, environment) -> Callable[..., subprocess.CompletedProcess[s
             capture_output=True,
             timeout=150,
             check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def train_toy() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Train the toy in several ways, one after the other, in one job; see `on_ranks.py`."""
+    script = str(Path(__file__).parent / "on_ranks.py")
+
+    def run(folder: Path, ranks: int, ways) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            launch_command(ranks, [sys.executable, script, str(folder), json.dumps(ways)]),
+            env=launch_environment(ranks) | {"OMP_NUM_THREADS": "1"},
+            text=True,
+            capture_output=True,
+            timeout=200,
         )
 
     return run

@@ -1,12 +1,18 @@
 """Runs on every rank under mpiexec: trains the toy in several ways, one after the other.
 
-python on_ranks.py <folder> <json of: name -> comm, options, train, spoil, device, apart>
+python on_ranks.py <folder> <json of: name -> what is told: see `learn` and `make`>
+
+`deaths`: rank -> the step in which a worker kills itself, or after which a server does.
 
 Each way leaves its weights and what it measured in <folder>/<name>.
 """
 
 import json
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 import torch
@@ -14,13 +20,17 @@ import torch
 from baryon.components import prepare
 from baryon.config import Choice, option_values
 from baryon.conformance import STEPS, Toy, one_step, train
+from baryon.launched import launched
 from baryon.plugins import discover
 from baryon.training.network import choose_device
 from baryon.training.optimizers import Updates
 from baryon_comm.layers import layer
+from baryon_comm.layers.layer import GROUP, STEP
+from baryon_comm.server.server import Server
 
 torch.set_num_threads(1)
 PLUGINS = discover()
+SECONDS_TO_DIE, SECONDS_TO_SLEEP = 0.2, 4.0
 place_of = layer.place_of
 
 
@@ -30,11 +40,30 @@ def make(told):
     return prepare(PLUGINS, Choice("comm", values.pop("name", name), values))()
 
 
+def serve(comm, last: int | None) -> None:
+    """Until the end, or until `last` of group 0 is answered."""
+    apply = Server._apply
+
+    def apply_and_die(server, layer, packet, source) -> None:
+        apply(server, layer, packet, source)
+        if packet.header[GROUP] == 0 and packet.header[STEP] == last:
+            threading.Timer(SECONDS_TO_DIE, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    Server._apply = apply_and_die
+    comm.serve()
+
+
 def learn(comm, told, folder: Path) -> None:
     layer.place_of = (lambda device: device) if told.get("apart") else place_of
     toy = Toy(device=choose_device(told.get("device", "cpu")))
     comm.start(toy.model, Updates(train(**told.get("train", {})), STEPS, STEPS))
     for step in range(STEPS):
+        if DEATHS.get(str(launched().rank)) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if step - 1 in DEATHS.values():
+            time.sleep(3 * SECONDS_TO_DIE)
+        if step == 5 and told.get("slow") == comm.share.member:
+            time.sleep(SECONDS_TO_SLEEP)
         one_step(toy, comm, step)
         if step == 5 and told.get("spoil") == comm.share.member:
             toy.model[0].weight.data[0, 0] += 1e-6
@@ -43,16 +72,20 @@ def learn(comm, told, folder: Path) -> None:
     torch.save({"weights": toy.weights(), "measures": measures}, folder / f"{worker}.pt")
     findings = comm.findings()
     if comm.leads:
-        (folder / "findings.json").write_text(json.dumps(dict(findings.metrics)))
+        found = {**findings.metrics, "warnings": findings.warnings}
+        (folder / "findings.json").write_text(json.dumps(found))
 
 
 for way, told in json.loads(sys.argv[2]).items():
     folder = Path(sys.argv[1]) / way
     folder.mkdir(exist_ok=True)
     comm = make(told)
+    DEATHS = told.get("deaths", {})
     try:
         comm.exchange(None)
-        comm.serve() if comm.is_server else learn(comm, told, folder)
+        serve(comm, DEATHS.get(str(launched().rank))) if comm.is_server else learn(
+            comm, told, folder
+        )
         comm.close()
     except Exception as error:
         comm.abort(f"error: {error}")

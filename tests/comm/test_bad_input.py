@@ -76,7 +76,9 @@ def test_without_mpiexec(environment, tmp_path):
 
 def different(tmp_path, environment, hep_files, *changes: str, patch: str = ""):
     """Rank 0 as it is, rank 1 with other arguments, or after other code."""
-    program = f"import sys\nimport baryon\n{patch}\nfrom baryon.cli import main\nsys.exit(main())"
+    program = (
+        f"import os, sys\nimport baryon\n{patch}\nfrom baryon.cli import main\nsys.exit(main())"
+    )
     arguments = ["train", *hep_files, "comm=sync"]
     first = launch_command(1, [str(BARYON), *arguments])
     second = ["-n", "1", sys.executable, "-c", program, *arguments, *changes]
@@ -95,6 +97,7 @@ def different(tmp_path, environment, hep_files, *changes: str, patch: str = ""):
     [
         (["train.learning_rate=0.5"], "", "disagree on config: train.learning_rate 0.5, not 0.001"),
         ([], "baryon.__version__ = '9.9'", "disagree on Baryon: 9.9, not "),
+        ([], "os.environ['BARYON_DISABLE'] = 'climate'", "disagree on plugins: climate None, not "),
     ],
 )
 def test_ranks_that_differ(tmp_path, environment, hep_files, changes, patch, message):
@@ -102,6 +105,17 @@ def test_ranks_that_differ(tmp_path, environment, hep_files, changes, patch, mes
     assert "rank 1 (" in line
     assert message in line
     assert not (tmp_path / "runs").exists()
+
+
+def test_ranks_with_other_data_under_the_same_name(tmp_path, environment, hep_files, write_events):
+    (tmp_path / "elsewhere").mkdir()
+    for seed, folder in enumerate((tmp_path, tmp_path / "elsewhere")):
+        write_events(folder / "train.h5", 96, seed=seed)
+    given = [part for part in hep_files if not part.startswith("dataset.train=")]
+    given.append("dataset.train=train.h5")
+    line = only_error(different(tmp_path, environment, given, patch="os.chdir('elsewhere')"))
+    assert "rank 1 (" in line
+    assert "disagree on data: train " in line
 
 
 def test_a_failure_on_one_rank_ends_all(tmp_path, environment, hep_files):

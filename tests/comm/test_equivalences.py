@@ -1,21 +1,16 @@
 """Strategies that must give the same weights do, on ranks that really run."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from baryon.conformance import STEPS, Toy, one_step, train
 from baryon.training.optimizers import Updates
-from baryon.verbs.launch import launch_command, launch_environment
 from baryon_comm.serial import Serial
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
-SCRIPT = str(Path(__file__).parent / "on_ranks.py")
 ADAM = {"optimizer": "adam", "schedule": "cosine", "warmup_steps": 2, "weight_decay": 0.01}
 PLAIN = {"momentum": 0.0}
 AVERAGING = {"every": 1, "outer_learning_rate": 1.0, "outer_momentum": 0.0}
@@ -28,6 +23,7 @@ ON_TWO = {
         "train": ADAM,
         "options": {"groups": 1, "servers": 0},
     },
+    "slow": {"comm": "sync", "slow": 1, "options": {"deadline_s": 1.5}},
     "gloo": {"comm": "sync", "options": {"transport": "torch"}},
     "bf16": {"comm": "sync", "options": {"wire": "bf16"}},
     "bf16 by gloo": {"comm": "sync", "options": {"wire": "bf16", "transport": "torch"}},
@@ -63,21 +59,10 @@ ON_FIVE = {
 ON_FIVE["one group, apart"] = ON_FIVE["one group"] | {"apart": True}
 
 
-def start(folder: Path, ranks: int, ways) -> subprocess.CompletedProcess[str]:
-    """Train the toy in these ways, one after the other, in one job."""
-    return subprocess.run(
-        launch_command(ranks, [sys.executable, SCRIPT, str(folder), json.dumps(ways)]),
-        env=launch_environment(ranks) | {"OMP_NUM_THREADS": "1"},
-        text=True,
-        capture_output=True,
-        timeout=200,
-    )
-
-
-def on_ranks(tmp_path_factory, ranks: int, ways) -> dict[str, list[dict]]:
+def on_ranks(train_toy, tmp_path_factory, ranks: int, ways) -> dict[str, list[dict]]:
     """What each worker left, by way: weights, measures; the first also the findings."""
     folder = tmp_path_factory.mktemp(f"ranks-{ranks}")
-    done = start(folder, ranks, ways)
+    done = train_toy(folder, ranks, ways)
     assert done.returncode == 0, done.stderr
     left = {way: [torch.load(p) for p in sorted((folder / way).glob("*.pt"))] for way in ways}
     for way, workers in left.items():
@@ -86,18 +71,18 @@ def on_ranks(tmp_path_factory, ranks: int, ways) -> dict[str, list[dict]]:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    return on_ranks(tmp_path_factory, 2, ON_TWO)
+def two(train_toy, tmp_path_factory):
+    return on_ranks(train_toy, tmp_path_factory, 2, ON_TWO)
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory):
-    return on_ranks(tmp_path_factory, 3, ON_THREE)
+def three(train_toy, tmp_path_factory):
+    return on_ranks(train_toy, tmp_path_factory, 3, ON_THREE)
 
 
 @pytest.fixture(scope="module")
-def five(tmp_path_factory):
-    return on_ranks(tmp_path_factory, 5, ON_FIVE)
+def five(train_toy, tmp_path_factory):
+    return on_ranks(train_toy, tmp_path_factory, 5, ON_FIVE)
 
 
 def weights(workers) -> list[torch.Tensor]:
@@ -165,11 +150,19 @@ def test_gradients_may_lie_apart_from_what_mpi_sends(two, five):
     assert all_equal(weights(five["one group, apart"]) + weights(five["one group"]))
 
 
-def test_a_rank_with_other_weights_is_found(tmp_path):
+def test_a_rank_with_other_weights_is_found(train_toy, tmp_path):
     spoilt = {"comm": "sync", "options": {"check_every": 1}, "spoil": 1}
-    done = start(tmp_path, 2, {"spoilt": spoilt})
+    done = train_toy(tmp_path, 2, {"spoilt": spoilt})
     assert done.returncode
-    assert "after step 6 ranks [1] hold other weights than rank 0" in done.stderr
+    assert "after step 7 ranks [1] hold other weights than rank 0" in done.stderr
+
+
+def test_a_rank_that_computes_for_long_is_waited_for_and_named(two):
+    """Longer than the deadline; it answers the roll call."""
+    assert all_equal(weights(two["slow"]) + weights(two["sync"]))
+    (warning,) = two["slow"][0]["findings"]["warnings"]
+    assert warning.startswith("rank 1 (worker, on ")
+    assert "is a straggler" in warning
 
 
 def test_groups_are_stale_to_one_another(five):
@@ -183,14 +176,14 @@ def test_groups_are_stale_to_one_another(five):
 
 
 @pytest.mark.gpu
-def test_every_strategy_trains_on_a_gpu_as_on_a_cpu(tmp_path_factory):
+def test_every_strategy_trains_on_a_gpu_as_on_a_cpu(train_toy, tmp_path_factory):
     """Two ranks may share one."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     names = ("sync, Adam", "sync, plain", "bf16", "averaging", "async, plain", "hybrid, no server")
     ways = {name: ON_TWO[name] for name in names}
     ways |= {f"{name}, GPU": way | {"device": "cuda"} for name, way in ways.items()}
-    left = on_ranks(tmp_path_factory, 2, ways)
+    left = on_ranks(train_toy, tmp_path_factory, 2, ways)
     for name in names:
         on_gpu, on_cpu = weights(left[f"{name}, GPU"]), weights(left[name])
         assert all_equal(on_gpu), name
@@ -199,7 +192,7 @@ def test_every_strategy_trains_on_a_gpu_as_on_a_cpu(tmp_path_factory):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("wire", ["fp32", "bf16"])
-def test_nccl_sums_as_mpi_does(tmp_path_factory, wire):
+def test_nccl_sums_as_mpi_does(train_toy, tmp_path_factory, wire):
     if torch.cuda.device_count() < 2:
         pytest.skip("NCCL wants a GPU for each of two ranks")
     ways = {
@@ -210,7 +203,7 @@ def test_nccl_sums_as_mpi_does(tmp_path_factory, wire):
         }
         for transport in ("mpi", "auto")
     }
-    left = on_ranks(tmp_path_factory, 2, ways)
+    left = on_ranks(train_toy, tmp_path_factory, 2, ways)
     assert all_equal(weights(left["auto"]))
     tolerance = 1e-5 if wire == "fp32" else 0.02
     assert torch.allclose(weights(left["auto"])[0], weights(left["mpi"])[0], atol=tolerance)

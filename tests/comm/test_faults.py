@@ -11,6 +11,8 @@ import time
 import pytest
 import torch
 
+from baryon.conformance import Toy
+
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
 HYBRID = ("comm=hybrid", "comm.groups=2", "comm.servers=2")
@@ -22,6 +24,7 @@ CASES = {
     "a whole group": (2, 3),
     "rank 0": (0,),
     "a parameter server": (4,),
+    "a parameter server of several layers": (5,),
 }
 
 
@@ -57,10 +60,10 @@ def test_hybrid_survives_deaths_at_random_times(begin, tmp_path, number):
 
 def test_one_run_survives_a_server_a_root_and_rank_0(begin, tmp_path):
     job = begin(6, *HYBRID, *LONG, "comm.check_every=1")
-    for dead, steps in ((4, 5), (2, 12), (0, 20)):
+    for dead, steps in ((5, 5), (2, 12), (0, 20)):
         job.wait_for(steps=steps)
         job.kill(dead)
-    finished_well(job, tmp_path, dead=(4, 2, 0))
+    finished_well(job, tmp_path, dead=(5, 2, 0))
 
 
 @pytest.mark.parametrize("transport", ["mpi", "torch"])
@@ -126,3 +129,30 @@ def test_ctrl_c_saves_and_another_strategy_goes_on(begin, tmp_path, baryon):
     trained = [line["step"] for line in steps if line["kind"] == "train"]
     assert trained == sorted(set(trained))
     assert trained[-1] == 72
+
+
+def learn_while_some_die(train_toy, folder, deaths, *, groups: int, ranks: int):
+    """What each worker left that lives; steps are so small that weights stay where they were."""
+    told = {
+        "comm": "hybrid",
+        "options": {"groups": groups, "servers": 2},
+        "train": {"learning_rate": 1e-4},
+        "deaths": deaths,
+    }
+    done = train_toy(folder, ranks, {"way": told})
+    assert done.returncode == 0, done.stderr
+    left = [torch.load(path) for path in sorted((folder / "way").glob("*.pt"))]
+    for worker in left:
+        assert (worker["weights"] - Toy().weights()).abs().max() < 0.02
+    return left
+
+
+def test_no_layer_is_lost_when_a_server_of_several_dies(train_toy, tmp_path):
+    assert len(learn_while_some_die(train_toy, tmp_path, {3: 4}, groups=2, ranks=4)) == 2
+    (warning,) = json.loads((tmp_path / "way" / "findings.json").read_text())["warnings"]
+    assert re.fullmatch(r"rank 3 \(parameter server, on [^)]*\) died in step [56]", warning)
+
+
+def test_a_new_root_does_not_hand_over_what_the_heir_has_sent(train_toy, tmp_path):
+    left = learn_while_some_die(train_toy, tmp_path, {4: 3, 0: 6}, groups=1, ranks=5)
+    assert [worker["measures"]["updates_per_step"] for worker in left] == [1.0, 1.0]

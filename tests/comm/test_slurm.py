@@ -30,8 +30,15 @@ def test_srun_starts_a_hybrid_training(slurm, environment, tmp_path, hep_files):
     assert (tmp_path / "runs" / "latest" / "metrics.json").is_file()
 
 
-def test_an_error_is_said_once_under_srun(slurm, environment, tmp_path, hep_files):
-    done = srun(slurm, environment, tmp_path, 1, 2, *hep_files, "comm=hybrid")
+@pytest.mark.parametrize("nodes", [1, 2])
+@pytest.mark.parametrize(
+    ("comm", "message"),
+    [("hybrid", "does not fit 2 processes"), ("hybird", "did you mean 'hybrid'?")],
+)
+def test_an_error_is_said_once_under_srun(
+    slurm, environment, tmp_path, hep_files, nodes, comm, message
+):
+    done = srun(slurm, environment, tmp_path, nodes, 2, *hep_files, f"comm={comm}")
     assert done.returncode
     assert done.stderr.count("baryon: error") == 1, done.stderr
-    assert "does not fit 2 processes" in done.stderr
+    assert message in done.stderr

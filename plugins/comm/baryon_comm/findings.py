@@ -8,21 +8,15 @@ from typing import Any
 
 from baryon.interfaces import Findings, Table
 
-SLOW = 1.5  # times the median
+SLOW = 1.5  # times the median of the others
 
 
 def worker_findings(
     workers: Sequence[Mapping[str, Any]], dead: Mapping[int, str], own: Findings
 ) -> Findings:
     """From every living worker's times and faults, beside the strategy's own findings."""
-    usual = median(one["computing_ms"] for one in workers)
-    slow = [one for one in workers if usual and one["computing_ms"] > SLOW * usual]
-    warnings = [
-        f"{one['who']} is a straggler: {one['computing_ms']:.0f} ms a step, the median is "
-        f"{usual:.0f} ms"
-        for one in slow
-    ]
-    faults = {rank: fault for one in workers for rank, fault in one["faults"].items()}
+    warnings = _stragglers(workers)
+    faults = _first_noticed(workers)
     warnings += [f"{_death(name, faults.get(rank))}" for rank, name in dead.items()]
     exposed = sum(one["exposed_ms"] for one in workers) / len(workers)
     return Findings(
@@ -31,6 +25,29 @@ def worker_findings(
         figures=own.figures,
         warnings=[*warnings, *own.warnings],
     )
+
+
+def _stragglers(workers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those far slower than the others; the median of all would hide one of two."""
+    found = []
+    for number, one in enumerate(workers):
+        others = [other["computing_ms"] for n, other in enumerate(workers) if n != number]
+        if others and one["computing_ms"] > SLOW * (usual := median(others)) > 0:
+            found.append(
+                f"{one['who']} is a straggler: {one['computing_ms']:.0f} ms a step, the median of "
+                f"the others is {usual:.0f} ms"
+            )
+    return found
+
+
+def _first_noticed(workers: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    """The dead by rank; other groups learn of a death when all meet."""
+    faults: dict[int, Mapping[str, Any]] = {}
+    for one in workers:
+        for rank, fault in one["faults"].items():
+            if rank not in faults or fault["step"] < faults[rank]["step"]:
+                faults[rank] = fault
+    return faults
 
 
 def _table(workers: Sequence[Mapping[str, Any]]) -> Table:

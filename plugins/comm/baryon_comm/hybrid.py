@@ -37,7 +37,8 @@ def hybrid(
     options = Options(transport, wire, overlap, deadline_s, check_every, on_death)
     late = Remedy(remedy, compensation, max_staleness)
     world = World()
-    layout = lay_out(world.ranks, groups, servers, "hybrid")
+    with world.said_once():
+        layout = lay_out(world.ranks, groups, servers, "hybrid")
     return make(world, layout, _strategy(layout, late, momentum_correction), options)
 
 
@@ -62,12 +63,13 @@ def asynchronous(
             "comm=async learns through parameter servers: give comm.servers=1 or more"
         )
     world = World()
-    if world.ranks <= servers:
-        raise BaryonError(
-            f"comm=async with comm.servers={servers} does not fit {world.ranks} processes: workers "
-            f"+ servers; start it with `mpiexec -n {servers + 2} baryon train ...`"
-        )
-    layout = lay_out(world.ranks, world.ranks - servers, servers, "async")
+    with world.said_once():
+        if world.ranks <= servers:
+            raise BaryonError(
+                f"comm=async with comm.servers={servers} does not fit {world.ranks} processes: "
+                f"workers + servers; start it with `mpiexec -n {servers + 2} baryon train ...`"
+            )
+        layout = lay_out(world.ranks, world.ranks - servers, servers, "async")
     return make(world, layout, _strategy(layout, late, momentum_correction), options)
 
 

@@ -29,7 +29,11 @@ class ServerRank:
 
     def exchange(self, value: Any) -> list[Any]:
         """Over all ranks."""
-        everyone: list[Any] = self._now(self._world.exchange(value))
+        try:
+            everyone: list[Any] = self._now(self._world.exchange(value))
+        except self._world.mpi.Exception as error:
+            what = "the roll call at the start"
+            raise self._world.failure(what, error, self._layout) from error
         return everyone
 
     def serve(self) -> None:

@@ -21,8 +21,9 @@ from baryon_comm.options import Options
 from baryon_comm.server.link import farewell
 from baryon_comm.strategy.strategy import Strategy, Team
 from baryon_comm.times import Times
-from baryon_comm.world.courier import LateError, Patience, Ticket
+from baryon_comm.world.courier import Patience, Ticket
 from baryon_comm.world.layout import Layout
+from baryon_comm.world.roll_call import COMPUTING
 from baryon_comm.world.world import World
 
 
@@ -81,10 +82,12 @@ class Worker:
         self._crew.do(self._group.connect(self._device), "connecting the group")
         weights = self.broadcast(_on_cpu(model.state_dict()) if self.leads else None)
         model.load_state_dict(weights)
-        self._strategy.start(self._team, update)
+        try:
+            self._strategy.start(self._team, update)
+        except self._world.mpi.Exception as error:
+            raise self._world.failure("setting up the servers", error, self._layout) from error
         self._crew.awaited = self._strategy.awaited
-        self._crew.everybody(None)  # no gradient reaches a server that is not set up
-        self._times.reset()
+        self._everybody(None)  # no gradient reaches a server that is not set up
 
     @property
     def _device(self) -> torch.device:
@@ -92,11 +95,10 @@ class Worker:
 
     def _doing(self) -> str:
         """For who calls the roll."""
-        waited = [ticket for ticket in self._tickets if not ticket.done.is_set()]
+        if not self._courier.awaited:
+            return f"{COMPUTING} step {self._crew.now}"
         servers = ", ".join(f"rank {rank}" for rank in sorted(self._crew.awaited()))
-        if not waited:
-            return f"computing step {self._crew.step}"
-        return f"waiting in step {self._crew.step}" + (f" for {servers}" if servers else "")
+        return f"waiting in step {self._crew.now}" + (f" for {servers}" if servers else "")
 
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
         """Arm the layers."""
@@ -113,7 +115,7 @@ class Worker:
     def _hand_in(self, layer: int) -> None:
         packet, step = self._outgoing.packets[layer], self._crew.step
         task = self._strategy.exchange(packet, step, self._expected)
-        what = f"step {step}: the exchange of layer {packet.layer.name}"
+        what = f"step {step + 1}: the exchange of layer {packet.layer.name}"
         self._tickets.append(self._courier.hand_in(task, what, self._in_step))
 
     def step(self) -> bool:
@@ -124,6 +126,7 @@ class Worker:
             self._outgoing.flush()
         if not self._exchanged():
             self._finish()
+        self._crew.look_for_dead()
         self._completed = step + 1
         self._times.exchanged()
         self._check_weights()
@@ -132,8 +135,6 @@ class Worker:
     def _finish(self) -> None:
         try:
             self._strategy.finish(self._crew.step, self._outgoing.packets)
-        except LateError as late:
-            raise self._crew.late(late) from late
         except (self._world.mpi.Exception, BrokenGroupError) as error:
             self._crew.require_survival(error)
             raise
@@ -143,8 +144,6 @@ class Worker:
         while True:
             try:
                 self._courier.wait(self._tickets)
-            except LateError as late:
-                raise self._crew.late(late) from late
             except (self._world.mpi.Exception, BrokenGroupError) as error:
                 self._crew.require_survival(error)
             else:
@@ -196,13 +195,13 @@ class Worker:
         others = [ranks[n] for n, one in enumerate(everyone) if one != everyone[0]]
         if others:
             raise BaryonError(
-                f"after step {step} ranks {others} hold other weights than rank {ranks[0]} of "
+                f"after step {step + 1} ranks {others} hold other weights than rank {ranks[0]} of "
                 "their group: do they run other libraries?"
             )
 
     def settle(self) -> None:
         """The leader fetches the weights, all take them; buffers become their mean."""
-        self._crew.everybody(None)
+        self._everybody(None)
         model = self._team.model
         while True:
             notes = self._crew.do(self._strategy.settle(), "fetching the weights")
@@ -222,14 +221,14 @@ class Worker:
         own = {name: buffer for name, buffer in model.named_buffers() if buffer.is_floating_point()}
         if not own:
             return
-        everyone = self._crew.everybody(_on_cpu(own))
+        everyone = self._everybody(_on_cpu(own))
         for name, buffer in own.items():
             buffer.copy_(torch.stack([one[name] for one in everyone]).mean(dim=0))
 
     def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
         """Sums in rank order, so they are the same on all."""
         crew, own = self._crew, dict(values)
-        everyone = crew.together(self._group.circle, own) if in_group else crew.everybody(own)
+        everyone = crew.together(self._group.circle, own) if in_group else self._everybody(own)
         total: dict[str, float] = {}
         for one in everyone:
             for name, value in one.items():
@@ -237,9 +236,15 @@ class Worker:
         self._times.reset()
         return total
 
+    def _everybody(self, value: Any) -> list[Any]:
+        """All workers' values. The wait for the others is no part of the step that follows."""
+        everyone = self._crew.everybody(value)
+        self._times.reset()
+        return everyone
+
     def gather(self, value: Any) -> list[Any]:
         """On the leader."""
-        everyone = self._crew.everybody(value)
+        everyone = self._everybody(value)
         return everyone if self.leads else []
 
     def broadcast(self, value: Any) -> Any:
@@ -254,7 +259,7 @@ class Worker:
 
     def _led(self, value: Any) -> Any:
         """The leader's value on all workers; None if it has just died."""
-        everyone = self._crew.everybody(value if self.leads else None)
+        everyone = self._everybody(value if self.leads else None)
         return next((one for one in everyone if one is not None), None)
 
     def measures(self) -> dict[str, float]:
@@ -277,13 +282,13 @@ class Worker:
             state = None
             if self.leads:
                 state = self._crew.do(self._strategy.state(), "collecting the state")
-            if any(self._crew.everybody(state is not None)):
+            if any(self._everybody(state is not None)):
                 return state or {}  # else the leader died, and another does it again
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """On every worker; nobody goes on before all have it."""
         self._crew.do(self._strategy.load(state), "loading the state")
-        self._crew.everybody(None)
+        self._everybody(None)
 
     def serve(self) -> None:
         """Servers do."""

@@ -17,7 +17,7 @@ TAIL = 4  # numbers behind the values that are summed with them
 ALIGNMENT = 16  # numbers: each parameter starts on a cache line
 
 SAMPLES, STOP, PRESENT = 0, 1, 2  # places in the tail
-STEP, VERSION, GROUP, STOP_AT, STALENESS = 0, 1, 2, 3, 4  # places in the header
+STEP, VERSION, GROUP, STOP_AT, STALENESS, SERVER = 0, 1, 2, 3, 4, 5  # places in the header
 NEVER = -1
 
 

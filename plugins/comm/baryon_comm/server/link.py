@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baryon_comm.layers.layer import GROUP, STEP, STOP_AT, VERSION, Packet
+from baryon_comm.layers.layer import GROUP, SERVER, STEP, STOP_AT, VERSION, Packet
 from baryon_comm.server.placement import Placement
 from baryon_comm.server.protocol import (
     ADOPT,
@@ -46,25 +46,35 @@ class Link:
             server = self._placement.server_of(layer)
             self.awaited.add(server)
             try:
+                yield from self._hand_over(layer, server)
                 back = self._wire.Irecv(fresh.raw, server, tag(WEIGHTS, layer))
                 out = self._wire.Isend(gradient.raw, server, tag(GRADIENT, layer))
                 yield from finished([back, out])
             except self._world.mpi.Exception:
                 if not (yield from self._world.died(server)):
                     raise
-                yield from self._move_on(self._world.dead(), layer)
+                self._placement.bury(self._world.dead())
             else:
                 self.awaited.discard(server)
                 return
 
-    def _move_on(self, dead: set[int], layer: int) -> Task:
-        """The layer goes to the next server, which takes over the weights held here."""
-        self._placement.bury(dead)
-        heir = self._placement.server_of(layer)
-        try:
-            yield from finished([self._wire.Isend(self._held(layer).raw, heir, tag(ADOPT, layer))])
-        except self._world.mpi.Exception:
-            return  # the heir has died as well: the next attempt finds out
+    def hand_over(self, layers: Iterable[int]) -> Task:
+        """What is held here of dead servers' layers; else it would be lost at a meeting of all."""
+        self._placement.bury(self._world.dead())
+        for layer in layers:
+            server = self._placement.server_of(layer)
+            try:
+                yield from self._hand_over(layer, server)
+            except self._world.mpi.Exception:
+                if not (yield from self._world.died(server)):
+                    raise
+
+    def _hand_over(self, layer: int, server: int) -> Task:
+        """The weights held here to the layer's heir, unless they came from there already."""
+        if int(self._held(layer).header[SERVER]) != server:
+            yield from finished(
+                [self._wire.Isend(self._held(layer).raw, server, tag(ADOPT, layer))]
+            )
 
     def ask(self, server: int, *request: Any) -> Task:
         """A rare request, and its answer."""

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from baryon.errors import BaryonError
 from baryon_comm.layers.layer import (
     GROUP,
     NEVER,
+    SERVER,
     STALENESS,
     STEP,
     STOP,
@@ -47,6 +49,7 @@ class Server:
     def __init__(self, world: World, workers: int) -> None:
         self._world, self._mpi, self._wire = world, world.mpi, world.messages
         self._staying = set(range(workers))
+        self._farewells = 0
         self._setup: SetUp
         self._shelves: dict[int, Shelf] = {}
         self._incoming: dict[int, Packet] = {}
@@ -63,7 +66,10 @@ class Server:
         }
 
     def serve(self) -> None:
-        """One message after the other; ranks that send keep their order, nobody is preferred."""
+        """One message after the other; ranks that send keep their order, nobody is preferred.
+
+        Raises `BaryonError` if no worker is left to end the run.
+        """
         status, rest = self._mpi.Status(), Rest(self._world.habit)
         while self._staying:
             self._world.attend()
@@ -79,6 +85,10 @@ class Server:
             except self._mpi.Exception:
                 if source not in self._world.dead_soon():  # else it died while it was sending
                     raise
+        if not self._farewells:
+            raise BaryonError(
+                "all workers have died: go on from the last checkpoint with `baryon resume`"
+            )
 
     def _probe(self, status: Any) -> Any:
         """The next message of anyone, if there is one; notes the dead."""
@@ -135,8 +145,8 @@ class Server:
         self._updates += 1
         self._bytes += packet.raw.nbytes
         reply = shelf.reply_to(group)
-        reply.header[[STEP, VERSION, STALENESS, STOP_AT]] = (
-            step, shelf.version, staleness, self._stop_at,
+        reply.header[[STEP, VERSION, STALENESS, STOP_AT, SERVER]] = (
+            step, shelf.version, staleness, self._stop_at, self._world.rank,
         )  # fmt: skip
         send = self._wire.Isend(reply.raw, source, tag(WEIGHTS, layer))
         shelf.leaves(reply, partial(self._sent, send))
@@ -155,6 +165,7 @@ class Server:
         name, *arguments = request
         if name == FAREWELL:
             self._staying.discard(source)
+            self._farewells += 1
             return
         answer = np.frombuffer(pickle.dumps(self._requests[name](*arguments)), np.uint8)
         self._sends.append(self._wire.Isend(answer, source, tag(REPLY)))

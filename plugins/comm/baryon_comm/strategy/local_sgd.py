@@ -87,7 +87,9 @@ class LocalSgd:
         self._update.apply(step)
         self._since += 1
         if (step + 1) % self._outer.every == 0:
-            self._team.courier.do(self._meet(), f"step {step}: the meeting", self._team.patience)
+            self._team.courier.do(
+                self._meet(), f"step {step + 1}: the meeting", self._team.patience
+            )
 
     def _meet(self) -> Task:
         """The outer step: the mean of all moves is its gradient."""

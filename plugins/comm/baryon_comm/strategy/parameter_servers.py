@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from baryon.interfaces import UpdateFactory
-from baryon_comm.layers.layer import NEVER, STALENESS, STOP_AT, VERSION, Packet
+from baryon_comm.layers.layer import NEVER, SERVER, STALENESS, STOP_AT, VERSION, Packet
 from baryon_comm.server.link import Link
 from baryon_comm.server.placement import Placement
 from baryon_comm.server.protocol import FETCH, LOAD, REPORT, SET_UP, STATE, SetUp
@@ -20,6 +20,9 @@ from baryon_comm.server.remedies import Remedy
 from baryon_comm.strategy.server_findings import server_findings
 from baryon_comm.strategy.strategy import Team
 from baryon_comm.world.courier import Task
+
+Origin = tuple[int, ...]
+"""A layer's version, and the server that it came from."""
 
 
 class ParameterServers:
@@ -50,7 +53,7 @@ class ParameterServers:
         self._came = [NEVER] * len(team.layers)
         for packet in self._held:
             packet.header[STOP_AT] = NEVER
-        self.settled([0] * len(team.layers))
+        self.settled([(0, self._placement.server_of(layer.index)) for layer in team.layers])
         group = team.layout.group_of(team.world.rank)
         self._link = Link(team.world, self._placement, group, lambda layer: self._held[layer])
         if team.leads():
@@ -136,29 +139,34 @@ class ParameterServers:
             yield from group.spread(packet, root)
 
     def settle(self) -> Task:
-        """The leader fetches the servers' weights, with their versions as notes."""
+        """The leader fetches the servers' weights, with their origins as notes."""
+        if self._team.group.member == 0:
+            yield from self._link.hand_over(range(len(self._held)))
         if not self._team.leads():
             return None
         answers = yield from self._link.ask_all(FETCH)
         latest = {
-            layer: found
+            layer: (version, server, values)
             for server, shelves in answers.items()
-            for layer, found in shelves.items()
+            for layer, (version, values) in shelves.items()
             if self._placement.server_of(layer) == server
         }
-        for layer, (version, values) in latest.items():
+        for layer, (version, server, values) in latest.items():
             self._held[layer].values.copy_(values)
-            self._held[layer].header[VERSION] = version
+            self._held[layer].header[[VERSION, SERVER]] = version, server
         self._into_model()
-        return [int(packet.header[VERSION]) for packet in self._held]
+        return self._origins()
+
+    def _origins(self) -> list[Origin]:
+        return [tuple(packet.header[[VERSION, SERVER]].tolist()) for packet in self._held]
 
     def settled(self, notes: Any) -> None:
-        """The model's weights are held, at the versions that the leader noted."""
+        """The model's weights are held, with the origins that the leader noted."""
         with torch.no_grad():
             for own, packet in zip(self._team.parameters, self._held, strict=True):
                 torch._foreach_copy_(packet.parameters, [p.data for p in own])
-        for packet, version in zip(self._held, notes, strict=True):
-            packet.header[VERSION] = version
+        for packet, origin in zip(self._held, notes, strict=True):
+            packet.header[[VERSION, SERVER]] = origin
 
     def state(self) -> Task:
         """Collected from the servers."""
@@ -167,7 +175,7 @@ class ParameterServers:
 
     def load(self, state: Mapping[str, Any]) -> Task:
         """The leader hands weights and state to the servers."""
-        self.settled([packet.header[VERSION] for packet in self._held])
+        self.settled(self._origins())
         if not self._team.leads():
             return
         for server in self._placement.alive():

@@ -19,7 +19,6 @@ from baryon_comm.world.rest import Habit, Rest
 Task: TypeAlias = Generator[None, None, Any]
 
 SECONDS_OF_IDLE_REST = 0.2
-SECONDS_OF_GRACE = 5.0
 
 
 class LateError(BaryonError):
@@ -42,10 +41,6 @@ class Patience:
             return self._first * self._floor
         return max(self._floor, self.FACTOR * self._longest)
 
-    def exceeded_by(self, seconds: float) -> bool:
-        """Whether a wait is too long."""
-        return seconds > self.limit()
-
     def note(self, seconds: float) -> None:
         """A wait that ended well."""
         self._longest = max(self._longest, seconds)
@@ -57,6 +52,8 @@ class Ticket:
     def __init__(self, task: Task, what: str, patience: Patience) -> None:
         self.task, self.what, self.patience = task, what, patience
         self.started = time.monotonic()
+        self.granted = 0.0
+        """Seconds beyond what its patience allows."""
         self.done = threading.Event()
         self.value: Any = None
         self.error: BaseException | None = None
@@ -65,6 +62,18 @@ class Ticket:
         """Seconds since it was handed in."""
         return time.monotonic() - self.started
 
+    def left(self) -> float:
+        """Seconds until its deadline."""
+        return self.patience.limit() + self.granted - self.waited()
+
+    def __str__(self) -> str:
+        return f"{self.what} has not ended after {self.waited():.0f} s"
+
+
+def too_late(ticket: Ticket) -> None:
+    """What a deadline means where there is nobody to ask. Raises `LateError`."""
+    raise LateError(str(ticket))
+
 
 class Courier:
     """Runs tasks side by side."""
@@ -72,10 +81,11 @@ class Courier:
     def __init__(self, look_around: Callable[[], None], habit: Habit) -> None:
         """`look_around` is called again and again, whether there are tasks or not."""
         self._look_around = look_around
-        self.stuck = False
-        """Whether it is known to be held up in a call that does not return."""
+        self.on_late: Callable[[Ticket], None] = too_late
+        """Called by who waits when a deadline has passed: it raises, or grants more time."""
         self._handed_in: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
-        self._awaited = False
+        self.awaited = False
+        """Whether its rank has nothing to do but to wait for it."""
         self._rest = Rest(habit)
         self._thread = threading.Thread(target=self._run, name="baryon-courier", daemon=True)
         self._thread.start()
@@ -87,23 +97,21 @@ class Courier:
         return ticket
 
     def wait(self, tickets: Sequence[Ticket]) -> None:
-        """Until all have ended; raises the first error."""
-        self._awaited = True
+        """Until all have ended; raises the first error, or what `on_late` does."""
+        self.awaited = True
         try:
             for ticket in tickets:
                 self._wait_for(ticket)
         finally:
-            self._awaited = False
+            self.awaited = False
         for ticket in tickets:
             if ticket.error is not None:
                 raise ticket.error
 
     def _wait_for(self, ticket: Ticket) -> None:
-        """The courier looks at deadlines itself, unless a blocking call holds it up."""
-        while not ticket.done.wait(ticket.patience.limit() + SECONDS_OF_GRACE):
-            if ticket.patience.exceeded_by(ticket.waited() - SECONDS_OF_GRACE):
-                self.stuck = True
-                raise LateError(f"{ticket.what} has not ended after {ticket.waited():.0f} s")
+        while not ticket.done.wait(max(0.0, ticket.left())):
+            if ticket.left() <= 0:
+                self.on_late(ticket)
 
     def do(self, task: Task, what: str, patience: Patience) -> Any:
         """Hand in, wait, and give the task's value."""
@@ -126,7 +134,7 @@ class Courier:
             if ended:
                 self._rest.happened()
             if active:
-                self._rest.take(hurry=self._awaited)
+                self._rest.take(hurry=self.awaited)
 
     def _take(self, active: list[Ticket]) -> bool:
         """What was handed in since; with nothing to do, sleep until something is."""
@@ -145,14 +153,11 @@ class Courier:
 
     def _move(self, ticket: Ticket) -> bool:
         """Whether the task has ended."""
-        waited = ticket.waited()
         try:
-            if ticket.patience.exceeded_by(waited):
-                ticket.task.throw(LateError(f"{ticket.what} has not ended after {waited:.0f} s"))
             next(ticket.task)
         except StopIteration as end:
             ticket.value = end.value
-            ticket.patience.note(waited)
+            ticket.patience.note(ticket.waited())
         except BaseException as error:  # noqa: BLE001  raised again where the task is waited for
             ticket.error = error
         else:

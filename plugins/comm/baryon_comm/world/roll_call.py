@@ -10,7 +10,8 @@ import numpy as np
 
 from baryon_comm.world.courier import Task
 
-SECONDS = 3.0
+SECONDS = 10.0  # a rank on a machine that has too much to do may be late
+COMPUTING = "computing"
 CALL, HERE = range(2)
 LENGTH = 200
 

@@ -8,10 +8,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from baryon.errors import BaryonError, told
 from baryon.launched import wait_for_turn
 from baryon_comm.world.circle import Circle, FixedCircle
 from baryon_comm.world.courier import Task
@@ -50,6 +51,15 @@ class World:
         self._neighbours = [p for host, p in places if host == self.hosts[self.rank]]
         crowded = len(self._neighbours) > len(os.sched_getaffinity(0))
         self.habit = SPARING if crowded else EAGER
+
+    @contextmanager
+    def said_once(self) -> Iterator[None]:
+        """For what fails on all ranks alike: the first of all hosts says so."""
+        try:
+            yield
+        except BaryonError as error:
+            self.abort(f"baryon: error: {error}")
+            raise
 
     def exchange(self, value: Any) -> Task:
         """Every rank's value on all ranks."""
@@ -110,6 +120,16 @@ class World:
     def name(self, rank: int, layout: Layout) -> str:
         """A rank as people know it."""
         return f"rank {rank} ({layout.role(rank)}, on {self.hosts[rank]})"
+
+    def failure(self, what: str, error: Exception, layout: Layout) -> BaryonError:
+        """For an error of MPI: whose death is behind it, as far as that is known."""
+        dead = ", ".join(self.name(rank, layout) for rank in sorted(self.dead_soon()))
+        if not dead:
+            return BaryonError(f"{what} failed: {told(error)}")
+        return BaryonError(
+            f"{dead} died; {what} failed: start the run again, or go on with `baryon resume "
+            "run=<dir>`"
+        )
 
     def abort(self, message: str) -> None:
         """Say why, once for all ranks, and end the job with exit code 1."""
