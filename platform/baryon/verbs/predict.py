@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     from baryon.training.agreement import together
     from baryon.training.checkpoints import shards
     from baryon.training.checkpoints.weights import put_weights
-    from baryon.training.parts import build_parts
+    from baryon.training.parts import build_learned
     from baryon.verbs.run_weights import chosen_weights
 
     make = prepare_predictor(plugins, config.choices["evaluator"].name, theirs)
@@ -67,15 +67,15 @@ def run(arguments: Sequence[str]) -> int:
     files, out = _files(own["input"]), _out(directory, own.get("out"))
     with (
         together(config, plugins) as comm,
-        closing(build_parts(config, plugins, comm)) as parts,
-        closing(open_input(parts.dataset, files, config, plugins)) as split,
+        closing(build_learned(config, plugins)) as learned,
+        closing(open_input(learned.dataset, files, config, plugins)) as split,
     ):
         state = shards.load(weights)
-        session.compute_like(parts.network, state)
-        put_weights(parts.network.model, state, weights)
-        loader, predictor = parts.loader_of(split), make(split=split)
+        session.compute_like(learned.network, state)
+        put_weights(learned.network.model, state, weights)
+        loader, predictor = learned.loader_of(split), make(split=split)
         with new_folder(out) if comm.leads else nullcontext(out) as folder:
-            said = predict(parts.network, predictor, loader, comm, folder)
+            said = predict(learned.network, predictor, loader, comm, folder)
             if comm.leads:
                 record = _record(directory, weights, state["step"], files, split, plugins)
                 write_json(folder / RECORD, {"summary": said, "options": theirs, **record})

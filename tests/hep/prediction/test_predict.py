@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
-from baryon.verbs import predict
+from baryon.verbs import export, predict
 from baryon_comm.serial import Serial
 from baryon_hep.dataset.hep_images import HepImages
 from baryon_hep.evaluator.hep_roc import HepRoc
@@ -164,6 +165,20 @@ def test_a_dataset_that_opens_no_input_opens_its_test_split(
         assert len(file["score"]) == 20
     with pytest.raises(BaryonError, match=r"70\.h5 has no member 'label'"):
         predict.run([f"run={run}", f"input={unlabelled[0]}", "out=other"])
+
+
+def test_of_an_old_run_whose_loss_and_evaluator_took_other_options(here, run, unlabelled):
+    """They are not needed; their names are, for the evaluator names the predictor."""
+    old = shutil.copytree(run, here / "old", symlinks=True)
+    config = yaml.safe_load((old / "config.yaml").read_text())
+    for kind in ("loss", "evaluator"):
+        config[kind]["given_up"] = 1
+    (old / "config.yaml").write_text(yaml.safe_dump(config))
+    predict.run([f"run={old}", f"input={unlabelled[1]}", "out=scores"])
+    with h5py.File(here / "scores" / "scores.h5") as file:
+        assert len(file["score"]) == 33
+    export.run([f"run={old}", "format=safetensors", "out=model.safetensors"])
+    assert (here / "model.safetensors").is_file()
 
 
 def test_a_worker_that_died_is_no_short_answer(here, run, unlabelled, monkeypatch):
