@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from baryon import config as configs
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError, one_of
-from baryon.files import new_file, require_new
+from baryon.files import left_behind, new_file, require_new
 from baryon.plugins import discover
 from baryon.reporting import run_directory
 from baryon.reporting.console import say, warn
@@ -77,6 +77,8 @@ def run(arguments: Sequence[str]) -> int:
     if path.suffix != f".{form.suffix}":
         raise BaryonError(f"out={path}: the name of a {own['format']} file ends in .{form.suffix}")
     require_new(path)
+    for left in left_behind(path.parent, path.name):
+        warn(f"{left} is left of an export that was killed: you may remove it")
     weights = chosen_weights(directory, own.get("weights"), config.train.weights)
     with closing(build_learned(config, plugins)) as learned:
         state = shards.load(weights)

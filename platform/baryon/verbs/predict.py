@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from baryon import config as configs
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
-from baryon.files import new_folder, require_new
+from baryon.files import left_behind, new_folder, require_new
 from baryon.launched import launched
 from baryon.plugins import Plugins, discover
 from baryon.reporting import run_directory
-from baryon.reporting.console import say
+from baryon.reporting.console import say, warn
 from baryon.reporting.run_directory import RunDirectory, write_json
 from baryon.reporting.versions import versions
 from baryon.verbs.options_help import options_help
@@ -94,6 +94,9 @@ def _files(given: str) -> list[str]:
 def _out(directory: RunDirectory, given: str | None) -> Path:
     out = Path(given) if given else directory.path / "predictions" / configs.unique_name()
     require_new(out)
+    if launched().rank == 0:
+        for left in left_behind(out.parent, out.name if given else "*"):
+            warn(f"{left} holds what was predicted before a process was killed: you may remove it")
     return out
 
 

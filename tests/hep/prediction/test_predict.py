@@ -3,6 +3,10 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import h5py
 import numpy as np
@@ -186,3 +190,33 @@ def test_a_worker_that_died_is_no_short_answer(here, run, unlabelled, monkeypatc
     with pytest.raises(BaryonError, match=r"^a worker died: .* of 70 samples were predicted"):
         predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
     assert not (here / "new").exists()
+
+
+def _ended_while_it_writes(arguments, folder, environment, number):
+    """Start `baryon predict`, send it a signal once its folder is there, and wait."""
+    command = [sys.executable, "-m", "baryon", "predict", *arguments, "train.batch_size=1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+    while process.poll() is None and not list(folder.glob(".out.*")):
+        time.sleep(0.005)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == -number, out + err
+    return err
+
+
+@pytest.mark.slow
+def test_a_signal_leaves_nothing_half_written_and_what_a_kill_leaves_is_told(
+    here, run, unlabelled, environment, capsys
+):
+    arguments = [f"run={run}", f"input={unlabelled[0]}", "out=out"]
+    err = _ended_while_it_writes(arguments, here, environment, signal.SIGTERM)
+    assert err.splitlines()[-1] == "baryon: ended by SIGTERM"
+    assert not list(here.glob(".out.*"))
+    assert not (here / "out").exists()
+    _ended_while_it_writes(arguments, here, environment, signal.SIGKILL)
+    (left,) = here.glob(".out.*")
+    predict.run(arguments)
+    said = " ".join(" ".join(capsys.readouterr()).split())
+    assert f"{left.name} holds what was predicted before a process was killed" in said
+    assert left.is_dir()
