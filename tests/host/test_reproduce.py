@@ -169,36 +169,40 @@ def of_two_processes(old: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.mpi
-@pytest.mark.parametrize("launcher", ["mpiexec", "srun"])
-def test_a_run_is_made_again_by_the_users_own_launcher(
-    old, environment, tmp_path, request, launcher
-):
-    """One folder, one verdict, every warning once; then another loss, and the exit code says so."""
+def test_a_run_is_made_again_by_the_users_own_mpiexec(old, environment, tmp_path):
+    """One folder, one verdict, every warning once."""
     of_two_processes(old)
     edit(old / "capsule.json", python="2.7.18")
-    verb = [sys.executable, "-m", "baryon", "reproduce", "run=runs/old"]
-    if launcher == "srun":
-        slurm = request.getfixturevalue("slurm")
-        command = ["srun", "-N", "2", "-n", "2", *verb]
-        surroundings = environment | {"SLURM_CONF": slurm["SLURM_CONF"]}
-    else:
-        command, surroundings = launch_command(2, verb), launch_environment(2) | environment
-
-    def launch() -> subprocess.CompletedProcess[str]:
-        pipes = {"capture_output": True, "text": True, "timeout": 120}
-        return subprocess.run(command, cwd=tmp_path, env=surroundings, check=False, **pipes)
-
-    done = launch()
+    command = launch_command(2, REPRODUCE)
+    done = launch(command, launch_environment(2) | environment, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": equal within tolerance (max relative difference") == 1
     assert done.stdout.count("not as it was: Python was 2.7.18") == 1
     assert found(old)["equal"]
-    shutil.rmtree(old / "reproductions")
+
+
+@pytest.mark.slow
+@pytest.mark.mpi
+def test_a_run_that_comes_out_otherwise_under_srun_ends_with_its_exit_code(
+    old, environment, tmp_path, slurm
+):
+    of_two_processes(old)
+    edit(old / "capsule.json", python="2.7.18")
     change(old / "config.yaml", "seed: 1\n", "seed: 2\n")
-    done = launch()
+    command = ["srun", "-N", "2", "-n", "2", *REPRODUCE]
+    done = launch(command, environment | {"SLURM_CONF": slurm["SLURM_CONF"]}, tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.count("not as it was: Python was 2.7.18") == 1
     assert done.stdout.count(": different, first in cross_entropy (train) at step 1: ") == 1
     assert not found(old)["equal"]
+
+
+REPRODUCE = (sys.executable, "-m", "baryon", "reproduce", "run=runs/old")
+
+
+def launch(command, environment, folder) -> subprocess.CompletedProcess[str]:
+    pipes = {"capture_output": True, "text": True, "timeout": 120}
+    return subprocess.run(command, cwd=folder, env=environment, check=False, **pipes)
 
 
 def test_a_capsule_holds_what_a_run_was_made_of(old):
