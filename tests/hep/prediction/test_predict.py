@@ -114,6 +114,22 @@ def test_an_image_with_a_nan_is_named_and_leaves_nothing(here, run, images, writ
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.mpi
+@pytest.mark.slow
+def test_what_another_worker_finds_wrong_leaves_nothing_either(
+    here, baryon, run, images, write_events
+):
+    broken = images[:20].copy()
+    broken[17, 1, 3, 3] = np.nan
+    nothing = dict.fromkeys(("label", "weight", "normweight", "psr"))
+    write_events(here / "broken.h5", 20, **nothing, data=broken)
+    arguments = (f"run={run}", "input=broken.h5", "out=new", "train.batch_size=9")
+    done = baryon("launch", "ranks=2", "predict", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.count("row 17: the score is nan") == 1, done.stderr
+    assert not list(here.glob(".new.*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
