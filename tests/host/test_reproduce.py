@@ -201,7 +201,7 @@ REPRODUCE = (sys.executable, "-m", "baryon", "reproduce", "run=runs/old")
 
 
 def launch(command, environment, folder) -> subprocess.CompletedProcess[str]:
-    pipes = {"capture_output": True, "text": True, "timeout": 120}
+    pipes = {"capture_output": True, "text": True, "timeout": 240}
     return subprocess.run(command, cwd=folder, env=environment, check=False, **pipes)
 
 
