@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from baryon import __version__
 from baryon.errors import BaryonError, one_of
 from baryon.launched import end_siblings, launched, wait_for_turn
+from baryon.termination import Terminated, unwinding
 
 VERBS = {
     "train": "train a model, or sweep over many with -m",
@@ -39,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def end_with_one_line(work: Callable[[], int]) -> int:
     """The exit code of `work`; what went wrong is said in one line."""
     try:
-        code = work()
-        sys.stdout.flush()
+        with unwinding():
+            code = work()
+            sys.stdout.flush()
         return code
     except BaryonError as error:
         wait_for_turn()
@@ -50,6 +52,10 @@ def end_with_one_line(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("baryon: interrupted", file=sys.stderr)  # noqa: T201
         return 130
+    except Terminated as error:
+        print(f"baryon: ended by {error}", file=sys.stderr, flush=True)  # noqa: T201
+        error.end()
+        return 128 + error.number
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

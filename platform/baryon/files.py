@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -41,13 +42,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Raises `BaryonError` if `path` is there already, or when the disk is full or not writable.
     """
-    require_new(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    except OSError as error:
-        raise BaryonError(cannot_write(path, error, "out")) from error
-    try:
+    with _beside(path) as temporary:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
@@ -55,10 +50,6 @@ def new_folder(path: Path) -> Iterator[Path]:
         temporary.chmod(0o777 & ~_umask())
         require_new(path)
         temporary.rename(path)
-    except OSError as error:
-        raise BaryonError(cannot_write(path, error, "out")) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -67,18 +58,62 @@ def new_file(path: Path) -> Iterator[Path]:
 
     For writers that look at a file's name. Raises like `new_folder`.
     """
+    with _beside(path) as folder:
+        temporary = folder / path.name
+        yield temporary
+        _to_disk(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        require_new(path)
+        temporary.rename(path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path`, locked while this process lives, and gone afterwards."""
     require_new(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            temporary = Path(folder) / path.name
-            yield temporary
-            _to_disk(temporary)
-            temporary.chmod(0o666 & ~_umask())
-            require_new(path)
-            temporary.rename(path)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     except OSError as error:
         raise BaryonError(cannot_write(path, error, "out")) from error
+    lock = os.open(temporary, os.O_RDONLY)
+    try:
+        _lock(lock)
+        yield temporary
+    except OSError as error:
+        raise BaryonError(cannot_write(path, error, "out")) from error
+    finally:
+        os.close(lock)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def left_behind(folder: Path, name: str = "*") -> list[Path]:
+    """Hidden folders that `new_folder` or `new_file` made for `name`, and whose process was killed.
+
+    None where the file system knows no locks.
+    """
+    ending = "[a-z0-9_]" * 8
+    return sorted(path for path in folder.glob(f".{name}.{ending}") if _is_left(path))
+
+
+def _is_left(folder: Path) -> bool:
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # it has just gone, or is not ours
+        return False
+    try:
+        return _lock(lock)
+    finally:
+        os.close(lock)
+
+
+def _lock(handle: int) -> bool:
+    """Whether this process has the lock now; it is free when the process ends, however it does."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def require_new(path: Path) -> None:

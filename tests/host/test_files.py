@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from baryon.errors import BaryonError
-from baryon.files import new_file, new_folder, replacing, write_text
+from baryon.files import left_behind, new_file, new_folder, replacing, write_text
 
 NOBODY = 65534
 
@@ -171,3 +171,26 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+@pytest.mark.parametrize("make", [new_folder, new_file])
+def test_a_folder_is_left_behind_when_its_process_is_killed_and_not_before(tmp_path, make):
+    """A child writes until it is killed: it has said that it began."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            with make(tmp_path / "out"):
+                os.write(writer, b"begun")
+                signal.pause()
+        finally:
+            os._exit(1)
+    assert os.read(reader, 5) == b"begun"
+    assert left_behind(tmp_path) == []
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    (left,) = left_behind(tmp_path)
+    assert left.name.startswith(".out.")
+    assert left_behind(tmp_path, "out") == [left]
+    assert left_behind(tmp_path, "other") == []
+    assert not (tmp_path / "out").exists()

@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from baryon.plugins import discover
 from baryon.reporting import reproduction
 from baryon.reporting.reproduction import Difference, curve, metrics, surroundings, verdict, weights
 from baryon.reporting.run_directory import RunDirectory
+from baryon.verbs.launch import launch_command, launch_environment
 from baryon.verbs.reproduce import _compare
 
 
@@ -143,12 +146,7 @@ def test_a_data_file_that_is_gone_is_one_line(old, capsys):
 @pytest.mark.mpi
 def test_a_run_of_two_processes_is_made_by_two(old, baryon):
     """One synchronous group computes what one process does, up to rounding."""
-    capsule = json.loads((old / "capsule.json").read_text())
-    edit(old / "capsule.json", ranks=capsule["ranks"] * 2)
-    comm = configs.option_values("comm", "comm", "sync", discover())
-    config = OmegaConf.load(old / "config.yaml")
-    config.comm = {"name": "sync", **comm}
-    OmegaConf.save(config, old / "config.yaml")
+    of_two_processes(old)
     done = baryon("reproduce", "run=runs/old")
     assert done.returncode == 0, done.stdout + done.stderr
     assert ": equal within tolerance (max relative difference" in done.stdout.splitlines()[-1]
@@ -157,6 +155,54 @@ def test_a_run_of_two_processes_is_made_by_two(old, baryon):
     capsule = json.loads((again / "capsule.json").read_text())
     assert [rank["threads"] for rank in capsule["ranks"]] == [1, 1]
     assert "MPI" in capsule["machine"]["mpi"]
+
+
+def of_two_processes(old: Path) -> None:
+    """As if two processes had trained it, in one synchronous group."""
+    capsule = json.loads((old / "capsule.json").read_text())
+    edit(old / "capsule.json", ranks=capsule["ranks"] * 2)
+    comm = configs.option_values("comm", "comm", "sync", discover())
+    config = OmegaConf.load(old / "config.yaml")
+    config.comm = {"name": "sync", **comm}
+    OmegaConf.save(config, old / "config.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.mpi
+def test_a_run_is_made_again_by_the_users_own_mpiexec(old, environment, tmp_path):
+    """One folder, one verdict, every warning once."""
+    of_two_processes(old)
+    edit(old / "capsule.json", python="2.7.18")
+    command = launch_command(2, REPRODUCE)
+    done = launch(command, launch_environment(2) | environment, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(": equal within tolerance (max relative difference") == 1
+    assert done.stdout.count("not as it was: Python was 2.7.18") == 1
+    assert found(old)["equal"]
+
+
+@pytest.mark.slow
+@pytest.mark.mpi
+def test_a_run_that_comes_out_otherwise_under_srun_ends_with_its_exit_code(
+    old, environment, tmp_path, slurm
+):
+    of_two_processes(old)
+    edit(old / "capsule.json", python="2.7.18")
+    change(old / "config.yaml", "seed: 1\n", "seed: 2\n")
+    command = ["srun", "-N", "2", "-n", "2", *REPRODUCE]
+    done = launch(command, environment | {"SLURM_CONF": slurm["SLURM_CONF"]}, tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.count("not as it was: Python was 2.7.18") == 1
+    assert done.stdout.count(": different, first in cross_entropy (train) at step 1: ") == 1
+    assert not found(old)["equal"]
+
+
+REPRODUCE = (sys.executable, "-m", "baryon", "reproduce", "run=runs/old")
+
+
+def launch(command, environment, folder) -> subprocess.CompletedProcess[str]:
+    pipes = {"capture_output": True, "text": True, "timeout": 240}
+    return subprocess.run(command, cwd=folder, env=environment, check=False, **pipes)
 
 
 def test_a_capsule_holds_what_a_run_was_made_of(old):

@@ -98,6 +98,7 @@ class Net(torch.nn.Sequential):
 
 
 def toy_net(*, width: int, dropout: float) -> torch.nn.Module:
+    print("GPUs:", os.environ.get("CUDA_VISIBLE_DEVICES"))
     first, last = torch.nn.Linear(1, width), torch.nn.Linear(width, 1)
     return Net(first, torch.nn.Tanh(), torch.nn.Dropout(dropout), last)
 

@@ -9,11 +9,13 @@ pytestmark = pytest.mark.slow
 WIDTHS = "model.width=2,3"
 
 
-def test_jobs_on_several_cores_are_stopped_and_gone_on_with(begin, sweep_here, left, whole):
+def test_jobs_on_several_cores_have_their_own_gpus_are_stopped_and_gone_on_with(
+    begin, sweep_here, left, whole
+):
     """Both run at the time of the signal; what they say goes into files of their own."""
     both = ("launch=cores", "launch.jobs=2", WIDTHS)
     begun = "runs/sweep-*/1-*/checkpoints/last.pt"
-    process = begin(*both, until=begun, pause="0.4")
+    process = begin(*both, until=begun, pause="0.4", CUDA_VISIBLE_DEVICES="5,7")
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
@@ -21,8 +23,9 @@ def test_jobs_on_several_cores_are_stopped_and_gone_on_with(begin, sweep_here, l
     assert out.count("begins") == 2
     assert "stopped; the same command goes on with it" in out
     assert "validation loss" not in out
-    for job in left().jobs:
-        said = (left().path / job["run"] / "output.txt").read_text()
+    outputs = [(left().path / job["run"] / "output.txt").read_text() for job in left().jobs]
+    assert {said.partition("GPUs: ")[2][0] for said in outputs} == {"5", "7"}
+    for said in outputs:
         assert "steps 1 to 12" in said
         assert "stopped by SIGUSR1 after step " in said
     done = sweep_here(WIDTHS)  # now one after another

@@ -1,5 +1,9 @@
 """Jobs of several nodes under a real Slurm, and the script that it is given."""
 
+import os
+import subprocess
+import time
+
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.mpi]
@@ -32,3 +36,28 @@ def test_jobs_of_two_nodes_outlive_their_sweep_and_are_taken_up(slurm, begin, sw
     lines = ("--nodes=2", "--ntasks-per-node=1", "--cpus-per-task=1", "--array=0-1%2")
     assert any(all(f"#SBATCH {line}\n" in script for line in lines) for script in scripts)
     assert all("\nsrun " in script for script in scripts)
+
+
+def _cancel(job: str, environment: dict[str, str]) -> None:
+    subprocess.run(["scancel", job], env=os.environ | environment, check=True)
+
+
+def test_jobs_that_are_cancelled_before_they_begin_or_in_the_middle_are_noticed(slurm, begin, left):
+    """One runs at a time: the second is cancelled while it waits, then the first while it runs."""
+    where = {"SLURM_CONF": slurm["SLURM_CONF"]}
+    chosen = ("launch=slurm", "launch.jobs=1", "sweep.name=gone", "model.width=2,3")
+    chosen = (*chosen, "hydra.launcher.cpus_per_task=1", "train.epochs=400")
+    process = begin(*chosen, until="runs/sweep-gone/0-*/checkpoints/last.pt", **where)
+    (first,) = {path.name for path in left().path.glob(".submitit/*_0")}
+    second = first.removesuffix("_0") + "_1"
+    _cancel(second, where)
+    until = time.monotonic() + 60
+    while left().states[1] != "failed" and time.monotonic() < until:
+        time.sleep(0.5)
+    assert left().states == ["running", "failed"]
+    assert left().jobs[1]["error"] == f"Slurm job {second} was cancelled before it began"
+    _cancel(first, where)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"Slurm job {second} was cancelled before it began" in err
+    assert left().states[0] in ("waiting", "failed"), out + err

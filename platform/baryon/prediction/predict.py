@@ -42,17 +42,34 @@ def _in_order(
     rounds = turns(loader.bounds, loader.part_size(share), share)
     batches = loader.each([batch for batches in rounds for batch in batches])
     network.model.eval()
-    seen = 0
+    seen, fault = 0, ""
     with bar("predicting", total, "samples") as advance:
         for number in rounds:
-            made = [_one(network, predictor, next(batches)) for _ in number]
-            everyone = comm.gather((sum(map(len, number)), made))
-            for count, theirs in everyone:
+            made: list[Any] = []
+            if not fault:
+                made, fault = _round(network, predictor, batches, len(number))
+            for count, theirs, wrong in comm.gather((sum(map(len, number)), made, fault)):
                 yield from theirs
+                if wrong:
+                    raise BaryonError(wrong)
                 advance(count)
                 seen += count
     if comm.agree({"seen": seen})["seen"] != total:
         raise BaryonError(f"a worker died: {seen} of {total} samples were predicted; start again")
+
+
+def _round(
+    network: Network, predictor: Predictor, batches: Iterator[Batch], count: int
+) -> tuple[list[Any], str]:
+    """What a worker makes of its batches, or what is wrong with one of them.
+
+    The leader raises it: a worker that did would end the leader before that has taken away what it
+    has half written.
+    """
+    try:
+        return [_one(network, predictor, next(batches)) for _ in range(count)], ""
+    except BaryonError as error:
+        return [], str(error)
 
 
 def _one(network: Network, predictor: Predictor, batch: Batch) -> Any:

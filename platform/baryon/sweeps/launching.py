@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from baryon import schemas
 from baryon.errors import BaryonError, told
+from baryon.sweeps.queue import Queue
 from baryon.verbs.launch import find_mpiexec
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ SCHEMAS: dict[str, type[schemas.Launch]] = {
     SLURM: schemas.LaunchBySlurm,
 }
 SECONDS_BETWEEN_LOOKS = 0.5
-SUBMITIT = ".submitit"
-"""Where submitit writes within a sweep's folder."""
 
 
 def settings(composed: DictConfig) -> schemas.Launch:
@@ -92,13 +91,19 @@ class Launching:
             return [[job] for job in jobs]
         return [jobs] if jobs else []
 
-    def launch(self, jobs: Sequence[list[str]], ended: Callable[[], bool]) -> None:
+    def launch(
+        self,
+        jobs: Sequence[list[str]],
+        ended: Callable[[], bool],
+        left: Callable[[int, str], None],
+    ) -> None:
         """Run jobs, each given by its overrides, until all have come to an end.
 
-        `ended`: whether they have, as far as their folders tell.
+        `ended`: whether they have, as far as their folders tell. `left` is told the place and the
+        number of a job that Slurm no longer has.
         """
         if self.where == SLURM:
-            self._launch_and_watch(jobs, ended)
+            self._launch_and_watch(jobs, ended, left)
         else:
             self._launch(jobs)
 
@@ -111,24 +116,27 @@ class Launching:
         except Exception as error:  # noqa: BLE001  a launcher may raise anything
             self.error = f"launch={self.where}: {told(error)}"
 
-    def _launch_and_watch(self, jobs: Sequence[list[str]], ended: Callable[[], bool]) -> None:
+    def _launch_and_watch(
+        self,
+        jobs: Sequence[list[str]],
+        ended: Callable[[], bool],
+        left: Callable[[int, str], None],
+    ) -> None:
         """A launcher that gives up at the first killed job must not make us leave the others.
 
         Raises `BaryonError` if Slurm did not take the jobs.
         """
-        before = self._taken()
+        queue = Queue(self._folder)
         importlib.import_module("submitit")  # sets its log up: it warns where Slurm has no accounts
         logging.getLogger("submitit").setLevel(logging.ERROR)
         thread = threading.Thread(target=self._launch, args=(jobs,), daemon=True)
         thread.start()
         while (thread.is_alive() and self._requeues) or not ended():
-            if self.error and self._taken() == before:
+            if self.error and not queue.taken():
                 raise BaryonError(self.error)
+            for number, place in queue.gone().items():
+                left(place, number)
             time.sleep(SECONDS_BETWEEN_LOOKS)
-
-    def _taken(self) -> set[Path]:
-        """Jobs that Slurm has a number for."""
-        return set((self._folder / SUBMITIT).glob("*/*_submitted.pkl"))
 
 
 def at_once(chosen: schemas.Launch) -> int:

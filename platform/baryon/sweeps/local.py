@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from baryon.sweeps import lock, status
+from baryon.sweeps import gpus, lock, status
 from baryon.training.signals import STOPPED
 from baryon.verbs.launch import launch_command, launch_environment
 
@@ -39,10 +39,13 @@ def run(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
     command = [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)]
     if ranks > 1:
         command = launch_command(ranks, command)
-    with _output(folder, aloud=aloud) as output:
+    with (
+        _output(folder, aloud=aloud) as output,
+        gpus.held(folder.parent, ranks, at_once) as its_gpus,
+    ):
         process = subprocess.Popen(  # noqa: S603
             command,
-            env=_environment(ranks, at_once),
+            env=_environment(ranks, at_once) | its_gpus,
             stdin=subprocess.PIPE,  # closed when this process dies, however it dies
             stdout=output,
             stderr=subprocess.PIPE,

@@ -19,8 +19,9 @@ from baryon.reporting.run_directory import RunDirectory, fill
 from baryon.schemas import Sweep as Settings
 from baryon.sweeps import lock, objective, record, status
 from baryon.sweeps.identity import Job
-from baryon.sweeps.launching import SLURM, SUBMITIT, Launching
+from baryon.sweeps.launching import SLURM, Launching
 from baryon.sweeps.local import last_words
+from baryon.sweeps.queue import SUBMITIT
 from baryon.sweeps.record import Entry
 from baryon.sweeps.status import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING
 
@@ -48,6 +49,8 @@ class Sweep:
         self._configs: dict[str, Config] = {}
         self._asked: dict[str, Entry] = {}
         self._without_value: dict[str, str] = {}
+        self._stopped: set[str] = set()
+        """Jobs that Slurm has stopped and does not bring back; their checkpoints are written."""
         self._guard = threading.RLock()
 
     def add(self, jobs: Sequence[Job]) -> list[Entry]:
@@ -85,13 +88,16 @@ class Sweep:
         left = [entry for entry in entries if entry.state not in (FINISHED, PRUNED)]
         for entry in left:
             entry.state, entry.error = WAITING, None
+            self._stopped.discard(entry.id)
             if not lock.is_held(self._folder(entry)):
                 status.write(self._folder(entry), WAITING, entry.seconds)
         placed = {entry.id: [*overrides[entry.id], *self._place(entry)] for entry in left}
         for portion in self._launching.portions(left):
             with self._followed(portion):
                 self._launching.launch(
-                    [placed[entry.id] for entry in portion], partial(self._all_ended, portion)
+                    [placed[entry.id] for entry in portion],
+                    partial(self._all_ended, portion),
+                    partial(self._left, portion),
                 )
         return entries
 
@@ -218,7 +224,23 @@ class Sweep:
 
     def _all_ended(self, entries: Sequence[Entry]) -> bool:
         with self._guard:
-            return all(entry.state in ENDED for entry in entries)
+            return all(e.state in ENDED or e.id in self._stopped for e in entries)
+
+    def _left(self, entries: Sequence[Entry], place: int, number: str) -> None:
+        """A job has left Slurm's queue: cancelled before it began, or stopped, or all is well."""
+        with self._guard:
+            entry = entries[place]
+            folder, now = self._folder(entry), status.read(self._folder(entry))
+            if now.state != WAITING or entry.id in self._stopped or lock.is_held(folder):
+                return
+            if now.slurm == number:
+                self._stopped.add(entry.id)
+                warn(f"{entry}: Slurm job {number} was stopped; it does not come back by itself")
+                return
+            words = last_words(self.folder / SUBMITIT / number, "*_log.err")
+            told = f"Slurm job {number} was cancelled before it began"
+            status.write(folder, FAILED, now.seconds, f"{told}: {words}" if words else told)
+        self._look(entries)
 
     def _settle(self) -> None:
         """Wait for jobs on this machine that are writing their checkpoint."""

@@ -23,17 +23,12 @@ TRAIN, VALIDATION, TEST = "train", "val", "test"
 
 
 @dataclass
-class Parts:
-    """The five choices, and how the data is read."""
+class Learned:
+    """What a run has learned and from what: enough to ask its model about samples."""
 
     dataset: Dataset
     network: Network
-    loss: Loss
-    comm: Communicator
-    evaluator: Evaluator
     loading: Loading
-    identity: dict[str, Any]
-    """Which software and which choices the run's checkpoints belong to."""
 
     def loader(self, split: str) -> Loader:
         """The batches of a split. Raises `BaryonError` if the dataset has no such split."""
@@ -62,6 +57,17 @@ class Parts:
             split.close()
 
 
+@dataclass
+class Parts(Learned):
+    """The five choices, and how the data is read."""
+
+    loss: Loss
+    comm: Communicator
+    evaluator: Evaluator
+    identity: dict[str, Any]
+    """Which software and which choices the run's checkpoints belong to."""
+
+
 def learned_fields(split: Split) -> Mapping[str, Field]:
     """What a sample is when a model sees it: changes of its shape by `augment` included."""
     return getattr(split, "augmented_fields", split.fields)
@@ -75,23 +81,31 @@ def build_communicator(config: Config, plugins: Plugins) -> Communicator:
 
 def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
     """Build the other four; what cannot be used is found here, before any training."""
-    if choose_device(config.train.device).type == "cpu":
-        keep_freed_memory()
-    makers = {kind: prepare(plugins, choice) for kind, choice in config.choices.items()}
-    torch.manual_seed(config.seed)
-    dataset = build_dataset(config, plugins)
-    model: torch.nn.Module = makers["model"](fields=learned_fields(dataset.splits[TRAIN]))
-    if config.train.activation_checkpointing:
-        forget_activations(model)
+    make_loss = prepare(plugins, config.choices["loss"])
+    make_evaluator = prepare(plugins, config.choices["evaluator"])
+    learned = build_learned(config, plugins)
     return Parts(
-        dataset=dataset,
-        network=Network(model, config.train),
-        loss=makers["loss"](),
+        dataset=learned.dataset,
+        network=learned.network,
+        loading=learned.loading,
+        loss=make_loss(),
         comm=comm,
-        evaluator=makers["evaluator"](),
-        loading=loading(config),
+        evaluator=make_evaluator(),
         identity=identity(config, plugins),
     )
+
+
+def build_learned(config: Config, plugins: Plugins) -> Learned:
+    """Dataset and model alone: a finished run may be asked whatever its loss and evaluator took."""
+    if choose_device(config.train.device).type == "cpu":
+        keep_freed_memory()
+    make_model = prepare(plugins, config.choices["model"])
+    torch.manual_seed(config.seed)
+    dataset = build_dataset(config, plugins)
+    model: torch.nn.Module = make_model(fields=learned_fields(dataset.splits[TRAIN]))
+    if config.train.activation_checkpointing:
+        forget_activations(model)
+    return Learned(dataset, Network(model, config.train), loading(config))
 
 
 def build_dataset(config: Config, plugins: Plugins) -> Dataset:

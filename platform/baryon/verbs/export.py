@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from baryon import config as configs
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError, one_of
-from baryon.files import new_file, require_new
+from baryon.files import left_behind, new_file, require_new
 from baryon.plugins import discover
 from baryon.reporting import run_directory
 from baryon.reporting.console import say, warn
@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     from baryon.exporting.formats import FORMATS
     from baryon.training.checkpoints import shards
     from baryon.training.checkpoints.weights import put_weights
-    from baryon.training.parts import TRAIN, build_communicator, build_parts
+    from baryon.training.parts import TRAIN, build_learned
     from baryon.verbs.run_weights import chosen_weights
 
     if own["format"] not in FORMATS:
@@ -77,15 +77,17 @@ def run(arguments: Sequence[str]) -> int:
     if path.suffix != f".{form.suffix}":
         raise BaryonError(f"out={path}: the name of a {own['format']} file ends in .{form.suffix}")
     require_new(path)
+    for left in left_behind(path.parent, path.name):
+        warn(f"{left} is left of an export that was killed: you may remove it")
     weights = chosen_weights(directory, own.get("weights"), config.train.weights)
-    with closing(build_parts(config, plugins, build_communicator(config, plugins))) as parts:
+    with closing(build_learned(config, plugins)) as learned:
         state = shards.load(weights)
-        model = parts.network.model.eval()
+        model = learned.network.model.eval()
         put_weights(model, state, weights)
-        split = parts.dataset.splits[parts.held_out]
+        split = learned.dataset.splits[learned.held_out]
         normalisation, inputs, raw = _samples(split, choice.name)
         exported = Exported(model, normalisation, inputs.dim() - 1)
-        fields = parts.dataset.splits[TRAIN].fields
+        fields = learned.dataset.splits[TRAIN].fields
         with torch.inference_mode():
             outputs = named(exported(raw[:1]))
         shapes = {name: tuple(value.shape[1:]) for name, value in outputs.items()}
@@ -97,7 +99,7 @@ def run(arguments: Sequence[str]) -> int:
             worst = parity.check(model, form.load(temporary), inputs, raw, who)
     say(
         f"{path}: {path.stat().st_size / 2**20:,.1f} MiB; on {len(raw)} samples of split "
-        f"{parts.held_out} it deviates by {worst:.1e} of the largest output at most (allowed: "
+        f"{learned.held_out} it deviates by {worst:.1e} of the largest output at most (allowed: "
         f"{parity.TOLERANCE:.0e})"
     )
     return 0

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from baryon import config as configs
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
-from baryon.files import new_folder, require_new
+from baryon.files import left_behind, new_folder, require_new
 from baryon.launched import launched
 from baryon.plugins import Plugins, discover
 from baryon.reporting import run_directory
-from baryon.reporting.console import say
+from baryon.reporting.console import say, warn
 from baryon.reporting.run_directory import RunDirectory, write_json
 from baryon.reporting.versions import versions
 from baryon.verbs.options_help import options_help
@@ -59,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
     from baryon.training.agreement import together
     from baryon.training.checkpoints import shards
     from baryon.training.checkpoints.weights import put_weights
-    from baryon.training.parts import build_parts
+    from baryon.training.parts import build_learned
     from baryon.verbs.run_weights import chosen_weights
 
     make = prepare_predictor(plugins, config.choices["evaluator"].name, theirs)
@@ -67,15 +67,15 @@ def run(arguments: Sequence[str]) -> int:
     files, out = _files(own["input"]), _out(directory, own.get("out"))
     with (
         together(config, plugins) as comm,
-        closing(build_parts(config, plugins, comm)) as parts,
-        closing(open_input(parts.dataset, files, config, plugins)) as split,
+        closing(build_learned(config, plugins)) as learned,
+        closing(open_input(learned.dataset, files, config, plugins)) as split,
     ):
         state = shards.load(weights)
-        session.compute_like(parts.network, state)
-        put_weights(parts.network.model, state, weights)
-        loader, predictor = parts.loader_of(split), make(split=split)
+        session.compute_like(learned.network, state)
+        put_weights(learned.network.model, state, weights)
+        loader, predictor = learned.loader_of(split), make(split=split)
         with new_folder(out) if comm.leads else nullcontext(out) as folder:
-            said = predict(parts.network, predictor, loader, comm, folder)
+            said = predict(learned.network, predictor, loader, comm, folder)
             if comm.leads:
                 record = _record(directory, weights, state["step"], files, split, plugins)
                 write_json(folder / RECORD, {"summary": said, "options": theirs, **record})
@@ -94,6 +94,9 @@ def _files(given: str) -> list[str]:
 def _out(directory: RunDirectory, given: str | None) -> Path:
     out = Path(given) if given else directory.path / "predictions" / configs.unique_name()
     require_new(out)
+    if launched().rank == 0:
+        for left in left_behind(out.parent, out.name if given else "*"):
+            warn(f"{left} holds what was predicted before a process was killed: you may remove it")
     return out
 
 

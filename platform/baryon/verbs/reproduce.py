@@ -18,7 +18,7 @@ from baryon.launched import launched
 from baryon.plugins import Plugins, discover
 from baryon.reporting import capsule as capsules
 from baryon.reporting import reproduction, run_directory
-from baryon.reporting.console import say, warn
+from baryon.reporting.console import say, speak, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.run_directory import RunDirectory
 from baryon.verbs.launch import follow, launch_command, launch_environment
@@ -58,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
     if "into" in own:  # a process that was launched below
         _train(old, capsule, Path(own["into"]))
         return 0
+    speak(aloud=launched().rank == 0)  # every rank that a user's launcher started is here
     _compared(old)  # fails before the training if it cannot be read
     told = _tell(capsule, capsules.here(discover(), Path(capsule["folder"])))
     path = run_directory.reproduction(old)

@@ -37,6 +37,7 @@ def test_a_sample_is_the_stored_frame_scaled_to_one(write_year, open_years):
     np.testing.assert_array_equal(read["boxes"], boxes[2:5])
     assert read["labelled"].tolist() == [1, 1, 1]
     assert read["time"].tolist() == [79 * 8760 + 6 * row for row in (2, 3, 4)]
+    assert (read["calendar"].tolist(), read["synthetic"].tolist()) == ([0] * 3, [0] * 3)
     np.testing.assert_array_equal(read["grid"][0], Grid.globe(24, 36).array())
     for name, field in split.fields.items():
         assert (read[name].shape[1:], read[name].dtype.name) == (field.shape, field.dtype)
@@ -307,6 +308,14 @@ def test_a_year_belongs_to_one_split(write_year, open_years):
     write_year(1979)
     with pytest.raises(BaryonError, match=r"1979 is in dataset\.train and in dataset\.test"):
         open_years(train=1979, test=1979)
+
+
+def test_a_sample_says_that_its_file_is_synthetic(write_year, open_years):
+    told = {"hours_between_frames": 6, "frames": 8, "synthetic": "yes: drawn by a program"}
+    write_year(1979, attributes=told)
+    write_year(1980)
+    splits = open_years(train=1979, test=1980).splits
+    assert [splits[name].read(0, 1)["synthetic"].tolist() for name in splits] == [[1], [0]]
 
 
 def test_truncated_years_are_named(write_year, open_years):

@@ -10,6 +10,7 @@ import yaml
 
 import baryon_climate
 from baryon.errors import BaryonError
+from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.dataset.climate_netcdf import ClimateNetcdf
 from baryon_climate.fields import CHANNELS
 from baryon_climate.grid import Grid
@@ -185,19 +186,42 @@ def test_unknown_channels_and_units_are_named(write, open_files):
 )
 def test_times_count_in_the_calendar_of_the_files(write, open_files, calendar, start, hours):
     opened = open_files(write("frames.nc", cam5(start, calendar)))
-    assert opened.splits["train"].read(1, 2)["time"].tolist() == [hours + 6]
+    read = opened.splits["train"].read(1, 2)
+    assert read["time"].tolist() == [hours + 6]
+    assert CALENDARS[read["calendar"][0]] == opened.calendar
 
 
-def test_files_come_in_the_order_of_time_and_gaps_are_told(write, open_files, tmp_path, capsys):
+def test_files_come_in_the_order_of_time(write, open_files, tmp_path):
     write("b.nc", cam5("1979-01-01", seed=1))
-    write("a.nc", cam5("1979-02-01", seed=2))
-    split = open_files(str(tmp_path / "*.nc"), window=2).splits["train"]
-    assert len(split) == 2 * (STEPS - 1)  # no window spans the gap
-    assert (np.diff(split.times) > 0).all()
-    said = " ".join(" ".join(capsys.readouterr()).split())
-    assert "1 gaps in time, the first of 714 hours after step 5" in said
+    write("a.nc", cam5("1979-01-02T12:00", seed=2))
+    split = open_files(str(tmp_path / "*.nc")).splits["train"]
+    assert split.times.tolist() == [79 * 8760 + 6 * step for step in range(2 * STEPS)]
     with pytest.raises(BaryonError, match="files overlap"):
-        open_files([str(tmp_path / "a.nc"), write("c.nc", cam5("1979-02-01T06:00", seed=3))])
+        open_files([str(tmp_path / "a.nc"), write("c.nc", cam5("1979-01-02T18:00", seed=3))])
+
+
+def test_a_file_missing_in_the_middle_is_refused_unless_gaps_are_allowed(
+    write, open_files, tmp_path, capsys
+):
+    whole = write("c.nc", cam5("1979-01-01", seed=1))
+    write("a.nc", cam5("1979-02-01", seed=2))
+    files = str(tmp_path / "*.nc")
+    told = (
+        f"1 gap in time, the first of 714 hours, where 6 are usual, between {whole}, step 5, and "
+        f"{tmp_path / 'a.nc'}, step 0"
+    )
+    advice = (
+        "give the files that are missing, or allow gaps with dataset.allow_gaps=true (no window "
+        "then spans one)"
+    )
+    with pytest.raises(BaryonError) as error:
+        open_files(files)
+    assert str(error.value) == f"{told}: {advice}"
+    split = open_files(files, window=2, allow_gaps=True).splits["train"]
+    assert len(split) == 2 * (STEPS - 1)
+    assert told in " ".join(" ".join(capsys.readouterr()).split())
+    with pytest.raises(BaryonError, match="1 gap in time"):
+        open_files(whole).open_input([files])
 
 
 def test_calendars_and_grids_must_be_one(write, open_files):

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from matplotlib.collections import LineCollection
 
 from baryon.config import option_values
 from baryon.errors import BaryonError
@@ -44,6 +45,8 @@ def batch_of(keys, labelled=None, *, seed=1) -> dict[str, torch.Tensor]:
         "boxes": torch.from_numpy(boxes),
         "labelled": torch.tensor(labelled or [1] * count, dtype=torch.uint8),
         "time": torch.arange(count) * 3,
+        "calendar": torch.zeros(count, dtype=torch.uint8),
+        "synthetic": torch.ones(count, dtype=torch.uint8),
         "grid": torch.from_numpy(np.tile(GRID.array(), (count, 1))),
         "scaling": torch.from_numpy(np.tile(scaling, (count, 1, 1))),
         "keys": torch.tensor(keys),
@@ -96,6 +99,16 @@ def test_classes_with_few_events_are_warned_of(perfect):
 def test_there_are_figures_of_all_kinds(perfect):
     assert sorted(perfect.figures) == ["maps", "performance", "precision_recall"]
     assert len(perfect.figures["maps"].axes) == 3  # two frames, the colours
+
+
+def test_maps_have_dates_and_coastlines(perfect):
+    """As those of `baryon predict`: the 365 days a year of CAM5, the coasts of all land."""
+    first, second, _ = perfect.figures["maps"].axes
+    told = "(noleap calendar)   SYNTHETIC frames, of no climate model"
+    assert first.get_title(loc="left") == f"frame 0   1900-01-01 00:00   {told}"
+    assert second.get_title(loc="left") == f"frame 3   1900-01-01 09:00   {told}"
+    lines = [one for one in first.collections if isinstance(one, LineCollection)]
+    assert sum(len(one.get_segments()) for one in lines) > 100
 
 
 def test_the_answer_depends_neither_on_the_order_nor_on_the_ranks():

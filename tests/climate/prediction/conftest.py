@@ -2,21 +2,20 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-import torch
 
-from baryon_climate.boxes.coding import Detections
 from baryon_climate.grid import Grid
-from baryon_climate.prediction.storms import Storms, storms
+from baryon_climate.storms import Storms, storms
 
 GLOBE = Grid.globe(768, 1152)
 
 
 def _storms(frame: int, time: int, boxes: list[tuple[float, ...]], grid: Grid = GLOBE) -> Storms:
     """Of rows ymin, xmin, ymax, xmax, class, score."""
-    table = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 6)
-    found = Detections(boxes=table[:, :4], scores=table[:, 5], classes=table[:, 4].long())
-    return storms(frame, time, grid, found)
+    table = np.array(boxes, np.float64).reshape(-1, 6)
+    corners, classes, scores = table[:, :4], table[:, 4].astype(np.int64), table[:, 5]
+    return storms(frame, time, grid, corners, classes, scores)
 
 
 @pytest.fixture(scope="session")

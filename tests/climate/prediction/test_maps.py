@@ -8,9 +8,9 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from baryon_climate.classes import TC
-from baryon_climate.evaluator.palette import CLASS_COLOURS
 from baryon_climate.grid import Grid
-from baryon_climate.prediction import coastlines as coast
+from baryon_climate.maps import coastlines as coast
+from baryon_climate.maps.palette import CLASS_COLOURS
 from baryon_climate.prediction import map as maps
 from baryon_climate.prediction.animation import animate
 
@@ -75,7 +75,7 @@ def test_without_the_coastlines_a_map_says_so(make, monkeypatch):
     coast.coastlines.cache_clear()
     plain = maps.Map(SMALL)
     assert coast.coastlines(fine=False) is None
-    texts = [text.get_text() for text in plain._axes.texts]
+    texts = [text.get_text() for text in plain.panel.axes.texts]
     assert texts == ["no coastlines: pip install 'baryon[maps]'"]
     assert plain.png(CALM, make(0, 0, [], SMALL), "").startswith(b"\x89PNG")
     monkeypatch.undo()

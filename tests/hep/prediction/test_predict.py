@@ -2,6 +2,11 @@
 
 import csv
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import h5py
 import numpy as np
@@ -11,7 +16,7 @@ import yaml
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
-from baryon.verbs import predict
+from baryon.verbs import export, predict
 from baryon_comm.serial import Serial
 from baryon_hep.dataset.hep_images import HepImages
 from baryon_hep.evaluator.hep_roc import HepRoc
@@ -109,6 +114,22 @@ def test_an_image_with_a_nan_is_named_and_leaves_nothing(here, run, images, writ
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.mpi
+@pytest.mark.slow
+def test_what_another_worker_finds_wrong_leaves_nothing_either(
+    here, baryon, run, images, write_events
+):
+    broken = images[:20].copy()
+    broken[17, 1, 3, 3] = np.nan
+    nothing = dict.fromkeys(("label", "weight", "normweight", "psr"))
+    write_events(here / "broken.h5", 20, **nothing, data=broken)
+    arguments = (f"run={run}", "input=broken.h5", "out=new", "train.batch_size=9")
+    done = baryon("launch", "ranks=2", "predict", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.count("row 17: the score is nan") == 1, done.stderr
+    assert not list(here.glob(".new.*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -166,8 +187,52 @@ def test_a_dataset_that_opens_no_input_opens_its_test_split(
         predict.run([f"run={run}", f"input={unlabelled[0]}", "out=other"])
 
 
+def test_of_an_old_run_whose_loss_and_evaluator_took_other_options(here, run, unlabelled):
+    """They are not needed; their names are, for the evaluator names the predictor."""
+    old = shutil.copytree(run, here / "old", symlinks=True)
+    config = yaml.safe_load((old / "config.yaml").read_text())
+    for kind in ("loss", "evaluator"):
+        config[kind]["given_up"] = 1
+    (old / "config.yaml").write_text(yaml.safe_dump(config))
+    predict.run([f"run={old}", f"input={unlabelled[1]}", "out=scores"])
+    with h5py.File(here / "scores" / "scores.h5") as file:
+        assert len(file["score"]) == 33
+    export.run([f"run={old}", "format=safetensors", "out=model.safetensors"])
+    assert (here / "model.safetensors").is_file()
+
+
 def test_a_worker_that_died_is_no_short_answer(here, run, unlabelled, monkeypatch):
     monkeypatch.setattr(Serial, "agree", lambda self, values: {"seen": values["seen"] - 9})
     with pytest.raises(BaryonError, match=r"^a worker died: .* of 70 samples were predicted"):
         predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
     assert not (here / "new").exists()
+
+
+def _ended_while_it_writes(arguments, folder, environment, number):
+    """Start `baryon predict`, send it a signal once its folder is there, and wait."""
+    command = [sys.executable, "-m", "baryon", "predict", *arguments, "train.batch_size=1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+    while process.poll() is None and not list(folder.glob(".out.*")):
+        time.sleep(0.005)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == -number, out + err
+    return err
+
+
+@pytest.mark.slow
+def test_a_signal_leaves_nothing_half_written_and_what_a_kill_leaves_is_told(
+    here, run, unlabelled, environment, capsys
+):
+    arguments = [f"run={run}", f"input={unlabelled[0]}", "out=out"]
+    err = _ended_while_it_writes(arguments, here, environment, signal.SIGTERM)
+    assert err.splitlines()[-1] == "baryon: ended by SIGTERM"
+    assert not list(here.glob(".out.*"))
+    assert not (here / "out").exists()
+    _ended_while_it_writes(arguments, here, environment, signal.SIGKILL)
+    (left,) = here.glob(".out.*")
+    predict.run(arguments)
+    said = " ".join(" ".join(capsys.readouterr()).split())
+    assert f"{left.name} holds what was predicted before a process was killed" in said
+    assert left.is_dir()

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from baryon.errors import BaryonError
 
 NOLEAP, STANDARD = "noleap", "proleptic_gregorian"
+CALENDARS = NOLEAP, STANDARD, "360_day", "all_leap", "julian"
+"""CF's calendars that are not the same: a batch names its own by the place in this list."""
 EPOCH = 1900
 """`time` counts hours from the beginning of this year, in the calendar of the frames."""
 FRAMES_A_DAY = (1, 2, 4, 8, 24)

@@ -69,6 +69,7 @@ class ClimateExtremeWeather:
         for name, its in files.items():
             view = View(window, crop_size(crop), keep_boxes, augment and name == TRAIN)
             self.splits[name] = _open(name, its, options, view, self.calendar, step_hours)
+            self.splits[name].synthetic = _any_synthetic(its)
         same_size(self.splits)
         unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
         self.statistics = scale(self.splits, CHANNELS, check_values, statistics_frames)
@@ -82,7 +83,7 @@ class ClimateExtremeWeather:
         grid = Grid.globe(*source.shape[1:])
         train = self.splits[TRAIN]
         split = unlabelled(source, np.concatenate(times), grid, self.calendar, train)
-        split.synthetic = any(_is_synthetic(path) for path in paths.values())
+        split.synthetic = _any_synthetic(paths)
         return split
 
 
@@ -164,10 +165,13 @@ def _open(
     return Frames(source, found, np.concatenate(times), grid, view, days)
 
 
-def _is_synthetic(path: Path) -> bool:
-    """Whether a file says that a program drew it."""
-    with open_file(path) as file:
-        return "synthetic" in file.attrs
+def _any_synthetic(files: Mapping[int, Path]) -> bool:
+    """Whether one of the files says that a program drew it."""
+    for path in files.values():
+        with open_file(path) as file:
+            if "synthetic" in file.attrs:
+                return True
+    return False
 
 
 def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar.Hours:

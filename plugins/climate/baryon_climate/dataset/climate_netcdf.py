@@ -36,6 +36,7 @@ class ClimateNetcdf:
         test: Files | None,
         channels: Sequence[str] | None,
         variables: Mapping[str, str],
+        allow_gaps: bool,
         boxes: str | None,
         box_order: str,
         first_class: int,
@@ -51,24 +52,28 @@ class ClimateNetcdf:
         statistics_frames: int | None,
     ) -> None:
         self.channels = chosen(channels)
+        self._variables, self._allow_gaps = variables, allow_gaps
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         listed = None if boxes is None else Path(boxes).expanduser()
         self.splits: dict[str, Frames] = {}
         for name, files in {"train": train, "val": val, "test": test}.items():
             if files is not None:
                 view = View(window, crop_size(crop), keep_boxes, augment and name == TRAIN)
-                source = NetcdfFiles(_paths(f"dataset.{name}", files), self.channels, variables)
+                source = self._open(f"dataset.{name}", files)
                 self.splits[name] = _split(name, source, listed, options, view)
         self.calendar = _one_calendar(self.splits)
         same_size(self.splits)
         if listed is not None:
             unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
         self.statistics = scale(self.splits, self.channels, check_values, statistics_frames)
-        self._variables = variables
+
+    def _open(self, key: str, files: Files) -> NetcdfFiles:
+        paths = _paths(key, files)
+        return NetcdfFiles(paths, self.channels, self._variables, allow_gaps=self._allow_gaps)
 
     def open_input(self, files: Sequence[str]) -> Frames:
         """Whole frames of files or stores that hold the channels of training."""
-        source = NetcdfFiles(_paths("input", files), self.channels, self._variables)
+        source = self._open("input", files)
         return unlabelled(source, source.times, source.grid, source.calendar, self.splits[TRAIN])
 
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation
+from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import MOST_BOXES, Labels
 from baryon_climate.fields import CHANNELS, Channel
@@ -124,6 +125,8 @@ class Frames:
             "boxes": Field((MOST_BOXES, 5), "float32"),
             "labelled": Field((), "uint8"),
             "time": Field((), "int64"),
+            "calendar": Field((), "uint8"),
+            "synthetic": Field((), "uint8"),
             "grid": Field((5,), "float64"),
             "scaling": Field((channels, 2), "float32"),
         }
@@ -144,6 +147,8 @@ class Frames:
             "boxes": self._boxes(self.labels.boxes[rows], crops),
             "labelled": self.labels.known[rows].astype(np.uint8),
             "time": self.times[rows],
+            "calendar": np.full(len(rows), CALENDARS.index(self.calendar), np.uint8),
+            "synthetic": np.full(len(rows), self.synthetic, np.uint8),
             "grid": self._grids(crops),
             "scaling": np.repeat(self.scaling[None], len(rows), axis=0),
         }

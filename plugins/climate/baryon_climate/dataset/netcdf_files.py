@@ -29,7 +29,12 @@ class NetcdfFiles:
     """The frames of several files, in the order of time, south first."""
 
     def __init__(
-        self, paths: Sequence[Path], channels: Sequence[Channel], variables: Mapping[str, str]
+        self,
+        paths: Sequence[Path],
+        channels: Sequence[Channel],
+        variables: Mapping[str, str],
+        *,
+        allow_gaps: bool,
     ) -> None:
         opened = [_open(path) for path in paths]
         times = [_times(one, path) for one, path in zip(opened, paths, strict=True)]
@@ -38,8 +43,8 @@ class NetcdfFiles:
         self._opened = [opened[number] for number in order]
         self.calendar = _one_calendar([(self.paths[n], times[i][0]) for n, i in enumerate(order)])
         self.times = np.concatenate([times[number][1] for number in order])
-        _require_ascending(self.times, self.paths)
         self._starts = np.cumsum([0, *(len(times[number][1]) for number in order)])
+        _require_ascending(self.times, self.paths)
         where = str(self.paths[0])
         self._variables = [
             match(one, channels, variables, str(path))
@@ -48,7 +53,27 @@ class NetcdfFiles:
         self._axes = _axes(self._opened[0], self._variables[0][0], where)
         self.grid, self._flipped = _grid(self._opened[0], *self._axes, where)
         self._require_one_grid()
+        self._require_gapless(allow_gaps)
         self.shape: tuple[int, int, int] = (len(channels), self.grid.height, self.grid.width)
+
+    def _require_gapless(self, allowed: bool) -> None:
+        """A file that is missing in the middle is refused, or told of if gaps are `allowed`."""
+        steps = np.diff(self.times)
+        usual = _usual(steps)
+        gaps = np.flatnonzero(steps != usual)
+        if not len(gaps):
+            return
+        before, after = (self.place(int(gaps[0]) + n) for n in (0, 1))
+        told = (
+            f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} in time, the first of "
+            f"{steps[gaps[0]]} hours, where {usual} are usual, between {before}, and {after}"
+        )
+        if not allowed:
+            raise BaryonError(
+                f"{told}: give the files that are missing, or allow gaps with "
+                "dataset.allow_gaps=true (no window then spans one)"
+            )
+        warn(told)
 
     def _require_one_grid(self) -> None:
         for one, path in zip(self._opened[1:], self.paths[1:], strict=True):
@@ -188,13 +213,12 @@ def _require_ascending(times: npt.NDArray[np.int64], paths: Sequence[Path]) -> N
             f"{among}: the time of step {int(np.argmax(gaps <= 0)) + 1} is not after the one "
             "before: files overlap, or one is there twice"
         )
-    if len(gaps) and (gaps != gaps.min()).any():
-        holes = gaps != gaps.min()
-        warn(
-            f"{among}: {int(holes.sum())} gaps in time, the first of {int(gaps[holes][0])} hours "
-            f"after step {int(np.argmax(holes))} where {int(gaps.min())} is usual: are files "
-            "missing in the middle?"
-        )
+
+
+def _usual(steps: npt.NDArray[np.int64]) -> int:
+    """Hours from frame to frame: what occurs most often, of equals the least."""
+    values, counts = np.unique(steps, return_counts=True)
+    return int(values[np.argmax(counts)]) if len(values) else 0
 
 
 def _axes(opened: Any, variable: Variable, where: str) -> tuple[str, str]:

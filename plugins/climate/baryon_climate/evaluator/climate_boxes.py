@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from baryon.errors import BaryonError
 from baryon_climate.boxes.coding import detect
 from baryon_climate.classes import SHORT
+from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.evaluator.examples import Example, Examples
 from baryon_climate.evaluator.frames import (
     HEURISTIC,
@@ -70,7 +72,9 @@ class ClimateBoxes:
         self._criteria = None if heuristic is None else criteria(heuristic)
         self._bootstrap, self._seed = bootstrap, seed
         if self._criteria is not None:
-            _require_scipy()
+            _require_library("scipy", "the criteria need SciPy", "heuristic=null")
+        if example_maps:
+            _require_library("cftime", "the maps' dates need cftime", "example_maps=0")
         self._frames: list[Frame] = []
         self._examples = Examples(example_maps)
         self._unlabelled = 0
@@ -78,7 +82,8 @@ class ClimateBoxes:
     def update(self, output: Any, batch: Batch) -> None:
         """Take in a model's output and the batch that it belongs to.
 
-        The batch holds `keys`, `inputs`, `boxes`, `labelled`, `time`, `grid` and `scaling`.
+        The batch holds `keys`, `inputs`, `boxes`, `labelled`, `time`, `grid` and `scaling`;
+        for example maps also `calendar` and `synthetic`.
         """
         labelled = batch["labelled"].bool()
         self._unlabelled += int((~labelled).sum())
@@ -110,8 +115,10 @@ class ClimateBoxes:
         key, time = int(batch["keys"][number]), int(batch["time"][number])
         frame = Frame(key, time, grid, truth, found)
         self._frames.append(frame)
-        if "TMQ" in fields:
-            self._examples.offer(frame, fields["TMQ"])
+        if "TMQ" in fields and self._examples.most:
+            calendar = CALENDARS[int(batch["calendar"][number])]
+            synthetic = bool(batch["synthetic"][number])
+            self._examples.offer(frame, fields["TMQ"], calendar, synthetic=synthetic)
 
     def _fields(self, batch: Batch, number: int) -> dict[str, Floats]:
         """Of the labelled step, by name; none if the frames have other channels than CAM5's."""
@@ -167,11 +174,9 @@ def _require(holds: object, fault: str) -> None:
         raise BaryonError(f"evaluator climate_boxes: {fault}")
 
 
-def _require_scipy() -> None:
-    try:
-        import scipy  # noqa: F401
-    except ImportError:
+def _require_library(name: str, why: str, without: str) -> None:
+    if find_spec(name) is None:
         raise BaryonError(
-            "evaluator climate_boxes: the criteria need SciPy: pip install 'baryon[climate]', or "
-            "give evaluator.heuristic=null"
-        ) from None
+            f"evaluator climate_boxes: {why}: pip install 'baryon[climate]', or give "
+            f"evaluator.{without}"
+        )

@@ -18,6 +18,8 @@ class Example:
     frame: Frame
     vapour: NDArray[np.float32]
     """(H, W) kg/m2."""
+    calendar: str
+    synthetic: bool
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -37,10 +39,10 @@ class Examples:
     most: int
     kept: list[Example] = field(default_factory=list)
 
-    def offer(self, frame: Frame, vapour: Floats) -> None:
+    def offer(self, frame: Frame, vapour: Floats, calendar: str, *, synthetic: bool) -> None:
         """Keep it if it is among the first."""
         if self.most:
-            self.merge([Example(frame, vapour.astype(np.float32))])
+            self.merge([Example(frame, vapour.astype(np.float32), calendar, synthetic)])
 
     def merge(self, others: Sequence[Example]) -> None:
         """Take in another's."""

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from baryon_climate.classes import CLASSES
 from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
-from baryon_climate.evaluator.palette import CLASS_COLOURS, MUTED
 from baryon_climate.evaluator.results import Results
 from baryon_climate.evaluator.skill import performance
+from baryon_climate.maps.palette import CLASS_COLOURS, MUTED
 
 
 def draw_performance(results: Results) -> Figure:

@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 
 from baryon_climate.classes import CLASSES
 from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
-from baryon_climate.evaluator.palette import CLASS_COLOURS
 from baryon_climate.evaluator.precision import curve
 from baryon_climate.evaluator.precisions import Precisions
 from baryon_climate.evaluator.results import Results
+from baryon_climate.maps.palette import CLASS_COLOURS
 
 _LINES: Sequence[Literal["-", "--", ":", "-."]] = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D")

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from baryon_climate.evaluator.palette import CLASS_COLOURS
+from baryon_climate.maps.palette import CLASS_COLOURS
 
 WIDTH = 900
 """Pixels: a GIF of hundreds of larger maps is no pleasure to open."""

@@ -18,7 +18,7 @@ from baryon.reporting.console import warn
 from baryon_climate.boxes.coding import detect
 from baryon_climate.classes import SHORT
 from baryon_climate.grid import Grid
-from baryon_climate.prediction.storms import Storms, storms
+from baryon_climate.storms import Storms, storms
 from baryon_climate.windows import labelled_step
 
 if TYPE_CHECKING:
@@ -107,7 +107,14 @@ class ClimateBoxesPredictor:
         for number, its in enumerate(boxes):
             grid = Grid.of(batch["grid"][number].numpy(), height, width)
             row, time = int(batch["keys"][number]), int(batch["time"][number])
-            here = storms(row, time, grid, its)
+            here = storms(
+                row,
+                time,
+                grid,
+                its.boxes.double().numpy(),
+                its.classes.numpy(),
+                its.scores.double().numpy(),
+            )
             wanted = self._map_every and row % self._map_every == 0
             png = self._draw(batch, number, grid, here) if wanted else None
             found.append(Found(here, png))
@@ -126,7 +133,7 @@ class ClimateBoxesPredictor:
             )
 
     def _draw(self, batch: Batch, number: int, grid: Grid, here: Storms) -> bytes:
-        from baryon_climate.prediction.dates import date
+        from baryon_climate.maps.panel import title
         from baryon_climate.prediction.map import Map
 
         if self._map is None or self._map[0] != grid:
@@ -136,11 +143,8 @@ class ClimateBoxesPredictor:
         if batch["inputs"].dim() == WINDOW_AXES:
             field = field[labelled_step(len(field))]
         middle, half = batch["scaling"][number, channel].tolist()
-        when = str(date(here.time, self._split.calendar)).replace("T", " ")[:16]
-        title = f"{when}   ({self._split.calendar} calendar)"
-        if self._split.synthetic:
-            title += "   SYNTHETIC frames, of no climate model"
-        return self._map[1].png(field.numpy() * half + middle, here, title)
+        when = title(here.time, self._split.calendar, synthetic=self._split.synthetic)
+        return self._map[1].png(field.numpy() * half + middle, here, when)
 
     def write(self, predictions: Iterator[list[Found]], folder: Path) -> str:
         """`boxes.csv`, `nodes/`, `boxes.geojson`, `boxes.nc`, `maps/` and `animation.gif`."""
@@ -170,7 +174,7 @@ class ClimateBoxesPredictor:
         )
 
     def _save(self, found: Found, folder: Path) -> Path:
-        from baryon_climate.prediction.dates import date
+        from baryon_climate.dates import date
 
         assert found.png is not None
         folder.mkdir(exist_ok=True)
@@ -190,7 +194,7 @@ def _writers() -> Mapping[str, Callable[[Path, Frames], Writer]]:
 
 
 def _tell_of_coastlines() -> None:
-    from baryon_climate.prediction.coastlines import coastlines
+    from baryon_climate.maps.coastlines import coastlines
 
     if coastlines(fine=False) is None:
         warn("the maps have no coastlines: they come with pip install 'baryon[maps]'")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from baryon_climate.classes import CLASSES
-from baryon_climate.prediction.dates import date
-from baryon_climate.prediction.storms import About, Storms
+from baryon_climate.dates import date
+from baryon_climate.storms import About, Storms
 
 DIGITS = 6
 """Of a degree, 0.1 m (RFC 7946, section 11.2)."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from baryon import __version__
 from baryon_climate.classes import CLASSES
-from baryon_climate.prediction.dates import UNITS
-from baryon_climate.prediction.storms import About, Storms
+from baryon_climate.dates import UNITS
+from baryon_climate.storms import About, Storms
 
 CONVENTIONS = "CF-1.11"
 HELD = 4096

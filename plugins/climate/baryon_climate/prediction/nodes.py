@@ -12,8 +12,8 @@ import csv
 from pathlib import Path
 
 from baryon_climate.classes import SHORT
-from baryon_climate.prediction.dates import date
-from baryon_climate.prediction.storms import About, Storms
+from baryon_climate.dates import date
+from baryon_climate.storms import About, Storms
 
 COLUMNS = (
     "track_id", "year", "month", "day", "hour", "i", "j", "lon", "lat", "class", "score",

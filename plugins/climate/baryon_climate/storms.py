@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from baryon_climate.grid import Grid
-
-if TYPE_CHECKING:
-    from baryon_climate.boxes.coding import Detections
 
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -55,9 +52,10 @@ class Storms:
         return len(self.classes)
 
 
-def storms(frame: int, time: int, grid: Grid, found: Detections) -> Storms:
-    """Of boxes in pixels of a grid; those of no area are left out."""
-    boxes: npt.NDArray[Any] = found.boxes.double().numpy()
+def storms(
+    frame: int, time: int, grid: Grid, boxes: Numbers, classes: Counts, scores: Numbers
+) -> Storms:
+    """Of boxes (n, 4) ymin, xmin, ymax, xmax in pixels of a grid; those of no area are left out."""
     sides = np.sort(np.clip(grid.latitudes(boxes[:, [0, 2]]), -90.0, 90.0), axis=1)
     there = (sides[:, 0] < sides[:, 1]) & (boxes[:, 1] < boxes[:, 3])
     boxes, sides = boxes[there], sides[there]
@@ -77,8 +75,8 @@ def storms(frame: int, time: int, grid: Grid, found: Detections) -> Storms:
         south=sides[:, 0],
         north=sides[:, 1],
         area=grid.areas(boxes),
-        classes=found.classes.numpy()[there],
-        scores=found.scores.double().numpy()[there],
+        classes=classes[there],
+        scores=scores[there],
     )
 
 

@@ -1,0 +1,1 @@
+"""One look for all maps: water vapour, coastlines, the boxes of storms."""
