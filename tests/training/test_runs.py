@@ -336,6 +336,14 @@ def test_bad_checkpoints_are_named_when_a_run_goes_on(baryon, hep_files, finishe
         path.write_bytes(whole[:1000])
     line = error_line(baryon("resume", f"run={run}"))
     assert "last.pt is no readable checkpoint (it has no checksum at its end" in line
+    shutil.copy(run / "checkpoints" / "best.pt", last)
+    assert "last.pt holds weights, as best.pt does" in error_line(baryon("resume", f"run={run}"))
     last.write_bytes(whole)
+    best = run / "checkpoints" / "best.pt"
+    best.write_bytes(best.read_bytes()[:-1])
+    line = error_line(baryon("resume", f"run={run}"))
+    assert "best.pt is no readable checkpoint" in line
+    assert "weights=last` evaluates the last weights" in line
+    best.unlink()
     done = baryon("resume", f"run={run}")
     assert done.returncode == 0, done.stderr
