@@ -37,7 +37,7 @@ _lenient: ContextVar[bool] = ContextVar("lenient", default=False)
 
 @contextmanager
 def lenient() -> Iterator[None]:
-    """While this lasts values that are not finite are passed over: a check wants to see them all."""
+    """While this lasts values that are not finite are passed over: a check wants to see all."""
     token = _lenient.set(True)
     try:
         yield
