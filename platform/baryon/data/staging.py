@@ -82,6 +82,7 @@ def _copy_of(path: Path, stage: Stage) -> Path:
         if copy.is_file() and copy.stat().st_size == about.st_size:
             stage.used.add(copy)
             os.utime(copy)  # used last: the last to be removed
+            say(f"{path} is read from its copy in {stage.folder}")
             return copy
         if not _make_room(stage, about.st_size):
             warn(
