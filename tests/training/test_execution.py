@@ -373,11 +373,10 @@ def test_modes_that_a_run_is_long_enough_for(train):
 
 @pytest.fixture
 def switches():
-    """Of the whole process; a CPU has them too."""
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    """Of the whole process; a CPU has them too. Afterwards they are PyTorch's defaults again."""
     yield
-    torch.set_float32_matmul_precision(before[0])
-    torch.backends.cudnn.allow_tf32 = before[1]
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = True
 
 
 @pytest.mark.usefixtures("switches")
