@@ -27,7 +27,7 @@ from baryon.interfaces import Field, Share
 from baryon.plugins import discover, host_conf
 from baryon.schemas import Train
 from baryon.training.execution.choose import Tries, choose
-from baryon.training.execution.execution import Execution
+from baryon.training.execution.execution import FP32, Execution, set_precision
 from baryon.training.gradients.gradient import Gradient
 from baryon.training.meters.stopwatch import Stopwatch, clock_of
 from baryon.training.network import Network, each_tensor
@@ -165,8 +165,11 @@ def measure(name: str, batch: int, steps: int) -> dict[str, Any]:
     task = make(batch)
     here = {key: tensor.cuda() for key, tensor in task.batch.items()}
     task = replace(task, batch={**here, "keys": torch.arange(batch)})
+    set_precision(Execution(FP32), torch.device("cuda"))  # PyTorch's default convolves in TF32
     plain = images_per_second(bare(task, fast=False), batch, min(steps, 20))
     tuned = images_per_second(bare(task, fast=True), batch, steps)
+    torch.compiler.reset()  # gives its graphs' memory back
+    torch.cuda.empty_cache()
     network, updates = Network(task.model, train), Updates(train, LONG, LONG)
     tries = Tries(network, task.loss, updates, [task.batch], None, seed=1)
     chosen = choose(train, Alone(), tries, LONG, {"benchmark": [name, batch]})  # type: ignore[arg-type]

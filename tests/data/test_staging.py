@@ -1,5 +1,6 @@
 """Files are read from a copy on the node's own disk: one for all, within a budget."""
 
+import errno
 import multiprocessing
 import os
 
@@ -56,7 +57,9 @@ def test_a_copy_is_used_again_until_the_original_changes(files, near):
     with staging(str(near), 10):
         first = staged(files[0])
         made = first.stat().st_ino
-        assert staged(files[0]) == first
+        with console().capture() as said:
+            assert staged(files[0]) == first
+        assert "a.h5 is read from its copy in" in said.get().replace("\n", " ")
         assert first.stat().st_ino == made
         os.utime(files[0], (1, 1))
         assert staged(files[0]) != first
@@ -81,6 +84,31 @@ def test_copies_of_earlier_runs_make_room(files, near):
     with staging(str(near), 2.5 * size / MIB):
         staged(files[2])
     assert copies(near) == ["a.h5", "c.h5"]
+
+
+def test_a_copy_that_another_run_removed_is_counted_no_more(files, near):
+    size = files[0].stat().st_size
+    with staging(str(near), 1.5 * size / MIB):
+        staged(files[0]).unlink()  # as another run does that needs the room
+        assert staged(files[1]).parent == near
+        assert staged(files[0]) == files[0]  # no room any more, beside one that is in use
+
+
+def test_what_cannot_be_copied_is_read_where_it_lies_and_said(files, near, monkeypatch):
+    def refuses(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", refuses)
+    with staging(str(near), 10), console().capture() as said:
+        assert staged(files[0]) == files[0]
+    text = said.get().replace("\n", " ")
+    assert "a.h5 is read where it lies: it cannot be staged in" in text
+    assert "No space left on device)" in text
+    assert copies(near) == []
+    (near / ".lock").unlink()
+    (near / ".lock").mkdir()  # as good as another owner's
+    with staging(str(near), 10):
+        assert staged(files[0]) == files[0]
 
 
 def _stage(near, path, made):

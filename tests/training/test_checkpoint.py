@@ -77,7 +77,7 @@ except BaryonError as error:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, preexec_fn=limit
     )
-    assert done.stdout.startswith(f"cannot write {path}: ")
+    assert done.stdout.startswith(f"cannot write {path}: File too large; make room")
     assert done.stdout.count("\n") == 1
     assert checkpoint.load(path)["step"] == 1
     assert os.listdir(tmp_path) == ["last.pt"]  # noqa: PTH208

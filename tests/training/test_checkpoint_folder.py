@@ -100,8 +100,29 @@ def test_a_large_one_is_several_files(tmp_path):
     assert not [name for name in left if "step-00000003" in name or "best-00000006" in name]
     assert len([name for name in left if ".shard-" in name]) == 8
     (tmp_path / "step-00000006.shard-2-of-4.pt").unlink()
-    with pytest.raises(BaryonError, match=r"shard-2-of-4\.pt does not exist"):
+    with pytest.raises(BaryonError, match=r"last\.pt is no whole .*shard-2-of-4\.pt is missing"):
         shards.load(tmp_path / LAST)
+
+
+def test_one_that_lost_a_part_is_passed_over(tmp_path, capsys):
+    folder = Folder(tmp_path, keep=2, shard_gib=1000 / 2**30)
+    big = {"model": {f"w{n}": torch.full((300,), float(n)) for n in range(2)}}
+    for step in (3, 6):
+        folder.write(LAST, step, {**big, "step": step})
+    (tmp_path / "step-00000006.shard-1-of-2.pt").unlink()
+    found, path = load_last(tmp_path)
+    assert (found["step"], path) == (3, tmp_path / "step-00000003.pt")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "shard-1-of-2.pt is missing): going on from" in said
+
+
+def test_the_first_one_counts_before_it_has_its_second_name(tmp_path):
+    Folder(tmp_path, keep=2, shard_gib=1.0).write(LAST, 3, state(3))
+    (tmp_path / LAST).unlink()  # as if the process was killed in between
+    assert load_last(tmp_path)[1] == tmp_path / "step-00000003.pt"
+    (tmp_path / "step-00000003.pt").unlink()
+    with pytest.raises(BaryonError, match="the run was stopped before its first checkpoint"):
+        load_last(tmp_path)
 
 
 def test_a_missing_file_system_link_is_a_copy(tmp_path, monkeypatch):

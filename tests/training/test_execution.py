@@ -22,8 +22,11 @@ from baryon.training.execution.execution import (
     TUNED,
     Execution,
     modes,
+    set_precision,
 )
 from baryon.training.execution.memory import largest_micro_batch, peak_bytes
+from baryon.training.gradients.gradient import Gradient, NotFiniteError
+from baryon.training.meters.stopwatch import HostClock, Stopwatch
 from baryon.training.network import Network
 from baryon.training.optimizers import Updates
 from baryon_hep.model.hep_cnn import hep_cnn
@@ -201,6 +204,22 @@ def test_what_is_compiled_trains_and_what_is_evaluated_is_not(train, monkeypatch
     assert torch.equal(learner(here), plain)
 
 
+def test_recorded_graphs_begin_anew_with_every_step(train, monkeypatch):
+    """Not only after a backward, which a step with a loss that is not finite leaves out."""
+    begun = []
+    monkeypatch.setattr(torch, "compile", lambda model, **options: model)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: begun.append(1))
+    network, (batch, *_) = Network(nn.Linear(6, 2), train()), batches()
+    for mode in (EAGER, COMPILED, GRAPHS, TUNED):
+        network.use(Execution(FP32, mode))
+        gradient = Gradient(network, loss, Stopwatch(HostClock()), skips=True)
+        gradient.micro_batch = 3
+        gradient.compute(batch, lambda: None)
+        with pytest.raises(NotFiniteError):
+            gradient.compute({**batch, "inputs": batch["inputs"] / 0}, lambda: None)
+    assert len(begun) == 4
+
+
 def test_a_compiler_that_fails_is_told_of_and_passed_over(train, tries, monkeypatch, capsys):
     def fails(model, **options):
         raise RuntimeError("no C++ compiler")
@@ -352,6 +371,27 @@ def test_modes_that_a_run_is_long_enough_for(train):
     ]
 
 
+@pytest.fixture
+def switches():
+    """Of the whole process; a CPU has them too. Afterwards they are PyTorch's defaults again."""
+    yield
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = True
+
+
+@pytest.mark.usefixtures("switches")
+def test_switches_of_tf32_agree_whoever_reads_them():
+    """PyTorch's compiler reads the older ones, and fails where they contradict the newer."""
+    for precision in ("tf32", "fp32", "bf16", "tf32"):
+        set_precision(Execution(precision), torch.device("cuda"))
+        wanted = precision == "tf32"
+        assert torch.get_float32_matmul_precision() == ("high" if wanted else "highest")
+        assert torch.backends.cuda.matmul.allow_tf32 is wanted
+        assert torch.backends.cudnn.allow_tf32 is wanted
+        for found in (torch.backends.cuda.matmul, torch.backends.cudnn.conv):
+            assert (found.fp32_precision == "tf32") is wanted
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("kernels", ["plain", "fused"])
 def test_recorded_steps_are_the_steps_themselves(train, kernels):
@@ -382,6 +422,34 @@ def test_recorded_steps_are_the_steps_themselves(train, kernels):
     recorded, _ = one.run(Execution(BF16, GRAPHS), 12, float("inf"))
     assert losses[-1] < losses[0]
     assert recorded == pytest.approx(losses, rel=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("default")  # of the compiler
+@pytest.mark.parametrize("mode", [GRAPHS, TUNED])
+def test_recorded_steps_go_on_after_one_that_was_left_out(train, mode):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    torch.manual_seed(1)
+    network = Network(
+        nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 2)), train(device="cuda")
+    )
+    good = [network.to_device(batch) for batch in batches(count=16)]
+    bad = {**good[0], "inputs": good[0]["inputs"] / 0}
+    gradients = []
+    for execution in (Execution(FP32), Execution(FP32, mode)):
+        network.use(execution)
+        gradient = Gradient(network, loss, Stopwatch(HostClock()), skips=True)
+        for batch in good * 3:
+            with pytest.raises(NotFiniteError):
+                gradient.compute(bad, lambda: None)
+            network.model.zero_grad()
+            gradient.compute(batch, lambda: None)
+            gradients.append([p.grad.clone() for p in network.model.parameters()])
+    half = len(gradients) // 2
+    for eager, recorded in zip(gradients[:half], gradients[half:], strict=True):
+        for one, other in zip(eager, recorded, strict=True):
+            torch.testing.assert_close(one, other)
 
 
 @pytest.mark.gpu

@@ -7,6 +7,7 @@ from torch import nn
 from baryon.training.checkpoints import file
 from baryon.training.gradients import replay
 from baryon.training.network import Network
+from baryon.training.state import random_state
 
 
 class Shift(nn.Module):
@@ -67,7 +68,7 @@ def test_a_saved_batch_is_described_and_done_again(network, tmp_path):
         step=17,
         epoch=2,
         terms={"square": float("inf"), "other": 0.0},
-        random=torch.get_rng_state(),
+        random=random_state(torch.device("cpu")),
     )
     assert text == "loss term square inf in 1, sample 12"
     rows = dict(replay.describe(path).rows)

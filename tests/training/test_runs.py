@@ -286,8 +286,12 @@ def test_all_that_a_step_can_be_told_and_what_the_run_says_of_it(baryon, hep_fil
         "train.keep_checkpoints=1",
         "train.profile=true",
         "loss.weighting=log",
+        "data.stage=near",
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is staged in near") == 3
+    copies = {path.name.partition("-")[2] for path in (tmp_path / "near").glob("*.h5")}
+    assert copies == {"train.h5", "val.h5", "test.h5"}
     run = run_directory(tmp_path)
     (execution,) = [record for record in records(run) if record["kind"] == "execution"]
     assert (execution["precision"], execution["mode"]) == ("bf16", "eager")
@@ -336,6 +340,14 @@ def test_bad_checkpoints_are_named_when_a_run_goes_on(baryon, hep_files, finishe
         path.write_bytes(whole[:1000])
     line = error_line(baryon("resume", f"run={run}"))
     assert "last.pt is no readable checkpoint (it has no checksum at its end" in line
+    shutil.copy(run / "checkpoints" / "best.pt", last)
+    assert "last.pt holds weights, as best.pt does" in error_line(baryon("resume", f"run={run}"))
     last.write_bytes(whole)
+    best = run / "checkpoints" / "best.pt"
+    best.write_bytes(best.read_bytes()[:-1])
+    line = error_line(baryon("resume", f"run={run}"))
+    assert "best.pt is no readable checkpoint" in line
+    assert "weights=last` evaluates the last weights" in line
+    best.unlink()
     done = baryon("resume", f"run={run}")
     assert done.returncode == 0, done.stderr

@@ -2,10 +2,11 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from baryon.interfaces import Share
-from baryon.training.state import random_state, restore_random
+from baryon.training.state import random_state, restore_random, set_random
 
 CPU = torch.device("cpu")
 
@@ -20,3 +21,15 @@ def test_each_of_as_many_workers_goes_on_with_its_own_random_numbers():
     assert restore_random(states, comm, CPU)
     assert torch.equal(torch.rand(3), draws[2])
     assert not restore_random(states[:3], comm, CPU)
+
+
+@pytest.mark.gpu
+def test_on_the_gpu_its_generator_counts_too():
+    """A step whose loss was not finite is done again with the dropout that it met."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    gpu = torch.device("cuda", torch.cuda.current_device())
+    before = random_state(gpu)
+    drawn = torch.rand(3, device=gpu)
+    set_random(before, gpu)
+    assert torch.equal(torch.rand(3, device=gpu), drawn)

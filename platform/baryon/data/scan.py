@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +32,19 @@ class Range:
     maximum: tuple[float, ...]
 
 
+_lenient: ContextVar[bool] = ContextVar("lenient", default=False)
+
+
+@contextmanager
+def lenient() -> Iterator[None]:
+    """While this lasts values that are not finite are passed over: a check wants to see all."""
+    token = _lenient.set(True)
+    try:
+        yield
+    finally:
+        _lenient.reset(token)
+
+
 def channel_range(table: Table, field: str) -> Range:
     """The range of an image field, every value checked.
 
@@ -40,6 +56,8 @@ def channel_range(table: Table, field: str) -> Range:
     if cache.is_file():
         return _load(cache)
     found = _scan(table, field)
+    if _lenient.get():
+        return found  # not kept: the next training must look for itself
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
         write_text(cache, json.dumps({"minimum": found.minimum, "maximum": found.maximum}))
@@ -66,9 +84,12 @@ def _scan(table: Table, field: str) -> Range:
         for start, stop in pairwise([*table.chunk_starts(field), len(table)]):
             rows = table.read(field, start, stop)
             values = rows.reshape(len(rows), channels, -1)
-            _require_finite(table, field, start, values)
-            low = np.minimum(low, values.min(axis=(0, 2)))
-            high = np.maximum(high, values.max(axis=(0, 2)))
+            if _lenient.get():
+                values = np.where(np.isfinite(values), values, np.nan)
+            else:
+                _require_finite(table, field, start, values)
+            low = np.fmin(low, np.fmin.reduce(values, axis=(0, 2)))
+            high = np.fmax(high, np.fmax.reduce(values, axis=(0, 2)))
             advance(stop - start)
     return Range(tuple(low.tolist()), tuple(high.tolist()))
 

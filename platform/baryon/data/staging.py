@@ -61,11 +61,20 @@ def staging(folder: str | None, mib: float) -> Iterator[None]:
 def staged(path: Path) -> Path:
     """The copy of a file on this node's disk, made if need be; the file itself without a stage.
 
-    A file that finds no room is read where it lies, which is said.
+    A file that finds no room, or whose copy cannot be made, is read where it lies, which is said.
     """
     stage = _stage.get()
     if stage is None:
         return path
+    try:
+        return _copy_of(path, stage)
+    except (OSError, BaryonError) as error:
+        reason = str(error).partition(";")[0]  # what follows advises on the run's own folder
+        warn(f"{path} is read where it lies: it cannot be staged in {stage.folder} ({reason})")
+        return path
+
+
+def _copy_of(path: Path, stage: Stage) -> Path:
     about = path.stat()
     key = repr((str(path.resolve()), about.st_size, about.st_mtime_ns))
     copy = stage.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{path.name}"
@@ -73,6 +82,7 @@ def staged(path: Path) -> Path:
         if copy.is_file() and copy.stat().st_size == about.st_size:
             stage.used.add(copy)
             os.utime(copy)  # used last: the last to be removed
+            say(f"{path} is read from its copy in {stage.folder}")
             return copy
         if not _make_room(stage, about.st_size):
             warn(
@@ -100,13 +110,13 @@ def _make_room(stage: Stage, size: int) -> bool:
 
     Whoever still reads a removed copy goes on: it stays on the disk until it is closed.
     """
-    copies = sorted(stage.folder.glob("*-*"), key=lambda one: one.stat().st_mtime_ns)
-    held = sum(one.stat().st_size for one in copies)
-    own = sum(one.stat().st_size for one in stage.used)
+    there = {one: one.stat() for one in stage.folder.glob("*-*")}
+    held = sum(about.st_size for about in there.values())
+    own = sum(about.st_size for one, about in there.items() if one in stage.used)
     if own + size > stage.room:
         return False
-    for old in [one for one in copies if one not in stage.used]:
+    for old in sorted(there.keys() - stage.used, key=lambda one: there[one].st_mtime_ns):
         if held + size > stage.room:
-            held -= old.stat().st_size
+            held -= there[old].st_size
             old.unlink()
     return size < shutil.disk_usage(stage.folder).free

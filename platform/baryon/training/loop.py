@@ -193,7 +193,7 @@ class Trainer:
     def _gradients(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The loss terms; none if the samples were skipped."""
         samples = len(batch["keys"])
-        random = torch.get_rng_state()
+        random = state.random_state(self.parts.network.device)
         here = self.parts.network.to_device(batch)
 
         def compute() -> dict[str, torch.Tensor]:
@@ -223,13 +223,14 @@ class Trainer:
             self._gradient.eager = False
         return terms
 
-    def _not_finite(self, error: NotFiniteError, batch: Batch, random: torch.Tensor) -> None:
+    def _not_finite(self, error: NotFiniteError, batch: Batch, random: state.Random) -> None:
         """Save the batch; raise `BaryonError`, or pass over its samples with a warning."""
         step, share = self.step + 1, self.parts.comm.share
         workers = share.groups * share.members
         worker = f"-worker-{share.group * share.members + share.member}" if workers > 1 else ""
         path = self.run.path / replay.FOLDER / f"step-{step}{worker}.pt"
-        after = torch.get_rng_state()
+        device = self.parts.network.device
+        after = state.random_state(device)
         where = replay.save(
             path,
             self.parts.network,
@@ -240,7 +241,7 @@ class Trainer:
             terms=error.terms,
             random=random,
         )
-        torch.set_rng_state(after)
+        state.set_random(after, device)
         self._skipped += 1
         text = f"step {step}: {where}; the batch and its weights are in {path}"
         if self.config.train.nonfinite == "skip" and self._skipped < MOST_SKIPPED:

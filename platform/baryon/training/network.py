@@ -30,6 +30,7 @@ COMPILE: Mapping[str, Mapping[str, str]] = {
     TUNED: {"mode": "max-autotune"},
 }
 """Mode -> options of `torch.compile`."""
+RECORDED = (GRAPHS, TUNED)
 
 
 class Network:
@@ -76,6 +77,11 @@ class Network:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
             output = call(inputs)
         return each_tensor(output, lambda tensor: tensor.float()) if autocast else output
+
+    def begin_step(self) -> None:
+        """What is recorded is played from its start, even if the last forward had no backward."""
+        if self.execution.mode in RECORDED:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
     def to_device(self, batch: Batch) -> dict[str, torch.Tensor]:
         """The batch on the model's device."""

@@ -11,6 +11,7 @@ import torch
 from baryon.components import prepare
 from baryon.config import Config
 from baryon.data.loader import Loader, Loading
+from baryon.data.staging import staging
 from baryon.errors import BaryonError
 from baryon.interfaces import Communicator, Dataset, Evaluator, Field, Loss, Split
 from baryon.plugins import Plugins
@@ -101,7 +102,8 @@ def build_learned(config: Config, plugins: Plugins) -> Learned:
         keep_freed_memory()
     make_model = prepare(plugins, config.choices["model"])
     torch.manual_seed(config.seed)
-    dataset = build_dataset(config, plugins)
+    with staging(config.data.stage, config.data.stage_mib):
+        dataset = build_dataset(config, plugins)
     model: torch.nn.Module = make_model(fields=learned_fields(dataset.splits[TRAIN]))
     if config.train.activation_checkpointing:
         forget_activations(model)

@@ -27,9 +27,11 @@ def profiling(wanted: bool, device: torch.device, run: Path) -> Iterator[Callabl
     if device.type == "cuda":
         activities.append(ProfilerActivity.CUDA)
 
-    written: list[Path] = []
+    made, wants = 0, FIRST + WARM_UP + TRACED
 
     def write(profiler: profile) -> None:
+        if made < wants:  # the run has ended: what is there is not what it would be said to be
+            return
         folder = run / FOLDER
         folder.mkdir(exist_ok=True)
         with replacing(folder / "trace.json") as temporary:
@@ -37,11 +39,16 @@ def profiling(wanted: bool, device: torch.device, run: Path) -> Iterator[Callabl
         key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
         table = profiler.key_averages().table(sort_by=key, row_limit=ROWS)
         write_text(folder / "table.txt", f"{table}\n")
-        written.append(folder)
         say(f"profile of {TRACED} steps: {folder}/table.txt, and trace.json for ui.perfetto.dev")
 
     plan = schedule(wait=FIRST, warmup=WARM_UP, active=TRACED, repeat=1)
     with profile(activities=activities, schedule=plan, on_trace_ready=write) as profiler:
-        yield profiler.step
-    if not written:
-        warn(f"train.profile wants {FIRST + WARM_UP + TRACED} steps, the run had fewer: no profile")
+
+        def next_step() -> None:
+            nonlocal made
+            made += 1
+            profiler.step()
+
+        yield next_step
+    if made < wants:
+        warn(f"train.profile wants {wants} steps, the run had {made}: no profile")

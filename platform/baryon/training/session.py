@@ -12,6 +12,7 @@ import torch
 
 from baryon import config as configs
 from baryon.config import Config
+from baryon.errors import BaryonError
 from baryon.interfaces import Communicator, Evaluation, Findings
 from baryon.plugins import Plugins
 from baryon.reporting import capsule, run_directory, speed
@@ -22,6 +23,7 @@ from baryon.reporting.run_directory import RunDirectory
 from baryon.tracking.trackers import Trackers
 from baryon.training.agreement import built_alike, together
 from baryon.training.checkpoints import shards
+from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import BEST, load_last
 from baryon.training.checkpoints.identity import require_same
 from baryon.training.checkpoints.weights import put_weights
@@ -124,6 +126,11 @@ def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> F
     found: Found
     found = parts.comm.broadcast(load_last(run.checkpoints) if parts.comm.leads else None)
     state, path = found
+    if "ledger" not in state:
+        raise BaryonError(
+            f"{path} holds weights, as {BEST} does, and not where the run stood: put the run's own "
+            "checkpoint there"
+        )
     require_same(path, state["identity"], parts.identity, any_version=any_version)
     compute_like(parts.network, state)
     return found
@@ -216,7 +223,13 @@ def _take_best_weights(run: RunDirectory, config: Config, parts: Parts) -> None:
     """The leader reads them for all."""
     comm, path = parts.comm, run.checkpoints / BEST
     wanted = config.train.weights == "best"
-    state = shards.load(path) if comm.leads and wanted and path.is_file() else None
+    try:
+        state = shards.load(path) if comm.leads and wanted and path.is_file() else None
+    except DamagedError as error:
+        raise BaryonError(
+            f"{error}; the run is trained: `baryon evaluate run={run.path} weights=last` evaluates "
+            "the last weights"
+        ) from error
     if (state := comm.broadcast(state)) is not None:
         put_weights(parts.network.model, state, path)
 

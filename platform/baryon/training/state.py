@@ -20,11 +20,15 @@ def restore_random(states: list[Random], comm: Communicator, device: torch.devic
     share = comm.share
     if len(states) != share.groups * share.members:
         return False
-    own = states[share.group * share.members + share.member]
-    torch.set_rng_state(own["cpu"])
-    if device.type == "cuda" and "cuda" in own:
-        torch.cuda.set_rng_state(own["cuda"], device)
+    set_random(states[share.group * share.members + share.member], device)
     return True
+
+
+def set_random(random: Random, device: torch.device) -> None:
+    """This process's generators go on from `random_state`."""
+    torch.set_rng_state(random["cpu"])
+    if device.type == "cuda" and "cuda" in random:
+        torch.cuda.set_rng_state(random["cuda"], device)
 
 
 def seed_worker(seed: int, step: int, share: Share) -> None:

@@ -64,6 +64,7 @@ def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
 
     from baryon.components import prepare
     from baryon.data.checks.check import check
+    from baryon.data.scan import lenient
     from baryon.reporting import check_page
 
     options = config.plain(composed.dataset)
@@ -71,7 +72,8 @@ def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
     name = options.pop("name", chosen)
     folder = Path(out or f"checks/{config.unique_name()}-{name}")
     with ExitStack() as opened:
-        dataset = prepare(discover(), config.Choice("dataset", name, options))()
+        with lenient():
+            dataset = prepare(discover(), config.Choice("dataset", name, options))()
         for split in dataset.splits.values():
             opened.callback(split.close)
         diagnosis = check(dataset, _loading(composed), samples)

@@ -239,22 +239,23 @@ def test_intraclass_correlation():
 @pytest.mark.slow
 def test_the_command_and_its_exit_code(baryon, write_events, tmp_path):
     images = np.zeros((32, 3, 64, 64), "f4")
-    images[3, 0, 0, 0] = np.nan
+    images[:, :, 5, 5] = 1
+    images[3, 0, 0, 0], images[9, 1] = np.nan, np.inf
     write_events(tmp_path / "bad.h5", 32, data=images)
     given = ["dataset=hep_images", "dataset.train=bad.h5", "out=bad"]
     done = baryon("data", "check", *given)
-    assert done.returncode == 1  # the dataset itself refuses
-    assert "bad.h5, row 3: member 'data' holds NaN or Inf" in done.stderr
-    given += ["dataset.check_pixels=false", "dataset.channel_max=[1,1,1]"]
-    done = baryon("data", "check", *given)
     assert done.returncode == 1, done.stderr
-    assert "refused: train: inputs is NaN or infinite in 1 samples" in done.stdout
+    assert "refused: train: inputs is NaN or infinite in 2 samples, first in bad.h5, row 3" in (
+        " ".join(done.stdout.split())
+    )
     assert "training would refuse these data (train 32): 1 faults" in done.stdout
     assert "report: bad/report.html" in done.stdout
     page = (tmp_path / "bad" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 4
     assert not re.search(r"""(src|href)=["']?http""", page)
     assert json.loads((tmp_path / "bad" / "check.json").read_text())["refused"]
+    done = baryon("train", "model=hep_cnn", *given[:2])  # after a check as before
+    assert "bad.h5, row 3: member 'data' holds NaN or Inf" in done.stderr
     write_events(tmp_path / "good.h5", 32)
     given = ["dataset=hep_images", "dataset.train=good.h5", "out=good"]
     assert baryon("data", "check", *given).returncode == 0

@@ -283,10 +283,12 @@ def compile(self, *inputs, launch=JITFunction.run, **options):
 
 driver.set_active(H100)
 JITFunction.run = compile
-del kernels.first_block_forward.configs[1:]
 images = torch.zeros(2, 3, 224, 224, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
 weight, bias = torch.zeros(128, 3, 3, 3).to(memory_format=torch.channels_last), torch.zeros(128)
-pooled, passed = operators.first_block(images, weight, bias, 0.0)
+tiles = list(kernels.first_block_forward.configs)
+for tile in tiles:  # where there is a GPU the fastest is found: each must compile
+    kernels.first_block_forward.configs[:] = [tile]
+    pooled, passed = operators.first_block(images, weight, bias, 0.0)
 operators.first_block_gradient(pooled, passed, images, 0.0)
 pooled, passed = operators.pool(pooled, bias, 0.1)
 operators.pool_gradient(pooled, passed, 112, 112, 0.1)
@@ -303,7 +305,7 @@ def test_the_kernels_compile_for_an_h100(tmp_path, environment):
         text=True,
         check=False,
     )
-    names = ["first_block_forward", "first_block_backward", "pool_forward", "pool_backward"]
+    names = [*["first_block_forward"] * 3, "first_block_backward", "pool_forward", "pool_backward"]
     assert done.stdout.split("\n")[:-1] == [f"{name} True" for name in names], done.stderr
 
 

@@ -37,7 +37,7 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
                 comment = PREFIX + digested.digest().encode()
                 file.write(len(comment).to_bytes(LENGTH, "little") + comment)
         except RuntimeError as error:  # how torch reports a failed write
-            raise OSError(_reason(error)) from error
+            raise digested.failure or OSError(_reason(error)) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -84,6 +84,8 @@ class _Digesting:
         self._file = file
         self._digest = hashlib.sha256()
         self._tail = b""
+        self.failure: OSError | None = None
+        """Why a write failed, which PyTorch does not tell."""
 
     def write(self, data: bytes | memoryview) -> int:
         if len(data) < LENGTH:
@@ -94,7 +96,11 @@ class _Digesting:
             self._digest.update(self._tail)
             self._digest.update(memoryview(data)[:-LENGTH])
             self._tail = bytes(data[-LENGTH:])
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.failure = error
+            raise
 
     def flush(self) -> None:
         self._file.flush()

@@ -69,10 +69,11 @@ def load_last(folder: Path) -> tuple[dict[str, Any], Path]:
 
     Raises `BaryonError` if there is none.
     """
-    last = folder / LAST
-    others = [p for p in steps(folder) if not (last.is_file() and p.samefile(last))]
+    last, found = folder / LAST, steps(folder)
+    if last.is_file():
+        found = [last, *(path for path in found if not path.samefile(last))]
     damaged: DamagedError | None = None
-    for path in [last, *others]:
+    for path in found or [last]:  # killed between its two names, the first is there without `last`
         try:
             state = shards.load(path)
         except DamagedError as error:

@@ -47,13 +47,20 @@ def save(path: Path, state: Mapping[str, Any], shard_bytes: float, label: str) -
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint with all its files. Raises `BaryonError` if one is missing or damaged."""
+    """Read a checkpoint with all its files.
+
+    Raises `BaryonError` if it is missing, `DamagedError` if it is damaged, or not all there.
+    """
     state = file.load(path)
     names = state.pop(SHARDS, None)
     if names is None:
         return state
+    paths = [path.parent / name for name in names]
+    for part in paths:
+        if not part.is_file():
+            raise file.DamagedError(f"{path} is no whole checkpoint (its part {part} is missing)")
     with ThreadPoolExecutor(WRITERS) as pool:
-        shards = list(pool.map(file.load, [path.parent / name for name in names]))
+        shards = list(pool.map(file.load, paths))
     restored: dict[str, Any] = _put_back(state, shards)
     return restored
 

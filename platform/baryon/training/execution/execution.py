@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -71,11 +72,17 @@ def modes(train: Train, device: torch.device) -> tuple[str, ...]:
 
 
 def set_precision(execution: Execution, device: torch.device) -> None:
-    """The process's switch of float32 products on CUDA; PyTorch's default lets cuDNN use TF32."""
-    if device.type == "cuda":
-        kind = "tf32" if execution.precision == TF32 else "ieee"
-        torch.backends.cuda.matmul.fp32_precision = kind
-        torch.backends.cudnn.conv.fp32_precision = kind  # type: ignore[attr-defined]
+    """The process's switch of float32 products on CUDA; PyTorch's default lets cuDNN use TF32.
+
+    By PyTorch's older switches, which set its newer ones too: with the newer ones alone the older
+    can no longer be read, and its compiler reads them when it tunes a matrix product.
+    """
+    if device.type != "cuda":
+        return
+    tf32 = execution.precision == TF32
+    with warnings.catch_warnings(category=UserWarning, action="ignore"):  # some releases advise
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
 
 
 def device_name(device: torch.device) -> str:

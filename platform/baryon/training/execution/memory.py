@@ -82,7 +82,7 @@ def largest_micro_batch(
     each = here  # not yet known how much of it grows with the samples
     if here > budget:
         raise BaryonError(
-            f"one sample needs {(own + here) / GIB:.2f} GiB, more than train.memory_gib="
+            f"one sample needs {(own + here) / GIB:.3g} GiB, more than train.memory_gib="
             f"{budget_gib:g}: give more, or train.activation_checkpointing=true"
         )
     while 2 * count <= samples and here + each * count <= budget:

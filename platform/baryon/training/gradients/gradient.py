@@ -46,6 +46,7 @@ class Gradient:
         `begin` is called before the first gradient gets there. Raises `NotFiniteError`: with
         `skips` before `begin`, else when backward has ended.
         """
+        self._network.begin_step()
         count = len(batch["keys"])
         *earlier, last = self._pieces(batch)
         kept: list[torch.Tensor | None] | None = None

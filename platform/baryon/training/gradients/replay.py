@@ -14,6 +14,7 @@ from torch import nn
 from baryon.interfaces import Batch, Loss, Table
 from baryon.training.checkpoints import file
 from baryon.training.network import Network, each_tensor
+from baryon.training.state import Random, set_random
 
 FOLDER = "replay"
 INPUTS = "the inputs themselves"
@@ -30,13 +31,13 @@ def save(
     step: int,
     epoch: int,
     terms: Mapping[str, float],
-    random: torch.Tensor,
+    random: Random,
 ) -> str:
     """Save the batch with the weights that it met, and say in a few words what went wrong.
 
-    `random` is the generator's state before forward. Raises `BaryonError` if it cannot be written.
+    `random` is the generators' state before forward. Raises `BaryonError` if it cannot be written.
     """
-    torch.set_rng_state(random)
+    set_random(random, network.device)
     layer, keys = culprit(network, loss, batch)
     state = {
         "step": step,
