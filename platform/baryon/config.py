@@ -35,7 +35,7 @@ NOT_DECISIVE = ("run", "tracking")
 NO_TRACKING = {"tensorboard": False, "mlflow": None, "experiment": "baryon"}
 """Of runs that were started before there was any."""
 NO_PROCESSES = {"data": {"processes": 0}}
-"""The same."""
+"""Of runs that were started before there were any."""
 
 
 @dataclass(frozen=True)

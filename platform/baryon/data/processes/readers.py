@@ -166,7 +166,7 @@ class _Process:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return BaryonError(
             f"{self._name} (pid {self._process.pid}) {how}, perhaps for want of memory: give less "
-            "data.processes or less data.window_mib"
+            "data.processes; a run goes on with `baryon resume run=... data.processes=<N>`"
         )
 
     def end(self) -> None:
