@@ -3,8 +3,8 @@
     python benchmarks/reading_processes.py [--samples 4096] [--processes 2]
 
 Samples are images of 64 x 64 x 3 float32 (48 KiB), as in `shuffled_reading.py`, in chunks of 64;
-gzip with a Fletcher32 checksum, which the library alone undoes, under one lock. Plain, and with an
-`augment` in Python that turns each image by itself.
+gzip with a Fletcher32 checksum, which the library alone undoes, under one lock. Plain; with an
+`augment` in Python that turns each image by itself; and from a store that takes 50 ms to answer.
 
 The processes have started before; an epoch before the first turn has them open the file. Both ways
 take turns three times, and the best of each counts. The file is in the page cache. The processor's
@@ -22,7 +22,7 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from reading.images import Images, Turned, write
+from reading.images import Distant, Images, Turned, write
 from shuffled_reading import BATCH, best
 
 from baryon.data.loader import Loader, Loading
@@ -74,7 +74,12 @@ def main() -> None:
         begun = time.perf_counter()
         readers.start()
         print(f"the processes started in {time.perf_counter() - begun:.2f} s")
-        for what, split in (("", Images(path)), (", each turned in Python", Turned(path))):
+        ways = {
+            "": Images(path),
+            ", each turned in Python": Turned(path),
+            ", after 50 ms a chunk": Distant(path),
+        }
+        for what, split in ways.items():
             used = []
             for way in (readers, readers, None):  # the first has the processes open the file
                 before = processor_seconds()

@@ -5,6 +5,7 @@ Without torch: reading processes import this.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ import numpy as np
 from baryon.data.hdf5 import Table
 from baryon.interfaces import Arrays, Field
 
+SECONDS_TO_ANSWER = 0.05
 SHAPE = (3, 64, 64)
 CHUNK = 64
 
@@ -63,6 +65,17 @@ class Images:
     def close(self) -> None:
         """The file."""
         self.table.close()
+
+
+class Distant(Images):
+    """The same from a store that answers after a while, to one reader at a time."""
+
+    parallel_reads = False
+
+    def read(self, start: int, stop: int) -> Arrays:
+        """As stored."""
+        time.sleep(SECONDS_TO_ANSWER)
+        return super().read(start, stop)
 
 
 class Turned(Images):
