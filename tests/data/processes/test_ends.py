@@ -60,9 +60,11 @@ def script():
 
 
 def test_the_end_of_a_script_ends_them(script):
-    before = set(SHARED.iterdir())
     process, pids = script()
-    assert set(SHARED.iterdir()) == before
+    for pid in (process.pid, *pids):
+        mapped = Path(f"/proc/{pid}/maps").read_text()
+        assert "memfd:baryon-input" in mapped
+        assert str(SHARED) not in mapped
     out, err = process.communicate("go on\n", timeout=30)
     assert (out, err, process.returncode) == ("23\n", "", 0)
     assert all_end(pids)
