@@ -24,66 +24,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import torch
+from reading.images import CHUNK, SHAPE, Images, write
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from baryon.data.hdf5 import Table
 from baryon.data.loader import Loader, Loading
-from baryon.interfaces import Arrays, Field
 from baryon.training.allocator import keep_freed_memory
 
-SHAPE = (3, 64, 64)
-CHUNK = 64
 BATCH = 64
 TURNS = 3
 RATIO_TO_DATALOADER = 60.0
 RATIO_TO_BLOCKS = 1.5
-
-
-def write(path: Path, samples: int) -> None:
-    """Noise of which gzip leaves about two thirds."""
-    random = np.random.default_rng(1)
-    with h5py.File(path, "w") as file:
-        stored = file.create_dataset(
-            "data",
-            (samples, *SHAPE),
-            "f4",
-            chunks=(CHUNK, *SHAPE),
-            compression="gzip",
-            shuffle=True,
-        )
-        for start in range(0, samples, CHUNK):
-            noise = random.standard_normal((CHUNK, *SHAPE), np.float32)
-            noise.view(np.uint32)[:] &= np.uint32(0xFFFFF800)
-            stored[start : start + CHUNK] = noise
-
-
-class Images:
-    """The split that Baryon reads."""
-
-    parallel_reads = True
-    fields = {"inputs": Field(SHAPE, "float32")}  # noqa: RUF012
-
-    def __init__(self, path: Path) -> None:
-        self.table = Table([path], {"data": "data"})
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def chunk_starts(self) -> list[int]:
-        """Of the file."""
-        return self.table.chunk_starts("data")
-
-    def read(self, start: int, stop: int) -> Arrays:
-        """As stored."""
-        return {"inputs": self.table.read("data", start, stop)}
-
-    def fingerprint(self) -> str:
-        """Of the file."""
-        return self.table.fingerprint()
-
-    def close(self) -> None:
-        """The file."""
-        self.table.close()
 
 
 class ByIndex(Dataset[torch.Tensor]):

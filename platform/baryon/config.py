@@ -34,6 +34,8 @@ NOT_DECISIVE = ("run", "tracking")
 """Sections that say where results go, not what they are."""
 NO_TRACKING = {"tensorboard": False, "mlflow": None, "experiment": "baryon"}
 """Of runs that were started before there was any."""
+NO_PROCESSES = {"data": {"processes": 0}}
+"""Of runs that were started before there were any."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ def read(path: Path, overrides: Sequence[str] = (), plugins: Plugins | None = No
         raise BaryonError(f"{path.parent} is no run: it has no {path.name}")
     comm, overrides = _another_communicator(overrides, plugins)
     try:
-        frozen = OmegaConf.load(path)
+        frozen = OmegaConf.merge(NO_PROCESSES, OmegaConf.load(path))
         OmegaConf.set_struct(frozen, True)
         changed = OmegaConf.merge(frozen, OmegaConf.from_dotlist(list(overrides)))
         values: Any = {"tracking": NO_TRACKING, **OmegaConf.to_container(changed)}  # type: ignore[dict-item]

@@ -65,7 +65,9 @@ class Split(Protocol):
     """The samples of one split, a table of rows stored in chunks.
 
     It knows nothing of ranks, shuffling, batches or devices: `baryon.data` does those.
-    Reads may come from another thread than the one that opened it, one at a time.
+    Reads may come from another thread than the one that opened it, one at a time. With
+    `data.processes` it is pickled, and read in other processes: what it holds of files and locks
+    it leaves out in `__getstate__` and opens anew in `__setstate__`, as `baryon.data.hdf5.Table`.
 
     A split may also have
     * `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it is called with every

@@ -109,12 +109,14 @@ class Data:
     window_mib: float = MISSING
     prefetch: int = MISSING
     threads: int | None = MISSING
+    processes: int = MISSING
     stage: str | None = MISSING
     stage_mib: float = MISSING
 
     def __post_init__(self) -> None:
         for key in ("window_mib", "prefetch", "threads", "stage_mib"):
             _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
+        _check("data.processes", self.processes, "0 or more", lambda value: value >= 0)
 
 
 @dataclass

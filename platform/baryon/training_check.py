@@ -25,8 +25,9 @@ import numpy as np
 import torch
 
 from baryon.config import Config, composed
+from baryon.data.processes.readers import sendable
 from baryon.errors import BaryonError, told
-from baryon.interfaces import Batch, Evaluation, Evaluator, Split
+from baryon.interfaces import Arrays, Batch, Evaluation, Evaluator, Split
 from baryon.plugins import Plugins, discover
 from baryon.training.network import each_tensor
 from baryon.training.parts import TRAIN, Parts, build_communicator, build_parts
@@ -97,6 +98,21 @@ def check_split(who: str, split: Split) -> None:
         )
     mark = split.fingerprint()
     _require(isinstance(mark, str) and mark, f"{who}: fingerprint() must be a text, not {mark!r}")
+    check_copy(who, split, arrays)
+
+
+def check_copy(who: str, split: Split, arrays: Arrays) -> None:
+    """It can be sent to reading processes, and reads the same there: `arrays`, its first rows."""
+    count = len(arrays["inputs"])
+    with _naming(f"{who} cannot be opened again from a pickle"):
+        copied: Split = pickle.loads(sendable(split, who))  # noqa: S301  our own bytes
+    with closing(copied):
+        again = copied.read(0, count)
+        for name, values in arrays.items():
+            _require(
+                values.tobytes() == again[name].tobytes(),
+                f"{who}: a pickled copy reads other {name!r} in rows 0 to {count - 1}",
+            )
 
 
 def check_step(who: _Who, parts: Parts) -> None:

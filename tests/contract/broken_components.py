@@ -1,5 +1,7 @@
 """A small field whose components each break one promise on demand; the kit must find out."""
 
+import threading
+
 import numpy as np
 from torch import nn
 
@@ -19,8 +21,13 @@ class Split:
     def __init__(self, size, fault):
         self._size, self._fault = size, fault
         self.fields = {"inputs": Field((3,), "float32"), "label": Field((), "int64")}
+        self._open = threading.Lock() if fault == "pickle" else None
         if fault == "no_inputs":
             self.fields = {"points": Field((3,), "float32"), "label": Field((), "int64")}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._moved = 1 if self._fault == "copy" else 0
 
     def __len__(self):
         return self._size
@@ -34,7 +41,7 @@ class Split:
             points = points.astype("float64")
         if self._fault == "shape":
             points = points[:, :2]
-        label = np.arange(start, stop) % CLASSES
+        label = (np.arange(start, stop) + getattr(self, "_moved", 0)) % CLASSES
         return {"inputs": points} if self._fault == "field" else {"inputs": points, "label": label}
 
     def fingerprint(self):

@@ -42,6 +42,8 @@ FAULTS = {
     "dataset.fault=dtype": f"{TRAIN}: read(0, 8) gives 'inputs' as float64 (8, 3), but its field ",
     "dataset.fault=shape": f"{TRAIN}: read(0, 8) gives 'inputs' as float32 (8, 2), but its field ",
     "dataset.fault=fingerprint": f"{TRAIN}: fingerprint() must be a text, not ''",
+    "dataset.fault=pickle": f"{TRAIN} cannot be sent to reading processes (TypeError: cannot ",
+    "dataset.fault=copy": f"{TRAIN}: a pickled copy reads other 'label' in rows 0 to 7",
     "model.fault=forward": f"{MODEL} fails on inputs float32 (8, 3) of dataset 'toy_points' of "
     "plugin 'toys': RuntimeError: ",
     "model.fault=output": f"{MODEL} fails on inputs float32 (8, 3) of dataset 'toy_points' of "

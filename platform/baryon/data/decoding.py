@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from baryon.data.gathering import WIDE, gather
 from baryon.data.order import Rows
 from baryon.interfaces import Arrays, Batch, Field, Split
 
-WIDE = 2048
-"""Bytes of a sample from which on samples are copied one by one, with no copy in between."""
+Key = Sequence[int]
+"""What the random numbers of a batch's augmentation follow from."""
 
 
 def sample_bytes(split: Split) -> int:
@@ -79,7 +80,7 @@ class Decoding:
         self._held: dict[int, Future[Arrays]] = {}
         self._held_bytes = 0
         self._asked = 0
-        self.guard: AbstractContextManager[object] = (
+        self._guard: AbstractContextManager[object] = (
             nullcontext() if reads_in_parallel(split) else threading.Lock()
         )
         """Held by whoever calls the split."""
@@ -99,11 +100,16 @@ class Decoding:
             [chunk for chunk in chunks if self._last_use[chunk] < end],
         )
 
-    def fill(self, claim: Claim) -> dict[str, torch.Tensor]:
+    def fill(self, claim: Claim, key: Key | None = None) -> dict[str, torch.Tensor]:
         """The batch: its rows of every field in the order given, their numbers as `keys`.
 
-        Called by any thread.
+        Augmented if there is a `key`. Called by any thread.
         """
+        if key is None or not len(claim.rows):
+            return self._gathered(claim)
+        return self._augmented(claim, key)
+
+    def _gathered(self, claim: Claim) -> dict[str, torch.Tensor]:
         rows = claim.rows
         kept = self._handed_over(claim)
         batch = {
@@ -111,14 +117,17 @@ class Decoding:
             for name, field in self._fields.items()
             if name not in kept
         }
-        for chunk, decoded in claim.chunks.items():
-            here = np.flatnonzero(claim.chunk_of == chunk)
-            there = rows[here] - self._bounds[chunk]
-            held = decoded.result()
-            for name, values in batch.items():
-                _copy(held[name], there, values.numpy(), here)
+        chunks = ((*self._rows_of(chunk), its.result()) for chunk, its in claim.chunks.items())
+        gather(rows, chunks, as_arrays(batch))
         keys = torch.from_numpy(rows)
         return {**batch, **kept, "keys": keys.pin_memory() if self._pinned else keys}
+
+    def _augmented(self, claim: Claim, key: Key) -> dict[str, torch.Tensor]:
+        split: Any = self._split
+        batch = as_arrays(self._gathered(claim))
+        with self._guard:
+            changed = split.augment(batch, np.random.default_rng(key))
+        return as_tensors(changed, pinned=self._pinned)
 
     def _handed_over(self, claim: Claim) -> dict[str, torch.Tensor]:
         """Fields that need no copy: the batch is one chunk as it was decoded, and its last use.
@@ -129,7 +138,7 @@ class Decoding:
         if self._pinned or len(claim.chunks) != 1 or len(claim.finished) != 1:
             return {}
         (chunk,) = claim.chunks
-        if not np.array_equal(claim.rows, np.arange(*self._bounds[chunk : chunk + 2])):
+        if not np.array_equal(claim.rows, np.arange(*self._rows_of(chunk))):
             return {}
         held = claim.chunks[chunk].result()
         return {
@@ -145,8 +154,7 @@ class Decoding:
         """The batch is filled: its last chunks make room. In the order of `begin`, same thread."""
         claim.chunks.clear()
         for chunk in claim.finished:
-            del self._held[chunk]
-            self._held_bytes -= self._size(chunk)
+            self._drop(chunk)
         self._decode_ahead(self._asked)
 
     def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
@@ -165,16 +173,29 @@ class Decoding:
             if first_use >= end and self._held_bytes + self._size(chunk) > self._room:
                 return
             self._coming.popleft()
-            start, stop = int(self._bounds[chunk]), int(self._bounds[chunk + 1])
-            self._held[chunk] = self._pool.submit(self._read, start, stop)
-            self._held_bytes += self._size(chunk)
+            self._begin(chunk)
 
-    def _read(self, start: int, stop: int) -> Arrays:
-        with self.guard:
-            return self._split.read(start, stop)
+    def _begin(self, chunk: int) -> None:
+        """Have a chunk decoded, and hold it."""
+        self._held[chunk] = self._pool.submit(self._read, chunk)
+        self._held_bytes += self._size(chunk)
+
+    def _drop(self, chunk: int) -> None:
+        """Hold it no longer."""
+        del self._held[chunk]
+        self._held_bytes -= self._size(chunk)
+
+    def _read(self, chunk: int) -> Arrays:
+        with self._guard:
+            return self._split.read(*self._rows_of(chunk))
+
+    def _rows_of(self, chunk: int) -> tuple[int, int]:
+        """The first row of a chunk, and the one after its last."""
+        return int(self._bounds[chunk]), int(self._bounds[chunk + 1])
 
     def _size(self, chunk: int) -> int:
-        return int(self._bounds[chunk + 1] - self._bounds[chunk]) * self._sample_bytes
+        start, stop = self._rows_of(chunk)
+        return (stop - start) * self._sample_bytes
 
     def _empty(self, count: int, field: Field) -> torch.Tensor:
         kind = torch.from_numpy(np.empty(0, field.dtype)).dtype
@@ -191,17 +212,6 @@ def read_rows(split: Split, rows: Rows) -> dict[str, np.ndarray[Any, Any]]:
     bounds = np.append(np.asarray(split.chunk_starts(), np.int64), len(split))
     with closing(Decoding(split, bounds, [rows], room=0, threads=1, pinned=False)) as decoding:
         return as_arrays(decoding.gather(rows))
-
-
-def _copy(
-    source: np.ndarray[Any, Any], there: Rows, target: np.ndarray[Any, Any], here: Rows
-) -> None:
-    """`target[here] = source[there]`."""
-    if source[:1].nbytes < WIDE:
-        target[here] = source[there]
-        return
-    for to, of in zip(here.tolist(), there.tolist(), strict=True):
-        target[to] = source[of]
 
 
 def as_arrays(batch: Batch) -> dict[str, np.ndarray[Any, Any]]:

@@ -81,6 +81,8 @@ class Table:
 
     `read` may be called by several threads at once. They decode side by side, past the HDF5
     library; a member that only the library can decode is read through it, which is said once.
+
+    It can be pickled: whoever it is sent to opens the files anew.
     """
 
     def __init__(self, paths: Sequence[Path], members: Mapping[str, str]) -> None:
@@ -88,18 +90,34 @@ class Table:
         self.members = dict(members)
         self._versions = [_version(path) for path in self.paths]
         self._looked = [time.monotonic()] * len(self.paths)
-        self._files = [open_file(staged(path)) for path in self.paths]
+        self._places = [staged(path) for path in self.paths]
+        self._direct: dict[tuple[int, str], DirectMember | None] = {}
+        self._open()
         for folder in {path.resolve().parent for path in self.paths}:
             tell_of_locks(folder)
-        self._direct: dict[tuple[int, str], DirectMember | None] = {}
-        self._lock = threading.Lock()
         counts = [self._rows(file) for file in self._files]
-        for file in self._files:
-            for field in members:
-                filters.require(self.member(file, field))
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self.shapes = {field: self._one(field, "shape") for field in members}
         self.dtypes = {field: np.dtype(self._one(field, "dtype")) for field in members}
+
+    def _open(self) -> None:
+        self._lock = threading.Lock()
+        self._files = [open_file(place) for place in self._places]
+        for file in self._files:
+            for field in self.members:
+                filters.require(self.member(file, field))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but open files; what only the library can decode is known, and said already."""
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_files", "_lock")}
+        return state | {"_direct": {key: None for key, one in self._direct.items() if one is None}}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Raises `BaryonError` if a file changed in between."""
+        self.__dict__.update(state)
+        self._open()
+        for number in range(len(self.paths)):
+            self.require_unchanged(number)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -196,7 +214,8 @@ class Table:
     def _warn(self, number: int, field: str, reason: str) -> None:
         warn(
             f"{self.paths[number]}: member {self.members[field]!r} is read by one thread at a "
-            f"time, for {reason}; `baryon data repack` writes it anew with gzip"
+            f"time, for {reason}; `baryon data repack` writes it anew with gzip, or "
+            "data.processes=<N> reads it in as many processes"
         )
 
     def _look(self, number: int) -> None:

@@ -1,7 +1,8 @@
-"""Batches of one split: shuffled for training, in order for evaluation; read ahead by threads.
+"""Batches of one split: shuffled for training, in order for evaluation; read ahead.
 
 Chunks are decoded by `Loading.threads` threads, batches are copied together and augmented by as
-many. All of it holds at most `Loader.most_bytes` of samples.
+many; or each thread has a process do it (`Loading.readers`). All of it holds at most
+`Loader.most_bytes` of samples.
 """
 
 from __future__ import annotations
@@ -16,25 +17,19 @@ import numpy as np
 import torch
 
 from baryon.data.ahead import Ahead
-from baryon.data.decoding import (
-    Claim,
-    Decoding,
-    as_arrays,
-    as_tensors,
-    reads_in_parallel,
-    sample_bytes,
-)
+from baryon.data.decoding import Claim, Decoding, Key, reads_in_parallel, sample_bytes
 from baryon.data.device_copy import on_device
 from baryon.data.mixing import Mixing, mixing
 from baryon.data.order import Order, Rows, part_of, shuffled
-from baryon.interfaces import Arrays, Batch, Share, Split
+from baryon.data.processes.decoding import DecodingByProcesses, batch_bytes, chunk_bytes
+from baryon.data.processes.readers import Readers
+from baryon.interfaces import Batch, Share, Split
 from baryon.reporting.units import size
 
 MIB = 2**20
 
-Augment = Callable[[Arrays, np.random.Generator], Arrays]
-Change = Callable[[int, Batch], Batch]
-"""Of a batch with its number among those that are read."""
+KeyOf = Callable[[int], Key]
+"""Of a batch by its number among those that are read."""
 Batches = Generator[Batch, None, None]
 ALL = Share()
 
@@ -52,6 +47,8 @@ class Loading:
     """That decode chunks, where the split allows several."""
     device: torch.device
     """Where shuffled batches go."""
+    readers: Readers | None = None
+    """Processes that do it all in place of the threads."""
 
 
 class Loader:
@@ -64,7 +61,9 @@ class Loader:
         self.sample_bytes = sample_bytes(split)
         self.window = self._chunks_in_window()
         self.threads = loading.threads if reads_in_parallel(split) else 1
-        self._augment: Augment | None = getattr(split, "augment", None)
+        if loading.readers:
+            self.threads = loading.readers.count
+        self._augmented = hasattr(split, "augment")
         self._pinned = loading.device.type == "cuda"
 
     def batches_per_epoch(self) -> int:
@@ -110,60 +109,67 @@ class Loader:
         """Bytes of samples held at most.
 
         2 windows, prefetch + 4 batches, 2 chunks and 2 batches a thread; where samples are
-        augmented another batch a thread.
+        augmented another batch a thread, and one more where a process does it.
         """
-        batch = self.part_size(share)
-        a_thread = 3 if self._augment else 2
-        count = self.loading.prefetch + 4 + a_thread * self.threads
-        batches = count * min(batch, len(self.split))
+        batch = min(self.part_size(share), len(self.split))
+        a_thread = 3 if self._augmented else 2
+        batches = (self.loading.prefetch + 4 + a_thread * self.threads) * batch
         chunk = int(np.diff(self.bounds).max())
         rest = batches + 2 * self.threads * chunk
-        return self._two_windows() + rest * self.sample_bytes
+        most = self._two_windows() + rest * self.sample_bytes
+        if self.loading.readers and self._augmented:
+            most += self.threads * batch_bytes(self.split, batch)
+        return most
 
     def describe(self, share: Share = ALL) -> str:
         """How the shuffled batches are read, in one line."""
         most = size(self.most_bytes(share))
-        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        kind = "process" if self.loading.readers else "thread"
+        several = "" if self.threads == 1 else "es" if self.loading.readers else "s"
         mixed = self.mixing(share.groups)
-        return f"{mixed}; at most {most} held, {threads} decoding"
+        return f"{mixed}; at most {most} held, {self.threads} {kind}{several} decoding"
 
     def _chunks_in_window(self) -> int:
         chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)
         return max(1, int(self.loading.window_mib * MIB / chunk))
 
     def _two_windows(self) -> int:
-        """Bytes of the largest window there can be, and of the one that is decoded ahead."""
+        """Bytes of the largest window there can be, and of the one that is decoded ahead.
+
+        With processes every chunk takes as many as the largest.
+        """
         sizes = np.sort(np.diff(self.bounds))[::-1]
+        if self.loading.readers:
+            return min(2 * self.window, len(sizes)) * chunk_bytes(self.split, self.bounds)
         return int(sizes[: 2 * self.window].sum()) * self.sample_bytes
 
     def _ahead(
         self, parts: Sequence[Rows], augmented: tuple[int, int, Share] | None = None
     ) -> Batches:
-        decoding = Decoding(
-            self.split,
-            self.bounds,
-            parts,
-            room=self._two_windows(),
-            threads=self.threads,
-            pinned=self._pinned,
-        )
-        change = self._change(*augmented) if augmented and self._augment else None
+        key_of = self._key_of(*augmented) if augmented and self._augmented else None
+        decoding = self._decoding(parts, augmented=key_of is not None)
         with closing(decoding):
-            batches = self._gathered(decoding, parts, change)
+            batches = self._gathered(decoding, parts, key_of)
             with closing(Ahead(batches, self.loading.prefetch)) as ahead:
                 yield from ahead
 
+    def _decoding(self, parts: Sequence[Rows], *, augmented: bool) -> Decoding:
+        room, pinned, readers = self._two_windows(), self._pinned, self.loading.readers
+        if readers is None:
+            return Decoding(
+                self.split, self.bounds, parts, room=room, threads=self.threads, pinned=pinned
+            )
+        return DecodingByProcesses(
+            readers, self.split, self.bounds, parts, room=room, pinned=pinned, augmented=augmented
+        )
+
     def _gathered(
-        self, decoding: Decoding, parts: Sequence[Rows], change: Change | None
+        self, decoding: Decoding, parts: Sequence[Rows], key_of: KeyOf | None
     ) -> Iterator[Batch]:
         """The batches in their order; several are copied together at the same time."""
 
         def make(number: int, claim: Claim) -> Batch:
-            batch = decoding.fill(claim)
-            if change is None or not len(claim.rows):
-                return batch
-            with decoding.guard:
-                return change(number, batch)
+            return decoding.fill(claim, key_of(number) if key_of else None)
 
         def finished(claim: Claim, batch: Future[Batch]) -> Batch:
             made = batch.result()
@@ -180,14 +186,7 @@ class Loader:
             while waiting:
                 yield finished(*waiting.popleft())
 
-    def _change(self, epoch: int, first_batch: int, share: Share) -> Change:
-        """Random changes that follow from seed, epoch, batch and share: a resume repeats them."""
-        augment, worker = self._augment, share.group * share.members + share.member
-        assert augment is not None
-
-        def change(number: int, batch: Batch) -> Batch:
-            key = [self.loading.seed, epoch, first_batch + number, worker]
-            changed = augment(as_arrays(batch), np.random.default_rng(key))
-            return as_tensors(changed, pinned=self._pinned)
-
-        return change
+    def _key_of(self, epoch: int, first_batch: int, share: Share) -> KeyOf:
+        """Random changes follow from seed, epoch, batch and share: a resume repeats them."""
+        worker = share.group * share.members + share.member
+        return lambda number: [self.loading.seed, epoch, first_batch + number, worker]

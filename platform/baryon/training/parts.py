@@ -11,6 +11,7 @@ import torch
 from baryon.components import prepare
 from baryon.config import Config
 from baryon.data.loader import Loader, Loading
+from baryon.data.processes.readers import Readers, sendable
 from baryon.data.staging import staging
 from baryon.errors import BaryonError
 from baryon.interfaces import Communicator, Dataset, Evaluator, Field, Loss, Split
@@ -53,7 +54,9 @@ class Learned:
         return next(name for name in (TEST, VALIDATION, TRAIN) if name in self.dataset.splits)
 
     def close(self) -> None:
-        """Let go of files."""
+        """Let go of files, and of the processes that read them."""
+        if self.loading.readers:
+            self.loading.readers.close()
         for split in self.dataset.splits.values():
             split.close()
 
@@ -118,6 +121,10 @@ def build_dataset(config: Config, plugins: Plugins) -> Dataset:
         raise BaryonError(
             f"dataset {choice.name!r} has no split {TRAIN!r}, which a run learns from"
         )
+    if config.data.processes:
+        plugin = plugins.component("dataset", choice.name).plugin
+        for name, split in dataset.splits.items():
+            sendable(split, f"split {name!r} of dataset {choice.name!r} of plugin {plugin!r}")
     return dataset
 
 
@@ -130,4 +137,5 @@ def loading(config: Config) -> Loading:
         seed=config.seed,
         threads=config.data.threads or torch.get_num_threads(),
         device=choose_device(config.train.device),
+        readers=Readers(config.data.processes) if config.data.processes else None,
     )

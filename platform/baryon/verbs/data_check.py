@@ -76,7 +76,11 @@ def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
             dataset = prepare(discover(), config.Choice("dataset", name, options))()
         for split in dataset.splits.values():
             opened.callback(split.close)
-        diagnosis = check(dataset, _loading(composed), samples)
+        loading = _loading(composed)
+        if loading.readers:
+            opened.callback(loading.readers.close)
+            loading.readers.start()  # now, or they would be waited for while speed is measured
+        diagnosis = check(dataset, loading, samples)
     check_page.write(diagnosis, name, options, folder)
     check_page.show(diagnosis, folder)
     return 1 if diagnosis.refused else 0
@@ -87,6 +91,7 @@ def _loading(composed: DictConfig) -> Loading:
     import torch
 
     from baryon.data.loader import Loading
+    from baryon.data.processes.readers import Readers
 
     return Loading(
         batch_size=composed.train.batch_size,
@@ -95,4 +100,5 @@ def _loading(composed: DictConfig) -> Loading:
         seed=composed.seed,
         threads=composed.data.threads or torch.get_num_threads(),
         device=torch.device("cpu"),
+        readers=Readers(composed.data.processes) if composed.data.processes else None,
     )

@@ -13,16 +13,20 @@ from baryon.reporting.console import say
 from baryon.verbs.run_arguments import split_arguments
 
 USAGE = """\
-usage: baryon resume run=<dir> [comm=<name>] [comm.key=value] [versions=any]
+usage: baryon resume run=<dir> [comm=<name>] [comm.key=value] [data.processes=<N>] [versions=any]
 
 Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
-its own config. Only who learns together may change: another communicator, another number of ranks.
+its own config. Only who learns together may change (another communicator, another number of ranks),
+and who reads: data.processes, data.threads.
 A checkpoint of other versions of Baryon or a plugin is refused; versions=any goes on all the same.
 
   baryon resume run=runs/latest
   baryon resume run=runs/latest comm=serial
   mpiexec -n 4 baryon resume run=runs/latest comm=sync
 """
+
+MAY_CHANGE = ("comm=", "comm.", "data.processes=", "data.threads=")
+"""Beginnings of overrides that leave each step its samples."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -32,8 +36,11 @@ def run(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     own, overrides = split_arguments(arguments, required=("run",), optional=("versions",))
     for override in overrides:
-        if not override.startswith(("comm=", "comm.")):
-            raise BaryonError(f"resume takes the run's own config, not {override!r}; only comm")
+        if not override.startswith(MAY_CHANGE):
+            raise BaryonError(
+                f"resume takes the run's own config, not {override!r}; only comm, data.processes "
+                "and data.threads may change"
+            )
     directory = run_directory.find(own["run"])
     if directory.finished:
         raise BaryonError(

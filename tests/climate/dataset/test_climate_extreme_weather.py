@@ -1,10 +1,13 @@
 """What a sample is, and which files are refused with one line."""
 
+from contextlib import closing
+
 import h5py
 import numpy as np
 import pytest
 
 from baryon.data.loader import Loader, Loading
+from baryon.data.processes.readers import Readers
 from baryon.errors import BaryonError
 from baryon_climate.dataset.box_order import IN_THE_WILD, ORDERS
 from baryon_climate.generation.year_file import stored_order
@@ -204,6 +207,16 @@ def test_training_crops_are_elsewhere_in_every_epoch_and_repeat_by_seed(write_ye
     (batch, *_) = Loader(split, _loading()).shuffled(0)
     assert batch["inputs"].shape == (4, 16, 16, 16)
     assert batch["keys"].shape == (4,)
+
+
+def test_reading_processes_cut_the_same_crops(write_year, open_years):
+    write_year(1979)
+    split = open_years(train=1979, crop=16, augment=True).splits["train"]
+    with closing(Readers(1)) as readers:
+        processes = list(Loader(split, _loading(readers=readers)).shuffled(0))
+    for one, other in zip(Loader(split, _loading()).shuffled(0), processes, strict=True):
+        assert list(one) == list(other)
+        assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_augmented_samples_hold_the_pixels_that_their_grid_says(write_year, open_years):

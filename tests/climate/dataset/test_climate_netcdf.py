@@ -1,6 +1,7 @@
 """CF files become frames: names, units, axes, calendars, lists of boxes; and what is refused."""
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,17 @@ def test_channels_are_found_by_name_in_netcdf_and_zarr(write, open_files, name):
     np.testing.assert_array_equal(split.read(0, 1)["grid"][0], Grid.globe(HEIGHT, WIDTH).array())
     assert split.read(0, 3)["labelled"].tolist() == [0, 0, 0]
     assert "step 4" in split.place(4)
+
+
+@pytest.mark.parametrize("name", ["frames.nc", "frames.zarr"])
+def test_a_pickled_split_opens_its_files_anew(write, open_files, name):
+    split = open_files(write(name, cam5())).splits["train"]
+    other = pickle.loads(pickle.dumps(split))  # noqa: S301
+    read = split.read(1, 4)
+    split.close()
+    for field, values in other.read(1, 4).items():
+        np.testing.assert_array_equal(values, read[field])
+    other.close()
 
 
 def test_standard_names_levels_units_and_north_first(write, open_files):

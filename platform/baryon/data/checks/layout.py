@@ -76,4 +76,7 @@ def _faults(one: Stored, window_mib: float) -> Iterator[str]:
             "longer than decoding: `baryon data repack` makes larger ones"
         )
     if one.obstacle:
-        yield f"is read by one thread at a time, for {one.obstacle}: `baryon data repack` helps"
+        yield (
+            f"is read by one thread at a time, for {one.obstacle}: `baryon data repack` helps, or "
+            "data.processes=<N>"
+        )

@@ -26,7 +26,10 @@ STANDARD = {"standard": "proleptic_gregorian", "gregorian": "proleptic_gregorian
 
 
 class NetcdfFiles:
-    """The frames of several files, in the order of time, south first."""
+    """The frames of several files, in the order of time, south first.
+
+    It can be pickled: whoever it is sent to opens the files anew.
+    """
 
     def __init__(
         self,
@@ -74,6 +77,14 @@ class NetcdfFiles:
                 "dataset.allow_gaps=true (no window then spans one)"
             )
         warn(told)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but open files."""
+        return {key: value for key, value in self.__dict__.items() if key != "_opened"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._opened = [_open(path) for path in self.paths]
 
     def _require_one_grid(self) -> None:
         for one, path in zip(self._opened[1:], self.paths[1:], strict=True):
