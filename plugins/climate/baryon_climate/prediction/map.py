@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from baryon.reporting.figures import lay_out
 from baryon_climate.classes import CLASSES, SHORT
 from baryon_climate.evaluator.palette import CLASS_COLOURS
 from baryon_climate.grid import Grid
@@ -53,8 +54,7 @@ class Map:
         )
         self._draw_coastlines()
         self._label()
-        self._figure.draw_without_rendering()
-        self._figure.set_layout_engine("none")  # laid out once: the same on every map
+        lay_out(self._figure)  # the same on every map
         self._boxes: list[Any] = []
 
     def png(self, vapour: npt.NDArray[Any], storms: Storms, title: str) -> bytes:
