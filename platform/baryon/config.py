@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -124,24 +125,34 @@ def _keeping(
 
 def register(plugins: Plugins) -> None:
     """Put the plugins' conf folders behind the primary config, and the host's schemas."""
-    from hydra.core.config_search_path import ConfigSearchPath
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins as HydraPlugins
-    from hydra.plugins.search_path_plugin import SearchPathPlugin
 
     from baryon.schemas import Root
-
-    class PluginSearchPath(SearchPathPlugin):
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            for plugin in plugins.all:
-                if plugin.conf is not None:
-                    search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")
-
     from baryon.sweeps.command import register as register_sweeper
 
     register_sweeper()
-    HydraPlugins.instance().register(PluginSearchPath)
+    search_path = _search_path_plugin()
+    search_path.plugins = plugins
+    HydraPlugins.instance().register(search_path)
     ConfigStore.instance().store(name="baryon_schema", node=Root)
+
+
+@cache
+def _search_path_plugin() -> Any:
+    """One a process: Hydra keeps all that it is given, and looks through the paths of each."""
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+    class PluginSearchPath(SearchPathPlugin):
+        plugins: Plugins
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            for plugin in self.plugins.all:
+                if plugin.conf is not None:
+                    search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")
+
+    return PluginSearchPath
 
 
 def _for_hydra(arguments: Sequence[str]) -> list[str]:
