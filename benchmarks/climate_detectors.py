@@ -9,13 +9,7 @@ and they learn for the same steps.
 
 from __future__ import annotations
 
-import argparse
-import json
-import tempfile
-from pathlib import Path
-from statistics import mean
-
-from semi_supervised import generate, spread, table, trained
+from semi_supervised import compare, tell_gain
 
 ARMS = {
     "climate_15pf": ("model=climate_15pf", "model.width=0.0625", "model.cell=4"),
@@ -30,31 +24,9 @@ ARMS = {
 
 
 def main() -> None:
-    """A row for each network and seed, their means, and the gain seed by seed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=20)
-    options = parser.parse_args()
-    found: dict[str, list[dict[str, float]]] = {arm: [] for arm in ARMS}
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary)
-        generate(folder / "frames")
-        for seed in options.seeds:
-            for arm, runs in found.items():
-                runs.append(trained(folder, arm, ARMS[arm], seed, options.epochs))
-    table(found, options.seeds)
-    papers, modern = ([metrics["mean_ap_50"] for metrics in runs] for runs in found.values())
-    gains = [one - other for one, other in zip(modern, papers, strict=True)]
-    figures = {
-        "name": "mean AP at IoU 0.5 of climate_modern",
-        "value": round(mean(modern), 3),
-        "unit": f"gain {spread(gains)} over {len(gains)} seeds",
-        "alternative": f"climate_15pf, {mean(papers):.3f}",
-        "ratio": round(mean(modern) / max(mean(papers), 1e-6), 3),
-        "goal": 1.0,
-    }
-    print(json.dumps(figures))
+    """The modern network against the paper's."""
+    found = compare(__doc__ or "", ARMS, epochs=20)
+    tell_gain(found, "mean_ap_50", "mean AP at IoU 0.5 of climate_modern", "climate_15pf")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -126,24 +127,34 @@ def _keeping(
 
 def register(plugins: Plugins) -> None:
     """Put the plugins' conf folders behind the primary config, and the host's schemas."""
-    from hydra.core.config_search_path import ConfigSearchPath
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins as HydraPlugins
-    from hydra.plugins.search_path_plugin import SearchPathPlugin
 
     from baryon.schemas import Root
-
-    class PluginSearchPath(SearchPathPlugin):
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            for plugin in plugins.all:
-                if plugin.conf is not None:
-                    search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")
-
     from baryon.sweeps.command import register as register_sweeper
 
     register_sweeper()
-    HydraPlugins.instance().register(PluginSearchPath)
+    search_path = _search_path_plugin()
+    search_path.plugins = plugins
+    HydraPlugins.instance().register(search_path)
     ConfigStore.instance().store(name="baryon_schema", node=Root)
+
+
+@cache
+def _search_path_plugin() -> Any:
+    """One a process: Hydra keeps all that it is given, and looks through the paths of each."""
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+    class PluginSearchPath(SearchPathPlugin):
+        plugins: Plugins
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            for plugin in self.plugins.all:
+                if plugin.conf is not None:
+                    search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")
+
+    return PluginSearchPath
 
 
 def _for_hydra(arguments: Sequence[str]) -> list[str]:
@@ -316,18 +327,32 @@ def option_values(
 
     Raises `BaryonError`, said of `owner`, for an option that cannot be composed.
     """
+    primary = PRIMARY.get(kind, "config")
+    others = [] if kind in PRIMARY else [f"~{other}" for other in KINDS if other != kind]
+    arguments = [f"{kind}={name}", *others, *overrides]
+    return _sections(owner, primary, arguments, [kind], plugins)[kind]
+
+
+def options_values(names: Mapping[str, str], plugins: Plugins) -> dict[str, dict[str, Any]]:
+    """The same of an option of each kind, chosen together: that takes Hydra no longer than one."""
+    arguments = [f"{kind}={name}" for kind, name in names.items()]
+    return _sections(" ".join(arguments), "config", arguments, names, plugins)
+
+
+def _sections(
+    owner: str, primary: str, arguments: Sequence[str], kinds: Iterable[str], plugins: Plugins
+) -> dict[str, dict[str, Any]]:
     import hydra
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     register(plugins)
-    primary = PRIMARY.get(kind, "config")
-    others = [] if kind in PRIMARY else [f"~{other}" for other in KINDS if other != kind]
     try:
         with _apart(), hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
-            section = hydra.compose(primary, [f"{kind}={name}", *others, *overrides])[kind]
-        values: Any = OmegaConf.to_container(section, resolve=True)
+            composed = hydra.compose(primary, list(arguments))
+        sections: dict[str, Any]
+        sections = {kind: OmegaConf.to_container(composed[kind], resolve=True) for kind in kinds}
     except (HydraException, OmegaConfBaseException) as error:
         raise BaryonError(f"{owner}: {one_line(error)}") from error
-    return dict(values)
+    return sections

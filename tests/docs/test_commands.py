@@ -44,22 +44,27 @@ def shortened(block: str) -> str:
     return "\n".join(["set -e", *lines])
 
 
+def run_in_bash(script: str, folder: Path, environment: dict[str, str]) -> None:
+    """With the commands of the tests' own environment first."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env=environment | {"PATH": path},
+        text=True,
+        capture_output=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_run(page, tmp_path, environment):
     if page.name in TESTED_ELSEWHERE:
         pytest.skip(TESTED_ELSEWHERE[page.name])
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in blocks(page):
-        done = subprocess.run(
-            ["bash", "-c", shortened(block)],
-            cwd=tmp_path,
-            env=environment | {"PATH": path},
-            text=True,
-            capture_output=True,
-            timeout=280,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        run_in_bash(shortened(block), tmp_path, environment)
 
 
 @pytest.mark.slow
@@ -70,16 +75,7 @@ def test_the_python_of_predictions_and_exports_runs_after_their_commands(tmp_pat
     programs = [program for page in pages for program in blocks(page, "python")]
     assert len(programs) == 4
     (tmp_path / "programs.py").write_text("\n".join(programs))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", f"{commands}\npython programs.py"],
-        cwd=tmp_path,
-        env=environment | {"PATH": path},
-        text=True,
-        capture_output=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    run_in_bash(f"{commands}\npython programs.py", tmp_path, environment)
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]

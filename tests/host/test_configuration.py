@@ -4,8 +4,13 @@ import sys
 
 import pytest
 import yaml
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra.core.plugins import Plugins as HydraPlugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from baryon.cli import main
+from baryon.config import option_values
+from baryon.plugins import discover
 
 RUN = ("dataset=hep_images", "model=hep_cnn", "dataset.train=events.h5")
 
@@ -225,3 +230,16 @@ def test_no_command_leaves_a_trace_where_it_was_started(composed, error, tmp_pat
     error(*RUN, "train.epoch=3")
     error("dataset=hep_images", "model=hep_cnn")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_however_many_configs_a_process_composes_each_is_looked_for_in_the_same_folders():
+    def paths() -> list[str]:
+        option_values("", "model", "hep_cnn", discover())
+        found = ConfigSearchPathImpl()
+        for plugin in HydraPlugins.instance().discover(SearchPathPlugin):
+            plugin().manipulate_search_path(found)
+        return [str(element.path) for element in found.get_path()]
+
+    once = paths()
+    assert any(path.endswith("baryon_hep/conf") for path in once)
+    assert paths() == once

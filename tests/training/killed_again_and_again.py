@@ -14,6 +14,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import h5py  # noqa: F401
+import hydra.utils  # noqa: F401
+import rich.table  # noqa: F401
 import torch
 
 from baryon import cli
@@ -24,7 +27,6 @@ from baryon_hep.evaluator import hep_roc  # noqa: F401
 RUN = Path("runs/killed")
 STEP = 0.02
 torch.set_num_threads(1)
-torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports much
 
 
 def live(arguments: list[str]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from baryon.config import option_values
+from baryon.config import options_values
 from baryon.errors import BaryonError
 from baryon.plugins import KINDS, Plugins, discover, host_conf
 from baryon.reporting.comparison import NOT_SHOWN, flat
@@ -16,14 +16,13 @@ def changed(values: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
     """Dotted keys whose value is not the default, each with its default.
 
     "???" where an option leaves the value to its user. Defaults are what the YAML of each chosen
-    option holds when it is chosen alone; so an experiment's values count as changes.
+    option holds when no key is given; so an experiment's values count as changes.
     Raises `BaryonError` for an option that is not installed.
     """
     defaults = _host()
-    for kind in KINDS:
-        name = values[kind]["name"]
-        option = option_values(f"{kind}={name}", kind, name, plugins)
-        defaults |= flat({kind: {"name": name, **option}})
+    names = {kind: values[kind]["name"] for kind in KINDS}
+    for kind, option in options_values(names, plugins).items():
+        defaults |= flat({kind: {"name": names[kind], **option}})
     here = flat(values)
     return {
         key: defaults.get(key)

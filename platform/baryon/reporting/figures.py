@@ -21,9 +21,20 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
     if figures:
         folder.mkdir(exist_ok=True)
     for name, figure in figures.items():
+        if figure.get_layout_engine() is not None:
+            lay_out(figure)
         for form in ("png", "svg"):
             with replacing(folder / f"{name}.{form}") as temporary:
                 figure.savefig(temporary, format=form, dpi=DOTS_PER_INCH)
+
+
+def lay_out(figure: Figure) -> None:
+    """Once and for all: a figure with a layout engine is drawn twice each time it is saved."""
+    from matplotlib import rc_context
+
+    figure.draw_without_rendering()
+    with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
 
 
 def curves(records: Sequence[Record]) -> Figure:

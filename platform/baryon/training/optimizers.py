@@ -13,6 +13,7 @@ import torch
 from baryon.schemas import Train
 from baryon.training.meters.stopwatch import OPTIMISER, Stopwatch
 from baryon.training.schedules import rate_factor
+from baryon.training.uncompiled import uncompiled
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,14 @@ class Update:
 
 
 def _optimizer(parameters: list[torch.nn.Parameter], train: Train) -> torch.optim.Optimizer:
-    shared: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay}
+    settings: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay}
+    kind: type[torch.optim.Optimizer]
     if train.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            momentum=train.momentum,
-            nesterov=train.nesterov and train.momentum > 0,  # torch refuses it without
-            fused=True,
-            **shared,
-        )
-    kind = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, betas=(train.momentum, train.beta2), fused=True, **shared)
+        nesterov = train.nesterov and train.momentum > 0  # torch refuses it without
+        kind = torch.optim.SGD
+        settings |= {"momentum": train.momentum, "nesterov": nesterov}
+    else:
+        kind = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
+        settings |= {"betas": (train.momentum, train.beta2)}
+    optimizer: torch.optim.Optimizer = uncompiled(kind)(parameters, fused=True, **settings)
+    return optimizer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,10 @@ from baryon.verbs.run_arguments import split_arguments
 if TYPE_CHECKING:
     import torch
 
+    from baryon.config import Choice
     from baryon.interfaces import Normalisation, Split
+    from baryon.reporting.run_directory import RunDirectory
+    from baryon.training.parts import Learned
 
 USAGE = """\
 usage: baryon export run=<dir> format=safetensors|torch|onnx [out=<file>]
@@ -58,51 +61,66 @@ def run(arguments: Sequence[str]) -> int:
     plugins.check()
     config = configs.read(directory.config, [*overrides, *AS_IT_IS], plugins)
 
+    choice = config.choices["model"]
+    path = _new_path(own, directory, choice.name)
+
+    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints.weights import put_weights
+    from baryon.training.parts import build_learned
+    from baryon.verbs.run_weights import chosen_weights
+
+    weights = chosen_weights(directory, own.get("weights"), config.train.weights)
+    with closing(build_learned(config, plugins)) as learned:
+        state = shards.load(weights)
+        put_weights(learned.network.model, state, weights)
+        origin = _origin(directory.path, weights.name, state["step"], versions(plugins))
+        told = _export(learned, choice, origin, own["format"], path)
+    say(f"{path}: {path.stat().st_size / 2**20:,.1f} MiB; {told}")
+    return 0
+
+
+def _new_path(own: Mapping[str, str], directory: RunDirectory, model: str) -> Path:
+    """Where the file goes. Raises `BaryonError` for a format or a name that cannot be."""
+    from baryon.exporting.formats import FORMATS
+
+    if own["format"] not in FORMATS:
+        raise BaryonError(f"format={own['format']} is not known; {one_of(FORMATS, own['format'])}")
+    suffix = FORMATS[own["format"]].suffix
+    path = Path(own.get("out") or directory.path / "exports" / f"{model}.{suffix}")
+    if path.suffix != f".{suffix}":
+        raise BaryonError(f"out={path}: the name of a {own['format']} file ends in .{suffix}")
+    require_new(path)
+    for left in left_behind(path.parent, path.name):
+        warn(f"{left} is left of an export that was killed: you may remove it")
+    return path
+
+
+def _export(learned: Learned, choice: Choice, origin: dict[str, Any], form: str, path: Path) -> str:
+    """Write the file, compare it with the model, and say how near it comes."""
     import torch
 
     from baryon.exporting import parity
     from baryon.exporting.description import describe
     from baryon.exporting.exported import Exported, named
     from baryon.exporting.formats import FORMATS
-    from baryon.training.checkpoints import shards
-    from baryon.training.checkpoints.weights import put_weights
-    from baryon.training.parts import TRAIN, build_learned
-    from baryon.verbs.run_weights import chosen_weights
+    from baryon.training.parts import TRAIN
 
-    if own["format"] not in FORMATS:
-        raise BaryonError(f"format={own['format']} is not known; {one_of(FORMATS, own['format'])}")
-    form = FORMATS[own["format"]]
-    choice = config.choices["model"]
-    path = Path(own.get("out") or directory.path / "exports" / f"{choice.name}.{form.suffix}")
-    if path.suffix != f".{form.suffix}":
-        raise BaryonError(f"out={path}: the name of a {own['format']} file ends in .{form.suffix}")
-    require_new(path)
-    for left in left_behind(path.parent, path.name):
-        warn(f"{left} is left of an export that was killed: you may remove it")
-    weights = chosen_weights(directory, own.get("weights"), config.train.weights)
-    with closing(build_learned(config, plugins)) as learned:
-        state = shards.load(weights)
-        model = learned.network.model.eval()
-        put_weights(model, state, weights)
-        split = learned.dataset.splits[learned.held_out]
-        normalisation, inputs, raw = _samples(split, choice.name)
-        exported = Exported(model, normalisation, inputs.dim() - 1)
-        fields = learned.dataset.splits[TRAIN].fields
-        with torch.inference_mode():
-            outputs = named(exported(raw[:1]))
-        shapes = {name: tuple(value.shape[1:]) for name, value in outputs.items()}
-        origin = _origin(directory.path, weights.name, state["step"], versions(plugins))
-        description = describe(choice, fields, normalisation, shapes, origin)
-        with new_file(path) as temporary:
-            form.write(exported, description, raw[:2], temporary)
-            who = f"the {own['format']} file"
-            worst = parity.check(model, form.load(temporary), inputs, raw, who)
-    say(
-        f"{path}: {path.stat().st_size / 2**20:,.1f} MiB; on {len(raw)} samples of split "
-        f"{learned.held_out} it deviates by {worst:.1e} of the largest output at most (allowed: "
-        f"{parity.TOLERANCE:.0e})"
+    model = learned.network.model.eval()
+    normalisation, inputs, raw = _samples(learned.dataset.splits[learned.held_out], choice.name)
+    exported = Exported(model, normalisation, inputs.dim() - 1)
+    with torch.inference_mode():
+        outputs = named(exported(raw[:1]))
+    shapes = {name: tuple(value.shape[1:]) for name, value in outputs.items()}
+    fields = learned.dataset.splits[TRAIN].fields
+    description = describe(choice, fields, normalisation, shapes, origin)
+    with new_file(path) as temporary:
+        FORMATS[form].write(exported, description, raw[:2], temporary)
+        file = FORMATS[form].load(temporary)
+        worst = parity.check(model, file, inputs, raw, f"the {form} file")
+    return (
+        f"on {len(raw)} samples of split {learned.held_out} it deviates by {worst:.1e} of the "
+        f"largest output at most (allowed: {parity.TOLERANCE:.0e})"
     )
-    return 0
 
 
 def _samples(split: Split, model: str) -> tuple[Normalisation | None, torch.Tensor, torch.Tensor]:

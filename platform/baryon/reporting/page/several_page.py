@@ -6,6 +6,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,28 +40,18 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     runs = {row.name: row.job.run for row in jobs if row.job.run is not None}
     shade = {row.name: row.shade(jobs) for row in jobs}
     metrics = _common_metrics([run.answer["metrics"] for run in runs.values()])
+    found = [job.run for job in sweep.jobs]
+    lowest = _Column("lowest validation loss", [_lowest(run) for run in found])
     columns = [
-        *[_column(key, [job.choices.get(key) for job in sweep.jobs]) for key in sweep.swept],
-        _column(sweep.metric, [job.value for job in sweep.jobs]),
-        _column("lowest validation loss", [0.0]) if sweep.metric != VALIDATION_LOSS else None,
-        *[_column(name, [0.0]) for name in metrics if name != sweep.metric],
-        _column("time", [0.0]) | {"seconds": True},
+        *[_Column(key, [job.choices.get(key) for job in sweep.jobs]) for key in sweep.swept],
+        _Column(sweep.metric, [job.value for job in sweep.jobs]),
+        *([lowest] if sweep.metric != VALIDATION_LOSS else []),
+        *[_of_metric(name, found) for name in metrics if name != sweep.metric],
+        _Column("time", [job.seconds for job in sweep.jobs], seconds=True),
     ]
     rows = [
-        {
-            "name": row.name,
-            "order": row.job.number,
-            "state": row.job.state,
-            "best": best is not None and row.job is best,
-            "link": _link(row.job.run, place),
-            "cells": [
-                *[row.job.choices.get(key) for key in sweep.swept],
-                row.job.value,
-                *([_lowest(row.job.run)] if sweep.metric != VALIDATION_LOSS else []),
-                *[_metric(row.job.run, name) for name in metrics if name != sweep.metric],
-                row.job.seconds,
-            ],
-        }
+        _start_of_row(row.name, row.job.number, row.job.state, _link(row.job.run, place))
+        | {"best": best is not None and row.job is best}
         for row in jobs
     ]
     parallel = {
@@ -93,8 +84,8 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
         missing=sweep.missing,
         found_tiles=_sweep_tiles(sweep),
         parallel=bool(judged and sweep.swept),
-        columns=[column for column in columns if column],
-        rows=rows,
+        columns=[column.head() for column in columns],
+        rows=_with_cells(rows, columns),
         errors=[{"name": row.name, "text": row.job.error} for row in jobs if row.job.error],
         splits=[],
         differences=[],
@@ -110,27 +101,15 @@ def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> st
     metrics = _common_metrics([run.answer["metrics"] for run in runs])
     differences = differing(runs)
     columns = [
-        _column("lowest validation loss", [0.0]),
-        *[_column(name, [0.0]) for name in metrics],
-        _column("steps", [0]),
-        _column("samples/s", [0.0]),
-        _column("time", [0.0]) | {"seconds": True},
+        _Column("lowest validation loss", values),
+        *[_of_metric(name, runs) for name in metrics],
+        _Column("steps", [(run.last("train") or {}).get("step") for run in runs]),
+        _Column("samples/s", [_rate(run) for run in runs]),
+        _Column("time", [run.seconds for run in runs], seconds=True),
     ]
     rows = [
-        {
-            "name": name,
-            "order": number,
-            "state": run.state,
-            "best": ranks[number] == 0 and len(runs) > 1,
-            "link": _link(run, place),
-            "cells": [
-                values[number],
-                *[_metric(run, metric) for metric in metrics],
-                (run.last("train") or {}).get("step"),
-                _rate(run),
-                run.seconds,
-            ],
-        }
+        _start_of_row(name, number, run.state, _link(run, place))
+        | {"best": ranks[number] == 0 and len(runs) > 1}
         for number, (name, run) in enumerate(named.items())
     ]
     drawn = charts.of_runs(named)
@@ -151,13 +130,47 @@ def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> st
         missing=[f"{name}: {one}" for name, run in named.items() for one in run.missing],
         found_tiles=[],
         parallel=False,
-        columns=columns,
-        rows=rows,
+        columns=[column.head() for column in columns],
+        rows=_with_cells(rows, columns),
         errors=[],
         splits=_splits(named),
         differences=_difference_tables(named, differences),
         command="",
     )
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Of the table of runs: a value for each of them."""
+
+    name: str
+    values: Sequence[Any]
+    seconds: bool = False
+
+    def head(self) -> dict[str, Any]:
+        """To the right if its values are numbers."""
+        number = all(
+            v is None or (isinstance(v, int | float) and not isinstance(v, bool))
+            for v in self.values
+        )
+        return {"name": self.name.replace("_", " "), "number": number, "seconds": self.seconds}
+
+
+def _of_metric(name: str, runs: Sequence[RunRecord | None]) -> _Column:
+    return _Column(name, [_metric(run, name) for run in runs])
+
+
+def _start_of_row(name: str, order: int, state: str, link: str) -> dict[str, Any]:
+    return {"name": name, "order": order, "state": state, "link": link}
+
+
+def _with_cells(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[_Column]
+) -> list[dict[str, Any]]:
+    return [
+        {**row, "cells": [column.values[number] for column in columns]}
+        for number, row in enumerate(rows)
+    ]
 
 
 class _Row:
@@ -244,14 +257,6 @@ def _sweep_tiles(sweep: SweepRecord) -> list[dict[str, str]]:
         )
     found.append(("keys swept", str(len(sweep.swept)), ""))
     return [{"name": n, "value": v, "unit": "", "under": under} for n, v, under in found]
-
-
-def _column(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    """A head of the table of runs, to the right if its values are numbers."""
-    number = all(
-        v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values
-    )
-    return {"name": name.replace("_", " "), "number": number, "seconds": False}
 
 
 def _title(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from torch.utils.flop_counter import FlopCounterMode
+from baryon.training.uncompiled import UncompiledFlopCounter
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ class Operations:
 
 def counting(work: Callable[[], T], samples: int) -> tuple[T, Operations]:
     """Do some work on tensors and count its operations."""
-    with FlopCounterMode(display=False) as counter:
+    with UncompiledFlopCounter(display=False) as counter:
         result = work()
     everywhere = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     total = everywhere.pop("Global", 0)

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from baryon.reporting.figures import lay_out
 from baryon_climate.evaluator.examples import Example
 from baryon_climate.evaluator.plot_maps import draw_maps
 from baryon_climate.evaluator.plot_performance import draw_performance
@@ -33,6 +34,5 @@ def figures(results: Results, examples: Sequence[Example]) -> dict[str, Figure]:
             drawn["maps"] = draw_maps(examples, results.confidence)
         for name, figure in drawn.items():
             figure.set_label(_LABELS[name])
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # it is laid out: not again each time it is saved
+            lay_out(figure)
     return drawn

@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from baryon.reporting.figures import lay_out
 from baryon_climate.grid import Grid
 from baryon_climate.maps.panel import Panel, class_keys, explain, extent
 from baryon_climate.storms import Storms
@@ -30,8 +31,7 @@ class Map:
         self._figure.legend(
             handles=class_keys(), loc="outside lower center", ncols=4, fontsize=9, frameon=False
         )
-        self._figure.draw_without_rendering()
-        self._figure.set_layout_engine("none")  # laid out once: the same on every map
+        lay_out(self._figure)  # the same on every map
 
     def png(self, vapour: npt.NDArray[Any], storms: Storms, title: str) -> bytes:
         """The frame's water vapour (H, W) in kg/m2 with its boxes, as a PNG."""

@@ -8,6 +8,7 @@ import mplhep
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from baryon.reporting.figures import lay_out
 from baryon_hep.evaluator.examples import Images
 from baryon_hep.evaluator.plot_images import draw_images
 from baryon_hep.evaluator.plot_roc import draw_roc
@@ -56,6 +57,5 @@ def figures(
         for name, figure in drawn.items():
             figure.set_label(_LABELS[name])
             # Ticks take their style from the context in which they are first laid out.
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # it is laid out: not again each time it is saved
+            lay_out(figure)
     return drawn
