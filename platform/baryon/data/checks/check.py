@@ -201,7 +201,7 @@ def _reading(loaders: Mapping[str, Loader], speeds: Mapping[str, Speed]) -> Tabl
         "batch worth at least",
         "MiB held",
     )
-    return Table(columns, rows, "Reading, measured on this machine by one process")
+    return Table(columns, rows, "Reading, measured on this machine")
 
 
 def _summary(findings: Sequence[Finding], splits: Mapping[str, Split]) -> str:
