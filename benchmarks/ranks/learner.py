@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from baryon.conformance import train
 from baryon.interfaces import Field
+from baryon.training.allocator import keep_freed_memory
 from baryon.training.optimizers import Updates
 from baryon_hep.model.hep_cnn import hep_cnn
 
@@ -19,6 +20,7 @@ class Learner:
 
     def __init__(self, *, size: int, batch: int, filters: int = 128, seed: int = 1) -> None:
         torch.set_num_threads(1)
+        keep_freed_memory()  # as `baryon train` does on a CPU
         torch.manual_seed(seed)
         fields = {"inputs": Field((3, size, size), "float32")}
         self.batch = batch
