@@ -119,7 +119,9 @@ class Shelf:
 
     def _ahead_of(self, group: int) -> Packet:
         """Where all momenta will have carried the weights; a group waits for one at a time."""
-        packet = self._ahead.setdefault(group, self._versions.latest.another())
+        if group not in self._ahead:
+            self._ahead[group] = self._versions.latest.another()
+        packet = self._ahead[group]
         packet.values.copy_(self.values)
         for update in self._updates.values():
             for place, change in zip(packet.parameters, update.coasting(), strict=True):
