@@ -104,10 +104,12 @@ class Job:
 
 @pytest.fixture
 def begin(tmp_path, environment, hep_files):
-    """Start a training as `job` and give it as it runs."""
+    """Start a training as `job` and give it as it runs; `program` stands for `baryon`."""
     jobs = []
 
-    def run(ranks: int, *arguments: str, tolerant: bool = True) -> Job:
+    def run(
+        ranks: int, *arguments: str, tolerant: bool = True, program: tuple[str, ...] = ()
+    ) -> Job:
         train = [
             "train",
             *hep_files,
@@ -116,11 +118,12 @@ def begin(tmp_path, environment, hep_files):
             "train.checkpoint_every_steps=5",
             *arguments,
         ]
-        if tolerant:
+        if tolerant and not program:
             command = [str(BARYON), "launch", f"ranks={ranks}", *train]
         else:
-            whole = launch_command(ranks, [str(BARYON), *train])
-            command = [part for part in whole if part not in ("--with-ft", "ulfm")]
+            command = launch_command(ranks, [*(program or (str(BARYON),)), *train])
+        if not tolerant:
+            command = [part for part in command if part not in ("--with-ft", "ulfm")]
         jobs.append(Job(command, tmp_path, launch_environment(ranks) | environment))
         return jobs[-1]
 

@@ -6,7 +6,9 @@ import random
 import re
 import signal
 import socket
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,13 +34,13 @@ def results(folder) -> dict[str, float]:
     return json.loads((folder / "runs" / "job" / "metrics.json").read_text())
 
 
-def finished_well(job, folder, dead) -> None:
+def finished_well(job, folder, dead, steps=72) -> None:
     """Exit code 0, results, a checkpoint, and a report that names the dead."""
     assert job.end(120) == 0, job.output()
     assert "auc" in results(folder), job.output()
     run = folder / "runs" / "job"
     state = torch.load(run / "checkpoints" / "last.pt", weights_only=True)
-    assert state["step"] == 72
+    assert state["step"] == steps
     assert all(torch.isfinite(value).all() for value in state["model"].values())
     report = (run / "report.html").read_text()
     for rank in dead:
@@ -73,6 +75,16 @@ def test_a_group_of_three_goes_on_as_two(begin, tmp_path, transport):
     job.wait_for(steps=5)
     job.kill(1)
     finished_well(job, tmp_path, dead=(1,))
+
+
+def test_a_step_is_repeated_in_the_same_order_on_all_members(begin, tmp_path):
+    uneven = (sys.executable, str(Path(__file__).parent / "uneven_sums.py"))
+    choices = ("comm=hybrid", "comm.groups=1", "comm.check_every=1", "train.epochs=6")
+    job = begin(4, *choices, program=uneven)
+    for steps in (5, 15):
+        job.wait_for(steps=steps)
+        job.kill(1 if steps == 5 else 2)
+    finished_well(job, tmp_path, dead=(1, 2), steps=36)
 
 
 def test_a_group_can_be_dropped_when_it_loses_a_worker(begin, tmp_path):

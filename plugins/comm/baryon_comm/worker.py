@@ -43,6 +43,7 @@ class Worker:
         self._tickets: list[Ticket] = []
         self._times = Times()
         self._expected: float | None = None
+        self._stop = False
         self._completed = 0
         self._team: Team
         self._outgoing: Outgoing
@@ -103,7 +104,7 @@ class Worker:
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
         """Arm the layers."""
         self._crew.step = step
-        self._tickets = []
+        self._tickets, self._stop = [], stop
         self._strategy.begin(step, stop=stop)
         if not self._strategy.averages_gradients:
             return
@@ -151,6 +152,7 @@ class Worker:
             if self._mend_group(self._crew.step):
                 return True
             self._tickets = []
+            self._strategy.begin(self._crew.step, stop=self._stop)
             for layer in range(len(self._outgoing.packets)):
                 self._hand_in(layer)
 
@@ -165,8 +167,6 @@ class Worker:
         """
         while True:
             self._group.break_up()
-            for ticket in self._tickets:
-                ticket.done.wait(self._options.deadline_s)
             if self._options.on_death == "drop":
                 _leave_at_once(self._crew.number, self._world)
             self._crew.mend_group(self._device)

@@ -19,6 +19,7 @@ from baryon_comm.server.protocol import FETCH, LOAD, REPORT, SET_UP, STATE, SetU
 from baryon_comm.server.remedies import Remedy
 from baryon_comm.strategy.server_findings import server_findings
 from baryon_comm.strategy.strategy import Team
+from baryon_comm.strategy.turns import Turns
 from baryon_comm.world.courier import Task
 
 Origin = tuple[int, ...]
@@ -39,7 +40,7 @@ class ParameterServers:
         self._fresh: list[Packet] = []
         self._sums: dict[int, Packet] = {}
         self._came: list[int] = []
-        self._spread = 0
+        self._turns = Turns()
         self._staleness: list[list[int]] = []
         self._version_before, self._steps = 0, 0
 
@@ -75,26 +76,30 @@ class ParameterServers:
     def begin(self, step: int, *, stop: bool) -> None:
         """The first layer is the first to be spread."""
         del step, stop
-        self._spread = 0
+        self._turns = Turns()
 
     def exchange(self, gradient: Packet, step: int, expected: float | None) -> Task:
         """Sum in the group, server's round trip, spread in the group; in fixed order."""
+        turns = self._turns
+        with turns.kept():
+            yield from self._learn(gradient, step, expected)
+            layer = gradient.layer.index
+            yield from turns.wait_for(layer)
+            for _ in self._team.group.spread(self._fresh[layer]):
+                turns.posted(layer)
+                yield
+            turns.posted(layer)
+
+    def _learn(self, gradient: Packet, step: int, expected: float | None) -> Task:
+        """The group's gradient, and on its root the server's answer, unless it came already."""
         group, layer = self._team.group, gradient.layer.index
-        fresh = self._fresh[layer]
         total = self._total(gradient)
         yield from group.mean(gradient, total, expected)
         if group.member == 0 and self._came[layer] < step:
             yield from total.to_host()
             stop_at = int(self._held[layer].header[STOP_AT])
-            yield from self._link.round_trip(total, fresh, step, stop_at)
+            yield from self._link.round_trip(total, self._fresh[layer], step, stop_at)
             self._came[layer] = step
-        while self._spread < layer:
-            yield
-        spread = group.spread(fresh)
-        for _ in spread:  # the first move posts it: then it is the next layer's turn
-            self._spread = max(self._spread, layer + 1)
-            yield
-        self._spread = max(self._spread, layer + 1)
 
     def _total(self, gradient: Packet) -> Packet:
         """Where a group's sum goes; it is made again from the gradients if a member dies."""

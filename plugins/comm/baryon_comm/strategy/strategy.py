@@ -45,7 +45,7 @@ class Strategy(Protocol):
         ...
 
     def begin(self, step: int, *, stop: bool) -> None:
-        """A step begins; nothing is under way."""
+        """A step begins, or begins again after a death; nothing is under way."""
         ...
 
     def exchange(self, gradient: Packet, step: int, expected: float | None) -> Task:
