@@ -55,17 +55,19 @@ def wait_for_turn() -> None:
         time.sleep(SECONDS_FOR_RANK_0 + 0.1 * (rank % 10))
 
 
-def end_siblings() -> None:
+def end_siblings(of: int | None = None) -> None:
     """End the other ranks that the launcher started, before they know each other.
 
-    They would wait for this one, or say the same again. mpiexec ends those on other hosts by
+    `of` is the process of one of them; this one unless given.
+
+    They would wait for it, or say the same again. mpiexec ends those on other hosts by
     itself; Slurm does so only if its administrator chose it.
     """
     if launched().ranks == 1:
         return
     if launched().by == SRUN:
         _cancel_step()
-    for process in _siblings():
+    for process in _siblings(of or os.getpid()):
         with suppress(ProcessLookupError, PermissionError):  # it has gone, or is not ours
             os.kill(process, signal.SIGKILL)
 
@@ -79,15 +81,19 @@ def _cancel_step() -> None:
         subprocess.run([scancel, "--signal=KILL", step], check=False, timeout=SECONDS_TO_CANCEL)  # noqa: S603
 
 
-def _siblings() -> list[int]:
+def _siblings(of: int) -> list[int]:
     """Processes of the same parent that a launcher has given a rank."""
+    parent = _parent(of)
     mark = next(ranks for _, rank, ranks in _LAUNCHERS if rank in os.environ).encode() + b"="
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         number = int(folder.name)
         with suppress(OSError, ValueError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             is_rank = mark in (folder / "environ").read_bytes()
-            if parent == os.getppid() and number != os.getpid() and is_rank:
+            if is_rank and number != of and _parent(number) == parent:
                 found.append(number)
     return found
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])

@@ -15,7 +15,7 @@ from baryon_comm.group.group import Group
 from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.options import Options
 from baryon_comm.world.circle import Circle
-from baryon_comm.world.courier import Courier, LateError, Patience, Task, Ticket
+from baryon_comm.world.courier import FIRST, Courier, LateError, Patience, Task, Ticket
 from baryon_comm.world.layout import Layout
 from baryon_comm.world.roll_call import COMPUTING
 from baryon_comm.world.roll_call import SECONDS as SECONDS_OF_ROLL_CALL
@@ -23,7 +23,6 @@ from baryon_comm.world.world import World
 
 LAG = 4.0  # a group may be so many times as slow as the fastest
 WHILE_BUSY = 10.0  # deadlines pass before the job ends though all answer and some compute
-FIRST = 10.0  # at first libraries are loaded and files are read
 
 
 class Crew:

@@ -36,7 +36,7 @@ def hybrid(
     """
     options = Options(transport, wire, overlap, deadline_s, check_every, on_death)
     late = Remedy(remedy, compensation, max_staleness)
-    world = World()
+    world = World(options.deadline_s)
     with world.said_once():
         layout = lay_out(world.ranks, groups, servers, "hybrid")
     return make(world, layout, _strategy(layout, late, momentum_correction), options)
@@ -62,7 +62,7 @@ def asynchronous(
         raise BaryonError(
             "comm=async learns through parameter servers: give comm.servers=1 or more"
         )
-    world = World()
+    world = World(options.deadline_s)
     with world.said_once():
         if world.ranks <= servers:
             raise BaryonError(

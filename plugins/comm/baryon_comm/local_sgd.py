@@ -26,5 +26,5 @@ def local_sgd(
     """
     outer = Outer(every, outer_learning_rate, outer_momentum)
     options = Options(transport, wire, True, deadline_s, check_every)
-    world = World()
+    world = World(options.deadline_s)
     return make(world, lay_out(world.ranks, 1, 0, "local_sgd"), LocalSgd(outer), options)

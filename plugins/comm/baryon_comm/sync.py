@@ -18,5 +18,5 @@ def sync(
     Raises `BaryonError` without MPI.
     """
     options = Options(transport, wire, overlap, deadline_s, check_every)
-    world = World()
+    world = World(options.deadline_s)
     return make(world, lay_out(world.ranks, 1, 0, "sync"), AllReduce(), options)

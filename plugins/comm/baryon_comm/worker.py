@@ -11,7 +11,7 @@ import torch
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Findings, Share, UpdateFactory
-from baryon_comm.crew import FIRST, Crew, say
+from baryon_comm.crew import Crew, say
 from baryon_comm.findings import worker_findings
 from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.layers.checksum import checksum
@@ -21,7 +21,7 @@ from baryon_comm.options import Options
 from baryon_comm.server.link import farewell
 from baryon_comm.strategy.strategy import Strategy, Team
 from baryon_comm.times import Times
-from baryon_comm.world.courier import Patience, Ticket
+from baryon_comm.world.courier import FIRST, Patience, Ticket
 from baryon_comm.world.layout import Layout
 from baryon_comm.world.roll_call import COMPUTING
 from baryon_comm.world.world import World

@@ -19,6 +19,7 @@ from baryon_comm.world.rest import Habit, Rest
 Task: TypeAlias = Generator[None, None, Any]
 
 SECONDS_OF_IDLE_REST = 0.2
+FIRST = 10.0  # times the shortest deadline: at first libraries are loaded and files are read
 
 
 class LateError(BaryonError):

@@ -15,13 +15,14 @@ from typing import Any
 from baryon.errors import BaryonError, told
 from baryon.launched import wait_for_turn
 from baryon_comm.world.circle import Circle, FixedCircle
-from baryon_comm.world.courier import Task
+from baryon_comm.world.courier import FIRST, Task
 from baryon_comm.world.layout import Layout
 from baryon_comm.world.mpi import start_mpi, tolerates_faults
 from baryon_comm.world.requests import finished, gathered
 from baryon_comm.world.rest import EAGER, SPARING
 from baryon_comm.world.roll_call import RollCall
 from baryon_comm.world.tolerant_circle import TolerantCircle
+from baryon_comm.world.watch import watched
 
 SECONDS_UNTIL_DEATHS_ARE_KNOWN = 3.0
 SECONDS_BETWEEN_LOOKS = 0.01
@@ -31,7 +32,18 @@ SECONDS_BETWEEN_ATTENDING = 0.05
 class World:
     """Duplicates of the world's communicator, one for each use: a failure in one harms no other."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline_s: float) -> None:
+        with watched(FIRST * deadline_s):
+            self._connect()
+        self._circles: list[Circle] = []
+        self._complete = True
+        atexit.register(self._finalise)
+        self._attended = 0.0
+        self._neighbours = [p for host, p in self._places if host == self.hosts[self.rank]]
+        crowded = len(self._neighbours) > len(os.sched_getaffinity(0))
+        self.habit = SPARING if crowded else EAGER
+
+    def _connect(self) -> None:
         self.mpi = start_mpi()
         self.comm = self.mpi.COMM_WORLD
         self.rank, self.ranks = self.comm.rank, self.comm.size
@@ -42,15 +54,8 @@ class World:
         self._alarm = self.comm.Dup()
         self._final = self.comm.Dup()
         self.roll_call = RollCall(self.mpi, self.comm.Dup())
-        self._circles: list[Circle] = []
-        self._complete = True
-        atexit.register(self._finalise)
-        self._attended = 0.0
-        places = self.comm.allgather((socket.gethostname(), os.getpid()))
-        self.hosts = [host for host, _ in places]
-        self._neighbours = [p for host, p in places if host == self.hosts[self.rank]]
-        crowded = len(self._neighbours) > len(os.sched_getaffinity(0))
-        self.habit = SPARING if crowded else EAGER
+        self._places = self.comm.allgather((socket.gethostname(), os.getpid()))
+        self.hosts = [host for host, _ in self._places]
 
     @contextmanager
     def said_once(self) -> Iterator[None]:
