@@ -24,7 +24,7 @@ class ScriptedGroup:
     def __len__(self):
         return 2
 
-    def mean(self, own, total, expected):
+    def mean_on_root(self, own, total, expected):
         while own.layer.index not in self.summed:
             if self.dead:
                 raise BrokenGroupError

@@ -80,11 +80,15 @@ class Group:
         nothing left to do after the sum of a full batch. None: it has not, for it is alone.
         """
         yield from self.sum(own, total)
-        with total.beside.work():
-            samples = float(total.tail[SAMPLES])
-            if expected is not None and samples not in (0.0, expected):
-                total.values.mul_(expected / samples)
-        yield from total.beside.done()
+        yield from _per_sample(total, expected)
+
+    def mean_on_root(self, own: Packet, total: Packet, expected: float | None) -> Task:
+        """The same where member 0 alone needs it; unless it is alone, the two are not one."""
+        if len(self) > 1:
+            assert self._transport is not None
+            yield from self._transport.reduce(own, total)
+        if self.member == 0:
+            yield from _per_sample(total, expected)
 
     def sum(self, own: Packet, total: Packet) -> Task:
         """The sum of all members' packets into `total`; the two may be one."""
@@ -109,6 +113,15 @@ class Group:
         if not self._world.tolerant:
             return False
         return bool(self._comm.Is_revoked()) or self._comm.Get_failed().size > 0
+
+
+def _per_sample(total: Packet, expected: float | None) -> Task:
+    """What is left to do after the sum, if the batch was not a full one."""
+    with total.beside.work():
+        samples = float(total.tail[SAMPLES])
+        if expected is not None and samples not in (0.0, expected):
+            total.values.mul_(expected / samples)
+    yield from total.beside.done()
 
 
 def has_gradient(packet: Packet) -> bool:

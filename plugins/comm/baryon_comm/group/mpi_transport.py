@@ -39,6 +39,16 @@ class MpiTransport:
                 total.summed.copy_(sent)
             yield from own.beside.done()
 
+    def reduce(self, own: Packet, total: Packet) -> Task:
+        """One message where there are two members: half of what an all-reduce moves."""
+        if self._comm.size != 2 or self._bf16 or not own.in_host:
+            yield from self.allreduce(own, total)
+        elif self._comm.rank:
+            yield from finished([self._comm.Isend(_numbers(own.summed), 0)])
+        else:
+            yield from finished([self._comm.Irecv(_numbers(total.summed), 1)])
+            total.summed.add_(own.summed)
+
     def _sum(self, sent: torch.Tensor, total: torch.Tensor | None) -> Task:
         """Into `total`; in place without one."""
         sources = chunks(_numbers(sent))

@@ -34,6 +34,10 @@ class Transport(Protocol):
         """
         ...
 
+    def reduce(self, own: Packet, total: Packet) -> Task:
+        """The same where member 0 alone needs the sum; the two packets are not one."""
+        ...
+
     def close(self) -> None:
         """Give back what it holds."""
         ...

@@ -74,13 +74,17 @@ class Packet:
 
     def another(self) -> Packet:
         """An empty one of the same layer in the same place."""
-        apart = self.summed is not self._host
-        device = self.summed.device if apart else None
+        device = None if self.in_host else self.summed.device
         return Packet(self.layer, device, pinned=self._host.is_pinned())
+
+    @property
+    def in_host(self) -> bool:
+        """Whether values and tail lie where MPI finds them."""
+        return self.summed is self._host
 
     def to_host(self) -> Task:
         """Values and tail into `raw`."""
-        if self.summed is not self._host:
+        if not self.in_host:
             with self.beside.work():
                 self._host.copy_(self.summed, non_blocking=True)
             yield from self.beside.done()

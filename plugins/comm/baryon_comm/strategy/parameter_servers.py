@@ -91,10 +91,10 @@ class ParameterServers:
             turns.posted(layer)
 
     def _learn(self, gradient: Packet, step: int, expected: float | None) -> Task:
-        """The group's gradient, and on its root the server's answer, unless it came already."""
+        """On the root: the group's gradient, then the server's answer, unless it came already."""
         group, layer = self._team.group, gradient.layer.index
         total = self._total(gradient)
-        yield from group.mean(gradient, total, expected)
+        yield from group.mean_on_root(gradient, total, expected)
         if group.member == 0 and self._came[layer] < step:
             yield from total.to_host()
             stop_at = int(self._held[layer].header[STOP_AT])
@@ -103,7 +103,7 @@ class ParameterServers:
 
     def _total(self, gradient: Packet) -> Packet:
         """Where a group's sum goes; it is made again from the gradients if a member dies."""
-        if len(self._team.group) == 1 or not self._team.world.tolerant:
+        if len(self._team.group) == 1:
             return gradient
         layer = gradient.layer.index
         if layer not in self._sums:
