@@ -44,7 +44,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> Launched:
     return _ALONE
 
 
-SECONDS_FOR_RANK_0 = 0.7
+SECONDS_FOR_RANK_0 = 2.0  # on a busy host it comes so much later
 SECONDS_TO_CANCEL = 10.0
 
 
