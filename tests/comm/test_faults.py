@@ -126,10 +126,10 @@ def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
     assert re.search(rf"rank {hung} \([^)]*\) did not answer", job.output()), job.output()
 
 
-@pytest.mark.parametrize("tolerant", [True, False], ids=["ulfm", "plain"])
-def test_a_rank_that_never_connects_ends_the_job(begin, tolerant):
-    hangs = (sys.executable, str(Path(__file__).parent / "one_hangs.py"))
-    job = begin(3, "comm=sync", "comm.deadline_s=0.5", program=hangs, tolerant=tolerant)
+@pytest.mark.parametrize(("what", "tolerant"), [("hangs", True), ("hangs", False), ("dies", True)])
+def test_a_rank_that_never_connects_ends_the_job(begin, what, tolerant):
+    program = (sys.executable, str(Path(__file__).parent / "one_missing.py"), what)
+    job = begin(3, "comm=sync", "comm.deadline_s=0.5", program=program, tolerant=tolerant)
     assert job.end(40) != 0
     assert job.output().count("baryon: error: ") == 1, job.output()
     assert "MPI has not connected all 3 processes after 5 s" in job.output()

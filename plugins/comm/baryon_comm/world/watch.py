@@ -47,7 +47,7 @@ def main(seconds: float) -> None:
         return
     print(  # noqa: T201
         f"baryon: error: MPI has not connected all {launched().ranks} processes after "
-        f"{seconds:.0f} s: one has not started, hangs or was stopped; see that all can start, then "
+        f"{seconds:.0f} s: one has died, hangs or never started; see that all can start, then "
         "start the run again (comm.deadline_s is a tenth of this deadline)",
         file=sys.stderr,
         flush=True,
