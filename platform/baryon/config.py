@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ NOT_DECISIVE = ("run", "tracking")
 """Sections that say where results go, not what they are."""
 NO_TRACKING = {"tensorboard": False, "mlflow": None, "experiment": "baryon"}
 """Of runs that were started before there was any."""
+FLAGS = ("-m, --multirun", "-c, --cfg", "-p, --package", "-cd, --config-dir")
+"""All that a command line may have beside overrides."""
 NO_PROCESSES = {"data": {"processes": 0}}
 """Of runs that were started before there were any."""
 
@@ -99,13 +102,23 @@ def compose(
 
 
 def _check_flags(arguments: Sequence[str]) -> None:
-    """Raise `BaryonError` for a flag that Hydra does not take; it would print a page of usage."""
-    from hydra._internal.utils import get_args_parser
+    """Raise `BaryonError` for a flag that is none of Baryon's own.
 
-    parser = get_args_parser()
+    Hydra takes more flags than these, and any beginning of one (`--experiment=x` would unpickle
+    the file x), so it is given only what has passed here.
+    """
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
+    parser.add_argument("--package", "-p")
+    parser.add_argument("--config-dir", "-cd")
+    parser.add_argument("--multirun", "-m", action="store_true")
 
     def error(message: str) -> NoReturn:
-        raise BaryonError(f"{message}; options are given as group=option, keys as key=value")
+        raise BaryonError(
+            f"{message}; options are given as group=option, keys as key=value, without dashes; "
+            f"the flags are {', '.join(FLAGS)}"
+        )
 
     parser.error = error  # type: ignore[method-assign]
     parser.parse_args(_for_hydra(arguments))

@@ -102,8 +102,12 @@ class Document:
 
     def _comment(self, key: Node, value: Node) -> str:
         """Behind the value, else in the lines right above that are not the file's head."""
-        behind = re.search(r"#\s*(.*)", self._lines[value.end_mark.line][value.end_mark.column :])
-        if behind and value.end_mark.line < len(self._lines):
+        # A list or text over several lines ends where the next key begins, or the file ends: the
+        # comment that belongs to it stands behind its own key.
+        is_block = value.style in ("|", ">") if value.id == "scalar" else not value.flow_style
+        end = key.end_mark if is_block else value.end_mark
+        behind = re.search(r"#\s*(.*)", self._line(end.line)[end.column :])
+        if behind:
             return behind[1].strip()
         above: list[str] = []
         number = key.start_mark.line - 1
@@ -111,6 +115,10 @@ class Document:
             above.insert(0, self._lines[number].lstrip("# "))
             number -= 1
         return " ".join(above) if number >= 0 else ""
+
+    def _line(self, number: int) -> str:
+        """A line of the file; empty for the one after its last, where a block of text may end."""
+        return self._lines[number] if number < len(self._lines) else ""
 
 
 class Options:

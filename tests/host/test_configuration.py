@@ -195,7 +195,7 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
         ([*RUN, "model.filters=${seeed}"], "model.filters: Interpolation key 'seeed' not found"),
         ([*RUN, "train.epochs=1,2"], "Ambiguous value for argument 'train.epochs=1,2'"),
         (["-m", *RUN, "--cfg", "job"], "Only one of --run, --multirun, --cfg"),
-        ([*RUN, "--config-name", "nothing"], "no config 'nothing'"),
+        ([*RUN, "--config-name", "nothing"], "unrecognized arguments: --config-name"),
         ([*RUN, "--config-dir", "nowhere"], "Additional config directory "),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) and value else "",

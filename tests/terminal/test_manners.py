@@ -52,6 +52,7 @@ def test_no_colour_where_it_is_not_wanted(on_terminal, baryon, environment, comm
         (["-m", "-x"], "unrecognized arguments: -x; "),
         (["--cfg"], "argument --cfg/-c: expected one argument; "),
         (["--cfg", "nope"], "argument --cfg/-c: invalid choice: 'nope'"),
+        (["--experiment=hep_demo"], "unrecognized arguments: --experiment=hep_demo; "),
     ],
     ids=str,
 )
