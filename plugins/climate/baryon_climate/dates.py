@@ -1,4 +1,4 @@
-"""From hours to dates, in calendars without leap days as well."""
+"""From seconds to dates, in calendars without leap days as well."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from dataclasses import dataclass
 
 import cftime
 
-from baryon_climate.dataset.calendar import EPOCH
-
-UNITS = f"hours since {EPOCH}-01-01 00:00:00"
+from baryon_climate.dataset.calendar import TIME_UNITS
 
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A time to the hour."""
+    """A time to the second."""
 
     year: int
     month: int
     day: int
     hour: int
+    minute: int
+    second: int
 
     def __str__(self) -> str:
         """As ISO 8601 writes it."""
-        return f"{self.year:04d}-{self.month:02d}-{self.day:02d}T{self.hour:02d}:00:00"
+        day = f"{self.year:04d}-{self.month:02d}-{self.day:02d}"
+        return f"{day}T{self.hour:02d}:{self.minute:02d}:{self.second:02d}"
 
 
-def date(hours: int, calendar: str) -> Date:
-    """Of hours since the epoch. Raises `ValueError` for a calendar that CF does not know."""
-    found = cftime.num2date(hours, UNITS, calendar=calendar)
-    return Date(found.year, found.month, found.day, found.hour)
+def date(seconds: int, calendar: str) -> Date:
+    """Return the date of a time in seconds since 1900-01-01. Raises `ValueError` for a calendar that CF does not know."""
+    moment = cftime.num2date(seconds, TIME_UNITS, calendar=calendar)
+    return Date(
+        moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second
+    )

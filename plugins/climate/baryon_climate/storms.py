@@ -30,7 +30,7 @@ class Storms:
     frame: int
     """Its row in the input, from 0."""
     time: int
-    """Hours since 1900-01-01 in the input's calendar."""
+    """Seconds since 1900-01-01 in the input's calendar."""
     column: Counts
     """Grid column of the centre, from 0."""
     row: Counts

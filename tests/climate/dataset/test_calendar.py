@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from baryon.errors import BaryonError
-from baryon_climate.dataset.calendar import NOLEAP, STANDARD, calendar_of, start_of, times
+from baryon_climate.dataset.calendar import HOUR, NOLEAP, STANDARD, calendar_of, start_of, times
 
 PATH = Path("climo_1980.h5")
 
@@ -18,16 +18,16 @@ def _files(**frames: int) -> dict[int, tuple[Path, int]]:
 def test_cam5_has_no_leap_days(frames):
     assert calendar_of(_files(y1979=frames, y1980=frames)) == NOLEAP
     found = times(1980, PATH, frames, NOLEAP, {})
-    assert found[0] == 80 * 8760
+    assert found[0] == 80 * 8760 * HOUR
     assert len(found) == frames
-    assert found[-1] + found[1] - found[0] == 81 * 8760 == start_of(1981, NOLEAP)
+    assert found[-1] + found[1] - found[0] == 81 * 8760 * HOUR == start_of(1981, NOLEAP)
 
 
 def test_a_leap_year_of_366_days_is_of_a_calendar_that_has_them():
     assert calendar_of(_files(y1979=1460, y1980=1464)) == STANDARD
     found = times(1980, PATH, 1464, STANDARD, {})
-    assert found[0] == start_of(1980, STANDARD) == (80 * 365 + 19) * 24
-    assert found[-1] + 6 == start_of(1981, STANDARD)
+    assert found[0] == start_of(1980, STANDARD) == (80 * 365 + 19) * 24 * HOUR
+    assert found[-1] + 6 * HOUR == start_of(1981, STANDARD)
 
 
 def test_calendars_do_not_mix():

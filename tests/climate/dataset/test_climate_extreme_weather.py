@@ -39,7 +39,7 @@ def test_a_sample_is_the_stored_frame_scaled_to_one(write_year, open_years):
     np.testing.assert_allclose(read["inputs"], (images[2:5] - middle) / half, atol=1e-6)
     np.testing.assert_array_equal(read["boxes"], boxes[2:5])
     assert read["labelled"].tolist() == [1, 1, 1]
-    assert read["time"].tolist() == [79 * 8760 + 6 * row for row in (2, 3, 4)]
+    assert read["time"].tolist() == [(79 * 8760 + 6 * row) * 3600 for row in (2, 3, 4)]
     assert (read["calendar"].tolist(), read["synthetic"].tolist()) == ([0] * 3, [0] * 3)
     np.testing.assert_array_equal(read["grid"][0], Grid.globe(24, 36).array())
     for name, field in split.fields.items():
@@ -337,7 +337,7 @@ def test_truncated_years_are_named(write_year, open_years):
         open_years(train=1979)
     assert message(error).startswith(f"{path} is truncated: it holds 8 frames, a whole year has ")
     assert open_years(train=1979, step_hours=3).splits["train"].read(1, 2)["time"] == [
-        79 * 8760 + 3
+        (79 * 8760 + 3) * 3600
     ]
     cut = write_year(1980, attributes={"hours_between_frames": 6, "frames": 9})
     with pytest.raises(BaryonError) as error:

@@ -151,7 +151,7 @@ def test_era5_calls_the_time_valid_time_and_heights_geopotential(write, open_fil
     opened = open_files(write("era5.nc", data), channels=["Z200", "PSL"], variables={"Z200": "z"})
     found = physical(opened.splits["train"], 0, 1)[0, 0]
     np.testing.assert_allclose(found, _values(1, 14)[0], rtol=1e-5)
-    assert opened.splits["train"].read(1, 2)["time"].tolist() == [79 * 8760 + 6]
+    assert opened.splits["train"].read(1, 2)["time"].tolist() == [(79 * 8760 + 6) * 3600]
 
 
 def test_missing_channels_are_listed_together(write, open_files):
@@ -199,7 +199,7 @@ def test_unknown_channels_and_units_are_named(write, open_files):
 def test_times_count_in_the_calendar_of_the_files(write, open_files, calendar, start, hours):
     opened = open_files(write("frames.nc", cam5(start, calendar)))
     read = opened.splits["train"].read(1, 2)
-    assert read["time"].tolist() == [hours + 6]
+    assert read["time"].tolist() == [(hours + 6) * 3600]
     assert CALENDARS[read["calendar"][0]] == opened.calendar
 
 
@@ -207,7 +207,7 @@ def test_files_come_in_the_order_of_time(write, open_files, tmp_path):
     write("b.nc", cam5("1979-01-01", seed=1))
     write("a.nc", cam5("1979-01-02T12:00", seed=2))
     split = open_files(str(tmp_path / "*.nc")).splits["train"]
-    assert split.times.tolist() == [79 * 8760 + 6 * step for step in range(2 * STEPS)]
+    assert split.times.tolist() == [(79 * 8760 + 6 * step) * 3600 for step in range(2 * STEPS)]
     with pytest.raises(BaryonError, match="files overlap"):
         open_files([str(tmp_path / "a.nc"), write("c.nc", cam5("1979-01-02T18:00", seed=3))])
 
@@ -342,3 +342,19 @@ def test_lists_that_cannot_be_used_are_named(write, open_files, tmp_path, text, 
         open_files(write("frames.nc", cam5()), boxes=str(path))
     assert says in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("step", "first", "expected"),
+    [
+        (1, 0.5, [1800, 5400, 9000]),  # hourly means, stamped in the middle
+        (3, 1.5, [5400, 16200, 27000]),
+        (0.5, 0, [0, 1800, 3600]),
+        (0.25, 0.25, [900, 1800, 2700]),
+    ],
+)
+def test_times_between_whole_hours_are_kept(write, open_files, step, first, expected):
+    data = cam5(start="1900-01-01", step=step)
+    data["time"] = data["time"].copy(data=data["time"].values + first)
+    read = open_files(write("frames.nc", data)).splits["train"].read(0, 3)
+    assert read["time"].tolist() == expected

@@ -30,9 +30,10 @@ def frames() -> list[Storms]:
 
     A cyclone crosses the Greenwich meridian, a river the antimeridian.
     """
-    start = 79 * 365 * 24
+    hour = 3600  # seconds
+    start = 79 * 365 * 24 * hour
     return [
         _storms(0, start, [(400, 1130, 440, 1180, 1, 0.95), (500, 500, 560, 700, 3, 0.9)]),
-        _storms(1, start + 3, []),
-        _storms(2, start + 59 * 24, [(200, 100, 240, 140, 2, 0.85)]),
+        _storms(1, start + 3 * hour, []),
+        _storms(2, start + 59 * 24 * hour, [(200, 100, 240, 140, 2, 0.85)]),
     ]

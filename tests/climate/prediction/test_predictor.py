@@ -62,7 +62,7 @@ def _batch(first: int, frames: int, window: int | None = None) -> dict[str, torc
     return {
         "inputs": torch.zeros(frames, len(CHANNELS), *steps, *SIZE),
         "keys": rows,
-        "time": 3 * rows,
+        "time": 3 * 3600 * rows,
         "grid": torch.from_numpy(Grid.globe(*SIZE).array()).expand(frames, -1),
         "scaling": torch.ones(frames, len(CHANNELS), 2),
     }

@@ -109,8 +109,8 @@ def test_predict_finds_what_the_exported_model_finds_in_the_stored_fields(here, 
         f"boxes.{suffix}" for suffix in ("csv", "geojson", "nc")
     }
     assert sorted(path.name for path in (here / "storms" / "maps").iterdir()) == [
-        "0_1981-01-01T00.png",
-        "3_1981-01-01T18.png",
+        "0_1981-01-01T0000.png",
+        "3_1981-01-01T1800.png",
     ]
     features = json.loads((here / "storms" / "boxes.geojson").read_text())["features"]
     with xarray.open_dataset(here / "storms" / "boxes.nc", engine="h5netcdf") as file:

@@ -178,3 +178,16 @@ def test_files_of_synthetic_frames_say_so(tmp_path, frames):
     assert json.loads((tmp_path / "boxes.geojson").read_text())["synthetic"] is True
     with xarray.open_dataset(tmp_path / "boxes.nc", engine="h5netcdf") as file:
         assert "SYNTHETIC" in file.attrs["title"]
+
+
+def test_times_between_whole_hours_are_written_as_they_are(tmp_path, make):
+    half_past = (79 * 365 * 24 + 1) * 3600 + 1800
+    frames = [make(0, half_past, [(400, 10, 440, 60, 1, 0.95)])]
+    for writer in (CsvNodes, GeoJson, NetCdf):
+        _write(writer, tmp_path, frames)
+    (row,) = csv.DictReader((tmp_path / "boxes.csv").read_text().splitlines())
+    assert row["time"] == "1979-01-01T01:30:00"
+    (feature,) = json.loads((tmp_path / "boxes.geojson").read_text())["features"]
+    assert feature["properties"]["time"] == "1979-01-01T01:30:00"
+    with xarray.open_dataset(tmp_path / "boxes.nc", engine="h5netcdf") as file:
+        assert str(file.time.values[0]) == "1979-01-01 01:30:00"

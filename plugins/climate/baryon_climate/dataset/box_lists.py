@@ -71,7 +71,7 @@ def listed_boxes(
     row_of = {int(time): row for row, time in enumerate(times)}
     elsewhere = 0
     for one in found:
-        row = row_of.get(_hours(path, one, calendar))
+        row = row_of.get(_seconds(path, one, calendar))
         if row is None:
             elsewhere += 1
             continue
@@ -226,10 +226,10 @@ def _moment(text: str) -> tuple[int, int, int, float]:
     return year, month, day, hour + minute / 60
 
 
-def _hours(path: Path, one: Listed, calendar: str) -> int:
+def _seconds(path: Path, one: Listed, calendar: str) -> int:
     import cftime
 
-    from baryon_climate.dataset.netcdf_files import TIME_UNITS
+    from baryon_climate.dataset.calendar import HOUR, TIME_UNITS
 
     year, month, day, hour = one.moment
     try:
@@ -238,5 +238,4 @@ def _hours(path: Path, one: Listed, calendar: str) -> int:
         raise BaryonError(
             f"{path}: line {one.line}: the calendar {calendar!r} has no {year}-{month:02}-{day:02}"
         ) from error
-    hours = float(cftime.date2num(midnight, TIME_UNITS, calendar)) + hour
-    return round(hours)
+    return round(float(cftime.date2num(midnight, TIME_UNITS, calendar)) + hour * HOUR)

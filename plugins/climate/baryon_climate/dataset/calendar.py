@@ -20,9 +20,12 @@ NOLEAP, STANDARD = "noleap", "proleptic_gregorian"
 CALENDARS = NOLEAP, STANDARD, "360_day", "all_leap", "julian"
 """CF's calendars that are not the same: a batch names its own by the place in this list."""
 EPOCH = 1900
-"""`time` counts hours from the beginning of this year, in the calendar of the frames."""
+"""`time` counts seconds from the beginning of this year, in the calendar of the frames."""
+TIME_UNITS = f"seconds since {EPOCH}-01-01 00:00:00"
+HOUR = 3600
+"""Seconds."""
 FRAMES_A_DAY = (1, 2, 4, 8, 24)
-Hours = npt.NDArray[np.int64]
+Seconds = npt.NDArray[np.int64]
 
 
 def days_in(year: int, calendar: str) -> int:
@@ -32,10 +35,10 @@ def days_in(year: int, calendar: str) -> int:
 
 
 def start_of(year: int, calendar: str) -> int:
-    """Hours from the epoch to the beginning of a year."""
+    """Return the seconds from the epoch to the beginning of a year."""
     if calendar == NOLEAP:
-        return (year - EPOCH) * 365 * 24
-    return (dt.date(year, 1, 1) - dt.date(EPOCH, 1, 1)).days * 24
+        return (year - EPOCH) * 365 * 24 * HOUR
+    return (dt.date(year, 1, 1) - dt.date(EPOCH, 1, 1)).days * 24 * HOUR
 
 
 def step_of(year: int, frames: int, calendar: str) -> int | None:
@@ -63,8 +66,8 @@ def calendar_of(files: Mapping[int, tuple[Path, int]]) -> str:
     return STANDARD
 
 
-def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, Any]) -> Hours:
-    """(frames,) hours since the epoch.
+def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, Any]) -> Seconds:
+    """Return the time of each frame: (frames,) seconds since the epoch.
 
     `told` is what the file itself says as attributes (`hours_between_frames`, `frames`), as the
     generator of synthetic files writes. Raises `BaryonError` for a truncated year.
@@ -74,13 +77,13 @@ def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, 
         expected = int(told.get("frames", frames))
         if frames != expected:
             raise BaryonError(_truncated(path, frames, f"{expected}"))
-        return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * int(step)
+        return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * round(float(step) * HOUR)
     found = step_of(year, frames, calendar)
     if found is None:
         days = days_in(year, calendar)
         full = ", ".join(str(a_day * days) for a_day in FRAMES_A_DAY)
         raise BaryonError(_truncated(path, frames, f"one of {full}"))
-    return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * found
+    return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * (found * HOUR)
 
 
 def _truncated(path: Path, frames: int, whole: str) -> str:

@@ -174,7 +174,7 @@ def _any_synthetic(files: Mapping[int, Path]) -> bool:
     return False
 
 
-def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar.Hours:
+def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar.Seconds:
     with open_file(path) as file:
         told = dict(file.attrs) if step_hours is None else {"hours_between_frames": step_hours}
     return calendar.times(year, path, _frames(path), days, told)

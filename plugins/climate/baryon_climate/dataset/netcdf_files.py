@@ -13,13 +13,12 @@ import numpy.typing as npt
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError, told
 from baryon.reporting.console import warn
-from baryon_climate.dataset.calendar import EPOCH
+from baryon_climate.dataset.calendar import HOUR, TIME_UNITS
 from baryon_climate.dataset.cf_variables import Variable, match
 from baryon_climate.fields import Channel
 from baryon_climate.grid import Grid
 
 EXTRA = ("xarray", "h5netcdf", "zarr", "cftime", "scipy")
-TIME_UNITS = f"hours since {EPOCH}-01-01"
 UNEVEN = 0.25
 """Share of a pixel that rows and columns may be off a regular grid."""
 STANDARD = {"standard": "proleptic_gregorian", "gregorian": "proleptic_gregorian"}
@@ -69,7 +68,7 @@ class NetcdfFiles:
         before, after = (self.place(int(gaps[0]) + n) for n in (0, 1))
         told = (
             f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} in time, the first of "
-            f"{steps[gaps[0]]} hours, where {usual} are usual, between {before}, and {after}"
+            f"{steps[gaps[0]] / HOUR:g} hours, where {usual / HOUR:g} are usual, between {before}, and {after}"
         )
         if not allowed:
             raise BaryonError(
@@ -191,7 +190,7 @@ def _is_time(coordinate: Any) -> bool:
 
 
 def _times(opened: Any, path: Path) -> tuple[str, npt.NDArray[np.int64]]:
-    """The calendar and the hours of all steps."""
+    """The calendar and the seconds of all steps."""
     import cftime
 
     time = opened.get("time")
@@ -201,8 +200,8 @@ def _times(opened: Any, path: Path) -> tuple[str, npt.NDArray[np.int64]]:
     if not isinstance(first, cftime.datetime):
         raise BaryonError(f"{path}: its `time` has no units such as `hours since 1979-01-01`")
     days = STANDARD.get(first.calendar, first.calendar)
-    hours = cftime.date2num(time.values, TIME_UNITS, first.calendar)
-    return days, np.rint(np.asarray(hours, float)).astype(np.int64)
+    seconds = cftime.date2num(time.values, TIME_UNITS, first.calendar)
+    return days, np.rint(np.asarray(seconds, float)).astype(np.int64)
 
 
 def _one_calendar(found: Sequence[tuple[Path, str]]) -> str:
@@ -227,7 +226,7 @@ def _require_ascending(times: npt.NDArray[np.int64], paths: Sequence[Path]) -> N
 
 
 def _usual(steps: npt.NDArray[np.int64]) -> int:
-    """Hours from frame to frame: what occurs most often, of equals the least."""
+    """Seconds from frame to frame: what occurs most often, of equals the least."""
     values, counts = np.unique(steps, return_counts=True)
     return int(values[np.argmax(counts)]) if len(values) else 0
 

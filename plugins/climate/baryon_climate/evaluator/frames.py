@@ -56,7 +56,7 @@ class Frame:
     key: int
     """Its row in the split."""
     time: int
-    """Hours since 1900-01-01."""
+    """Seconds since 1900-01-01."""
     grid: Grid
     truth: Boxes
     found: Mapping[str, Boxes]

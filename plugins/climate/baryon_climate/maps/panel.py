@@ -127,9 +127,9 @@ class Panel:
         self.axes.tick_params(labelsize=9)
 
 
-def title(hours: int, calendar: str, *, synthetic: bool) -> str:
-    """When a frame is, from hours since 1900-01-01, and whether no climate model made it."""
-    when = str(date(hours, calendar)).replace("T", " ")[:16]
+def title(seconds: int, calendar: str, *, synthetic: bool) -> str:
+    """When a frame is, from seconds since 1900-01-01, and whether no climate model made it."""
+    when = str(date(seconds, calendar)).replace("T", " ")[:16]
     told = "   SYNTHETIC frames, of no climate model" if synthetic else ""
     return f"{when}   ({calendar} calendar){told}"
 

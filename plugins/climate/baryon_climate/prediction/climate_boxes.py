@@ -180,7 +180,8 @@ class ClimateBoxesPredictor:
         folder.mkdir(exist_ok=True)
         digits = len(str(max(len(self._split) - 1, 1)))
         when = date(found.storms.time, self._split.calendar)
-        name = f"{found.storms.frame:0{digits}d}_{str(when)[:13]}.png"
+        moment = str(when)[:16].replace(":", "")  # Windows allows no colon in a name
+        name = f"{found.storms.frame:0{digits}d}_{moment}.png"
         (folder / name).write_bytes(found.png)
         return folder / name
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from baryon import __version__
 from baryon_climate.classes import CLASSES
-from baryon_climate.dates import UNITS
+from baryon_climate.dataset.calendar import TIME_UNITS
 from baryon_climate.storms import About, Storms
 
 CONVENTIONS = "CF-1.11"
@@ -20,7 +20,7 @@ HELD = 4096
 COORDINATES = "time latitude longitude"
 
 VARIABLES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "time": ("f8", {"standard_name": "time", "long_name": "time of the frame", "units": UNITS}),
+    "time": ("f8", {"standard_name": "time", "long_name": "time of the frame", "units": TIME_UNITS}),
     "latitude": (
         "f8",
         {
