@@ -27,8 +27,9 @@ class Date:
 
 
 def date(seconds: int, calendar: str) -> Date:
-    """Return the date of a time in seconds since 1900-01-01. Raises `ValueError` for a calendar that CF does not know."""
+    """Return the date of a time in seconds since 1900-01-01.
+
+    Raises `ValueError` for a calendar that CF does not know.
+    """
     moment = cftime.num2date(seconds, TIME_UNITS, calendar=calendar)
-    return Date(
-        moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second
-    )
+    return Date(moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)

@@ -91,8 +91,8 @@ def test_maps_are_made_of_every_nth_frame_and_joined(tmp_path):
     batch["inputs"][:, index("TMQ"), 1] = torch.linspace(0, 60, SIZE[0])[:, None]
     predictor.write(iter([predictor.predict(_output(4), batch)]), tmp_path)
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == [
-        "04_1900-01-01T12.png",
-        "06_1900-01-01T18.png",
+        "04_1900-01-01T1200.png",
+        "06_1900-01-01T1800.png",
     ]
     assert (tmp_path / "animation.gif").read_bytes().startswith(b"GIF89a")
 

@@ -77,7 +77,8 @@ def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, 
         expected = int(told.get("frames", frames))
         if frames != expected:
             raise BaryonError(_truncated(path, frames, f"{expected}"))
-        return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * round(float(step) * HOUR)
+        seconds = round(float(step) * HOUR)
+        return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * seconds
     found = step_of(year, frames, calendar)
     if found is None:
         days = days_in(year, calendar)

@@ -68,7 +68,8 @@ class NetcdfFiles:
         before, after = (self.place(int(gaps[0]) + n) for n in (0, 1))
         told = (
             f"{len(gaps)} gap{'s' if len(gaps) > 1 else ''} in time, the first of "
-            f"{steps[gaps[0]] / HOUR:g} hours, where {usual / HOUR:g} are usual, between {before}, and {after}"
+            f"{steps[gaps[0]] / HOUR:g} hours, where {usual / HOUR:g} are usual, between {before}, "
+            f"and {after}"
         )
         if not allowed:
             raise BaryonError(

@@ -20,7 +20,10 @@ HELD = 4096
 COORDINATES = "time latitude longitude"
 
 VARIABLES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "time": ("f8", {"standard_name": "time", "long_name": "time of the frame", "units": TIME_UNITS}),
+    "time": (
+        "f8",
+        {"standard_name": "time", "long_name": "time of the frame", "units": TIME_UNITS},
+    ),
     "latitude": (
         "f8",
         {
