@@ -44,7 +44,7 @@ def batch_of(keys, labelled=None, *, seed=1) -> dict[str, torch.Tensor]:
         "inputs": torch.from_numpy(random.normal(size=(count, 16, *FRAME)).astype("f4")),
         "boxes": torch.from_numpy(boxes),
         "labelled": torch.tensor(labelled or [1] * count, dtype=torch.uint8),
-        "time": torch.arange(count) * 3,
+        "time": torch.arange(count) * 3 * 3600,
         "calendar": torch.zeros(count, dtype=torch.uint8),
         "synthetic": torch.ones(count, dtype=torch.uint8),
         "grid": torch.from_numpy(np.tile(GRID.array(), (count, 1))),
