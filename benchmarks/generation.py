@@ -43,29 +43,29 @@ def shipped_settings() -> Settings:
     return Settings(**keys | {"pt_hat_slices": tuple(keys["pt_hat_slices"])})
 
 
-def seconds_an_event(process: Process, least: int, part_events: int) -> float:
-    """CPU time of a passing event, from collision to image, in parts of `part_events`."""
+def seconds_an_event(process: Process, least: int, settings: Settings) -> float:
+    """CPU time of a passing event, from collision to image, in parts of `settings.part_events`."""
     start = time.process_time()
     generator = EventGenerator(process, seed=1)
     started = time.process_time()
     random = np.random.default_rng(1)
     made, flags, events = [], [], 0
     while events < least:
-        hits, passed_cuts, _ = passing_events(generator, random, trimmed=False)
+        hits, passed_cuts, _ = passing_events(generator, random, settings)
         made.append(hits)
         flags.append(passed_cuts)
         events += len(hits)
     with tempfile.TemporaryDirectory() as folder:
         write_images(process, Hits.joined(made), np.concatenate(flags), Path(folder))
-    return (time.process_time() - started) / events + (started - start) / part_events
+    return (time.process_time() - started) / events + (started - start) / settings.part_events
 
 
 def write_images(process: Process, hits: Hits, flags: npt.NDArray[np.bool_], folder: Path) -> None:
     """As a part, then as images."""
     process = replace(process, events=len(hits))
-    (part,) = parts.parts([process], len(hits), trimmed=False, folder=folder)
-    parts.write(part.file, hits, flags, Tally(1, 1.0, 1, 1, len(hits)))
-    stream = Stream(process, [part], 0, len(hits), 1.0, 1.0)
+    (part,) = parts.parts([process], len(hits), folder)
+    parts.write(part.file, hits, flags, Tally(1, 1.0, 0.0, 1, 1, len(hits)))
+    stream = Stream(0, process, [part], 0, len(hits), 1.0, 1.0)
     file = SplitFile(folder / "images.h5", IMAGE_SIZE, ETA_MAX, [stream], (1, 0), {})
     write_split(file, lambda _: None)
 
@@ -74,14 +74,14 @@ def main() -> None:
     """Print a line for each process, then the result."""
     settings = shipped_settings()
     signal, *slices = processes(settings)
-    seconds_an_event(signal, 1, settings.part_events)  # loads the libraries
-    of_signal = seconds_an_event(signal, EVENTS, settings.part_events)
+    seconds_an_event(signal, 1, settings)  # loads the libraries
+    of_signal = seconds_an_event(signal, EVENTS, settings)
     print(f"{signal.name}: {1000 * of_signal:.1f} ms an event")
     with_veto, without = [], []
     for process in slices:
-        with_veto.append(seconds_an_event(process, EVENTS, settings.part_events))
+        with_veto.append(seconds_an_event(process, EVENTS, settings))
         plain = replace(process, early_veto=False)
-        without.append(seconds_an_event(plain, EVENTS_WITHOUT_VETO, settings.part_events))
+        without.append(seconds_an_event(plain, EVENTS_WITHOUT_VETO, settings))
         print(
             f"{process.name}: {1000 * with_veto[-1]:.1f} ms an event, "
             f"{1000 * without[-1]:.1f} without the veto"

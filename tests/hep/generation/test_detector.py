@@ -12,6 +12,7 @@ from baryon_hep.generation.detector import (
     had_resolution,
 )
 
+NO_SIGNIFICANCE = 0.0
 PHOTON, ELECTRON, PION, NEUTRON, KAON_SHORT, MUON, NEUTRINO = 22, 11, 211, 2112, 310, 13, 12
 
 
@@ -35,13 +36,39 @@ def one_a_event(code, energy, eta, count, charge=0.0, phi=0.3) -> Particles:
 @pytest.mark.parametrize(("eta", "energy"), [(0.5, 100.0), (2.8, 60.0), (4.0, 300.0)])
 def test_energy_is_measured_with_the_resolution(code, em, resolution, eta, energy):
     count = 20_000
-    towers, _ = detect(one_a_event(code, energy, eta, count), np.random.default_rng(1))
+    towers, _ = detect(
+        one_a_event(code, energy, eta, count), np.random.default_rng(1), NO_SIGNIFICANCE
+    )
     sigma = resolution(np.array([energy]), np.array([eta]))[0]
     measured = np.zeros(count)
     measured[np.repeat(np.arange(count), towers.counts)] = towers.energy
     assert measured.mean() == pytest.approx(energy, abs=5 * sigma / np.sqrt(count))
     assert measured.std() == pytest.approx(sigma, rel=0.05)
     np.testing.assert_allclose(towers.em_energy, em * towers.energy)
+
+
+@pytest.mark.parametrize(
+    ("eta", "least"), [(0.5, 3.776), (-1.2, 3.776), (2.8, 2.014), (4.0, 4.147), (-4.5, 4.147)]
+)
+def test_hadronic_towers_need_two_standard_deviations(eta, least):
+    """Where an energy is twice its resolution, by hand from the card's formulas."""
+    particles = one_a_event(NEUTRON, 3.5, eta, 20_000)
+    everything, _ = detect(particles, np.random.default_rng(1), NO_SIGNIFICANCE)
+    significant, _ = detect(particles, np.random.default_rng(1), 2.0)
+    assert everything.energy.min() < least - 0.3
+    assert significant.energy.min() == pytest.approx(least, abs=0.02)
+    kept = (everything.energy >= least).sum()
+    assert len(significant.energy) == pytest.approx(kept, rel=0.01)
+
+
+def test_photons_keep_their_own_threshold():
+    """0.5 GeV is 7 standard deviations in the barrel, so that nothing more is lost."""
+    particles = one_a_event(PHOTON, 0.6, 0.5, 20_000)
+    lengths = [
+        len(detect(particles, np.random.default_rng(1), significance)[0].energy)
+        for significance in (NO_SIGNIFICANCE, 2.0)
+    ]
+    assert lengths[0] == lengths[1] > 15_000
 
 
 def test_known_resolutions():
@@ -51,20 +78,22 @@ def test_known_resolutions():
 
 
 def test_long_lived_strange_hadrons_leave_a_share_in_the_em_calorimeter():
-    towers, _ = detect(one_a_event(KAON_SHORT, 500.0, 0.1, 5000), np.random.default_rng(2))
+    towers, _ = detect(
+        one_a_event(KAON_SHORT, 500.0, 0.1, 5000), np.random.default_rng(2), NO_SIGNIFICANCE
+    )
     assert (towers.em_energy / towers.energy).mean() == pytest.approx(0.3, abs=0.01)
 
 
 @pytest.mark.parametrize("code", [MUON, NEUTRINO, -NEUTRINO, 14, 16])
 def test_muons_and_neutrinos_leave_nothing(code):
-    towers, _ = detect(one_a_event(code, 100.0, 0.0, 10), np.random.default_rng(3))
+    towers, _ = detect(one_a_event(code, 100.0, 0.0, 10), np.random.default_rng(3), NO_SIGNIFICANCE)
     assert towers.counts.tolist() == [0] * 10
 
 
 def test_towers_lie_around_the_particle_and_phi_is_in_range():
     random = np.random.default_rng(4)
     for eta, width in ((0.55, 0.1), (-3.33, 0.2)):
-        towers, _ = detect(one_a_event(PHOTON, 200.0, eta, 500, phi=3.1), random)
+        towers, _ = detect(one_a_event(PHOTON, 200.0, eta, 500, phi=3.1), random, NO_SIGNIFICANCE)
         assert (np.abs(towers.eta - eta) < width).all()
         assert (np.abs(towers.phi) <= np.pi).all()
         assert (np.abs((towers.phi - 3.1 + np.pi) % (2 * np.pi) - np.pi) < 2 * width).all()
@@ -72,7 +101,9 @@ def test_towers_lie_around_the_particle_and_phi_is_in_range():
 
 def test_nothing_is_seen_beyond_the_calorimeter():
     towers, tracks = detect(
-        one_a_event(PION, 5000.0, CALORIMETER_ETA + 0.3, 50, charge=1.0), np.random.default_rng(5)
+        one_a_event(PION, 5000.0, CALORIMETER_ETA + 0.3, 50, charge=1.0),
+        np.random.default_rng(5),
+        NO_SIGNIFICANCE,
     )
     assert towers.counts.sum() == tracks.counts.sum() == 0
 
@@ -84,9 +115,12 @@ def test_nothing_is_seen_beyond_the_calorimeter():
 def test_track_efficiency(pt, eta, efficiency):
     count = 20_000
     particles = one_a_event(PION, pt * np.cosh(eta), eta, count, charge=-1.0)
-    _, tracks = detect(particles, np.random.default_rng(6))
+    _, tracks = detect(particles, np.random.default_rng(6), NO_SIGNIFICANCE)
     assert tracks.counts.mean() == pytest.approx(efficiency, abs=0.015)
-    assert len(detect(one_a_event(PHOTON, 50, 0, 9), np.random.default_rng(7))[1].eta) == 0
+    assert (
+        len(detect(one_a_event(PHOTON, 50, 0, 9), np.random.default_rng(7), NO_SIGNIFICANCE)[1].eta)
+        == 0
+    )
 
 
 def test_field_bends_positive_particles_clockwise_by_the_helix_angle():
@@ -146,7 +180,7 @@ def test_whole_events_keep_their_energy():
         pt * np.sinh(eta),
         energy,
     )
-    towers, _ = detect(particles, random)
+    towers, _ = detect(particles, random, NO_SIGNIFICANCE)
     event = particles.event()
     variance = np.where(
         code == PHOTON,

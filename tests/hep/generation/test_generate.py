@@ -15,9 +15,15 @@ import numpy as np
 import pytest
 
 from baryon.errors import BaryonError
+from baryon_hep.generation.detector import Towers, Tracks
 from baryon_hep.generation.folder import writing
 from baryon_hep.generation.generate import generate
-from baryon_hep.generation.provenance import LUMINOSITY
+from baryon_hep.generation.hits import Hits
+from baryon_hep.generation.parts import Tally, parts
+from baryon_hep.generation.parts import write as write_part
+from baryon_hep.generation.processes import processes
+from baryon_hep.generation.provenance import LUMINOSITY, total_yield
+from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.splits import split_edges
 
 SIMULATION = all(find_spec(name) for name in ("pythia8mc", "fastjet", "awkward", "vector"))
@@ -77,9 +83,63 @@ def test_every_event_is_in_one_place(finished):
         for split in ("train", "test"):
             with h5py.File(finished / f"hep_{size}_{split}.h5") as h5:
                 eid += h5["eid"][:].tolist()
+        first = json.loads((finished / "generation.json").read_text())["data_set"] * 10**11
         assert sorted(eid) == [
-            k * 10**12 + n for k, c in ((0, 8), (1, 4), (2, 4)) for n in range(c)
+            first + k * 10**9 + n for k, c in ((0, 8), (1, 4), (2, 4)) for n in range(c)
         ]
+
+
+def members(folder, name) -> list[np.ndarray]:
+    """A member of all events of 64 pixels, event by event."""
+    rows = []
+    for path in sorted(folder.glob("hep_64_*.h5")):
+        with h5py.File(path) as h5:
+            rows += list(h5[name][:])
+    return rows
+
+
+@pytest.mark.parametrize("changes", [{"image_sizes": [64]}, {"eta_max": 2.5, "events": 8}])
+def test_other_settings_make_other_events_with_the_same_seed(finished, small, tmp_path, changes):
+    """So that the files of both may be joined: no collision, and no event id, is in both."""
+    changes |= {"splits": {"train": 1.0}, "out": str(tmp_path / "data")}
+    generate(**small | changes)
+    of_first, of_second = members(finished, "data"), members(tmp_path / "data", "data")
+    assert len(of_second) == changes.get("events", 16)
+    assert not {image.tobytes() for image in of_first} & {image.tobytes() for image in of_second}
+    assert not set(members(finished, "eid")) & set(members(tmp_path / "data", "eid"))
+
+
+@needs_simulation
+@pytest.mark.parametrize("significance", [-1.0, float("nan"), float("inf")])
+def test_impossible_significance_is_named(small, tmp_path, significance):
+    with pytest.raises(BaryonError) as error:
+        generate(**small | {"out": str(tmp_path), "energy_significance": significance})
+    assert one_line(error).startswith("generate.energy_significance: ")
+
+
+def test_error_of_the_cross_section_is_recorded(finished):
+    record = json.loads((finished / "generation.json").read_text())
+    with h5py.File(finished / "hep_64_train.h5") as h5:
+        assert json.loads(h5.attrs["processes"]) == record["processes"]
+    for process in record["processes"]:
+        relative = process["cross_section_error_pb"] / process["cross_section_pb"]
+        assert 0.001 < relative < 0.3
+
+
+def test_errors_of_parts_are_combined(small, tmp_path):
+    """Two estimates, 4 pb from 300 points and 8 pb from 100: 5 pb, error by their shares."""
+    keys = {key: value for key, value in small.items() if key not in ("out", "workers")}
+    settings = Settings(**keys | {"pt_hat_slices": tuple(keys["pt_hat_slices"])})
+    signal = processes(settings)[0]
+    both = parts(processes(settings), 4, tmp_path)[:2]
+    nothing = Hits.of(
+        Towers(np.zeros(0, int), *[np.zeros(0)] * 4), Tracks(np.zeros(0, int), *[np.zeros(0)] * 2)
+    )
+    for part, values in zip(both, ((4.0, 0.4, 300), (8.0, 0.8, 100)), strict=True):
+        write_part(part.file, nothing, np.zeros(0, bool), Tally(1, *values, 10, 4))
+    made = total_yield(signal, both)
+    assert made.cross_section_pb == pytest.approx(5.0)
+    assert made.cross_section_error_pb == pytest.approx(np.hypot(0.75 * 0.4, 0.25 * 0.8))
 
 
 def test_sizes_show_the_same_events_in_the_same_order(finished):

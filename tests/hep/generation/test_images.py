@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from baryon_hep.generation.detector import Towers, Tracks
 from baryon_hep.generation.hits import Hits
 from baryon_hep.generation.images import MANTISSA_BITS, render, rounded
 
 
 def hits(towers, tracks=()) -> Hits:
     """One event."""
-    towers, tracks = np.array(towers, np.float16), np.array(tracks, np.float16)
+    towers, tracks = np.array(towers, np.float32), np.array(tracks, np.float32)
     return Hits(
         np.array([len(towers)]),
         np.array([len(tracks)]),
@@ -30,7 +31,7 @@ def some_hits(events=3, seed=5) -> Hits:
         ],
         axis=1,
     )
-    return Hits(counts, counts, towers.astype(np.float16), towers[:, :2].astype(np.float16))
+    return Hits(counts, counts, towers.astype(np.float32), towers[:, :2].astype(np.float32))
 
 
 @pytest.mark.parametrize("size", [64, 224])
@@ -61,6 +62,21 @@ def test_hits_beyond_the_window_are_left_out_and_phi_ends_meet():
     image = render(hits(towers), 64, 2.5)[0]
     assert image[0].sum() == pytest.approx(14000)
     assert image[0, 63, 32] == image[0, 0, 32] == pytest.approx(7000)
+
+
+@pytest.mark.parametrize("size", [64, 224])
+def test_uniform_hits_make_flat_images(size):
+    """Positions are finer than pixels of any size: their rounding must not show as a comb."""
+    random = np.random.default_rng(3)
+    count = 3_000 * size
+    eta, phi = random.uniform(-5, 5, count), random.uniform(-np.pi, np.pi, count)
+    counts, ones = np.array([count]), np.ones(count)
+    made = Hits.of(Towers(counts, eta, phi, ones, ones), Tracks(counts, eta, phi))
+    image = render(made, size, 5.0)[0]
+    for axis in (0, 1):
+        tracks = image[2].sum(axis, dtype=np.float64)
+        pull = (tracks - count / size) / np.sqrt(count / size)
+        assert pull.std() == pytest.approx(1, abs=4 / np.sqrt(2 * size))
 
 
 def test_rounding_keeps_eleven_bits():

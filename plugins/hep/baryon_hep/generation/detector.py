@@ -7,12 +7,15 @@ efficiency. Everything is vectorised over the particles of many events.
 
 Simplified: no pile-up, no noise, no spread of showers over towers, no material, all particles come
 from the origin, hadrons never shower early in the EM calorimeter, tracks have no momentum error
-and there are no fake ones, muons add nothing to jets.
+and there are no fake ones, electrons and muons are tracked like hadrons, muons add nothing to jets.
 
-Sources: the ATLAS parametrisation published with Delphes 3, 1307.6346 (resolutions, efficiencies,
-solenoid, energy fractions); the ATLAS detector, JINST 3 (2008) S08003 (granularity).
+Sources: the ATLAS parametrisation published with Delphes 3, 1307.6346, as the card
+`cards/delphes_card_ATLAS.tcl` of its release has it (resolutions, thresholds, efficiencies,
+solenoid, energy fractions); the ATLAS detector, JINST 3 (2008) S08003 (granularity: the card's EM
+cells are finer than these towers, its hadronic ones wider in phi).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,6 +24,8 @@ import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Integers: TypeAlias = npt.NDArray[np.int64]
+Resolution: TypeAlias = Callable[[Floats, Floats], Floats]
+"""Standard deviation in GeV of energies in GeV at |eta|."""
 
 SOLENOID_FIELD, SOLENOID_RADIUS, SOLENOID_HALF_LENGTH = 2.0, 1.15, 3.51
 """Tesla, metres, metres."""
@@ -43,7 +48,7 @@ MIXED, MIXED_EM_FRACTION = (310, 3122), 0.3
 """K0_S and Lambda."""
 
 EM_THRESHOLD, HAD_THRESHOLD = 0.5, 1.0
-"""GeV in a tower after smearing; less is lost in the noise."""
+"""GeV in a tower after smearing; less is lost in the noise (the card's `EnergyMin`)."""
 TRACK_ETA, TRACK_PT = 2.5, 0.5
 """Tracks: |eta| and GeV."""
 
@@ -104,12 +109,20 @@ class Tracks:
     """(M,) direction at the origin, phi in [-pi, pi]."""
 
 
-def detect(particles: Particles, random: np.random.Generator) -> tuple[Towers, Tracks]:
-    """What the calorimeter and the tracker record of the events."""
-    return _calorimeter(particles, random), _tracker(particles, random)
+def detect(
+    particles: Particles, random: np.random.Generator, energy_significance: float
+) -> tuple[Towers, Tracks]:
+    """What the calorimeter and the tracker record of the events.
+
+    An energy of a tower is lost unless it is at least `energy_significance` times its resolution,
+    in the EM and in the hadronic calorimeter alike (the card's `EnergySignificanceMin`, 2).
+    """
+    return _calorimeter(particles, random, energy_significance), _tracker(particles, random)
 
 
-def _calorimeter(particles: Particles, random: np.random.Generator) -> Towers:
+def _calorimeter(
+    particles: Particles, random: np.random.Generator, energy_significance: float
+) -> Towers:
     em_fraction, visible = _response(particles.code)
     eta, phi = entry_point(particles)
     seen = visible & (np.abs(eta) < CALORIMETER_ETA)
@@ -118,7 +131,13 @@ def _calorimeter(particles: Particles, random: np.random.Generator) -> Towers:
     energy = particles.energy[seen]
     em_energy = energy * em_fraction[seen]
     em, had = _sums(em_energy, which, len(hit)), _sums(energy - em_energy, which, len(hit))
-    return _measure(hit, em, had, len(particles.counts), random)
+    event, tower = np.divmod(hit, TOWERS)
+    eta, phi = _somewhere_in(tower, random)
+    em = _measured(em, em_resolution, np.abs(eta), EM_THRESHOLD, energy_significance, random)
+    had = _measured(had, had_resolution, np.abs(eta), HAD_THRESHOLD, energy_significance, random)
+    kept = em + had > 0
+    counts = np.bincount(event[kept], minlength=len(particles.counts))
+    return Towers(counts, eta[kept], phi[kept], (em + had)[kept], em[kept])
 
 
 def _sums(values: Floats, groups: Integers, count: int) -> Floats:
@@ -126,18 +145,19 @@ def _sums(values: Floats, groups: Integers, count: int) -> Floats:
     return np.bincount(groups, values, count).astype(np.float64, copy=False)
 
 
-def _measure(
-    hit: Integers, em: Floats, had: Floats, events: int, random: np.random.Generator
-) -> Towers:
-    event, tower = np.divmod(hit, TOWERS)
-    eta, phi = _somewhere_in(tower, random)
-    em = _smeared(em, em_resolution(em, np.abs(eta)), random)
-    had = _smeared(had, had_resolution(had, np.abs(eta)), random)
-    em[em < EM_THRESHOLD] = 0
-    had[had < HAD_THRESHOLD] = 0
-    kept = em + had > 0
-    counts = np.bincount(event[kept], minlength=events)
-    return Towers(counts, eta[kept], phi[kept], (em + had)[kept], em[kept])
+def _measured(
+    energy: Floats,
+    resolution: Resolution,
+    eta: Floats,
+    threshold: float,
+    significance: float,
+    random: np.random.Generator,
+) -> Floats:
+    """Energies in GeV as one calorimeter measures them; what does not stand out is 0."""
+    smeared = _smeared(energy, resolution(energy, eta), random)
+    # As in Delphes the resolution here is that of the smeared energy, not of the true one.
+    seen = (smeared >= threshold) & (smeared >= significance * resolution(smeared, eta))
+    return np.where(seen, smeared, 0.0)
 
 
 def _tracker(particles: Particles, random: np.random.Generator) -> Tracks:

@@ -5,6 +5,7 @@ N. Desai and P. Skands, 1109.5852.
 """
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,18 @@ MOMENTUM_TOLERANCE = 1e-3
 """Of the collision energy; Pythia's own check discards events that are off by more."""
 MAX_SEED = 900_000_000
 """Pythia's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossSection:
+    """The Monte-Carlo estimate of a cross section."""
+
+    value: float
+    """pb."""
+    error: float
+    """pb, one standard deviation."""
+    points: int
+    """Number of phase-space points that it is the mean of."""
 
 
 class EventGenerator:
@@ -61,12 +74,13 @@ class EventGenerator:
         sound = conserves_momentum(particles)
         return particles.where(sound), np.array(self._counter.finished, np.int64)[sound]
 
-    def cross_section(self) -> tuple[float, int]:
-        """In pb, before any veto, and the number of phase-space points that it is the mean of."""
+    def cross_section(self) -> CrossSection:
+        """Estimate the cross section before any veto, of all that was generated so far."""
         info = self._pythia.infoPython()
         # Pythia counts vetoed events out of its cross section.
         before_veto = info.sigmaGen() * info.nSelected() / info.nAccepted()
-        return before_veto * PICOBARN_PER_MILLIBARN, info.nTried()
+        value = before_veto * PICOBARN_PER_MILLIBARN
+        return CrossSection(value, value * _relative_error(info), info.nTried())
 
     def _stable(self, particles: Any) -> Particles:
         import awkward as ak
@@ -98,6 +112,25 @@ def conserves_momentum(particles: Particles) -> npt.NDArray[np.bool_]:
     expected = (0.0, 0.0, 0.0, COLLISION_ENERGY)
     off = [np.abs(total - value) for total, value in zip(totals, expected, strict=True)]
     return np.asarray(np.max(off, axis=0) < MOMENTUM_TOLERANCE * COLLISION_ENERGY)
+
+
+def _relative_error(info: Any) -> float:
+    """Standard deviation over value of the cross section before any veto.
+
+    Pythia's `sigmaErr` of a subprocess adds two relative variances (`sigmaDelta` in its
+    `ProcessContainer.cc`): that of the mean over phase space, and 1 / accepted - 1 / selected, that
+    of the share of events that survive a veto, which has no part in the cross section before it.
+    """
+    variance = 0.0
+    for code in info.codesHard():
+        selected, accepted = info.nSelected(code), info.nAccepted(code)
+        share = selected / info.nSelected()
+        relative = 1.0  # of a rare subprocess, of which Pythia gives no estimate
+        if accepted > 1:
+            total = (info.sigmaErr(code) / info.sigmaGen(code)) ** 2
+            relative = max(0.0, total - (1 / accepted - 1 / selected))
+        variance += share**2 * relative
+    return float(np.sqrt(variance))
 
 
 def _random(seed: int) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 Passing events are generated in parts by several processes, then merged into one file for each
 image size and split. The same settings give the same bytes, whatever the number of workers and
-however often the work was interrupted.
+however often the work was interrupted; other settings give other events and other event ids, even
+with the same seed, so that the files of two data sets may be joined.
 """
 
 import json
@@ -38,6 +39,7 @@ def generate(
     pt_hat_slices: Sequence[float],
     early_veto: bool,
     trimmed: bool,
+    energy_significance: float,
     image_sizes: Sequence[int],
     eta_max: float | None,
     splits: Mapping[str, float],
@@ -60,6 +62,7 @@ def generate(
         pt_hat_slices=tuple(pt_hat_slices),
         early_veto=early_veto,
         trimmed=trimmed,
+        energy_significance=energy_significance,
         image_sizes=tuple(image_sizes),
         eta_max=eta_max,
         splits=dict(splits),
@@ -78,19 +81,19 @@ def _generate(settings: Settings, folder: Path, workers: int) -> None:
         say(f"{folder} already holds these {settings.events} events: nothing to do")
         return
     open_folder(settings, folder)
-    all_parts = parts(processes(settings), settings.part_events, settings.trimmed, folder / PARTS)
-    _make_parts(all_parts, settings.seed, workers)
+    all_parts = parts(processes(settings), settings.part_events, folder / PARTS)
+    _make_parts(all_parts, settings, workers)
     files = _merge(settings, folder, all_parts, workers)
     shutil.rmtree(folder / PARTS)
     say(f"{settings.events} events in {folder}: {', '.join(file.file.name for file in files)}")
 
 
-def _make_parts(all_parts: Sequence[Part], seed: int, workers: int) -> None:
+def _make_parts(all_parts: Sequence[Part], settings: Settings, workers: int) -> None:
     todo = [part for part in all_parts if not part.file.exists()]
     if len(todo) < len(all_parts):
         say(f"{len(all_parts) - len(todo)} of {len(all_parts)} parts are there already")
     with bar("generating events", sum(part.events for part in todo), "events") as advance:
-        worker_pool.run(generate_part, [(part, seed) for part in todo], workers, advance)
+        worker_pool.run(generate_part, [(part, settings) for part in todo], workers, advance)
 
 
 def _merge(

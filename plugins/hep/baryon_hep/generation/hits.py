@@ -13,15 +13,19 @@ from baryon_hep.generation.detector import Towers, Tracks
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """N events; half precision is finer than the detector's and halves the room on disk."""
+    """N events, in single precision.
+
+    Half precision would put eta and phi on a grid of 0.002, a fourteenth of a pixel at 224 pixels:
+    pixels would hold 14 or 15 steps of it, and images show a comb of 7 %.
+    """
 
     tower_counts: npt.NDArray[np.int64]
     """(N,)"""
     track_counts: npt.NDArray[np.int64]
     """(N,)"""
-    towers: npt.NDArray[np.float16]
+    towers: npt.NDArray[np.float32]
     """(M, 4) eta, phi, energy and EM energy in GeV; one event after the other."""
-    tracks: npt.NDArray[np.float16]
+    tracks: npt.NDArray[np.float32]
     """(K, 2) eta, phi; one event after the other."""
 
     @classmethod
@@ -31,8 +35,8 @@ class Hits:
         return cls(
             towers.counts,
             tracks.counts,
-            np.stack(columns, axis=1).astype(np.float16),
-            np.stack((tracks.eta, tracks.phi), axis=1).astype(np.float16),
+            np.stack(columns, axis=1).astype(np.float32),
+            np.stack((tracks.eta, tracks.phi), axis=1).astype(np.float32),
         )
 
     @classmethod

@@ -20,6 +20,8 @@ from baryon_hep.generation.folder import writing
 from baryon_hep.generation.hits import Hits
 from baryon_hep.generation.images import CHANNELS, UNITS, Images, render
 from baryon_hep.generation.parts import Part
+from baryon_hep.generation.processes import Process
+from baryon_hep.generation.settings import EVENTS_PER_PROCESS, PROCESSES
 from baryon_hep.generation.splits import SplitFile, Stream
 
 IMAGES_PER_CHUNK = 16
@@ -27,9 +29,6 @@ GZIP_LEVEL = 6
 """4 % smaller than 4 for 0.1 ms more an image; 9 takes six times as long for another 4 %."""
 BLOCK = 4 * IMAGES_PER_CHUNK
 """Images in memory at a time."""
-EVENT_NUMBERS = 10**12
-"""`eid` is this times the number of the process, plus the event's number within it."""
-
 Columns = Mapping[str, npt.NDArray[Any]]
 
 
@@ -118,9 +117,16 @@ def _columns(
     return {
         "data": images,
         "psr": passed_cuts.astype(np.int32),
-        "eid": process.number * EVENT_NUMBERS + numbers,
+        "eid": event_ids(stream.data_set, process, numbers),
         **{name: np.full(len(numbers), value) for name, value in same.items()},
     }
+
+
+def event_ids(
+    data_set: int, process: Process, numbers: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """The `eid` of a process's events by their numbers: no other event of any data set has it."""
+    return (data_set * PROCESSES + process.number) * EVENTS_PER_PROCESS + numbers
 
 
 def _dataset(h5: Any, name: str, values: npt.NDArray[Any], events: int) -> Any:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from baryon_hep.generation.folder import writing
 from baryon_hep.generation.hits import Hits
 from baryon_hep.generation.processes import Process
+from baryon_hep.generation.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,11 @@ class Part:
     first: int
     """Number within the process of its first event."""
     events: int
-    trimmed: bool
     file: Path
 
-    def entropy(self, seed: int) -> np.random.SeedSequence:
+    def entropy(self, settings: Settings) -> np.random.SeedSequence:
         """Where its random numbers come from."""
-        return np.random.SeedSequence([seed, self.process.number, self.number])
+        return np.random.SeedSequence([settings.digest, self.process.number, self.number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Tally:
     generator_seed: int
     cross_section: float
     """pb, before any veto."""
+    cross_section_error: float
+    """pb, one standard deviation."""
     points: int
     """Phase-space points that the cross section is the mean of."""
     tried: int
@@ -49,9 +51,7 @@ class Tally:
     """Events that passed the pre-selection, all of which the part holds."""
 
 
-def parts(
-    all_processes: list[Process], part_events: int, trimmed: bool, folder: Path
-) -> list[Part]:
+def parts(all_processes: list[Process], part_events: int, folder: Path) -> list[Part]:
     """All parts, those of a process in order."""
     return [
         Part(
@@ -59,7 +59,6 @@ def parts(
             number,
             first,
             min(part_events, process.events - first),
-            trimmed,
             folder / f"{process.name}-{number:05d}.h5",
         )
         for process in all_processes

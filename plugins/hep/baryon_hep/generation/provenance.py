@@ -29,6 +29,8 @@ class Yield:
     label: int
     jz: int
     cross_section_pb: float
+    cross_section_error_pb: float
+    """One standard deviation; the weights' relative error is that of the cross section."""
     tried: int
     passed: int
     weight: float
@@ -38,17 +40,17 @@ class Yield:
 def total_yield(process: Process, parts: Sequence[Part]) -> Yield:
     """Each part has its own estimate of the cross section; they count by their points."""
     tallies = [read_tally(part.file) for part in parts]
-    cross_section = float(
-        np.average(
-            [tally.cross_section for tally in tallies], weights=[tally.points for tally in tallies]
-        )
-    )
+    points = np.array([tally.points for tally in tallies], np.float64)
+    shares = points / points.sum()
+    cross_section = float(shares @ [tally.cross_section for tally in tallies])
+    errors = np.array([tally.cross_section_error for tally in tallies])
     tried = sum(tally.tried for tally in tallies)
     return Yield(
         process=process.name,
         label=process.label,
         jz=process.slice_number,
         cross_section_pb=cross_section,
+        cross_section_error_pb=float(np.sqrt((shares * errors) @ (shares * errors))),
         tried=tried,
         passed=sum(tally.passed for tally in tallies),
         weight=cross_section * LUMINOSITY / tried,
@@ -59,6 +61,7 @@ def provenance(settings: Settings, yields: Sequence[Yield]) -> dict[str, Any]:
     """All that is to be known about the data, ready for JSON."""
     return {
         "settings": settings.record(),
+        "data_set": settings.data_set,
         "command": settings.command(),
         "versions": versions(),
         "luminosity_per_pb": LUMINOSITY,

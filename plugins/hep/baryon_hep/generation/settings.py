@@ -1,6 +1,8 @@
 """The settings that decide which events are generated and how they are stored."""
 
+import hashlib
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +16,8 @@ BEAM_ENERGY = 6500.0
 """GeV; no hard scattering can have a larger pT-hat."""
 HOPELESS = 250.0
 """GeV; below it about one event in 20,000 passes the pre-selection."""
+EVENTS_PER_PROCESS, PROCESSES, DATA_SETS = 10**9, 100, 92_000_000
+"""An event id is data set, process and event in decimal digits; the largest fits into 63 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class Settings:
     pt_hat_slices: tuple[float, ...]
     early_veto: bool
     trimmed: bool
+    energy_significance: float
     image_sizes: tuple[int, ...]
     eta_max: float | None
     splits: Mapping[str, float]
@@ -38,6 +43,7 @@ class Settings:
         """Raises `BaryonError` naming the first key that makes no sense."""
         _check_counts(self)
         _check_signal(self)
+        _check_detector(self)
         _check_slices(self.pt_hat_slices)
         _check_images(self.image_sizes, self.eta_max)
         _check_splits(self.splits)
@@ -52,6 +58,17 @@ class Settings:
     def record(self) -> dict[str, Any]:
         """All of them, as JSON reads them back."""
         return dict(json.loads(json.dumps(asdict(self))))
+
+    @property
+    def digest(self) -> int:
+        """A hash of all settings, 64 bits: where every random number of the data set comes from."""
+        text = json.dumps(self.record(), sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+    @property
+    def data_set(self) -> int:
+        """The number of the data set, below `DATA_SETS`: the leading digits of its event ids."""
+        return self.digest % DATA_SETS
 
     def command(self) -> str:
         """The command that generates the same data in the folder `hep_images`."""
@@ -71,6 +88,8 @@ def _check_counts(settings: Settings) -> None:
         raise _refuse("part_events", f"{settings.part_events} is not a positive number of events")
     if settings.seed < 0:
         raise _refuse("seed", f"{settings.seed} is negative; give a number from 0")
+    if settings.events > EVENTS_PER_PROCESS:
+        raise _refuse("events", f"{settings.events} is more than {EVENTS_PER_PROCESS:,}")
     if not 0 <= settings.signal_fraction <= 1:
         raise _refuse("signal_fraction", f"{settings.signal_fraction} is not between 0 and 1")
 
@@ -91,9 +110,20 @@ def _check_signal(settings: Settings) -> None:
         )
 
 
+def _check_detector(settings: Settings) -> None:
+    significance = settings.energy_significance
+    if not 0 <= significance < math.inf:
+        raise _refuse(
+            "energy_significance",
+            f"{significance:g} is no number of standard deviations from 0 (none asked for)",
+        )
+
+
 def _check_slices(edges: Sequence[float]) -> None:
     if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
         raise _refuse("pt_hat_slices", f"{list(edges)} is not two or more ascending edges in GeV")
+    if len(edges) > PROCESSES - 1:
+        raise _refuse("pt_hat_slices", f"{len(edges) - 1} slices are more than {PROCESSES - 2}")
     if edges[0] <= 0 or edges[-1] > BEAM_ENERGY:
         raise _refuse(
             "pt_hat_slices", f"{list(edges)} leaves the possible range, 0 to {BEAM_ENERGY:g} GeV"

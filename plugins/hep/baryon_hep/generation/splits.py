@@ -19,6 +19,8 @@ TRAIN = "train"
 class Stream:
     """A process's share of a split."""
 
+    data_set: int
+    """The number of the data set, with which event ids begin."""
     process: Process
     parts: Sequence[Part]
     """All of the process."""
@@ -60,7 +62,7 @@ def split_files(
             size,
             settings.window(size),
             streams,
-            (settings.seed, number),
+            (settings.digest, number),
             attributes,
         )
         for number, (split, streams) in enumerate(_streams(settings, parts_of, yields).items())
@@ -94,6 +96,7 @@ def _streams(
     return {
         split: [
             Stream(
+                settings.data_set,
                 process,
                 parts_of[process],
                 first=edges[process][number],
