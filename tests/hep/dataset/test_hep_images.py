@@ -5,6 +5,8 @@ import pytest
 from baryon.errors import BaryonError
 from baryon_hep.dataset.hep_images import HepImages
 
+MUST_FIT = "must be 0, or from 1e-45 to 3e+38, to fit single precision"
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
@@ -13,7 +15,7 @@ def own_cache(tmp_path, monkeypatch):
 
 def open_images(train, **changes) -> HepImages:
     arguments = {"val": None, "test": None, "channel_max": None, "check_pixels": True}
-    arguments |= {"augment": False}
+    arguments |= {"check_event_ids": True, "augment": False}
     return HepImages(train=str(train), **arguments | changes)
 
 
@@ -70,6 +72,7 @@ def test_optional_members_are_read_where_all_files_have_them(tmp_path, write_eve
         test=None,
         channel_max=None,
         check_pixels=True,
+        check_event_ids=True,
         augment=False,
     )
     assert "jz" not in both.splits["train"].fields
@@ -102,7 +105,7 @@ def test_no_pixel_is_read_when_nothing_asks_for_it(tmp_path, write_events, capsy
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("member", ["data", "label", "weight", "normweight", "psr"])
+@pytest.mark.parametrize("member", ["data", "label", "weight"])
 def test_missing_member(tmp_path, write_events, member):
     path = write_events(tmp_path / "a.h5", 10, **{member: None})
     assert error(path).startswith(f"{path} has no member '{member}'; ")
@@ -131,11 +134,128 @@ def test_a_bad_pixel_outside_the_training_split(tmp_path, write_events):
         ("psr", [0, 0, 0, 0, -1], "row 4: member 'psr' is -1; it must be 0 or 1"),
         ("weight", [1, 1, 1, -2.0, 1], "row 3: member 'weight' is -2.0; it must be 0 or more"),
         ("weight", [1, np.nan, 1, 1, 1], "row 1: member 'weight' is nan; it must be finite"),
+        ("weight", [1, 1e40, 1, 1, 1], f"row 1: member 'weight' is 1e+40; it {MUST_FIT}"),
+        ("weight", [1, 1, 1e-50, 1, 1], f"row 2: member 'weight' is 1e-50; it {MUST_FIT}"),
+        (
+            "normweight",
+            [1, 1, 1, 1, 9e99],
+            f"row 4: member 'normweight' is 9e+99; it {MUST_FIT}",
+        ),
     ],
 )
 def test_values_that_cannot_be(tmp_path, write_events, member, values, rule):
     path = write_events(tmp_path / "a.h5", 5, **{member: np.asarray(values)})
     assert error(path) == f"{path}, {rule}"
+
+
+@pytest.mark.parametrize("member", ["weight", "normweight"])
+@pytest.mark.parametrize(("label", "meaning"), [(1, "signal"), (0, "background")])
+def test_a_class_without_weight(tmp_path, write_events, member, label, meaning):
+    path = write_events(tmp_path / "a.h5", 8)
+    with h5py.File(path, "a") as file:
+        file[member][...] = np.where(file["label"][:] == label, 0, file[member][:])
+    told = f"dataset.train: no {meaning} with a weight in {path} (member '{member}' is 0 of all"
+    assert error(path).startswith(told)
+
+
+def test_a_class_without_weight_in_the_test_files(tmp_path, write_events):
+    train = write_events(tmp_path / "a.h5", 8)
+    test = write_events(tmp_path / "b.h5", 8, weight=np.zeros(8))
+    assert error(train, test=str(test)).startswith("dataset.test: no signal with a weight in")
+
+
+def test_without_normalised_weights_they_are_computed(tmp_path, write_events):
+    train = write_events(tmp_path / "a.h5", 20, normweight=None)
+    test = write_events(tmp_path / "b.h5", 20, seed=2, normweight=None)
+    splits = open_images(train, test=str(test)).splits
+    largest = splits["train"].columns["weight"].max()
+    for split in splits.values():
+        rows = split.read(0, 20)
+        assert rows["normweight"] == pytest.approx(rows["weight"] / largest)
+
+
+def test_without_the_cuts_there_is_no_flag(tmp_path, write_events):
+    split = open_images(write_events(tmp_path / "a.h5", 20, psr=None)).splits["train"]
+    assert set(split.fields) == {"inputs", "label", "weight", "normweight"}
+
+
+@pytest.mark.parametrize("member", ["psr", "normweight"])
+def test_a_flag_that_some_files_lack(tmp_path, write_events, member):
+    write_events(tmp_path / "a.h5", 10)
+    write_events(tmp_path / "b.h5", 10, seed=2, **{member: None})
+    told = (
+        f"{tmp_path}/b.h5 has no member '{member}', but {tmp_path}/a.h5 has: give files of one kind"
+    )
+    assert error(tmp_path / "*.h5") == told
+
+
+def describe(path, **attributes):
+    """Give a file attributes that say what its images show."""
+    with h5py.File(path, "a") as file:
+        file.attrs.update(attributes)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other", "told"),
+    [
+        ("eta_range", [-2.5, 2.5], [-5.0, 5.0], "eta_range -5, 5, but -2.5, 2.5 in"),
+        ("phi_range", [-np.pi, np.pi], [0.0, 2 * np.pi], "phi_range 0, 6.283, but"),
+        ("units", ["MeV"] * 3, ["GeV"] * 3, "units GeV, GeV, GeV, but MeV, MeV, MeV in"),
+        ("channels", ["a", "b", "c"], ["a", "c", "b"], "channels a, c, b, but a, b, c in"),
+    ],
+)
+def test_images_that_show_something_else(tmp_path, write_events, name, value, other, told):
+    """In another split, in a file of the same split, and in one to be predicted."""
+    train = describe(write_events(tmp_path / "a.h5", 10), **{name: value})
+    odd = describe(write_events(tmp_path / "b.h5", 10, seed=2), **{name: other})
+    told = f"{odd}: its images have {told}"
+    assert error(train, val=str(odd)).startswith(told)
+    assert error(tmp_path / "*.h5").startswith(told)
+    with pytest.raises(BaryonError) as raised:
+        open_images(train).open_input([str(odd)])
+    assert str(raised.value).startswith(told)
+
+
+def test_files_that_say_nothing_of_their_images_are_taken(tmp_path, write_events):
+    train = describe(write_events(tmp_path / "a.h5", 10), eta_range=[-2.5, 2.5])
+    foreign = write_events(tmp_path / "b.h5", 10, seed=2)
+    rounded = write_events(tmp_path / "c.h5", 10, seed=3)
+    describe(rounded, eta_range=np.float32([-2.5, 2.5]))
+    splits = open_images(train, val=str(foreign), test=str(rounded)).splits
+    assert [len(split) for split in splits.values()] == [10, 10, 10]
+
+
+def test_images_with_eta_first(tmp_path, write_events):
+    axes = ["event", "channel", "eta", "phi"]
+    path = describe(write_events(tmp_path / "a.h5", 10), axes=axes)
+    told = f"{path}: its images have axes event, channel, eta, phi, but this layout has phi before"
+    assert error(path).startswith(told)
+
+
+def test_an_event_that_comes_twice(tmp_path, write_events):
+    """In two files of a split, in two splits; the first pair is named."""
+    ids = np.arange(10)
+    train = write_events(tmp_path / "a.h5", 10, eid=ids, label=ids % 2)
+    other = write_events(tmp_path / "b.h5", 10, eid=ids + 6, label=ids % 2)
+    told = f"event 6 comes twice, in dataset.train ({train}, row 6) and in {{}} ({other}, row 0), "
+    told += "and 3 others do: leave out"
+    assert error(tmp_path / "*.h5").startswith(told.format("dataset.train"))
+    assert error(train, val=str(other)).startswith(told.format("dataset.val"))
+    splits = open_images(train, val=str(other), check_event_ids=False).splits
+    assert len(splits["val"]) == 10
+
+
+def test_events_of_different_samples_may_have_one_number(tmp_path, write_events):
+    slices = np.arange(10) % 5
+    same = {"eid": np.zeros(10, int), "label": np.arange(10) // 5}
+    assert len(open_images(write_events(tmp_path / "a.h5", 10, jz=slices, **same)).splits) == 1
+    assert "event 0 comes twice" in error(write_events(tmp_path / "b.h5", 10, **same))
+
+
+def test_splits_without_numbers_are_not_compared(tmp_path, write_events):
+    train = write_events(tmp_path / "a.h5", 10, eid=np.arange(10))
+    assert len(open_images(train, val=str(write_events(tmp_path / "b.h5", 10))).splits) == 2
 
 
 def test_labels_as_text(tmp_path, write_events):

@@ -121,3 +121,18 @@ def test_input_holds_the_channels_and_maybe_more(tmp_path):
     assert bare.read(2, 7)["inputs"] == pytest.approx(raw / np.reshape(told.scale, (3, 1, 1)))
     one_class = write(tmp_path / "signal.h5", y=np.ones(12, int), passSR=None)
     assert set(dataset.open_input([str(one_class)]).fields) == {"inputs", "label", "weight"}
+
+
+def test_weights_that_are_all_zero(tmp_path):
+    path = write(tmp_path / "a.h5", weight=np.zeros(12))
+    with pytest.raises(BaryonError) as raised:
+        open_files(path)
+    assert str(raised.value).startswith(f"dataset.train: no signal with a weight in {path} (member")
+
+
+def test_images_with_phi_first(tmp_path):
+    path = write(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["axes"] = ["event", "phi", "eta"]
+    with pytest.raises(BaryonError, match="this layout has eta before phi"):
+        open_files(path)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
 
-from baryon.data.hdf5 import Table
+from baryon.data.hdf5 import Table, has_member
 from baryon.errors import BaryonError
 from baryon_hep.dataset.images import Column
+
+WEIGHTS = ("weight", "normweight")
 
 
 def column(table: Table, field: str) -> Column:
@@ -26,10 +31,17 @@ def flags(table: Table, field: str) -> Column:
 
 
 def weights(table: Table, field: str) -> Column:
-    """Event weights as float32. Raises `BaryonError` for a negative one."""
+    """Event weights as float32.
+
+    Raises `BaryonError` for a negative one, and for one that would become infinite or zero.
+    """
     values = column(table, field)
     _require(table, field, values, values >= 0, "0 or more")
-    return values.astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        single = values.astype(np.float32)
+    fits = np.isfinite(single) & ((single > 0) | (values == 0))
+    _require(table, field, values, fits, "0, or from 1e-45 to 3e+38, to fit single precision")
+    return single
 
 
 def images(table: Table, field: str, form: str, rank: int, channels: int | None) -> None:
@@ -49,8 +61,9 @@ def same_size(table: Table, field: str, other: str) -> None:
         )
 
 
-def both_classes(split: str, table: Table, label: Column) -> None:
-    """Raise `BaryonError` for an empty split, or one of signal or of background alone."""
+def both_classes(split: str, table: Table, columns: Mapping[str, Column]) -> None:
+    """Raise `BaryonError` for an empty split, and for a class without an event or any weight."""
+    label = columns["label"]
     if len(label) == 0:
         raise BaryonError(f"dataset.{split}: no events in {_files(table)}: give other files")
     member = table.members["label"]
@@ -60,6 +73,23 @@ def both_classes(split: str, table: Table, label: Column) -> None:
                 f"dataset.{split}: no {meaning} in {_files(table)} (member {member!r} is never "
                 f"{value}): add files that have some"
             )
+        for weight in WEIGHTS:
+            if weight in columns and not (columns[weight][label == value] > 0).any():
+                raise BaryonError(
+                    f"dataset.{split}: no {meaning} with a weight in {_files(table)} (member "
+                    f"{table.members[weight]!r} is 0 of all of it): add files that have some"
+                )
+
+
+def in_all_or_none(paths: Sequence[Path], member: str) -> bool:
+    """Whether files hold a member. Raises `BaryonError` if some do and others do not."""
+    holds = [has_member(path, member) for path in paths]
+    if any(holds) and not all(holds):
+        raise BaryonError(
+            f"{paths[holds.index(False)]} has no member {member!r}, but "
+            f"{paths[holds.index(True)]} has: give files of one kind"
+        )
+    return all(holds)
 
 
 def _require(

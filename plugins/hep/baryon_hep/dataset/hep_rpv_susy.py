@@ -15,7 +15,15 @@ import numpy as np
 
 from baryon.data.hdf5 import Table, has_member
 from baryon_hep.dataset import checks
-from baryon_hep.dataset.images import Column, Files, Images, normalise, open_like, open_splits
+from baryon_hep.dataset.images import (
+    Column,
+    Files,
+    Images,
+    add_normalised_weights,
+    normalise,
+    open_like,
+    open_splits,
+)
 
 GROUP = "all_events"
 CUTS_FLAG = "passSR"
@@ -44,7 +52,7 @@ class HepRpvSusy:
         self.splits = open_splits(self._open, {"train": train, "val": val, "test": test})
         normalise(self.splits, self._channels, channel_max, check_pixels)
         self.splits["train"].augmented = augment
-        self._add_normalised_weights()
+        add_normalised_weights(self.splits)
 
     def open_input(self, files: Sequence[str]) -> Images:
         """Events to be scored, of files that hold the channels and may hold any other member."""
@@ -83,14 +91,8 @@ class HepRpvSusy:
         }
         if NORMALISED_WEIGHT in optional:
             columns["normweight"] = checks.weights(table, NORMALISED_WEIGHT)
-        checks.both_classes(name, table, columns["label"])
+        checks.both_classes(name, table, columns)
         return Images(table, self._channels, columns, phi_axis=3)
-
-    def _add_normalised_weights(self) -> None:
-        """Weight over its maximum in the training set, as the paper's files define it."""
-        largest = self.splits["train"].columns["weight"].max()
-        for split in self.splits.values():
-            split.columns.setdefault("normweight", split.columns["weight"] / largest)
 
 
 def _cuts(table: Table, optional: Sequence[str]) -> dict[str, Column]:

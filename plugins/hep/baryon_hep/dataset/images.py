@@ -13,6 +13,7 @@ from baryon.data.scan import channel_range
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation
+from baryon_hep.dataset.geometry import require_alike
 
 Column = np.ndarray[Any, Any]
 
@@ -44,6 +45,11 @@ class Images:
         self._scale = np.ones((shape[0], 1, 1), np.float32)
         self._channels: tuple[str, ...] = ()
         self._image = Field(shape, "float32")
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """The names of an image's rows and columns."""
+        return ("phi", "eta") if self._phi_axis == 2 else ("eta", "phi")
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -134,7 +140,10 @@ Files = str | Sequence[str]
 
 
 def open_splits(open_split: OpenSplit, files: Mapping[str, Files | None]) -> dict[str, Images]:
-    """Open the files of every split that has some. Raises `BaryonError` if shapes differ."""
+    """Open the files of every split that has some.
+
+    Raises `BaryonError` if images differ in shape, or in what files say that they show.
+    """
     splits = {
         name: open_split(name, find_files(f"dataset.{name}", patterns))
         for name, patterns in files.items()
@@ -147,7 +156,16 @@ def open_splits(open_split: OpenSplit, files: Mapping[str, Files | None]) -> dic
                 f"dataset.{name}: images of shape {split.fields['inputs'].shape}, but {expected} "
                 "in dataset.train: give files of one image size"
             )
+    paths = [path for split in splits.values() for path in split.table.paths]
+    require_alike(paths, splits["train"].axes)
     return splits
+
+
+def add_normalised_weights(splits: Mapping[str, Images]) -> None:
+    """Where files lack it: weight over its maximum in the training set, as the paper defines it."""
+    largest = splits["train"].columns["weight"].max()
+    for split in splits.values():
+        split.columns.setdefault("normweight", split.columns["weight"] / largest)
 
 
 def normalise(
@@ -174,7 +192,7 @@ def open_like(
 ) -> Images:
     """Open files that need not have labels, and read them as `train` is read.
 
-    Raises `BaryonError` for images of another size.
+    Raises `BaryonError` for images of another size, or that show something else.
     """
     split = open_files(find_files("input", files))
     found, expected = split.fields["inputs"].shape, train.fields["inputs"].shape
@@ -183,6 +201,7 @@ def open_like(
             f"{split.table.paths[0]}: images of shape {found}, but the network was trained on "
             f"{expected}: give files of that size"
         )
+    require_alike([*train.table.paths, *split.table.paths], train.axes)
     normalisation = train.normalisation()
     split.divide_by(normalisation.scale, normalisation.channels)
     return split

@@ -1,0 +1,65 @@
+"""No event may be in the data twice: what was trained on tests nothing, and counts double."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from baryon.errors import BaryonError
+from baryon_hep.dataset.images import Column, Images
+
+EVENT_ID = "eid"
+SAMPLE = ("label", "jz", "mg", "mn")
+"""What an event is of; files of others may number the events of each of these from 0."""
+
+
+def require_distinct(splits: Mapping[str, Images]) -> None:
+    """Raise `BaryonError` if two events, of one split or of two, have the same `eid`.
+
+    Events of different class, slice or masses are different ones. Splits without `eid` are passed
+    over.
+    """
+    numbered = {name: split for name, split in splits.items() if EVENT_ID in split.columns}
+    if not numbered:
+        return
+    ids = np.concatenate([split.columns[EVENT_ID] for split in numbered.values()])
+    ordered = np.sort(ids)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):
+        return
+    rows = np.flatnonzero(np.isin(ids, repeated))
+    first, second = _pairs(rows, [ids, *_samples(numbered)])
+    if len(second):
+        places = [_place(numbered, int(row)) for row in (first[0], second[0])]
+        raise BaryonError(
+            f"event {ids[first[0]]} comes twice, in {places[0]} and in {places[1]}, and "
+            f"{len(second) - 1} others do: leave out one of the files, or give "
+            "dataset.check_event_ids=false if these files number different events alike"
+        )
+
+
+def _samples(splits: Mapping[str, Images]) -> list[Column]:
+    """The columns that tell samples apart and that all splits have."""
+    return [
+        np.concatenate([split.columns[name] for split in splits.values()])
+        for name in SAMPLE
+        if all(name in split.columns for split in splits.values())
+    ]
+
+
+def _pairs(rows: Column, keys: list[Column]) -> tuple[Column, Column]:
+    """Of these rows, those that agree with another one in all keys, each with the one before it."""
+    values = [key[rows] for key in keys]
+    order = np.lexsort(values[::-1])
+    same = np.logical_and.reduce([value[order][1:] == value[order][:-1] for value in values])
+    return rows[order[:-1][same]], rows[order[1:][same]]
+
+
+def _place(splits: Mapping[str, Images], row: int) -> str:
+    """The file and the row of a row of all splits together."""
+    for name, split in splits.items():
+        if row < len(split):
+            return f"dataset.{name} ({split.place(row)})"
+        row -= len(split)
+    raise IndexError(row)
