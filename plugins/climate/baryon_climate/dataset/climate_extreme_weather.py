@@ -103,6 +103,9 @@ class YearFiles:
         rows = self.table.shapes.get("boxes", (0, 5))
         if len(rows) != 2 or rows[1] != 5:
             raise BaryonError(f"{paths[0]}: member 'boxes' has rows of shape {rows}, not (15, 5)")
+        kind = self.table.dtypes.get("boxes", np.dtype("i4")).kind
+        if kind not in "iuf":
+            raise BaryonError(f"{paths[0]}: member 'boxes' holds no numbers (dtype kind {kind!r})")
         self.shape: tuple[int, int, int] = tuple(shape)
 
     def __len__(self) -> int:

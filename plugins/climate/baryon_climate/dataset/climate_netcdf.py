@@ -10,16 +10,21 @@ import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from baryon.errors import BaryonError
 from baryon_climate.dataset.box_lists import listed_boxes
 from baryon_climate.dataset.box_order import IN_THE_WILD
 from baryon_climate.dataset.cf_variables import chosen
 from baryon_climate.dataset.frames import Frames, View
-from baryon_climate.dataset.labels import MOST_BOXES, LabelOptions, labels
+from baryon_climate.dataset.labels import LabelOptions, labels, unknown
 from baryon_climate.dataset.netcdf_files import NetcdfFiles
-from baryon_climate.dataset.splits import TRAIN, crop_size, same_size, scale, unlabel
+from baryon_climate.dataset.splits import (
+    TRAIN,
+    crop_size,
+    same_number_of_boxes,
+    same_size,
+    scale,
+    unlabel,
+)
 from baryon_climate.dataset.unlabelled import unlabelled
 
 Files = str | Sequence[str]
@@ -63,6 +68,7 @@ class ClimateNetcdf:
                 self.splits[name] = _split(name, source, listed, options, view)
         self.calendar = _one_calendar(self.splits)
         same_size(self.splits)
+        same_number_of_boxes(self.splits)
         if listed is not None:
             unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
         self.statistics = scale(self.splits, self.channels, check_values, statistics_frames)
@@ -91,29 +97,29 @@ def _paths(key: str, patterns: Files) -> list[Path]:
 def _split(
     name: str, source: NetcdfFiles, listed: Path | None, options: LabelOptions, view: View
 ) -> Frames:
-    boxes = np.full((len(source), MOST_BOXES, 5), -1, np.float32)
-    if listed is not None:
-        boxes = listed_boxes(
-            listed,
-            source.times,
-            source.calendar,
-            source.grid,
-            options.box_order,
-            options.first_class,
-        )
+    if listed is None:
+        nobody_looked = unknown(len(source), 1)
+        return Frames(source, nobody_looked, source.times, source.grid, view, source.calendar)
+    boxes = listed_boxes(
+        listed,
+        source.times,
+        source.calendar,
+        source.grid,
+        options.box_order,
+        options.first_class,
+        view.keep,
+    )
     in_pixels = LabelOptions(IN_THE_WILD[0], 0, options.empty_frames, options.bad_boxes)
-    found = labels(
+    known = labels(
         boxes,
         in_pixels,
         source.grid.height,
         source.grid.width,
         cyclic=source.grid.cyclic,
-        place=source.place,
+        place=lambda frame: f"{listed}, of {source.place(frame)}",
         where=f"dataset.{name}",
     )
-    if listed is None:
-        found.known[:] = False
-    return Frames(source, found, source.times, source.grid, view, source.calendar)
+    return Frames(source, known, source.times, source.grid, view, source.calendar)
 
 
 def _one_calendar(splits: Mapping[str, Frames]) -> str:

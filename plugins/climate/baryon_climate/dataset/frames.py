@@ -22,7 +22,7 @@ from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation
 from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.dataset.crops import Crop, Cropping, columns
-from baryon_climate.dataset.labels import MOST_BOXES, Labels
+from baryon_climate.dataset.labels import Labels
 from baryon_climate.fields import CHANNELS, Channel
 from baryon_climate.grid import Grid
 from baryon_climate.windows import labelled_step
@@ -122,7 +122,7 @@ class Frames:
         channels = self.source.shape[0]
         return {
             "inputs": Field((channels, *steps, *size), "float32"),
-            "boxes": Field((MOST_BOXES, 5), "float32"),
+            "boxes": Field(self.labels.boxes.shape[1:], "float32"),
             "labelled": Field((), "uint8"),
             "time": Field((), "int64"),
             "calendar": Field((), "uint8"),

@@ -14,7 +14,6 @@ from baryon.reporting.console import say, warn
 from baryon_climate.classes import CLASSES, SHORT
 from baryon_climate.dataset import box_order
 
-MOST_BOXES = 15
 LABELLED, UNLABELLED = "labelled", "unlabelled"
 REFUSE, DROP = "refuse", "drop"
 Place = Callable[[int], str]
@@ -46,7 +45,7 @@ class Labels:
     """Of all frames of a split."""
 
     boxes: npt.NDArray[np.float32]
-    """(frames, 15, 5): ymin, xmin, ymax, xmax, class; unused rows -1."""
+    """(frames, most, 5): ymin, xmin, ymax, xmax, class; unused rows -1; `most` is at least 1."""
     known: npt.NDArray[np.bool_]
     """(frames,) whether the boxes are all there is to find; False: nobody looked."""
 
@@ -65,13 +64,14 @@ def labels(
 
     Raises `BaryonError` for the first frame with a box that cannot be, unless they are dropped.
     """
+    stored = stored.astype(np.float64)  # in float32 a number above 3.4e38 would be infinite
     used = box_order.used(stored)
     order = options.box_order
     if order == box_order.AUTO and used.any():
         order, why = box_order.tell(stored[used], height, width, where)
         say(f"{where}: box columns are {order} ({why})")
     boxes = stored if order == box_order.AUTO else box_order.in_order(stored, order)
-    boxes = boxes.astype(np.float32)
+    boxes = boxes.copy()
     boxes[..., 4] -= options.first_class
     faults = _faults(boxes, height, width, cyclic=cyclic)
     for fault, wrong in faults.items():
@@ -81,7 +81,12 @@ def labels(
             used &= ~wrong
     boxes[~used] = -1
     known = np.asarray(used.any(axis=1) | (options.empty_frames == LABELLED))
-    return Labels(_first(boxes, used), known)
+    return Labels(_used_first(boxes, used), known)
+
+
+def unknown(frames: int, most: int) -> Labels:
+    """Of frames that nobody looked at, with `most` unused rows each."""
+    return Labels(np.full((frames, most, 5), -1, np.float32), np.zeros(frames, np.bool_))
 
 
 def _faults(
@@ -90,6 +95,7 @@ def _faults(
     ymin, xmin, ymax, xmax, kind = np.moveaxis(boxes, -1, 0)
     beyond = xmax > (xmin + width if cyclic else width)
     return {
+        "of no finite numbers": ~np.isfinite(boxes).all(axis=-1),
         "of no or negative size": (ymin >= ymax) | (xmin >= xmax),
         "outside the frame": (ymin < 0) | (ymax > height) | (xmin < 0) | (xmin > width) | beyond,
         "of an unknown class": ~np.isin(kind, range(len(CLASSES))),
@@ -119,16 +125,11 @@ def _refuse_or_drop(
     warn(said + "left out")
 
 
-def _first(boxes: Numbers, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """The used rows first, 15 of them."""
-    count = used.sum(axis=1).max(initial=0)
-    if count > MOST_BOXES:
-        raise BaryonError(f"a frame has {count} boxes, more than the {MOST_BOXES} of the format")
+def _used_first(boxes: Numbers, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """As many rows as before, at least one, the used ones first."""
     order = np.argsort(~used, axis=1, kind="stable")
-    sorted_ = np.take_along_axis(boxes, order[..., None], axis=1)[:, :MOST_BOXES]
-    found = np.full((len(boxes), MOST_BOXES, 5), -1, np.float32)
-    found[:, : sorted_.shape[1]] = sorted_
-    return found
+    rows = np.take_along_axis(boxes, order[..., None], axis=1).astype(np.float32)
+    return rows if rows.shape[1] else np.full((len(boxes), 1, 5), -1, np.float32)
 
 
 def keep_share(known: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDArray[np.bool_]:

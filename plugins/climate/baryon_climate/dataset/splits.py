@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from baryon.errors import BaryonError
 from baryon.reporting.console import say
 from baryon_climate.dataset.frames import Frames
@@ -35,6 +37,15 @@ def same_size(splits: Mapping[str, Frames]) -> None:
                 f"dataset.{name}: frames of shape {split.source.shape}, but {expected} in "
                 "dataset.train: give files of one size"
             )
+
+
+def same_number_of_boxes(splits: Mapping[str, Frames]) -> None:
+    """Give the boxes of all splits as many rows a frame as the fullest frame of any of them has."""
+    most = max(split.labels.boxes.shape[1] for split in splits.values())
+    for split in splits.values():
+        boxes, known = split.labels.boxes, split.labels.known
+        unused = np.full((len(boxes), most - boxes.shape[1], 5), -1, np.float32)
+        split.labels = Labels(np.concatenate([boxes, unused], axis=1), known)
 
 
 def unlabel(train: Frames, share: float, seed: int) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from baryon.errors import BaryonError
 from baryon_climate.dataset.frames import Frames, Source
-from baryon_climate.dataset.labels import MOST_BOXES, Labels
+from baryon_climate.dataset.labels import unknown
 from baryon_climate.grid import Grid
 
 
@@ -24,8 +24,7 @@ def unlabelled(
     train: Frames,
 ) -> Frames:
     """Whole frames, in windows like those of `train` and normalised by its ranges."""
-    count = len(source)
-    nothing = Labels(np.full((count, MOST_BOXES, 5), -1, np.float32), np.zeros(count, np.bool_))
+    nothing = unknown(len(source), train.labels.boxes.shape[1])
     view = replace(train.view, crop=None, augment=False)
     split = Frames(source, nothing, times, grid, view, calendar)
     split.scaling, split.channels = train.scaling, train.channels
