@@ -5,13 +5,13 @@ A box is the bounds of its geometry, which section 3.1.9 splits at the antimerid
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from baryon.errors import BaryonError
+from baryon.plain_data import parse_json
 from baryon_climate.dataset.listed_box import (
     ListedBox,
     event_class,
@@ -27,20 +27,16 @@ Ring = Sequence[tuple[float, float]]
 def read_geojson(path: Path, first_class: int) -> list[ListedBox]:
     """The boxes of a file in degrees. Raises `BaryonError` naming the feature at fault."""
     try:
-        collection = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
+        collection = parse_json(path.read_text(encoding="utf-8-sig"))
         features = collection["features"]
         if not isinstance(features, list):
             raise TypeError("its features are no list")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         reason = "no features" if isinstance(error, KeyError) else str(error)
         raise BaryonError(
             f"{path} is no GeoJSON collection of features ({reason[:200]})"
         ) from error
     return list(_boxes(path, features, first_class))
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def _boxes(path: Path, features: Sequence[Any], first_class: int) -> Iterator[ListedBox]:
