@@ -222,8 +222,9 @@ class Communicator(Protocol):
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
         """Before the backward of a step: gradients may leave from now on.
 
-        `samples` are this worker's of the `batch_size` of a full batch of all workers; the
-        gradient is to be their mean. None may be a worker's part: then there is no backward.
+        `samples` are this worker's of the `batch_size` that all workers take in this step; the
+        gradient is to be their mean. A worker may have none, as may all if theirs are skipped:
+        then there is no backward.
         `stop` asks all workers to stop.
         """
         ...

@@ -105,6 +105,8 @@ def test_killed_and_resumed_at_random_no_sample_is_lost_or_repeated(
         steps = run.seen[epoch * per_epoch : (epoch + 1) * per_epoch]
         rows_seen = [row for step in steps for part in step for row in part]
         assert sorted(rows_seen) == list(range(rows))
+        sizes = [sum(map(len, parts)) for parts in steps]
+        assert max(sizes) - min(sizes) <= 1
     for step, parts in enumerate(run.seen):
         assert [rows.tolist() for rows in run.ledger.parts(step).values()] == parts
         assert sorted(run.ledger.batch(step)) == sorted(row for part in parts for row in part)
@@ -151,3 +153,10 @@ def test_an_order_that_cannot_be_gone_on_with(changes, key):
     saved = Ledger(loader(), {}).state_dict(3)
     with pytest.raises(BaryonError, match=f"order of samples cannot be gone on with: {key}"):
         Ledger(loader(**changes), {}).load_state_dict(saved)
+
+
+def test_a_checkpoint_of_another_way_to_cut_batches_is_refused(monkeypatch):
+    saved = Ledger(loader(), {}).state_dict(3)
+    monkeypatch.setattr("baryon.data.order.VERSION", 3)
+    with pytest.raises(BaryonError, match="order was 2, now it is 3"):
+        Ledger(loader(), {}).load_state_dict(saved)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baryon.data.order import part_of, shuffled
+from baryon.data.order import batch_bounds, batches_per_epoch, part_of, shuffled
 from baryon.interfaces import Share
 
 
@@ -16,6 +16,44 @@ from baryon.interfaces import Share
 def test_an_epoch_visits_every_sample_once(rows, chunk, window, seed, epoch):
     order = shuffled(range(0, rows, chunk), rows, window, seed, epoch).rows
     assert sorted(order) == list(range(rows))
+
+
+@given(samples=st.integers(1, 5000), size=st.integers(1, 600))
+def test_batches_of_an_epoch_take_every_sample_once_and_are_of_one_size_but_for_one_sample(
+    samples, size
+):
+    batches = batches_per_epoch(samples, size)
+    bounds = [batch_bounds(number, samples, size) for number in range(batches)]
+    assert [start for start, _ in bounds] == [0, *(stop for _, stop in bounds[:-1])]
+    assert bounds[-1][1] == samples
+    sizes = [stop - start for start, stop in bounds]
+    assert sizes[0] == max(sizes) <= size
+    assert max(sizes) - min(sizes) <= 1
+    assert batches == -(-samples // size)  # no more steps than full batches would take
+
+
+def test_one_sample_too_many_makes_no_batch_of_one_sample():
+    sizes = [stop - start for start, stop in (batch_bounds(n, 2001, 16) for n in range(126))]
+    assert {size: sizes.count(size) for size in set(sizes)} == {16: 111, 15: 15}
+
+
+@given(
+    rows=st.integers(1, 300),
+    size=st.integers(1, 40),
+    groups=st.integers(1, 4),
+    members=st.integers(1, 4),
+)
+def test_the_parts_of_all_workers_are_the_batch_whatever_their_number(rows, size, groups, members):
+    order = shuffled(range(0, rows, 7), rows, 3, seed=1, epoch=0)
+    shares = [Share(g, groups, m, members) for g in range(groups) for m in range(members)]
+    sizes = {share: set() for share in shares}
+    for number in range(batches_per_epoch(rows, size)):
+        parts = {share: order.part(number, size, share) for share in shares}
+        assert sorted(np.concatenate(list(parts.values()))) == sorted(order.batch(number, size))
+        for share, part in parts.items():
+            sizes[share].add(len(part))
+    # A compiled step is of one shape: a worker needs two at most.
+    assert all(max(found) - min(found) <= 1 for found in sizes.values())
 
 
 def test_the_order_follows_from_seed_and_epoch():

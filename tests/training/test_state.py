@@ -1,12 +1,10 @@
 """What a checkpoint says of random numbers."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 from baryon.interfaces import Share
-from baryon.training.state import random_state, restore_random, set_random
+from baryon.training.state import own, random_state, set_random
 
 CPU = torch.device("cpu")
 
@@ -17,10 +15,10 @@ def test_each_of_as_many_workers_goes_on_with_its_own_random_numbers():
         torch.manual_seed(seed)
         states.append(random_state(CPU))
         draws.append(torch.rand(3))
-    comm = SimpleNamespace(share=Share(group=1, groups=2, member=0, members=2))
-    assert restore_random(states, comm, CPU)
+    share = Share(group=1, groups=2, member=0, members=2)
+    set_random(own(states, share), CPU)
     assert torch.equal(torch.rand(3), draws[2])
-    assert not restore_random(states[:3], comm, CPU)
+    assert own(states[:3], share) is None
 
 
 @pytest.mark.gpu

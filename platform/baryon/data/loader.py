@@ -20,7 +20,14 @@ from baryon.data.ahead import Ahead
 from baryon.data.decoding import Claim, Decoding, Key, reads_in_parallel, sample_bytes
 from baryon.data.device_copy import on_device
 from baryon.data.mixing import Mixing, mixing
-from baryon.data.order import Order, Rows, part_of, shuffled
+from baryon.data.order import (
+    Order,
+    Rows,
+    batch_bounds,
+    batches_per_epoch,
+    part_of,
+    shuffled,
+)
 from baryon.data.processes.decoding import DecodingByProcesses, batch_bytes, chunk_bytes
 from baryon.data.processes.readers import Readers
 from baryon.interfaces import Batch, Share, Split
@@ -67,8 +74,13 @@ class Loader:
         self._pinned = loading.device.type == "cuda"
 
     def batches_per_epoch(self) -> int:
-        """Steps of one epoch; the last batch may be smaller."""
-        return -(-len(self.split) // self.loading.batch_size)
+        """Steps of one epoch; the sizes of their batches differ by one sample at most."""
+        return batches_per_epoch(len(self.split), self.loading.batch_size)
+
+    def samples_of_batch(self, number: int) -> int:
+        """Return the samples of all workers' batch `number` of an epoch."""
+        start, stop = batch_bounds(number, len(self.split), self.loading.batch_size)
+        return stop - start
 
     def order(self, epoch: int) -> Order:
         """The order of an epoch, the same on all workers."""

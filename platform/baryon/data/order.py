@@ -3,6 +3,8 @@
 Chunks are visited in a random order; the samples of as many chunks as fit into the window are
 mixed with each other. The order follows from (seed, epoch) alone, whatever the number of workers:
 batch b of all workers together is always the same set of samples.
+
+An epoch of N samples is cut into ceil(N / batch size) batches whose sizes differ by one at most.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from baryon.interfaces import Share
 
 Rows = npt.NDArray[np.int64]
 
-VERSION = 1
+VERSION = 2
 """Changes when the same seed gives another order: a run cannot go on with another one."""
 
 
@@ -31,20 +33,41 @@ class Order:
     """(N,) for each of `rows` when its chunk is visited: 0 for the samples of the first chunk."""
 
     def batch(self, number: int, size: int) -> Rows:
-        """Row numbers of all workers' batch `number`."""
-        return self.rows[number * size : (number + 1) * size]
+        """Return the row numbers of all workers' batch `number`, at most `size` of them."""
+        return self.rows[_span(number, len(self.rows), size)]
 
     def part(self, number: int, size: int, share: Share) -> Rows:
-        """A worker's part of it.
+        """Return one worker's part of batch `number`.
 
         Each of several workers takes samples of neighbouring places, so that it meets few chunks:
         whoever takes one sample of a chunk has to decode all of it.
         """
         batch = self.batch(number, size)
         if share.groups * share.members > 1:
-            places = self.places[number * size : (number + 1) * size]
+            places = self.places[_span(number, len(self.rows), size)]
             batch = batch[np.argsort(places, kind="stable")]
         return part_of(batch, share)
+
+
+def batches_per_epoch(samples: int, size: int) -> int:
+    """Return the number of batches that hold at most `size` of the samples each."""
+    return -(-samples // size)
+
+
+def batch_bounds(number: int, samples: int, size: int) -> tuple[int, int]:
+    """Return the first place of batch `number` in its epoch's order, and the one after its last.
+
+    A step counts the same whatever the size of its batch, so a short last batch would move the
+    weights as far as a full one, on the word of a few samples. The sizes of all batches are
+    therefore floor(N / n) or ceil(N / n), for N samples in n batches. Batch 0 is of the larger
+    size: what is measured on it (memory, speed) holds for all.
+    """
+    batches = batches_per_epoch(samples, size)
+    return -(-number * samples // batches), -(-(number + 1) * samples // batches)
+
+
+def _span(number: int, samples: int, size: int) -> slice:
+    return slice(*batch_bounds(number, samples, size))
 
 
 def shuffled(chunk_starts: Sequence[int], rows: int, window: int, seed: int, epoch: int) -> Order:

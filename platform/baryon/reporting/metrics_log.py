@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ from baryon.errors import BaryonError
 from baryon.files import cannot_write, write_text
 
 Record = dict[str, Any]
+STEPS = "steps"
+"""In a `train` line: over how many steps its means are, where it is less than a whole interval."""
 
 
 class MetricsLog:
@@ -35,7 +36,7 @@ class MetricsLog:
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("}\n")]
 
-    def cut_after(self, step: int) -> None:
-        """Drop the lines of later steps: a resumed run makes them again."""
-        kept = [record for record in self.read() if record.get("step", math.inf) <= step]
+    def keep(self, stays: Callable[[Record], bool]) -> None:
+        """Drop all lines but those that stay."""
+        kept = [record for record in self.read() if stays(record)]
         write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))

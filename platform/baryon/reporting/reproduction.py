@@ -18,7 +18,7 @@ TOLERANCE = 1e-3
 
 NOT_COMPARED = (
     "kind", "step", "epoch", "seconds", "samples_per_second", "tflops_per_second", "of_ceiling",
-    "ms", "comm",
+    "ms", "comm", "steps",
 )  # fmt: skip
 """In a line of the log: where it was, and how fast."""
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-WHERE = ("step", "epoch", "seconds")
+from baryon.reporting.metrics_log import STEPS
+
+WHERE = ("step", "epoch", "seconds", STEPS)
 GROUPS = {
     "samples_per_second": "speed",
     "tflops_per_second": "speed",

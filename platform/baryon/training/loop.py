@@ -7,7 +7,7 @@ the communicator's, which samples come when is the loader's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from baryon.data.ledger import Ledger
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
 from baryon.reporting.console import speak, warn
-from baryon.reporting.metrics_log import MetricsLog
+from baryon.reporting.metrics_log import STEPS, MetricsLog
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.training_progress import TrainingProgress, describe, training_progress
 from baryon.tracking.trackers import Trackers
@@ -46,9 +46,10 @@ from baryon.training.meters.stopwatch import (
 from baryon.training.optimizers import Updates
 from baryon.training.parts import TRAIN, VALIDATION, Parts
 from baryon.training.profiling import profiling
+from baryon.training.running_loss import RunningLoss, merged
 from baryon.training.signals import StopRequest
 
-SAMPLES = "samples"
+SAMPLES, TO_READ = "samples", "samples to read"
 UPDATES_PER_STEP = "updates_per_step"
 """Measured by a communicator: updates of the weights, by all groups, in a step of this one."""
 Observer = Callable[[int, Mapping[str, float]], bool]
@@ -81,14 +82,13 @@ class Trainer:
         self.total_steps = self._total_steps()
         self.step = 0
         self.best = math.inf
-        self._logged_step = 0
-        self._samples = 0
+        self._checked_step = 0
         self._skipped = 0
         self._stopping = False
         self._stopwatch = Stopwatch(clock_of(parts.network.device))
-        self.meters = Meters(self._stopwatch)
+        self.meters = Meters(self._stopwatch, parts.comm.share.groups * parts.comm.share.members)
         self._log = MetricsLog(run.log)
-        self._sums: dict[str, torch.Tensor] = {}
+        self._running_loss = RunningLoss()
         self._progress: TrainingProgress
         train = config.train
         updates = Updates(train, self.total_steps, self.steps_per_epoch)
@@ -114,8 +114,9 @@ class Trainer:
             if self._stopping:
                 break
         if self.step < self.total_steps:
-            if self._logged_step < self.step:  # on all workers of the group, who are at one step
-                self._log_step()
+            self._require_finite_weights()
+            if self._running_loss.steps:  # on all workers of the group, who are at one step
+                self._log_step(whole=False)
             self._checkpoint()
         with self._stopwatch.inside(CHECKPOINT):
             self._saver.finish()
@@ -179,14 +180,12 @@ class Trainer:
         self.step += 1
         self._stopwatch.switch(REST)
         self._stopwatch.step_ended(samples)
-        self._samples += samples if terms else 0
-        for name, term in terms.items():
-            value = term.detach() * samples
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._running_loss.add(terms, samples)
 
     def _begin(self, samples: int) -> dict[str, torch.Tensor]:
         """Tell the communicator; no loss terms yet."""
-        size = self.config.train.batch_size
+        _, number = self.ledger.position(self.step)
+        size = self.loader.samples_of_batch(number)
         self.parts.comm.begin(self.step, samples, size, stop=bool(self.stop))
         return {}
 
@@ -248,48 +247,58 @@ class Trainer:
             warn(f"{text}; its samples are skipped")
             return
         advice = "lower train.learning_rate or set train.clip_norm"
-        if where.endswith("skipped") or replay.INPUTS in where:
+        if replay.INPUTS in where:
             advice = "look at the data of these samples"
         raise BaryonError(f"{text}; {advice}; {self._last_checkpoint()}")
 
     def _after_step(self) -> None:
         train = self.config.train
         self._saver.check()
-        ends_epoch = self.step % self.steps_per_epoch == 0 or self.step == self.total_steps
+        ends_run = self.step == self.total_steps
+        ends_epoch = self.step % self.steps_per_epoch == 0 or ends_run
         saves = ends_epoch or self.step % train.checkpoint_every_steps == 0
-        if saves or self.step % train.log_every_steps == 0:
-            self._log_step()
+        ends_interval = self.step % train.log_every_steps == 0
+        if ends_interval or saves:
+            self._require_finite_weights()
+        if ends_interval or ends_run:
+            self._log_step(whole=ends_interval)
+            self._running_loss.clear()
         if ends_epoch:
             with self._stopwatch.inside(EVALUATION):
                 self._end_epoch()
         if saves:
             self._checkpoint()
 
-    def _log_step(self) -> None:
-        """Mean loss terms since the last time, over all workers of the group; the rates."""
-        comm, own, steps = self.parts.comm, self._samples, self.step - self._logged_step
-        sums = {name: float(value) for name, value in self._sums.items()}
-        agreed = comm.agree({**sums, SAMPLES: own}, in_group=True)
-        samples = agreed.pop(SAMPLES)
-        self._sums, self._samples, self._logged_step = {}, 0, self.step
-        self._require_finite_weights(steps)
+    def _log_step(self, *, whole: bool) -> None:
+        """Log mean loss terms over the interval, of all workers of the group, and the rates.
+
+        The mean over less than a `whole` interval says of how many `steps` it is.
+        """
+        comm, running = self.parts.comm, self._running_loss
+        own = self.meters.samples_to_read()
+        agreed = comm.agree(
+            {**running.sums(), SAMPLES: running.samples, TO_READ: own}, in_group=True
+        )
+        samples, to_read = agreed.pop(SAMPLES), agreed.pop(TO_READ)
         measures = comm.measures()
-        rates = self.meters.read(own, samples * measures.get(UPDATES_PER_STEP, 1.0))
+        rates = self.meters.read(own, to_read * measures.get(UPDATES_PER_STEP, 1.0))
         if not samples:  # all were skipped
             return
         means = {name: value / samples for name, value in agreed.items()}
         losses = {"loss": sum(means.values()), **means}
         extra = {"comm": measures} if measures else {}
-        self._record("train", {**losses, **rates, **extra})
+        short = {} if whole else {STEPS: running.steps}
+        self._record("train", {**losses, **rates, **extra, **short})
         speak(aloud=comm.leads)
         self._progress.update(self.step, self._epoch(), {**losses, **_shown(rates)})
 
-    def _require_finite_weights(self, steps: int) -> None:
+    def _require_finite_weights(self) -> None:
         """Raise `BaryonError` for weights from which no training goes on."""
+        first, self._checked_step = self._checked_step + 1, self.step
         for name, weight in self.parts.network.model.named_parameters():
             if not torch.isfinite(weight).all():
                 raise BaryonError(
-                    f"weights of {name} became infinite between steps {self.step - steps + 1} and "
+                    f"weights of {name} became infinite between steps {first} and "
                     f"{self.step}: lower train.learning_rate or set train.clip_norm; "
                     f"{self._last_checkpoint()}"
                 )
@@ -327,9 +336,10 @@ class Trainer:
         if self.parts.comm.leads:
             seconds = round(self.meters.seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
-            self._log.write(kind, {**where, **values})
-            if self._trackers is not None:
-                self._trackers.log(kind, {**where, **values})
+            record = {**where, **values}
+            self._log.write(kind, record)
+            if self._trackers is not None and not self._cut_short(record):
+                self._trackers.log(kind, record)
 
     def _save(self, name: str, values: Mapping[str, Any]) -> None:
         """The leader saves; all but the model's buffers is copied during the next step."""
@@ -357,7 +367,12 @@ class Trainer:
                 "communicator": comm.state_dict(),
                 "best": self.best,
                 "meters": self.meters.state_dict(),
-                "random": comm.gather(state.random_state(self.parts.network.device)),
+                "workers": comm.gather(
+                    {
+                        "random": state.random_state(self.parts.network.device),
+                        "running_loss": self._running_loss.state_dict(),
+                    }
+                ),
                 "ledger": self.ledger.state_dict(self.step),
                 "config": self.config.digest,
             }
@@ -369,15 +384,38 @@ class Trainer:
         self.ledger.load_state_dict(found["ledger"])
         put_weights(self.parts.network.model, found, path)
         comm.load_state_dict(found["communicator"])
-        self.step = self._logged_step = found["step"]
+        self.step = self._checked_step = found["step"]
         self.best = found["best"]
         last = comm.broadcast(self._log.read()[-1:] if comm.leads else None)
         reached = last[0]["seconds"] if last else 0.0
         self.meters.load_state_dict(found["meters"], reached)
-        if not state.restore_random(found["random"], comm, self.parts.network.device):
-            state.seed_worker(self.config.seed, self.step, comm.share)
+        self._restore_worker(found["workers"])
         if comm.leads:
-            self._log.cut_after(self.step)
+            self._log.keep(self._stays)
+
+    def _restore_worker(self, workers: Sequence[Mapping[str, Any]]) -> None:
+        """Each of as many workers goes on with its own; of another number all begin anew."""
+        comm, device = self.parts.comm, self.parts.network.device
+        if (own := state.own(workers, comm.share)) is not None:
+            state.set_random(own["random"], device)
+            self._running_loss.load_state_dict(own["running_loss"], device)
+            return
+        state.seed_worker(self.config.seed, self.step, comm.share)
+        running = [worker["running_loss"] for worker in workers]
+        if not comm.leads:  # what all have summed is the leader's, for the log is
+            running = [{**running[0], "samples": 0, "sums": {}}]
+        self._running_loss.load_state_dict(merged(running), device)
+
+    def _stays(self, record: Mapping[str, Any]) -> bool:
+        """Whether a line of the log holds in a resumed run, which makes all later ones again.
+
+        An interval that was cut short as well: the resumed run finishes it.
+        """
+        return record.get("step", math.inf) <= self.step and not self._cut_short(record)
+
+    def _cut_short(self, record: Mapping[str, Any]) -> bool:
+        """Whether a line of the log holds means over the steps until the run was stopped."""
+        return STEPS in record and bool(record["step"] < self.total_steps)
 
 
 def _shown(rates: Mapping[str, Any]) -> dict[str, float]:

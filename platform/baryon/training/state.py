@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import torch
 
-from baryon.interfaces import Communicator, Share
+from baryon.interfaces import Share
 
+T = TypeVar("T")
 Random = dict[str, torch.Tensor]
 
 
@@ -15,13 +19,11 @@ def random_state(device: torch.device) -> Random:
     return state | {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
 
 
-def restore_random(states: list[Random], comm: Communicator, device: torch.device) -> bool:
-    """Each of as many workers goes on with its own; False if their number is another."""
-    share = comm.share
+def own(states: Sequence[T], share: Share) -> T | None:
+    """Return a worker's own of all workers' states; None if there were more or fewer workers."""
     if len(states) != share.groups * share.members:
-        return False
-    set_random(states[share.group * share.members + share.member], device)
-    return True
+        return None
+    return states[share.group * share.members + share.member]
 
 
 def set_random(random: Random, device: torch.device) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from baryon.reporting.metrics_log import Record
+from baryon.reporting.metrics_log import STEPS, Record
 from baryon.reporting.run_record import RunRecord
 
 Chart = dict[str, Any]
@@ -21,7 +21,7 @@ POINTS = 800
 POINTS_OF_ALL = 40_000
 """Of a chart of many runs."""
 
-WHERE = {"kind", "step", "epoch", "seconds"}
+WHERE = {"kind", "step", "epoch", "seconds", STEPS}
 RATES = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s", "of_ceiling": ""}
 SUMS = {"ms", "comm"}
 """Entries of a line of the log that hold several values by name."""

@@ -14,7 +14,7 @@ from baryon.training.meters.stopwatch import EVALUATION, LEARNING, PHASES, Stopw
 class Meters:
     """Reads the stopwatch at every line of the log."""
 
-    def __init__(self, stopwatch: Stopwatch) -> None:
+    def __init__(self, stopwatch: Stopwatch, workers: float = 1.0) -> None:
         self.operations: Operations | None = None
         """Counted in the first step; kept in the checkpoint."""
         self.ceiling = 0.0
@@ -22,7 +22,10 @@ class Meters:
         self._stopwatch = stopwatch
         self._rates = Rates()
         self._phases = dict.fromkeys(PHASES, 0.0)
+        self._interval: dict[str, float] = {}
+        self._steps: list[tuple[float, float]] = []
         self._samples = 0.0
+        self._workers = workers
         self._lost = 0.0
         self._before = 0.0
         self._started = time.monotonic()
@@ -31,17 +34,22 @@ class Meters:
         """Wall clock of all the run's processes since they began to prepare for training."""
         return self._before + time.monotonic() - self._started
 
+    def samples_to_read(self) -> float:
+        """Return this worker's samples since the last reading."""
+        self._take()
+        return sum(samples for _, samples in self._steps)
+
     def read(self, own: float, of_all: float) -> dict[str, Any]:
         """Since the last reading: rates, and milliseconds a step of each phase.
 
         `own` are this worker's samples since then, `of_all` those of all workers.
         """
-        phases, steps = self._stopwatch.read()
-        share = of_all / own if own else 0.0
-        self._rates.add((seconds, samples * share) for seconds, samples in steps)
+        self._take()
+        phases, steps = self._interval, self._steps
+        self._interval, self._steps = {}, []
+        self._workers = of_all / own if own else 0.0
+        self._rates.add((seconds, samples * self._workers) for seconds, samples in steps)
         self._samples += of_all
-        for phase, seconds in phases.items():
-            self._phases[phase] += seconds
         training = sum(phases.values()) - phases.get(EVALUATION, 0.0)
         per_second = of_all / max(training, 1e-9)
         count = max(1, len(steps))
@@ -51,6 +59,14 @@ class Meters:
             "of_ceiling": self._of_ceiling(per_second),
             "ms": {phase: 1e3 * seconds / count for phase, seconds in phases.items()},
         }
+
+    def _take(self) -> None:
+        """Take over what the stopwatch has noted."""
+        phases, steps = self._stopwatch.read()
+        for phase, seconds in phases.items():
+            self._phases[phase] += seconds
+            self._interval[phase] = self._interval.get(phase, 0.0) + seconds
+        self._steps += steps
 
     def _tflops(self, per_second: float) -> float:
         return per_second * (self.operations.per_sample if self.operations else 0.0) / 1e12
@@ -88,12 +104,12 @@ class Meters:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """To go on in another process."""
-        operations = self.operations
+        """Return what it takes to go on in another process, also between two readings."""
+        operations, unread = self.operations, self.samples_to_read()
         return {
             "rates": self._rates.state_dict(),
             "phases": dict(self._phases),
-            "samples": self._samples,
+            "samples": self._samples + unread * self._workers,
             "lost": self._lost,
             "seconds": self.seconds(),
             "operations": operations
