@@ -19,6 +19,7 @@ import numpy as np
 
 from baryon.data import filters
 from baryon.data.direct import DirectMember, obstacle
+from baryon.data.file_kind import file_kind
 from baryon.data.file_systems import tell_of_locks
 from baryon.data.filters import DecodeError
 from baryon.data.staging import staged
@@ -67,6 +68,9 @@ def open_file(path: Path) -> h5py.File:
         # Readers need no lock, and network file systems often refuse one.
         return h5py.File(path, "r", locking=False)
     except OSError as error:
+        kind = file_kind(path) if path.is_file() and os.access(path, os.R_OK) else None
+        if kind:
+            raise BaryonError(f"{path} is no HDF5 but {kind.name}: {kind.advice}") from error
         raise BaryonError(
             f"{path} cannot be read as HDF5 ({' '.join(str(error).split())}): "
             "fetch or generate it again"
