@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from baryon import __version__
 from baryon.errors import BaryonError, one_of
 from baryon.launched import end_siblings, launched, wait_for_turn
+from baryon.reporting.console import printable
 from baryon.termination import Terminated, unwinding
 
 VERBS = {
@@ -84,7 +85,8 @@ def _say_error(text: str) -> None:
     coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and launched().ranks == 1
     if coloured and os.environ.get("TERM") != "dumb":
         start = f"\x1b[31m{start}\x1b[0m"
-    print(f"{start} {text}", file=sys.stderr, flush=True)  # noqa: T201
+    line = printable(text).replace("\n", " ")  # a text of somebody's file may hold line feeds
+    print(f"{start} {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _help() -> str:

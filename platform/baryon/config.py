@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from baryon.config_errors import WRONG_USAGE, one_line
+from baryon.credentials import without_credentials
 from baryon.errors import BaryonError
 from baryon.files import write_text
+from baryon.launched import launched
+from baryon.plain_data import LARGEST_YAML, interpolations, read_yaml
 from baryon.plugins import KINDS, Plugins, host_conf
+from baryon.reporting.console import warn
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -34,6 +39,10 @@ OF_SWEEPS = ("sweep", "launch")
 """Sections that say what runs there are, not what a run is."""
 NOT_DECISIVE = ("run", "tracking")
 """Sections that say where results go, not what they are."""
+BY_COMMAND_ALONE = ("data.stage", "tracking.mlflow")
+"""Keys that a run's own file cannot set for whoever reads it, for the run may be somebody else's:
+they write outside the run's folder, or reach a server with the reader's credentials."""
+OPTION_NAME = re.compile(r"\w[\w.+-]*")
 NO_TRACKING = {"tensorboard": False, "mlflow": None, "experiment": "baryon"}
 """Of runs that were started before there was any."""
 FLAGS = ("-m, --multirun", "-c, --cfg", "-p, --package", "-cd, --config-dir")
@@ -53,7 +62,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Config:
-    """A run's frozen config; `values` is the whole of it as plain values."""
+    """A run's frozen config; `values` is the whole of it as plain values, to be written down.
+
+    Credentials in addresses are in the typed parts alone.
+    """
 
     seed: int
     train: Train
@@ -191,6 +203,8 @@ def unique_name() -> str:
 def freeze(composed: DictConfig) -> Config:
     """Resolve everything, once. Raises `BaryonError` for a missing or impossible value."""
     values = plain(composed)
+    for key in interpolations(values):
+        raise BaryonError(f"{key} holds '${{' after all has been resolved: give it plainly")
     of_the_run = {key: value for key, value in values.items() if key not in OF_SWEEPS}
     return thaw(of_the_run, choices=_chosen_options())
 
@@ -212,7 +226,10 @@ def plain(composed: DictConfig) -> dict[str, Any]:
 
 
 def thaw(values: Mapping[str, Any], choices: Mapping[str, str] | None = None) -> Config:
-    """The frozen config from plain values, as they are written into a run's folder."""
+    """The frozen config from plain values, as they are written into a run's folder.
+
+    Raises `BaryonError` for values that are no run's config.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -220,21 +237,31 @@ def thaw(values: Mapping[str, Any], choices: Mapping[str, str] | None = None) ->
 
     values = dict(values)
     for kind in KINDS:
+        if not isinstance(values.get(kind), Mapping):
+            raise BaryonError(f"this is no run's config: it has no section {kind!r}")
         values[kind] = {"name": (choices or {}).get(kind), **values[kind]}
+        require_option_name(kind, values[kind]["name"])
     try:
         host = {key: value for key, value in values.items() if key not in KINDS}
         checked: Any = OmegaConf.merge(OmegaConf.structured(Root), host)
         sections: dict[str, Any] = {
             key: OmegaConf.to_object(checked[key]) for key in ("train", "run", "data", "tracking")
         }
-    except OmegaConfBaseException as error:
+        seed = checked.seed
+    except (OmegaConfBaseException, TypeError, ValueError, OverflowError) as error:
         raise BaryonError(one_line(error)) from error
     return Config(
-        seed=checked.seed,
+        seed=seed,
         choices={kind: _choice(kind, values[kind]) for kind in KINDS},
-        values=values,
+        values=without_credentials(values),
         **sections,
     )
+
+
+def require_option_name(kind: str, name: object) -> None:
+    """Raise `BaryonError` for what names no option: Hydra would look for it as for a path."""
+    if not isinstance(name, str) or not OPTION_NAME.fullmatch(name):
+        raise BaryonError(f"{kind}.name={name!r:.80} is no name of a component")
 
 
 def _choice(kind: str, values: Mapping[str, Any]) -> Choice:
@@ -251,17 +278,30 @@ def _chosen_options() -> dict[str, str]:
 
 
 def write(config: Config, path: Path) -> None:
-    """The frozen config as YAML."""
+    """The frozen config as YAML. Raises `BaryonError` for one that `read` would not take."""
     from omegaconf import OmegaConf
 
-    write_text(path, OmegaConf.to_yaml(OmegaConf.create(dict(config.values))))
+    text = OmegaConf.to_yaml(OmegaConf.create(dict(config.values)))
+    if len(text.encode()) > LARGEST_YAML:
+        raise BaryonError(
+            f"the config takes more than {LARGEST_YAML:,} bytes: give files as a pattern, not one "
+            "by one"
+        )
+    write_text(path, text)
 
 
-def read(path: Path, overrides: Sequence[str] = (), plugins: Plugins | None = None) -> Config:
+def read(
+    path: Path,
+    overrides: Sequence[str] = (),
+    plugins: Plugins | None = None,
+    asked: Mapping[str, Any] | None = None,
+) -> Config:
     """A frozen config, changed by `key=value` overrides of keys that it has.
 
     With `plugins`, `comm=<name>` chooses another communicator, whose options `comm.<key>=<value>`
-    then are. Raises `BaryonError` if the file is missing or an override names no key.
+    then are. Keys of `BY_COMMAND_ALONE` hold if they are among the overrides, or with the values
+    of `asked`. Raises `BaryonError` if the file is missing or not what Baryon writes, or an
+    override names no key.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -269,15 +309,60 @@ def read(path: Path, overrides: Sequence[str] = (), plugins: Plugins | None = No
 
     if not path.is_file():
         raise BaryonError(f"{path.parent} is no run: it has no {path.name}")
+    stored = _stored(path)
     comm, overrides = _another_communicator(overrides, plugins)
     try:
-        frozen = OmegaConf.merge(NO_PROCESSES, OmegaConf.load(path))
+        frozen = OmegaConf.merge(NO_PROCESSES, stored)
         OmegaConf.set_struct(frozen, True)
         changed = OmegaConf.merge(frozen, OmegaConf.from_dotlist(list(overrides)))
-        values: Any = {"tracking": NO_TRACKING, **OmegaConf.to_container(changed)}  # type: ignore[dict-item]
-    except (OmegaConfBaseException, YAMLError) as error:
+        missing = sorted(OmegaConf.missing_keys(changed))
+        plain_values: Any = OmegaConf.to_container(changed, resolve=True)
+    except (OmegaConfBaseException, YAMLError, TypeError, ValueError, RecursionError) as error:
         raise BaryonError(one_line(error)) from error
-    return thaw({**values, **comm})
+    if missing:
+        raise BaryonError(f"{path} has no value for {missing[0]}: it is not as Baryon wrote it")
+    config = thaw({"tracking": NO_TRACKING, **plain_values, **comm})
+    if asked is not None:
+        return _obeying(config, asked)
+    given = {override.partition("=")[0] for override in overrides}
+    wanted = asked_for(config.values)
+    for key, value in wanted.items():
+        if key not in given and launched().rank == 0:
+            warn(
+                f"{path} asks for {key}={value}, which only a command line can: give it again to "
+                "have it"
+            )
+    return _obeying(config, {key: v for key, v in asked_for(plain_values).items() if key in given})
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """What the file holds. Raises `BaryonError` for interpolations: no frozen config has any."""
+    stored = read_yaml(path)
+    for key in interpolations(stored):
+        raise BaryonError(
+            f"{path} holds '${{' in {key}, which Baryon never writes into it: put the value itself "
+            "there"
+        )
+    for section in ("train", "run", "data", "tracking"):
+        if not isinstance(stored.get(section, {}), dict):
+            raise BaryonError(f"{path} is no run's config: its {section} is no section")
+    return stored
+
+
+def asked_for(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `BY_COMMAND_ALONE` a config asks for, from its plain values."""
+    keys = {key: key.partition(".") for key in BY_COMMAND_ALONE}
+    found = {key: values.get(group, {}).get(name) for key, (group, _, name) in keys.items()}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _obeying(config: Config, asked: Mapping[str, Any]) -> Config:
+    """The config with these values of `BY_COMMAND_ALONE`; what is written down stays."""
+    return replace(
+        config,
+        data=replace(config.data, stage=asked.get("data.stage")),
+        tracking=replace(config.tracking, mlflow=asked.get("tracking.mlflow")),
+    )
 
 
 def _another_communicator(

@@ -15,7 +15,7 @@ def record(kind, step, **values):
 def test_a_log_can_be_read_back_and_cut(tmp_path):
     log = MetricsLog(tmp_path / "metrics.jsonl")
     for step in (1, 2, 3):
-        log.write("train", {"step": step, "loss": 1 / step})
+        log.write("validation", {"step": step, "seconds": 1.0, "loss": 1 / step})
     assert [r["step"] for r in log.read()] == [1, 2, 3]
     log.keep(lambda record: record["step"] <= 2)
     assert [r["step"] for r in log.read()] == [1, 2]
@@ -23,7 +23,7 @@ def test_a_log_can_be_read_back_and_cut(tmp_path):
 
 def test_a_line_cut_off_by_a_crash_is_left_out(tmp_path):
     log = MetricsLog(tmp_path / "metrics.jsonl")
-    log.write("train", {"step": 1})
+    log.write("stopped", {"step": 1})
     with log.path.open("a") as file:
         file.write('{"kind": "train", "st')
     assert [r["step"] for r in log.read()] == [1]

@@ -6,7 +6,6 @@ an entry to `resumed` and takes over `process`.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
@@ -17,16 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from baryon.config import Config
+from baryon.credentials import strip_credentials
 from baryon.errors import BaryonError
 from baryon.files import replacing
 from baryon.interfaces import Dataset
+from baryon.plain_data import fits, read_json
 from baryon.plugins import Plugins
 from baryon.reporting import defaults
 from baryon.reporting.console import warn
 from baryon.reporting.git_state import git_state
 from baryon.reporting.machine import gpus, machine
 from baryon.reporting.run_directory import FORMAT, RunDirectory, write_json
-from baryon.reporting.run_record import newer, process_began
+from baryon.reporting.run_record import (
+    PARTS_OF_A_CAPSULE,
+    process_began,
+    require_known_format,
+)
 from baryon.reporting.versions import packages, versions
 
 ENVIRONMENT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "BARYON_DISABLE")
@@ -68,7 +73,9 @@ def write(
         **versions(plugins),
         "machine": machine(),
         "ranks": list(ranks),
-        "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        "environment": {
+            name: strip_credentials(os.environ[name]) for name in ENVIRONMENT if name in os.environ
+        },
         "packages": packages(),
         "process": _process(),
         "resumed": [],
@@ -95,19 +102,20 @@ def resumed(run: RunDirectory, ranks: Sequence[Mapping[str, Any]]) -> None:
 
 def read(run: RunDirectory) -> dict[str, Any]:
     """Raises `BaryonError` if it is missing, damaged or of a newer Baryon."""
-    try:
-        capsule = json.loads(run.capsule.read_text(encoding="utf-8"))
-        written = int(capsule["format"])
-    except FileNotFoundError as error:
+    if not run.capsule.exists():
         raise BaryonError(
             f"{run.path} has no {run.capsule.name}: a Baryon before there were capsules made it, "
             "or it was deleted"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        )
+    try:
+        capsule = read_json(run.capsule)
+    except BaryonError as error:
         raise BaryonError(f"{run.capsule} is damaged: {error}") from error
-    if written > FORMAT:
-        raise BaryonError(newer(run, capsule))
-    return dict(capsule)
+    require_known_format(run, capsule)
+    for key, shape in PARTS_OF_A_CAPSULE.items():
+        if key in capsule and not fits(capsule[key], shape):
+            raise BaryonError(f"{run.capsule} is damaged: its {key} is not what Baryon writes")
+    return capsule
 
 
 def _changed(config: Config, plugins: Plugins) -> dict[str, Any] | None:
@@ -128,7 +136,8 @@ def _command() -> list[str]:
     """As it was given: Hydra puts its own order into `sys.argv`."""
     given = sys.orig_argv[1:]
     starts = [n + 1 for n, one in enumerate(given) if one == "baryon" or one.endswith(SCRIPTS)]
-    return ["baryon", *(given[starts[0] :] if starts else sys.argv[1:])]
+    arguments = given[starts[0] :] if starts else sys.argv[1:]
+    return ["baryon", *map(strip_credentials, arguments)]
 
 
 def _now() -> str:

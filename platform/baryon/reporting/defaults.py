@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from baryon.config import options_values
+from baryon import config as configs
 from baryon.errors import BaryonError
 from baryon.plugins import KINDS, Plugins, discover, host_conf
 from baryon.reporting.comparison import NOT_SHOWN, flat
@@ -21,7 +21,9 @@ def changed(values: Mapping[str, Any], plugins: Plugins) -> dict[str, Any]:
     """
     defaults = _host()
     names = {kind: values[kind]["name"] for kind in KINDS}
-    for kind, option in options_values(names, plugins).items():
+    for kind, name in names.items():
+        configs.require_option_name(kind, name)
+    for kind, option in configs.options_values(names, plugins).items():
         defaults |= flat({kind: {"name": names[kind], **option}})
     here = flat(values)
     return {
@@ -60,5 +62,5 @@ def changed_now(values: Mapping[str, Any]) -> dict[str, Any] | str:
     """The same with the plugins that are installed here; else one line that says why not."""
     try:
         return changed(values, discover())
-    except (BaryonError, KeyError, TypeError) as error:
+    except (BaryonError, KeyError, TypeError, ValueError) as error:
         return f"what differs from the defaults is not known: {error}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baryon.files import replacing
+from baryon.plain_data import is_number
 from baryon.reporting.metrics_log import Record
 from baryon.reporting.page.charts import loss_terms
 
@@ -47,7 +48,8 @@ def curves(records: Sequence[Record]) -> Figure:
     for kind, style in (("train", "-"), ("validation", "o--")):
         chosen = [record for record in records if record["kind"] == kind]
         for name in loss_terms(chosen):
-            steps, values = [r["step"] for r in chosen], [r[name] for r in chosen]
+            measured = [r for r in chosen if is_number(r.get(name))]
+            steps, values = [r["step"] for r in measured], [r[name] for r in measured]
             losses.plot(steps, values, style, label=f"{name}, {kind}", markersize=4, linewidth=1.3)
     losses.set(xlabel="step", ylabel="loss", yscale="log")
     losses.grid(alpha=0.3)

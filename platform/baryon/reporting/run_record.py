@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -11,8 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from baryon.errors import BaryonError, told
+from baryon.credentials import without_credentials
+from baryon.errors import BaryonError
+from baryon.plain_data import (
+    Shape,
+    fits,
+    inside,
+    is_count,
+    is_finite,
+    is_mapping,
+    is_text,
+    optional,
+    read_bytes,
+    read_json,
+    read_yaml,
+)
 from baryon.plugins import KINDS
+from baryon.reporting import metrics_log
 from baryon.reporting.metrics_log import Record
 from baryon.reporting.run_directory import FORMAT, RunDirectory
 
@@ -24,23 +38,24 @@ NO_ANSWER: Mapping[str, Any] = {
 }  # fmt: skip
 """What `evaluation.json` holds, empty."""
 
-PARTS_OF_A_LINE: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
-    "train": (
-        ("step", "epoch", "seconds", "loss", "samples_per_second", "tflops_per_second",
-         "of_ceiling"), (),
-    ),
-    "validation": (("step", "seconds", "loss"), ()),
-    "meters": (
-        ("wall_seconds", "lost_seconds", "goodput", "sustained_steps", "gflop_per_sample",
-         "ceiling_tflops_per_second"), ("rates", "phase_seconds", "gflop_by_layer"),
-    ),
+RANK: Shape = {"host": is_text, "threads": is_count}
+GIT: Shape = {
+    "commit": is_text, "branch": is_text, "changes": optional(is_text), "patch_bytes": is_count,
+    "untracked": is_count,
 }  # fmt: skip
-"""Numbers, and others, that a line of each kind must have to be shown."""
+PARTS_OF_A_CAPSULE: Mapping[str, Shape] = {
+    "started": is_text, "command": [is_text], "data": is_mapping, "git": optional(GIT),
+    "plugins": is_mapping, "libraries": is_mapping, "machine": is_mapping, "ranks": [RANK],
+    "environment": is_mapping, "packages": is_mapping, "folder": is_text,
+    "process": {
+        "host?": is_text, "pid?": is_count, "began?": optional(is_text), "started?": is_finite,
+    },
+    "resumed": [{"at": is_text, "command": [is_text]}],
+}  # fmt: skip
 
-PARTS_OF_A_CAPSULE: Mapping[str, type] = {
-    "command": list, "data": dict, "plugins": dict, "libraries": dict, "machine": dict,
-    "ranks": list, "environment": dict, "packages": dict, "process": dict, "resumed": list,
-}  # fmt: skip
+LARGEST_PICTURE = 32 * 2**20
+"""Bytes of a figure that a report takes in."""
+PNG = b"\x89PNG\r\n\x1a\n"
 
 SILENT_SECONDS = 600.0
 """After so long without a line of its log a run on another host counts as broken off."""
@@ -146,22 +161,25 @@ def _capsule(directory: RunDirectory, missing: list[str]) -> dict[str, Any]:
         missing.append(
             "a capsule: an older Baryon made this run, which noted versions and machine alone"
         )
-    for key, kind in PARTS_OF_A_CAPSULE.items():
-        if not isinstance(capsule.get(key, kind()), kind):
+    for key, shape in PARTS_OF_A_CAPSULE.items():
+        if key in capsule and not fits(capsule[key], shape):
             missing.append(f"{key} of {directory.capsule.name}, which is damaged")
             del capsule[key]
-    written = capsule.get("format", 0)
-    if not isinstance(written, int) or written > FORMAT:
-        raise BaryonError(newer(directory, capsule))
+    require_known_format(directory, capsule)
     return capsule
 
 
-def newer(directory: RunDirectory, capsule: Mapping[str, Any]) -> str:
-    """One line about a folder that only a newer Baryon can read."""
-    return (
-        f"{directory.path} has run format {capsule['format']}, written by baryon "
-        f"{capsule.get('baryon', '?')}; this one reads formats up to {FORMAT}: install that version"
-    )
+def require_known_format(directory: RunDirectory, capsule: Mapping[str, Any]) -> None:
+    """Raise `BaryonError` for a folder that only a newer Baryon can read."""
+    written = capsule.get("format", 0)
+    if not is_count(written):
+        raise BaryonError(f"{directory.capsule} is damaged: its format is no number")
+    if written > FORMAT:
+        raise BaryonError(
+            f"{directory.path} has run format {written}, written by baryon "
+            f"{capsule.get('baryon', '?')}; this one reads formats up to {FORMAT}: install that "
+            "version"
+        )
 
 
 def _log(directory: RunDirectory, missing: list[str]) -> list[Record]:
@@ -170,28 +188,13 @@ def _log(directory: RunDirectory, missing: list[str]) -> list[Record]:
             missing.append(f"{directory.log.name}: there are no curves and no times")
         return []
     try:
-        text = directory.log.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        missing.append(f"{directory.log.name} cannot be read ({told(error)})")
+        records, damaged = metrics_log.read(directory.log)
+    except BaryonError as error:
+        missing.append(str(error))
         return []
-    lines = [_line(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
-    damaged = lines.count(None)  # the last may just be written: it does not count
     if damaged:
         missing.append(f"{damaged} lines of {directory.log.name}, which are damaged")
-    return [line for line in lines if line is not None]
-
-
-def _line(text: str) -> Record | None:
-    """None for what no run has written."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(found, dict) or not isinstance(found.get("kind"), str):
-        return None
-    numbers, others = PARTS_OF_A_LINE.get(found["kind"], ((), ()))
-    whole = all(isinstance(found.get(key), int | float) for key in numbers)
-    return found if whole and all(key in found for key in others) else None
+    return records
 
 
 def _answer(directory: RunDirectory, missing: list[str], *, done: bool) -> Mapping[str, Any]:
@@ -231,36 +234,28 @@ def _is_table(table: Any) -> bool:
 
 
 def _config(directory: RunDirectory, missing: list[str]) -> Mapping[str, Any]:
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     if not directory.config.is_file():
         missing.append(f"{directory.config.name}: its configuration is not known")
         return {}
     try:
-        values: Any = OmegaConf.to_container(OmegaConf.load(directory.config))
-    except (OmegaConfBaseException, YAMLError, TypeError, ValueError, OSError) as error:
-        missing.append(f"{directory.config.name} cannot be read ({told(error)})")
+        values = read_yaml(directory.config)
+    except BaryonError as error:
+        missing.append(str(error))
         return {}
-    if not isinstance(values, dict) or not all(isinstance(values.get(k), dict) for k in KINDS):
+    if not all(fits(values.get(kind), {"name?": is_text}) for kind in KINDS):
         missing.append(f"{directory.config.name}, which is not that of a run any more")
         return {}
-    return values
+    return without_credentials(values)
 
 
 def _json(path: Path, missing: list[str]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        missing.append(f"{path.name} cannot be read ({told(error)})")
+        return without_credentials(read_json(path))
+    except BaryonError as error:
+        missing.append(str(error))
         return None
-    if not isinstance(found, dict):
-        missing.append(f"{path.name} holds no mapping")
-        return None
-    return found
 
 
 def _pictures(
@@ -269,25 +264,51 @@ def _pictures(
     """Those that the answer names; of an older run all that lie there."""
     captions = answer["captions"]
     if not directory.evaluation.is_file():
-        there = sorted(directory.figures.glob("*.png"))
-        return [Picture(path, path.stem.replace("_", " ")) for path in there]
-    named = [Picture(directory.figures / f"{n}.png", text) for n, text in captions.items()]
-    gone = [picture.path.stem for picture in named if not picture.path.is_file()]
+        names = sorted(path.stem for path in directory.figures.glob("*.png"))
+        captions = {name: name.replace("_", " ") for name in names}
+    pictures, gone = [], []
+    for name, caption in captions.items():
+        try:
+            path = _png(directory, f"{name}.png")
+        except BaryonError as error:
+            missing.append(str(error))
+            continue
+        if path is None:
+            gone.append(name)
+        else:
+            pictures.append(Picture(path, str(caption)))
     if gone:
         missing.append(f"figures/: {', '.join(gone)}")
-    return [picture for picture in named if picture.path.is_file()]
+    return pictures
+
+
+def _png(directory: RunDirectory, name: str) -> Path | None:
+    """None if it is not there. Raises `BaryonError` for what must not get into a page."""
+    path = inside(inside(directory.path, directory.figures.name), name)
+    if not path.is_file():
+        return None
+    if not read_bytes(path, LARGEST_PICTURE).startswith(PNG):
+        raise BaryonError(f"{path} is no PNG")
+    return path
 
 
 def _later(directory: RunDirectory) -> dict[str, Mapping[str, Any]]:
-    folders = sorted(directory.evaluations.glob("*"))
-    there = [one for one in folders if RunDirectory(one).evaluation.is_file()]
-    return {one.name: _answer(RunDirectory(one), [], done=True) for one in there}
+    there = map(RunDirectory, folders_in(directory.evaluations))
+    return {run.path.name: _answer(run, [], done=True) for run in there if run.evaluation.is_file()}
 
 
 def _again(directory: RunDirectory) -> dict[str, Mapping[str, Any]]:
-    folders = sorted(directory.reproductions.glob("*"))
-    found = {one.name: _json(RunDirectory(one).reproduction, []) for one in folders}
-    return {name: one for name, one in found.items() if one and {"verdict", "equal"} <= one.keys()}
+    shape = {"verdict": is_text, "surroundings?": [is_text], "equal": lambda _: True}
+    folders = folders_in(directory.reproductions)
+    found = {folder.name: _json(RunDirectory(folder).reproduction, []) for folder in folders}
+    return {name: one for name, one in found.items() if one and fits(one, shape)}
+
+
+def folders_in(path: Path) -> list[Path]:
+    """The folders in a folder, by name; links are left out, and a link has none."""
+    if path.is_symlink() or not path.is_dir():
+        return []
+    return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink())
 
 
 def _state(directory: RunDirectory, capsule: Mapping[str, Any], log: Sequence[Record]) -> str:

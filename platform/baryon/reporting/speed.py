@@ -18,7 +18,7 @@ def rates(summary: Mapping[str, Any]) -> Table:
     }
     rows = [
         (
-            names[name],
+            names.get(name, name),
             rate["samples_per_second"],
             rate["tflops_per_second"],
             f"{rate['of_ceiling']:.0%}",
@@ -52,7 +52,8 @@ def layers(summary: Mapping[str, Any]) -> Table:
     """Operations of each layer, forward and backward."""
     total = sum(summary["gflop_by_layer"].values())
     rows = [
-        (name, gflop, f"{gflop / total:.1%}") for name, gflop in summary["gflop_by_layer"].items()
+        (name, gflop, f"{gflop / (total or 1):.1%}")
+        for name, gflop in summary["gflop_by_layer"].items()
     ]
     return Table(("layer", "GFLOP a sample", "share"), rows, "Operations by layer")
 

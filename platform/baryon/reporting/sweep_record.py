@@ -6,14 +6,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from baryon.errors import BaryonError, told
+from baryon.credentials import without_credentials
+from baryon.errors import BaryonError
+from baryon.plain_data import (
+    Shape,
+    fits,
+    inside,
+    is_count,
+    is_finite,
+    is_mapping,
+    is_number,
+    is_text,
+    optional,
+    read_json,
+)
 from baryon.reporting import run_record
 from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.run_record import BROKEN_OFF, FINISHED, GOING, STOPPED, RunRecord
@@ -27,6 +39,15 @@ MINIMIZE, MAXIMIZE = "minimize", "maximize"
 STATES = {"running": GOING, "finished": FINISHED}
 """A job's state in the words of a run's."""
 DEAD = (BROKEN_OFF, STOPPED)
+
+JOB: Shape = {
+    "state": is_text, "number?": is_count, "run?": optional(is_text), "choices?": is_mapping,
+    "error?": optional(is_text), "value?": optional(is_number), "seconds?": optional(is_finite),
+}  # fmt: skip
+PARTS: Mapping[str, Shape] = {
+    "jobs": [JOB], "name?": optional(is_text), "command?": optional([is_text]),
+    "swept?": optional([is_text]), "metric?": optional(is_text), "direction?": optional(is_text),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,19 +94,20 @@ def read(path: Path) -> SweepRecord:
     file = path / SWEEP
     if not file.is_file():
         return _from_runs(path)
-    try:
-        return _read(path, json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BaryonError(f"{file} cannot be read ({told(error)})") from error
+    found = without_credentials(read_json(file))
+    version = found.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise BaryonError(
+            f"{file} has version {version}; this Baryon reads up to {VERSION}: install a newer one"
+        )
+    for key, shape in PARTS.items():
+        if not fits(found, {key: shape}):
+            name = key.removesuffix("?")
+            raise BaryonError(f"{file} cannot be read (its {name} are not what a sweep writes)")
+    return _read(path, found)
 
 
 def _read(path: Path, found: Mapping[str, Any]) -> SweepRecord:
-    version = found["version"]
-    if isinstance(version, int) and version > VERSION:
-        raise BaryonError(
-            f"{path / SWEEP} has version {version}; this Baryon reads up to {VERSION}: install a "
-            "newer one"
-        )
     entries = found["jobs"]
     jobs = [_job(path, entry) for entry in entries]
     name = str(found.get("name") or path.name)
@@ -111,7 +133,7 @@ def _command(given: Sequence[str]) -> list[str]:
 
 
 def _job(path: Path, entry: Mapping[str, Any]) -> Job:
-    run = _run(path / entry["run"]) if entry.get("run") else None
+    run = _run(inside(path, entry["run"])) if entry.get("run") else None
     return Job(
         number=entry.get("number", 0),
         state=_state(entry["state"], run),
@@ -141,7 +163,7 @@ def _from_runs(path: Path) -> SweepRecord:
     """A folder of runs without `sweep.json`: what differs between their configs was swept."""
     from baryon.reporting.comparison import differing
 
-    folders = sorted((p for p in path.glob("*") if p.is_dir()), key=_by_number)
+    folders = sorted(run_record.folders_in(path), key=_by_number)
     found = {folder.name: _run(folder) for folder in folders}
     runs = {name: run for name, run in found.items() if run is not None}
     if not runs:
@@ -165,7 +187,8 @@ def _from_runs(path: Path) -> SweepRecord:
 
 
 def _by_number(path: Path) -> tuple[int, str]:
-    return (int(path.name), "") if path.name.isdigit() else (10**9, path.name)
+    number = path.name.isdecimal() and len(path.name) < 10
+    return (int(path.name), "") if number else (10**9, path.name)
 
 
 def lowest_validation_loss(run: RunRecord) -> float | None:

@@ -30,6 +30,9 @@ SCHEMAS: dict[str, type[schemas.Launch]] = {
     SLURM: schemas.LaunchBySlurm,
 }
 SECONDS_BETWEEN_LOOKS = 0.5
+ASKED = "BARYON_JOB_ASKED"
+"""The environment variable by which a sweep hands what its command sets of `BY_COMMAND_ALONE` to
+its jobs, which read the rest from their folders."""
 
 
 def settings(composed: DictConfig) -> schemas.Launch:

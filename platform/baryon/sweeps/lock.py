@@ -15,10 +15,16 @@ from typing import Any
 
 from baryon.errors import BaryonError
 from baryon.files import cannot_write
+from baryon.plain_data import Shape, fits, is_count, is_text, read_json
 from baryon.reporting.console import say
 
 SECONDS_BETWEEN_LOOKS = 0.5
 NAME = ".lock"
+HOLDER: Shape = {
+    "host": is_text,
+    "process": lambda pid: is_count(pid) and pid > 1,
+    "since": is_text,
+}
 
 
 class Lock:
@@ -63,10 +69,10 @@ class Lock:
     def told(self) -> dict[str, Any]:
         """What its holder wrote; nothing while it is just being written."""
         try:
-            told: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            told = read_json(self._path)
+        except BaryonError:
             return {}
-        return told
+        return told if fits(told, HOLDER) else {}
 
     def holder(self) -> str:
         """Who holds it, in words."""

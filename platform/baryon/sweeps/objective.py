@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 
 from baryon.config import Config
 from baryon.errors import BaryonError, one_of
+from baryon.plain_data import is_number, read_json
 from baryon.reporting.metrics_log import MetricsLog, Record
 from baryon.reporting.run_directory import RunDirectory
 from baryon.schemas import VALIDATION_LOSS
@@ -18,7 +18,7 @@ def value(run: RunDirectory, config: Config, metric: str) -> float:
 
     Raises `BaryonError` for a name that does not exist, or a figure that is no number.
     """
-    figures = json.loads(run.metrics.read_text(encoding="utf-8"))
+    figures = read_json(run.metrics)
     losses = [float(record["loss"]) for record in validations(MetricsLog(run.log).read())]
     found = {name: figure for name, figure in figures.items() if not isinstance(figure, str)}
     if losses:
@@ -26,7 +26,7 @@ def value(run: RunDirectory, config: Config, metric: str) -> float:
     if metric not in found:
         raise BaryonError(f"there is no figure sweep.metric={metric}; {one_of(found, metric)}")
     number = found[metric]
-    if not isinstance(number, int | float) or not math.isfinite(number):
+    if not is_number(number) or not math.isfinite(number):
         raise BaryonError(f"sweep.metric={metric} is {number} in {run.metrics}, which is no number")
     return float(number)
 

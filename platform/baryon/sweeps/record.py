@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,12 +14,34 @@ from baryon import __version__
 from baryon.errors import BaryonError
 from baryon.files import write_text
 from baryon.interfaces import Table
+from baryon.plain_data import (
+    Shape,
+    fits,
+    inside,
+    is_count,
+    is_finite,
+    is_mapping,
+    is_number,
+    is_text,
+    optional,
+    read_json,
+)
 from baryon.plugins import Plugins
 from baryon.reporting.run_directory import write_json
 from baryon.sweeps.identity import Job, shown
 from baryon.sweeps.status import FINISHED, WAITING
 
 JSON, CSV = "sweep.json", "sweep.csv"
+ENTRY: Shape = {
+    "id": is_text, "number": is_count, "run": is_text, "choices": is_mapping, "state?": is_text,
+    "error?": optional(is_text), "value?": optional(is_number), "seconds?": optional(is_finite),
+}  # fmt: skip
+SHAPE: Shape = {
+    "version": is_text, "plugins": is_mapping, "name": is_text, "command": [is_text],
+    "swept": [is_text], "metric": is_text, "direction": is_text, "started": is_text,
+    "jobs": [ENTRY],
+}  # fmt: skip
+"""What `sweep.json` holds."""
 
 
 @dataclass
@@ -118,14 +139,20 @@ def read(folder: Path, plugins: Plugins) -> Record | None:
     path = folder / JSON
     if not path.is_file():
         return None
+    anew = "begin a new sweep by sweep.fresh=true"
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        _require_same_versions(folder, told, plugins)
-        return Record(**{**told, "jobs": [Entry(**job) for job in told["jobs"]]})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BaryonError(
-            f"{path} cannot be read ({error}): begin a new sweep by sweep.fresh=true"
-        ) from error
+        stored = read_json(path)
+        if fits(stored, {"version": is_text, "plugins": is_mapping}):
+            _require_same_versions(folder, stored, plugins)
+        if not fits(stored, SHAPE):
+            raise BaryonError(f"{path} cannot be read (it is not what a sweep writes)")
+        for job in stored["jobs"]:
+            inside(folder, job["run"])
+        return Record(**{**stored, "jobs": [Entry(**job) for job in stored["jobs"]]})
+    except TypeError as error:
+        raise BaryonError(f"{path} cannot be read ({error}): {anew}") from error
+    except BaryonError as error:
+        raise BaryonError(str(error) if anew in str(error) else f"{error}: {anew}") from error
 
 
 def versions(plugins: Plugins) -> dict[str, str]:

@@ -6,6 +6,7 @@ frozen config of the job; whoever started the process learns from `job.json` how
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from baryon.errors import BaryonError, told
 from baryon.launched import launched
 from baryon.plugins import discover
 from baryon.reporting.run_directory import RunDirectory
-from baryon.sweeps import lock, status
+from baryon.sweeps import launching, lock, status
 from baryon.sweeps.study import pruning
 from baryon.training.signals import ASKED_TO_STOP
 
@@ -84,7 +85,7 @@ def _train_and_tell(folder: Path) -> None:
 def _train(folder: Path) -> None:
     run, plugins = RunDirectory(folder), discover()
     plugins.check()
-    config = configs.read(run.config)
+    config = configs.read(run.config, asked=json.loads(os.environ.get(launching.ASKED, "{}")))
 
     from baryon.training import session
 

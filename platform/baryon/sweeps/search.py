@@ -58,6 +58,7 @@ class _Search:
         """Those of an interrupted sweep first, then failed ones again, then new ones."""
         told = studies.about(self._settings)
         studies.write_about(sweep.folder, told)
+        studies.mend_journal(sweep.folder)
         study = studies.open_study(sweep.folder, told)
         keys = self._space.keys()
         begun = [self._named(trial) for trial in _begun(study, keys)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from baryon.errors import BaryonError
+from baryon.plain_data import Shape, fits, is_finite, is_text, optional, read_json
 from baryon.reporting.run_directory import RunDirectory, write_json
 
 NAME = "job.json"
@@ -14,6 +15,12 @@ STDERR = "stderr.txt"
 
 WAITING, RUNNING, FINISHED, FAILED, PRUNED = "waiting", "running", "finished", "failed", "pruned"
 ENDED = (FINISHED, FAILED, PRUNED)
+
+
+SHAPE: dict[str, Shape] = {
+    "state": lambda state: state in (WAITING, RUNNING, *ENDED), "error": optional(is_text),
+    "seconds": optional(is_finite), "slurm": optional(is_text),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,9 +36,10 @@ class Status:
 def read(folder: Path) -> Status:
     """The job's status; a run that has its figures has finished, whatever happened afterwards."""
     try:
-        told = Status(**json.loads((folder / NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        told = Status()
+        stored = read_json(folder / NAME)
+    except BaryonError:  # there is none yet, or it is damaged: its run then tells
+        stored = {}
+    told = Status(**{key: stored[key] for key in SHAPE}) if fits(stored, SHAPE) else Status()
     if RunDirectory(folder).finished:
         return Status(FINISHED, None, told.seconds, told.slurm)
     return told

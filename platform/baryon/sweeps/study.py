@@ -6,8 +6,8 @@ asks whether to go on.
 
 from __future__ import annotations
 
-import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,14 +15,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon.errors import BaryonError
+from baryon.errors import told as described
+from baryon.files import replacing
+from baryon.plain_data import (
+    LARGEST_LOG,
+    Shape,
+    fits,
+    is_count,
+    is_text,
+    parse_json,
+    read_bytes,
+    read_json,
+)
+from baryon.reporting.console import warn
 from baryon.reporting.run_directory import write_json
-from baryon.schemas import Optuna
+from baryon.schemas import DIRECTIONS, PRUNERS, Optuna
 
 if TYPE_CHECKING:
     import optuna
     from optuna.samplers import BaseSampler
 
 JOURNAL, ABOUT = "optuna.journal", "optuna.json"
+SHAPE: dict[str, Shape] = {
+    "metric": is_text, "direction": lambda word: word in DIRECTIONS,
+    "pruner": lambda word: word in PRUNERS, "startup_trials": is_count, "warmup_epochs": is_count,
+}  # fmt: skip
+"""What `optuna.json` holds."""
 JOB = "job"
 """The attribute of a trial that names its job."""
 
@@ -69,11 +87,66 @@ def write_about(folder: Path, told: About) -> None:
 def read_about(folder: Path) -> About | None:
     """None in a sweep that is no study."""
     path = folder / ABOUT
-    return About(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    if not path.is_file():
+        return None
+    stored = read_json(path)
+    if not fits(stored, SHAPE):
+        raise BaryonError(f"{path} cannot be read (it is not what a sweep writes)")
+    return About(**{key: stored[key] for key in SHAPE})
+
+
+def mend_journal(folder: Path) -> None:
+    """Leave out the lines of the journal that a power cut left half written.
+
+    Optuna reads past none of them. What such a line would have said nobody has acted on: it was
+    being written when everything ended. The journal as it was stays beside the mended one. Called
+    by the process that holds the sweep, before any job.
+    """
+    path = folder / JOURNAL
+    if not path.exists():
+        return
+    content = read_bytes(path, LARGEST_LOG)
+    lines = content.splitlines(keepends=True)
+    whole = [line for line in lines if _is_operation(line)]
+    if len(whole) == len(lines):
+        return
+    damaged = path.with_name(f"{JOURNAL}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    with replacing(damaged) as temporary:
+        temporary.write_bytes(content)
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"".join(whole))
+    warn(
+        f"{path} had {len(lines) - len(whole)} damaged lines, as a power cut leaves them: they are "
+        f"left out, and {damaged.name} is as it was"
+    )
+
+
+def _is_operation(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(parse_json(line.decode()), dict)
+    except ValueError:
+        return False
 
 
 def open_study(folder: Path, told: About) -> optuna.Study:
-    """The study of this metric, as far as it has come; another metric is another study."""
+    """The study of this metric, as far as it has come; another metric is another study.
+
+    Raises `BaryonError` for a journal that Optuna cannot read.
+    """
+    try:
+        study = _open_study(folder, told)
+        study.get_trials(deepcopy=False)
+    except BaryonError:
+        raise
+    except Exception as error:  # Optuna checks nothing of what it reads
+        raise BaryonError(
+            f"{folder / JOURNAL} cannot be read ({described(error)}): begin a new sweep by "
+            "sweep.fresh=true"
+        ) from error
+    return study
+
+
+def _open_study(folder: Path, told: About) -> optuna.Study:
     library = optuna_itself()
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend

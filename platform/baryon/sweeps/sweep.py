@@ -60,8 +60,14 @@ class Sweep:
             entry = entries[job.id] = self._asked[job.id] = self.record.add(job)
             self._configs[job.id] = job.config
             folder = self._folder(entry)
-            if not RunDirectory(folder).config.is_file():
+            config_file = RunDirectory(folder).config
+            if not config_file.is_file():
                 configs.write(job.config, fill(folder).config)
+            elif configs.read(config_file, asked={}).digest != job.id:
+                raise BaryonError(
+                    f"{config_file} is not the config of {entry}: somebody changed it; begin a new "
+                    "sweep by sweep.fresh=true"
+                )
             self._take_up(entry)
         self.record.swept = record.swept_keys(self.record.jobs)
         self.record.write(self.folder)

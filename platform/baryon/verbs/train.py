@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +70,7 @@ def _job(composed: DictConfig, folder: Path) -> None:
     from baryon.sweeps import launching
 
     launch = launching.settings(composed)
+    os.environ[launching.ASKED] = json.dumps(config.asked_for(config.plain(composed)))
     if launch.where == launching.SLURM:
         from baryon.sweeps import run_job
 

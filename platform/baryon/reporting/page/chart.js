@@ -4,6 +4,7 @@
   const SVG = "http://www.w3.org/2000/svg";
   const HEIGHT = 290, TOP = 10, BOTTOM = 40, RIGHT = 14;
   const PALETTE = 10;
+  const MOST_TICKS = 100;
   const PEAK = 4; // so many times the usual values is left out of the scale, until it is asked for
 
   function make(name, attributes = {}, ...children) {
@@ -42,10 +43,9 @@
     const raw = (high - low) / Math.max(1, count) || 1;
     const power = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 5, 10].find((factor) => factor * power >= raw) * power;
-    const ticks = [];
-    for (let tick = Math.ceil(low / step) * step; tick <= high + step * 1e-9; tick += step)
-      ticks.push(Math.abs(tick) < step * 1e-9 ? 0 : tick);
-    return ticks;
+    const first = Math.ceil(low / step), number = Math.floor(high / step + 1e-9) - first;
+    if (!(number >= 0 && number <= MOST_TICKS)) return [low]; // steps below what a float resolves
+    return Array.from({ length: number + 1 }, (_, index) => (first + index) * step);
   }
 
   function logTicks(low, high, count) {

@@ -156,7 +156,7 @@ def _others(train: Sequence[Record]) -> list[Chart]:
 def _inner(records: Sequence[Record], key: str) -> list[Record]:
     """What lies under a key, with where it was measured."""
     return [
-        {"step": one["step"], "seconds": one.get("seconds"), **one[key]}
+        {**one[key], "step": one["step"], "seconds": one["seconds"]}
         for one in records
         if isinstance(one.get(key), Mapping)
     ]

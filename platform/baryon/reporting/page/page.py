@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from functools import cache
@@ -15,11 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from baryon import __version__
 from baryon.interfaces import Table
+from baryon.plain_data import read_bytes
+from baryon.reporting.run_record import LARGEST_PICTURE
 from baryon.reporting.units import duration
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+LARGEST_INTEGER = 2**53
+"""Of a browser, which counts in floats."""
 SCRIPTS = ("chart.js", "parallel.js", "tables.js", "page.js")
 
 
@@ -57,6 +62,7 @@ def environment() -> Environment:
         "duration": duration,
         "numeric": numeric,
         "plain": plain,
+        "width": width,
     }
     return templates
 
@@ -75,6 +81,12 @@ def plain(value: object) -> str:
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def width(share: object) -> str:
+    """A share such as `12.5%` as the length of a bar; nothing for any other text."""
+    text = str(share)
+    return text if re.fullmatch(r"\d{1,3}(\.\d{1,6})?%", text) else "0%"
 
 
 def flops(tflops: float) -> tuple[str, str]:
@@ -100,7 +112,7 @@ def _is_numeric(value: Any) -> bool:
 
 def picture(path: Path, caption: str) -> dict[str, str]:
     """A PNG inside the page."""
-    data = base64.b64encode(path.read_bytes()).decode()
+    data = base64.b64encode(read_bytes(path, LARGEST_PICTURE)).decode()
     return {"source": f"data:image/png;base64,{data}", "caption": caption}
 
 
@@ -113,7 +125,9 @@ def _embedded(data: Mapping[str, Any]) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """What is not finite becomes null, which JSON can hold."""
+    """Numbers as a browser can hold them: what is not finite is null, a huge integer a float."""
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return float(value)
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

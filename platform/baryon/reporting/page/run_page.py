@@ -49,7 +49,7 @@ def choices(config: Mapping[str, Any]) -> dict[str, str]:
     """The five, by kind."""
     from baryon.plugins import KINDS
 
-    return {k: config[k]["name"] for k in KINDS if isinstance(config.get(k), Mapping)}
+    return {k: config[k].get("name", "-") for k in KINDS if isinstance(config.get(k), Mapping)}
 
 
 def moment(iso: str | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from baryon.interfaces import Table
 from baryon.reporting.comparison import differing, flat
@@ -302,7 +303,7 @@ def _link(run: RunRecord | None, place: Path) -> str:
     """From the page to a run's own, if it has one."""
     if run is None or not run.directory.report.is_file():
         return ""
-    return Path(os.path.relpath(run.directory.report, place)).as_posix()
+    return quote(Path(os.path.relpath(run.directory.report, place)).as_posix())
 
 
 def _splits(named: Mapping[str, RunRecord]) -> list[dict[str, Any]]:
