@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baryon_climate.boxes.coding import decode, detect, encode
+from baryon.errors import BaryonError
+from baryon_climate.boxes.coding import cell_of, decode, detect, encode
 
 FRAME, CELL, MOST = (96, 128), 16, 15
 GRID = (FRAME[0] // CELL, FRAME[1] // CELL)
@@ -87,6 +88,59 @@ def test_a_sure_network_that_says_the_targets_is_understood(data):
     said = torch.cat([found.boxes, found.classes[:, None].float()], dim=1)
     used = boxes[0][boxes[0, :, 4] >= 0]
     np.testing.assert_allclose(in_order(said), in_order(used), atol=1e-4)
+
+
+@pytest.mark.parametrize("cyclic", [True, False])
+def test_boxes_of_frames_that_whole_cells_exceed_come_back(cyclic):
+    """As 721 rows and 1440 columns with cells of 64 pixels: 12 x 23 cells, the last ones a part."""
+    frame = (91, 120)
+    boxes = [[80.0, 10, 91, 30, 1], [20.0, 100, 40, 120, 2], [50.0, 110, 70, 119, 0]]
+    if cyclic:
+        boxes.append([0.0, 116, 20, 130, 3])  # its centre, 123, is column 3
+    cell = cell_of(frame, (6, 8))
+    assert cell == CELL
+    targets = encode(padded(boxes), frame, cell)
+    assert targets.occupied.shape == (1, 6, 8)
+    there = torch.where(targets.occupied, 20.0, -20.0)
+    output = {
+        "objectness": torch.stack([there, -there], dim=1),
+        "classes": 20.0 * torch.nn.functional.one_hot(targets.classes, 4).movedim(-1, 1).float(),
+        "position": targets.position,
+        "size": targets.size,
+    }
+    options = {"cyclic": cyclic, "confidence": 0.5, "overlap": 1.0, "most": 9}
+    (found,) = detect(output, frame=frame, cell=cell, **options)
+    said = torch.cat([found.boxes, found.classes[:, None].float()], dim=1)
+    np.testing.assert_allclose(in_order(said), in_order(torch.tensor(boxes)), atol=1e-4)
+
+
+def test_nothing_is_said_of_centres_beyond_the_frame():
+    frame, cells = (91, 120), (6, 8)
+    output = {
+        "objectness": torch.stack([torch.full((1, *cells), 9.0), torch.zeros(1, *cells)], dim=1),
+        "classes": torch.zeros(1, 4, *cells),
+        "position": torch.full((1, 2, *cells), 0.9),  # of the last cells: 94.4 and 126.4
+        "size": torch.full((1, 2, *cells), -2.0),
+    }
+    options = {"confidence": 0.1, "overlap": 1.0, "most": 999}
+    for cyclic in (True, False):
+        (found,) = detect(output, frame=frame, cell=CELL, cyclic=cyclic, **options)
+        assert len(found.boxes) == 4 * 5 * 7
+        assert (found.boxes[:, 2] > found.boxes[:, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("frame", "cells", "cell"),
+    [((721, 1440), (23, 45), 32), ((721, 1440), (12, 23), 64), ((96, 144), (24, 36), 4),
+     ((22, 22), (2, 2), 16), ((33, 33), (11, 11), 3), ((20, 40), (1, 2), 32)],
+)  # fmt: skip
+def test_the_size_of_cells_follows_from_their_number(frame, cells, cell):
+    assert cell_of(frame, cells) == cell
+
+
+def test_numbers_of_cells_that_cannot_be_are_refused():
+    with pytest.raises(BaryonError, match="64 x 96 pixels are not divided into 3 x 6 cells"):
+        cell_of((64, 96), (3, 6))
 
 
 def test_a_box_by_hand():

@@ -53,10 +53,10 @@ def batch_of(keys, labelled=None, *, seed=1) -> dict[str, torch.Tensor]:
     }
 
 
-def oracle(batch, *, doubt: float = 0.0) -> dict[str, torch.Tensor]:
+def oracle(batch, frame=FRAME, *, doubt: float = 0.0) -> dict[str, torch.Tensor]:
     """The output of a network that knows the boxes, with noise."""
     random = torch.Generator().manual_seed(int(batch["keys"][0]))
-    targets = encode(batch["boxes"], FRAME, CELL)
+    targets = encode(batch["boxes"], frame, CELL)
     there = torch.where(targets.occupied, 6.0, -6.0)
     there = there + doubt * torch.randn(there.shape, generator=random)
     return {
@@ -84,6 +84,18 @@ def test_a_perfect_network_has_perfect_figures(perfect):
     assert perfect.tables["sizes"].rows[2][-1] == pytest.approx(1)
     assert "mean average precision 1.00" in perfect.summary
     assert "on 24 events in 8 frames" in perfect.summary
+
+
+def test_a_part_of_a_cell_at_the_frames_ends_costs_nothing():
+    """As ERA5's 721 rows: the boxes of the last rows and columns are found where they are."""
+    size = FRAME[0] - 3, FRAME[1] - 2
+    batch = batch_of(range(4))
+    batch["inputs"] = batch["inputs"][..., : size[0], : size[1]]
+    batch["grid"] = torch.from_numpy(np.tile(Grid.globe(*size).array(), (4, 1)))
+    batch["boxes"][:, 0] = torch.tensor([36.0, 58, 45, 72, 1])
+    one = evaluator(heuristic=None, example_maps=0)
+    one.update(oracle(batch, size), batch)
+    assert one.result().metrics["mean_ap_50"] == pytest.approx(1)
 
 
 def test_the_criteria_find_nothing_in_noise_and_stand_beside_it(perfect):

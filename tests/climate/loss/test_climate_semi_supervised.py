@@ -148,10 +148,10 @@ def test_focusing_turns_to_what_is_not_yet_learnt():
 
 def test_near_a_centre_empty_cells_are_blamed_less_around_the_globe_too():
     boxes = torch.tensor([[[0.0, 24, 32, 56, 1.0], UNUSED]])  # centre 40 of 48: the last column
-    near = nearness(boxes, GRID, CELL, 0.5)
+    near = nearness(boxes, FRAME, CELL, 0.5)
     assert near[0, 0].tolist() == near[0, 1].tolist()
     assert near[0, 0, 0] == near[0, 0, 1] < near[0, 0, 2] <= 1
-    assert not nearness(boxes[:, 1:], GRID, CELL, 0.5).any()
+    assert not nearness(boxes[:, 1:], FRAME, CELL, 0.5).any()
 
 
 def test_generalised_iou_by_hand():

@@ -82,6 +82,37 @@ def test_on_the_globe_the_modern_network_knows_no_seam(cyclic):
         assert torch.allclose(turned[name], expected, atol=1e-5) == cyclic
 
 
+MODELS = {
+    "15pf": lambda shape: climate_15pf(
+        filters=[8, 16], width=1.0, kernel=5, cell=4, leakiness=0.1, reconstruction=True,
+        fields=fields(*shape),
+    ),
+    "modern": lambda shape: climate_modern(**MODERN, cyclic=True, fields=fields(*shape)),
+    "racah_2d": lambda shape: climate_racah_2d(**RACAH, fields=fields(*shape)),
+    "racah_3d": lambda shape: climate_racah_3d(**RACAH, fields=fields(*shape)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_frames_with_a_part_of_a_cell_are_padded_and_their_reconstruction_cut(name):
+    """As ERA5's 721 rows: rows repeat the last one, columns around a globe are the first ones."""
+    torch.manual_seed(1)
+    steps = (8,) if name == "racah_3d" else ()
+    model = MODELS[name]((3, *steps, 19, 30)).eval()
+    inputs = torch.randn(2, 3, *steps, 19, 30)
+    output = model(inputs)
+    assert output["objectness"].shape == (2, 2, 5, 8)
+    assert output["reconstruction"].shape == inputs.shape
+    beyond = inputs[..., :2] if name == "modern" else inputs[..., -1:].expand(*inputs.shape[:-1], 2)
+    whole = torch.cat([inputs, beyond], dim=-1)
+    whole = torch.cat([whole, whole[..., -1:, :]], dim=-2)
+    expected = model(whole)
+    for cells in ("objectness", "classes", "position", "size"):
+        torch.testing.assert_close(output[cells], expected[cells])
+    torch.testing.assert_close(output["reconstruction"], expected["reconstruction"][..., :19, :30])
+    output["reconstruction"].sum().backward()
+
+
 def test_the_modern_network_expects_few_objects_at_first():
     torch.manual_seed(1)
     model = climate_modern(**MODERN, cyclic=False, fields=fields(3, 16, 32))

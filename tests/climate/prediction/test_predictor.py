@@ -126,8 +126,25 @@ def test_a_missing_library_is_said_with_what_to_install(monkeypatch):
         ClimateBoxesPredictor(**OPTIONS, split=Split())
 
 
-def test_frames_that_cells_do_not_fill_are_refused():
+def test_output_of_other_frames_is_refused():
     predictor = ClimateBoxesPredictor(**OPTIONS, split=Split())
     output = {name: value[..., :3, :] for name, value in _output(1).items()}
-    with pytest.raises(BaryonError, match="frames of 64 x 96 pixels are no whole number of"):
+    with pytest.raises(BaryonError, match="frames of 64 x 96 pixels are not divided into 3 x 6"):
         predictor.predict(output, _batch(0, 1))
+
+
+def test_boxes_of_frames_with_a_part_of_a_cell_lie_on_the_frames_own_grid(tmp_path):
+    """As ERA5's 721 rows and 1440 columns: the last cells reach beyond the frame."""
+    predictor = ClimateBoxesPredictor(**OPTIONS, split=Split())
+    batch, size = _batch(0, 1), (SIZE[0] - 3, SIZE[1] - 6)
+    batch["inputs"] = batch["inputs"][..., : size[0], : size[1]]
+    grid = Grid.globe(*size)
+    batch["grid"] = torch.from_numpy(grid.array())[None]
+    predictor.write(iter([predictor.predict(_output(1), batch)]), tmp_path)
+    with (tmp_path / "boxes.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["j"], row["i"]) == ("40", "56")
+    for side, pixel in {"lat_south": 32, "lat_north": 48}.items():
+        assert float(row[side]) == pytest.approx(float(grid.latitudes(pixel)), abs=1e-4)
+    for side, pixel in {"lon_west": 40, "lon_east": 72}.items():
+        assert float(row[side]) == pytest.approx(float(grid.longitudes(pixel)), abs=1e-4)

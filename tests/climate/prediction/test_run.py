@@ -19,7 +19,7 @@ from baryon_climate.boxes.coding import detect
 from baryon_climate.fields import CHANNELS
 from baryon_climate.grid import Grid
 
-HEIGHT, WIDTH, CELL = 32, 48, 8
+HEIGHT, WIDTH, CELL = 33, 48, 8  # no whole number of cells, as ERA5's 721 rows
 GRID = Grid.globe(HEIGHT, WIDTH)
 SURE = 0.15
 

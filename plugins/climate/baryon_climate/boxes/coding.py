@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import log_softmax
 
+from baryon.errors import BaryonError
 from baryon_climate.boxes.suppression import suppress
 
 LARGEST = 10.0
@@ -48,17 +49,37 @@ class Detections:
     """(n,) int64."""
 
 
+def cells_of(frame: tuple[int, int], cell: int) -> tuple[int, int]:
+    """Rows and columns of cells: the last ones may reach beyond the frame."""
+    return -(-frame[0] // cell), -(-frame[1] // cell)
+
+
+def cell_of(frame: tuple[int, int], cells: tuple[int, int]) -> int:
+    """Pixels a side of the cells that a model speaks of: a power of two, if one fits.
+
+    Raises `BaryonError` if no cells of one size make so many.
+    """
+    powers = (1 << power for power in range(max(frame).bit_length() + 1))
+    for cell in (*powers, -(-frame[0] // cells[0])):
+        if cells_of(frame, cell) == cells:
+            return cell
+    raise BaryonError(
+        f"frames of {frame[0]} x {frame[1]} pixels are not divided into {cells[0]} x {cells[1]} "
+        "cells by any size of cell: is it the output of a detector for these frames?"
+    )
+
+
 def encode(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> Targets:
     """Targets of boxes (N, most, 5): ymin, xmin, ymax, xmax, class; rows of -1 are unused.
 
     Boxes are longer and wider than nothing. Of two in one cell the later row is said (as in
     hur-detect). A centre east of a cyclic frame's last column is said at its beginning.
     """
-    height, width = frame[0] // cell, frame[1] // cell
+    height, width = cells_of(frame, cell)
     count, most = boxes.shape[:2]
     used = boxes[..., 4] >= 0
     centre_y = (boxes[..., 0] + boxes[..., 2]) / 2 / cell
-    centre_x = (boxes[..., 1] + boxes[..., 3]) / 2 / cell % width
+    centre_x = (boxes[..., 1] + boxes[..., 3]) / 2 % frame[1] / cell
     row = centre_y.floor().clamp(0, height - 1)
     column = centre_x.floor().clamp(0, width - 1)
     place = (row * width + column).long().where(used, height * width)  # past the end: unused
@@ -128,16 +149,27 @@ def detect(
 
     A score is the probability of an object times that of its class; boxes above `confidence` are
     clipped to the frame (a cyclic one only north and south) and suppressed within their class
-    where their IoU is above `overlap`; the best `most` are given.
+    where their IoU is above `overlap`; the best `most` are given. Cells that reach beyond the
+    frame say no boxes whose centres do.
     """
     boxes = corners(output["position"], output["size"], cell).flatten(1, 2)
+    padded = _in_padding(boxes, frame, cell)
     boxes = _within(boxes, frame, cyclic)
     there = log_softmax(output["objectness"], dim=1)[:, :1]
     scores = (there + log_softmax(output["classes"], dim=1)).exp().flatten(2)
+    scores = scores.masked_fill(padded[:, None], 0.0)
     return [
         _best(own, score, frame[1] if cyclic else None, confidence, overlap, most)
         for own, score in zip(boxes, scores, strict=True)
     ]
+
+
+def _in_padding(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> torch.Tensor:
+    """(N, n) whether a box (N, n, 4) has its centre where frames were padded to whole cells."""
+    ymin, xmin, ymax, xmax = boxes.unbind(-1)
+    low = (ymin + ymax) / 2 >= frame[0] if frame[0] % cell else torch.zeros_like(ymin).bool()
+    right = (xmin + xmax) / 2 >= frame[1] if frame[1] % cell else torch.zeros_like(xmin).bool()
+    return low | right
 
 
 def _within(boxes: torch.Tensor, frame: tuple[int, int], cyclic: bool) -> torch.Tensor:

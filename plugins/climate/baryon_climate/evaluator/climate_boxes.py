@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from baryon.errors import BaryonError
-from baryon_climate.boxes.coding import detect
+from baryon_climate.boxes.coding import cell_of, detect
 from baryon_climate.classes import SHORT
 from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.evaluator.examples import Example, Examples
@@ -95,7 +95,7 @@ class ClimateBoxes:
         found = detect(
             {name: output[name][numbers] for name in ("objectness", "classes", "position", "size")},
             frame=(height, width),
-            cell=height // output["objectness"].shape[-2],
+            cell=cell_of((height, width), tuple(output["objectness"].shape[-2:])),
             cyclic=cyclic,
             confidence=self._least,
             overlap=self._suppression,

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, log_softmax, smooth_l1_loss
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
-from baryon_climate.boxes.coding import Targets, corners, encode
+from baryon_climate.boxes.coding import Targets, cell_of, corners, encode
 from baryon_climate.loss.nearness import nearness
 from baryon_climate.loss.overlap import generalised_iou
 
@@ -75,7 +75,8 @@ class ClimateSemiSupervised:
         `reconstruction` is left out where the model has no such branch.
         """
         frame = (batch["inputs"].shape[-2], batch["inputs"].shape[-1])
-        cell = frame[0] // output["objectness"].shape[-2]
+        grid = output["objectness"].shape[-2:]
+        cell = cell_of(frame, (grid[0], grid[1]))
         targets = encode(batch["boxes"], frame, cell)
         labelled = batch["labelled"].bool()[:, None, None]
         objects = targets.occupied & labelled
@@ -87,7 +88,7 @@ class ClimateSemiSupervised:
         position = smooth_l1_loss(output["position"], targets.position, reduction="none").sum(1)
         size = smooth_l1_loss(output["size"], targets.size, reduction="none").sum(1)
         classes = cross_entropy(output["classes"], targets.classes, reduction="none")
-        there, empty = self._objectness(output["objectness"], batch["boxes"], cell)
+        there, empty = self._objectness(output["objectness"], batch["boxes"], frame, cell)
         terms = {
             "position": self._position * summed(position, objects),
             "size": self._size * summed(size, objects),
@@ -104,7 +105,7 @@ class ClimateSemiSupervised:
         return terms
 
     def _objectness(
-        self, logits: torch.Tensor, boxes: torch.Tensor, cell: int
+        self, logits: torch.Tensor, boxes: torch.Tensor, frame: tuple[int, int], cell: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What each cell (N, h, w) costs if it has an object, and if it has none."""
         logarithms = log_softmax(logits, dim=1)
@@ -114,7 +115,7 @@ class ClimateSemiSupervised:
             there = there * chance[:, NO_OBJECT] ** self._focusing
             empty = empty * chance[:, OBJECT] ** self._focusing
         if self._nearness:
-            empty = empty * (1 - nearness(boxes, logits.shape[-2:], cell, self._nearness)) ** 4
+            empty = empty * (1 - nearness(boxes, frame, cell, self._nearness)) ** 4
         return there, empty
 
     @staticmethod

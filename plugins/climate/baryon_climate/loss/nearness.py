@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
+from baryon_climate.boxes.coding import cells_of
 
-def nearness(boxes: torch.Tensor, grid: Sequence[int], cell: int, share: float) -> torch.Tensor:
+
+def nearness(boxes: torch.Tensor, frame: tuple[int, int], cell: int, share: float) -> torch.Tensor:
     """(N, h, w) from 0 to 1: Gaussians around the centres of boxes (N, most, 5), the highest.
 
     Their standard deviations are `share` of the boxes' sides. Around a globe the other way counts
     too: a centre at one end is near the cells of the other, as `encode` puts it. In a crop no box
     reaches over the edge, and the far end is further than any Gaussian.
     """
-    height, width = grid
+    height, width = cells_of(frame, cell)
+    circle = frame[1] / cell
     used = boxes[..., 4] >= 0
     y = (boxes[..., 0] + boxes[..., 2])[..., None] / 2 / cell
     x = (boxes[..., 1] + boxes[..., 3])[..., None] / 2 / cell
@@ -22,7 +23,7 @@ def nearness(boxes: torch.Tensor, grid: Sequence[int], cell: int, share: float) 
     deviation_x = share * (boxes[..., 3] - boxes[..., 1])[..., None] / cell
     rows = torch.arange(height, device=boxes.device) + 0.5
     columns = torch.arange(width, device=boxes.device) + 0.5
-    apart = torch.minimum((columns - x) % width, (x - columns) % width)
+    apart = torch.minimum((columns - x) % circle, (x - columns) % circle)
     along = torch.exp(-0.5 * ((rows - y) / deviation_y.where(used[..., None], 1.0)) ** 2)
     across = torch.exp(-0.5 * (apart / deviation_x.where(used[..., None], 1.0)) ** 2)
     each = along[..., :, None] * across[..., None, :] * used[..., None, None]

@@ -21,7 +21,7 @@ from torch import nn
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon_climate.model.heads import Heads, initialise
-from baryon_climate.model.layout import frame_channels, scaled, strides
+from baryon_climate.model.layout import fill_cells, frame_channels, scaled, strides
 
 NAME = "climate_15pf"
 
@@ -38,8 +38,8 @@ def climate_15pf(
 ) -> Climate15PF:
     """The detector of frames (N, channels, H, W).
 
-    Raises `BaryonError` for an even kernel, and for cells that the layers cannot make or that do
-    not fill a frame.
+    Raises `BaryonError` for an even kernel, and for cells that the layers cannot make or that are
+    larger than a frame.
     """
     if kernel < 1 or kernel % 2 == 0:
         raise BaryonError(f"model {NAME!r}: kernel={kernel} must be odd")
@@ -78,14 +78,14 @@ class Climate15PF(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Frames (N, channels, H, W) to what is said of each cell, and the frames rebuilt."""
-        features = inputs
+        features = fill_cells(inputs, self.cell)
         for layer in self.encoder:
             features = layer(features)
         output: dict[str, torch.Tensor] = self.heads(features)
         if len(self.decoder):
             for layer in self.decoder:
                 features = layer(features)
-            output["reconstruction"] = features
+            output["reconstruction"] = features[..., : inputs.shape[-2], : inputs.shape[-1]]
         return output
 
 

@@ -26,7 +26,7 @@ from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon_climate.model.convolution import Convolution
 from baryon_climate.model.heads import Heads
-from baryon_climate.model.layout import frame_channels, scaled
+from baryon_climate.model.layout import fill_cells, frame_channels, scaled
 
 NAME = "climate_modern"
 GROUP = 8
@@ -48,7 +48,7 @@ def climate_modern(
 ) -> ClimateModern:
     """The detector of frames (N, channels, H, W).
 
-    Raises `BaryonError` for cells that are no level of the pyramid or do not fill a frame.
+    Raises `BaryonError` for cells that are no level of the pyramid or larger than a frame.
     """
     if len(blocks) != len(filters):
         raise BaryonError(
@@ -75,7 +75,7 @@ class ClimateModern(nn.Module):
         reconstruction: bool,
     ) -> None:
         super().__init__()
-        self.cell = cell
+        self.cell, self._cyclic = cell, cyclic
         self._finest = cell.bit_length() - 2
         pairs = list(pairwise(filters))
         self.encoder = nn.ModuleList(
@@ -100,7 +100,7 @@ class ClimateModern(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Frames (N, channels, H, W) to what is said of each cell, and the frames rebuilt."""
-        reached = [inputs]
+        reached = [fill_cells(inputs, self.cell, cyclic=self._cyclic)]
         for stage in self.encoder:
             reached.append(stage(reached[-1]))
         output: dict[str, torch.Tensor] = self.heads(self.tower(self._pyramid(reached[1:])))
@@ -108,7 +108,7 @@ class ClimateModern(nn.Module):
             value = reached[-1]
             for rebuild, before in zip(self.decoder, reached[-2::-1], strict=True):
                 value = rebuild(functional.interpolate(value, size=before.shape[-2:]))
-            output["reconstruction"] = value
+            output["reconstruction"] = value[..., : inputs.shape[-2], : inputs.shape[-1]]
         return output
 
     def _pyramid(self, stages: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -22,7 +22,7 @@ from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon_climate.classes import CLASSES
 from baryon_climate.model.heads import initialise
-from baryon_climate.model.layout import frame_channels, scaled, strides, window_channels
+from baryon_climate.model.layout import fill_cells, frame_channels, scaled, strides, window_channels
 from baryon_climate.windows import labelled_step
 
 KERNEL, HEAD, LONG = 5, 3, 3
@@ -41,7 +41,7 @@ def climate_racah_2d(
 ) -> ClimateRacah:
     """The detector of frames (N, channels, H, W).
 
-    Raises `BaryonError` for cells that the layers cannot make or that do not fill a frame.
+    Raises `BaryonError` for cells that the layers cannot make or that are larger than a frame.
     """
     who = "climate_racah_2d"
     strided = strides(who, cell, len(filters))
@@ -62,7 +62,7 @@ def climate_racah_3d(
 ) -> ClimateRacah:
     """The detector of windows (N, channels, T, H, W), for the boxes of their labelled step.
 
-    Raises `BaryonError` for cells that the layers cannot make or that do not fill a frame.
+    Raises `BaryonError` for cells that the layers cannot make or that are larger than a frame.
     """
     who = "climate_racah_3d"
     strided = strides(who, cell, len(filters))
@@ -117,12 +117,13 @@ class ClimateRacah(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
         """Frames or windows to what is said of each cell, and the same rebuilt."""
-        reached = [inputs]
+        reached = [fill_cells(inputs, self.cell)]
         for layer in self.encoder:
             reached.append(functional.leaky_relu(layer(reached[-1]), self._leakiness))
         output = self._heads(self._around_labels(self.normalise(reached[-1])))
         if self._reconstruction:
-            output["reconstruction"] = self._decoded(reached)
+            rebuilt = self._decoded(reached)
+            output["reconstruction"] = rebuilt[..., : inputs.shape[-2], : inputs.shape[-1]]
         return output
 
     def _around_labels(self, features: torch.Tensor) -> torch.Tensor:

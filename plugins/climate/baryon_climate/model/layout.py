@@ -1,8 +1,11 @@
-"""What all detectors share: checked frames, widths scaled by one number, the strides to a cell."""
+"""What all detectors share: checked and padded frames, scaled widths, the strides to a cell."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+import torch
+from torch.nn import functional
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
@@ -13,7 +16,7 @@ FRAME_AXES, WINDOW_AXES = 3, 4
 def frame_channels(who: str, fields: Mapping[str, Field], cell: int) -> int:
     """Channels of inputs (channels, H, W).
 
-    Raises `BaryonError` for windows of time steps, and for frames that cells do not fill.
+    Raises `BaryonError` for windows of time steps, and for frames smaller than a cell.
     """
     shape = fields["inputs"].shape
     if len(shape) != FRAME_AXES:
@@ -21,7 +24,7 @@ def frame_channels(who: str, fields: Mapping[str, Field], cell: int) -> int:
             f"model {who!r} takes frames (channels, height, width), not {shape}: "
             "choose dataset.window=1, or model=climate_racah_3d for windows"
         )
-    _require_filled(who, shape, cell)
+    _require_a_cell(who, shape, cell)
     return shape[0]
 
 
@@ -33,24 +36,37 @@ def window_channels(who: str, fields: Mapping[str, Field], cell: int) -> tuple[i
             f"model {who!r} takes windows (channels, steps, height, width), not {shape}: "
             "give dataset.window=8"
         )
-    _require_filled(who, shape, cell)
+    _require_a_cell(who, shape, cell)
     return shape[0], shape[1]
 
 
-def _require_filled(who: str, shape: Sequence[int], cell: int) -> None:
+def _require_a_cell(who: str, shape: Sequence[int], cell: int) -> None:
     height, width = shape[-2:]
-    if height % cell or width % cell:
+    if min(height, width) < cell:
         raise BaryonError(
-            f"model {who!r} divides a frame into cells of {cell} pixels, which do not fill "
-            f"{height} x {width}: give another dataset.crop, or model.cell="
-            f"{_largest_cell(height, width, cell)}"
+            f"model {who!r} divides a frame into cells of {cell} pixels, larger than frames of "
+            f"{height} x {width}: give a larger dataset.crop, or a smaller model.cell"
         )
 
 
-def _largest_cell(height: int, width: int, cell: int) -> int:
-    while height % cell or width % cell:
-        cell //= 2
-    return cell
+def fill_cells(inputs: torch.Tensor, cell: int, *, cyclic: bool = False) -> torch.Tensor:
+    """Frames (N, C, H, W) or windows (N, C, T, H, W) padded to whole cells, where need be.
+
+    Rows are added after the last one and repeat it; columns likewise, but around a globe
+    (`cyclic`) they are the first ones. Pixels keep their places, so boxes do too.
+    """
+    rows, columns = (-size % cell for size in inputs.shape[-2:])
+    if rows:
+        inputs = _pad(inputs, (0, 0, 0, rows), "replicate")
+    if columns:
+        inputs = _pad(inputs, (0, columns, 0, 0), "circular" if cyclic else "replicate")
+    return inputs
+
+
+def _pad(inputs: torch.Tensor, sides: tuple[int, int, int, int], mode: str) -> torch.Tensor:
+    """Of the last two axes, time steps (if there are any) as they are."""
+    time = (0,) * (2 * (inputs.dim() - 4))
+    return functional.pad(inputs, (*sides, *time), mode=mode)
 
 
 def scaled(filters: Sequence[int], width: float) -> list[int]:

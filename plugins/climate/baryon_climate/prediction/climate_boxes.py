@@ -15,7 +15,7 @@ import torch
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
 from baryon.reporting.console import warn
-from baryon_climate.boxes.coding import detect
+from baryon_climate.boxes.coding import cell_of, detect
 from baryon_climate.classes import SHORT
 from baryon_climate.grid import Grid
 from baryon_climate.storms import Storms, storms
@@ -91,15 +91,10 @@ class ClimateBoxesPredictor:
         """
         self._require_values(batch)
         height, width = batch["inputs"].shape[-2:]
-        cells = tuple(output["objectness"].shape[-2:])
-        if height % cells[0] or width % cells[1] or height // cells[0] != width // cells[1]:
-            raise BaryonError(
-                f"frames of {height} x {width} pixels are no whole number of the model's cells"
-            )
         boxes = detect(
             {name: output[name] for name in ("objectness", "classes", "position", "size")},
             frame=(height, width),
-            cell=height // cells[0],
+            cell=cell_of((height, width), tuple(output["objectness"].shape[-2:])),
             cyclic=bool(batch["grid"][0, 4] == 1),
             **self._detecting,  # type: ignore[arg-type]
         )
