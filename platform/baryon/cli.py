@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -30,6 +31,8 @@ VERBS = {
 }
 
 HELP_FLAGS = ("-h", "--help")
+HOME = re.compile(r"""(?<![^\[,:'" ])~[\w.-]*(?=/|$|[\]},'"])""")
+"""At the start of a value, of an entry of a list or of a quoted text."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +72,7 @@ def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in HELP_FLAGS:
         print(_help())  # noqa: T201
         return 0 if arguments else 2
-    verb, *rest = arguments
+    verb, *rest = map(expand_home, arguments)
     if verb == "--version":
         print(f"baryon {__version__}")  # noqa: T201
         return 0
@@ -77,6 +80,15 @@ def _dispatch(arguments: list[str]) -> int:
         _say_error(f"no verb {verb!r}; {one_of(VERBS, verb)}")
         return 2
     return int(importlib.import_module(f"baryon.verbs.{verb}").run(rest))
+
+
+def expand_home(argument: str) -> str:
+    """Replace `~` and `~user` where a path of the value of `key=value` begins with it.
+
+    The shell does so only where a word begins, and Hydra's grammar takes no bare `~` in a value.
+    """
+    key, equals, value = argument.partition("=")
+    return key + equals + HOME.sub(lambda home: os.path.expanduser(home[0]), value)  # noqa: PTH111
 
 
 def _say_error(text: str) -> None:

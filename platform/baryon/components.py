@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from baryon.bounds import check_size
 from baryon.config import Choice
 from baryon.errors import BaryonError, one_of
 from baryon.interfaces import RUNTIME_ARGUMENTS
@@ -53,6 +54,7 @@ def check_arguments(
     for key, value in arguments.items():
         if value != "???":
             _check_type(f"{owner}: {key}", factory, parameters[key], value)
+            check_size(f"{owner}: {key}", value)
 
 
 def configurable(

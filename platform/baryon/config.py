@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from baryon.bounds import check_seed
 from baryon.config_errors import WRONG_USAGE, one_line
 from baryon.credentials import without_credentials
 from baryon.errors import BaryonError
@@ -250,6 +251,7 @@ def thaw(values: Mapping[str, Any], choices: Mapping[str, str] | None = None) ->
         seed = checked.seed
     except (OmegaConfBaseException, TypeError, ValueError, OverflowError) as error:
         raise BaryonError(one_line(error)) from error
+    check_seed("seed", checked.seed)
     return Config(
         seed=seed,
         choices={kind: _choice(kind, values[kind]) for kind in KINDS},

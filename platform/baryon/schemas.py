@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from baryon.bounds import check_seed, check_size
 from baryon.errors import BaryonError, one_of
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
@@ -62,6 +63,7 @@ class Train:
     profile: bool = MISSING
 
     def __post_init__(self) -> None:
+        check_size("train", vars(self))
         _choice("train.optimizer", self.optimizer, OPTIMIZERS)
         _choice("train.schedule", self.schedule, SCHEDULES)
         _choice("train.precision", self.precision, PRECISIONS)
@@ -114,6 +116,7 @@ class Data:
     stage_mib: float = MISSING
 
     def __post_init__(self) -> None:
+        check_size("data", vars(self))
         for key in ("window_mib", "prefetch", "threads", "stage_mib"):
             _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
         _check("data.processes", self.processes, "0 or more", lambda value: value >= 0)
@@ -155,6 +158,7 @@ class Optuna(Sweep):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_size("sweep", vars(self))
         _choice("sweep.sampler", self.sampler, SAMPLERS)
         _choice("sweep.pruner", self.pruner, PRUNERS)
         _check("sweep.trials", self.trials, "above 0", lambda value: value > 0)
@@ -170,6 +174,7 @@ class Launch:
     ranks: int = MISSING
 
     def __post_init__(self) -> None:
+        check_size("launch", vars(self))
         for key, value in vars(self).items():
             if key != "where":
                 _check(f"launch.{key}", value, "above 0", lambda value: value > 0)
@@ -216,6 +221,7 @@ class Repack:
         for key in ("chunk_mib", "memory_mib"):
             _check(key, getattr(self, key), "above 0", lambda value: value > 0)
         _check("level", self.level, "from 1 to 9", lambda value: 1 <= value <= 9)
+        check_seed("seed", self.seed)
 
 
 @dataclass

@@ -72,7 +72,7 @@ def create(run: Run, label: str) -> RunDirectory:
 
     Raises `BaryonError` if a run of the name given exists, or the place is not writable.
     """
-    path = Path(run.root) / (run.name or f"{unique_name()}-{label}")
+    path = Path(run.root).expanduser() / (run.name or f"{unique_name()}-{label}")
     if path.is_dir() and any(path.iterdir()):
         raise BaryonError(
             f"{path} exists already: go on with it by `baryon resume run={path}`, or choose "

@@ -53,7 +53,7 @@ def run(
     plugins = discover()
     work = _prepare(Planner(context.config_loader, master, plugins), arguments, settings)
     name = settings.name or identity.sweep_id(settings.method, arguments)
-    root = Path(section(master, "run", schemas.Run).root)
+    root = Path(section(master, "run", schemas.Run).root).expanduser()
     with folder.opened(root, name, fresh=settings.fresh) as path, _stopping_in_good_order(path):
         there = launching.Launching(context, task, master, path)
         sweep = Sweep(path, settings, ["baryon", "train", *sys.argv[1:]], plugins, there)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baryon import config
+from baryon.bounds import check_seed
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
 from baryon.plugins import discover
@@ -54,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
 def _samples(given: str | None) -> int | None:
     if given is None:
         return None
-    if not given.isdigit() or int(given) == 0:
+    if not given.isdecimal() or int(given) == 0:
         raise BaryonError(f"samples={given} must be a number above 0")
     return int(given)
 
@@ -92,13 +93,17 @@ def _loading(composed: DictConfig) -> Loading:
 
     from baryon.data.loader import Loading
     from baryon.data.processes.readers import Readers
+    from baryon.schemas import Data, Train
+    from baryon.sweeps.launching import section
 
+    check_seed("seed", composed.seed)
+    train, data = section(composed, "train", Train), section(composed, "data", Data)
     return Loading(
-        batch_size=composed.train.batch_size,
-        window_mib=composed.data.window_mib,
-        prefetch=composed.data.prefetch,
+        batch_size=train.batch_size,
+        window_mib=data.window_mib,
+        prefetch=data.prefetch,
         seed=composed.seed,
-        threads=composed.data.threads or torch.get_num_threads(),
+        threads=data.threads or torch.get_num_threads(),
         device=torch.device("cpu"),
-        readers=Readers(composed.data.processes) if composed.data.processes else None,
+        readers=Readers(data.processes) if data.processes else None,
     )

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 USAGE = """\
 usage: baryon data generate dataset=<name> [generate.key=value]
 
-Make data in a dataset's own file format; going on where a stopped command left off.
+Make data in a dataset's own file format; going on where a stopped command left off. A mapping is
+taken as it is given: generate.key={a:1} drops what else it holds by default.
 
   baryon data generate dataset=hep_images generate.out=data/hep generate.events=10000
   baryon data generate dataset=hep_images --cfg job        (show all keys)
@@ -53,6 +54,7 @@ def generate(composed: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     name = HydraConfig.get().runtime.choices["generate"]
+    replace_mappings(composed, HydraConfig.get().overrides.task)
     component = discover().component("dataset", name)
     owner = f"generator of dataset {name!r} (plugin {component.plugin!r})"
     generator = load_target(owner, component.load().generator)
@@ -61,3 +63,22 @@ def generate(composed: DictConfig) -> None:
     }
     check_arguments(owner, generator, settings, runtime=())
     generator(**settings)
+
+
+def replace_mappings(composed: DictConfig, overrides: Sequence[str]) -> None:
+    """Let a mapping that was given whole replace the default.
+
+    Hydra merges the two: of `splits={train:0.5,test:0.5}` the default's share of `val` would stay.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf, flag_override
+
+    replaced: set[str] = set()
+    with flag_override(composed, ["struct", "readonly"], False):
+        for override in OverridesParser.create().parse_overrides(list(overrides)):
+            key, value = override.key_or_group, override.value()
+            if isinstance(value, dict):
+                replaced.add(key)
+            elif not any(key.startswith(f"{mapping}.") for mapping in replaced):
+                continue
+            OmegaConf.update(composed, key, value, merge=False)

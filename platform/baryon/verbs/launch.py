@@ -103,6 +103,6 @@ def find_mpiexec() -> tuple[Path, bool]:
 
 def _ranks(argument: str) -> int:
     key, _, value = argument.partition("=")
-    if key != "ranks" or not value.isdigit() or int(value) < 1:
+    if key != "ranks" or not value.isdecimal() or int(value) < 1:
         raise BaryonError(f"launch starts with ranks=<N>, not {argument!r}: ranks=4")
     return int(value)

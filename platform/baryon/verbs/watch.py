@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > LARGEST_PORT:
+    if not text.isdecimal() or int(text) > LARGEST_PORT:
         raise BaryonError(f"port={text} must be a number from 0 (any) to {LARGEST_PORT}")
     return int(text)
 

@@ -60,7 +60,7 @@ def generate(
     if workers is not None and workers < 1:
         raise BaryonError(f"generate.workers: {workers} is below 1; null takes all cores")
     try:
-        _generate(settings, Path(out), workers or len(os.sched_getaffinity(0)))
+        _generate(settings, Path(out).expanduser(), workers or len(os.sched_getaffinity(0)))
     except KeyboardInterrupt:
         raise BaryonError(
             "interrupted; finished parts are kept, run the same command again to go on"

@@ -73,7 +73,7 @@ def generate(
     if workers is not None and workers < 0:
         raise BaryonError(f"generate.workers: {workers} is negative; null takes all cores")
     with _told_how_to_go_on():
-        _generate(settings, Path(out), workers or len(os.sched_getaffinity(0)))
+        _generate(settings, Path(out).expanduser(), workers or len(os.sched_getaffinity(0)))
 
 
 def _generate(settings: Settings, folder: Path, workers: int) -> None:
