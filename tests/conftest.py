@@ -9,11 +9,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 settings.register_profile("baryon", deadline=None)  # machines differ, and are shared
 settings.load_profile("baryon")
@@ -335,3 +340,63 @@ def _wait_until_it_works(environment) -> None:
             pytest.skip("Slurm has no PMIx here: apt-get install libpmix-dev")
         assert time.monotonic() < until, done.stderr
         time.sleep(1)
+
+
+def _faults_of_figure(figure: "Figure") -> list[str]:
+    """What a reader of a figure would miss: text that is cut, and text under other text.
+
+    Text is what the figure draws on a canvas of its own size; text at an angle is taken to be cut
+    only, for its box is larger than itself.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+    from matplotlib.text import Text
+
+    class Recorder(RendererAgg):
+        """Keeps the texts that are drawn: axes hold more than those."""
+
+        def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+            texts[id(mtext)] = mtext
+
+    texts: dict[int, Text] = {}
+    FigureCanvasAgg(figure).draw()  # lays it out
+    width, height = figure.bbox.size
+    renderer = Recorder(width, height, figure.dpi)
+    figure.draw(renderer)
+    outlined = [text for text in figure.findobj(Text) if text.get_path_effects()]
+    shown = [text for text in (*texts.values(), *outlined) if text.get_visible()]
+    boxes = {text: text.get_window_extent(renderer) for text in shown if text.get_text().strip()}
+    faults = []
+    for text, box in boxes.items():
+        clipped = text.axes is not None and text.get_clip_on() and text in text.axes.texts
+        within = [figure.bbox, text.axes.bbox] if clipped else [figure.bbox]
+        for frame in within:
+            beyond = max(frame.x0 - box.x0, frame.y0 - box.y0, box.x1 - frame.x1, box.y1 - frame.y1)
+            if beyond > 1:
+                faults.append(f"{text.get_text()!r} is cut by {beyond:.0f} pixels")
+    for legend in (*figure.legends, *(a.get_legend() for a in figure.axes if a.get_legend())):
+        frame = legend.get_window_extent(renderer)
+        if frame.x0 < -1 or frame.y0 < -1 or frame.x1 > width + 1 or frame.y1 > height + 1:
+            faults.append(f"a legend from {frame.x0:.0f} to {frame.x1:.0f} of {width:.0f} is cut")
+        others = [text for text in boxes if text not in legend.get_texts()]
+        faults += [f"a legend is on {t.get_text()!r}" for t in others if _meet(frame, boxes[t])]
+    level = [text for text in boxes if text.get_rotation() % 90 == 0]
+    for number, one in enumerate(level):
+        faults += [
+            f"{one.get_text()!r} is on {other.get_text()!r}"
+            for other in level[number + 1 :]
+            if _meet(boxes[one], boxes[other])
+        ]
+    return faults
+
+
+def _meet(one: "Bbox", other: "Bbox") -> bool:
+    """Whether two boxes share more than a pixel's width."""
+    wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+    high = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return min(wide, high) > 1
+
+
+@pytest.fixture(scope="session")
+def faults_of_figure() -> Callable[["Figure"], list[str]]:
+    """Find text that is cut or covered in a figure of matplotlib's."""
+    return _faults_of_figure

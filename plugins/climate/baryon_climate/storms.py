@@ -14,6 +14,20 @@ Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class FileOrder:
+    """Where rows and columns of frames, which begin in the south-west, are in their file."""
+
+    rows: Counts
+    """(height,) the file's row of each row of a frame."""
+    columns: Counts
+
+    @staticmethod
+    def same(height: int, width: int) -> FileOrder:
+        """Of files that are stored as frames are."""
+        return FileOrder(np.arange(height), np.arange(width))
+
+
 class About(Protocol):
     """What a file says of all frames."""
 
@@ -32,8 +46,9 @@ class Storms:
     time: int
     """Seconds since 1900-01-01 in the input's calendar."""
     column: Counts
-    """Grid column of the centre, from 0."""
+    """Column of the centre in the input file's own grid, from 0, as TempestExtremes counts."""
     row: Counts
+    """Row of the centre there: from the north in a file that begins in the north."""
     longitude: Numbers
     """Of the centre, degrees east from 0 to below 360."""
     latitude: Numbers
@@ -53,9 +68,19 @@ class Storms:
 
 
 def storms(
-    frame: int, time: int, grid: Grid, boxes: Numbers, classes: Counts, scores: Numbers
+    frame: int,
+    time: int,
+    grid: Grid,
+    boxes: Numbers,
+    classes: Counts,
+    scores: Numbers,
+    order: FileOrder | None = None,
 ) -> Storms:
-    """Of boxes (n, 4) ymin, xmin, ymax, xmax in pixels of a grid; those of no area are left out."""
+    """Of boxes (n, 4) ymin, xmin, ymax, xmax in pixels of a grid; those of no area are left out.
+
+    Without `order` the file is taken to be stored as the frame is.
+    """
+    order = order or FileOrder.same(grid.height, grid.width)
     sides = np.sort(np.clip(grid.latitudes(boxes[:, [0, 2]]), -90.0, 90.0), axis=1)
     there = (sides[:, 0] < sides[:, 1]) & (boxes[:, 1] < boxes[:, 3])
     boxes, sides = boxes[there], sides[there]
@@ -66,8 +91,8 @@ def storms(
     return Storms(
         frame=frame,
         time=time,
-        column=_nearest(centre[1], grid.width, cyclic=grid.cyclic),
-        row=_nearest(centre[0], grid.height, cyclic=False),
+        column=order.columns[_nearest(centre[1], grid.width, cyclic=grid.cyclic)],
+        row=order.rows[_nearest(centre[0], grid.height, cyclic=False)],
         longitude=grid.longitudes(centre[1]),
         latitude=np.clip(grid.latitudes(centre[0]), -90.0, 90.0),
         west=west,

@@ -85,6 +85,13 @@ def test_netcdf_files_are_input_too_with_the_channels_of_training(tmp_path):
     options.train, options.channels = _netcdf(tmp_path / "a.nc", 0, names), names
     dataset = ClimateNetcdf(**vars(options))
     split = dataset.open_input([_netcdf(tmp_path / "b.nc", 1, [*names, "U850"])])
+    with xarray.open_dataset(tmp_path / "b.nc", engine="h5netcdf", decode_times=False) as file:
+        stored = file[names[0]].values
+    order = split.file_order
+    assert order.rows.tolist() == list(range(12, -1, -1))  # the file begins in the north
+    np.testing.assert_allclose(
+        split.raw(0, 4)[:, 0], stored[:, order.rows][:, :, order.columns], rtol=1e-6
+    )
     assert [channel.name for channel in split.channels] == ["TMQ", "PSL"]
     np.testing.assert_allclose(split.read(0, 4)["inputs"], _as_told(split), atol=1e-4)
     with pytest.raises(BaryonError, match="PSL"):

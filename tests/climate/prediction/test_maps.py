@@ -57,6 +57,31 @@ def test_a_box_across_the_edge_is_drawn_at_both_and_vapour_is_dark(chart, make):
     assert _pixels(wet).mean() < _pixels(dry).mean() - 40
 
 
+@pytest.mark.parametrize(
+    "size", [(161, 241, 0.25), (41, 61, 0.1), (60, 30, 1.0), (721, 1440, 0.25)]
+)
+def test_maps_of_all_sizes_have_ticks_and_names_that_can_be_read(make, faults_of_figure, size):
+    height, width, step = size
+    south = -90.0 if height == 721 else 12.5
+    grid = Grid(height, width, south, step, 250.0 % 360, step, width * step == 360)
+    chart = maps.Map(grid)
+    boxes = [
+        (height * 0.2, width * 0.9, height * 0.4, width - 1, TC, 0.9),
+        (height * 0.6, 0, height * 0.99, width * 0.2, TC, 0.8),
+    ]
+    chart.panel.draw(make(0, 0, boxes, grid))
+    axes = chart.panel.axes
+    for ticks, (low, high) in (
+        (axes.get_xticks(), axes.get_xlim()),
+        (axes.get_yticks(), axes.get_ylim()),
+    ):
+        assert 3 <= len(ticks) <= 13
+        assert low - 1e-6 <= ticks.min() < ticks.max() <= high + 1e-6
+    assert len({label.get_text() for label in axes.get_yticklabels()}) == len(axes.get_yticks())
+    assert sorted(text.get_text() for text in axes.texts) == ["TC 0.80", "TC 0.90"]
+    assert faults_of_figure(axes.figure) == []
+
+
 def test_coastlines_are_the_worlds_and_not_where_polygons_were_cut():
     lines = coast.coastlines(fine=False)
     assert len(lines) > 100

@@ -11,6 +11,7 @@ from baryon.errors import BaryonError
 from baryon_climate.fields import CHANNELS, index
 from baryon_climate.grid import Grid
 from baryon_climate.prediction.climate_boxes import ClimateBoxesPredictor
+from baryon_climate.storms import FileOrder
 
 SIZE, CELL = (64, 96), 16
 OPTIONS = {
@@ -28,6 +29,7 @@ class Split(SimpleNamespace):
     """As much of a split as the predictor asks for."""
 
     calendar = "noleap"
+    file_order = FileOrder.same(*SIZE)
     synthetic = False
     channels = CHANNELS
 
@@ -82,6 +84,21 @@ def test_boxes_lie_where_the_cells_say(tmp_path):
     assert float(first["lon_west"]) == pytest.approx((56 - 16) * 360 / 96)
     assert float(first["lat_north"]) == pytest.approx(-90 + 48 * 180 / 63, abs=1e-3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.csv"]
+
+
+def test_rows_and_columns_are_those_of_the_file(tmp_path):
+    """As TempestExtremes counts: of a file that begins in the north and at 180 degrees east."""
+    rows, columns = np.arange(SIZE[0])[::-1], np.roll(np.arange(SIZE[1]), SIZE[1] // 2)
+    split = Split(file_order=FileOrder(rows, columns))
+    predictor = ClimateBoxesPredictor(**OPTIONS | {"formats": ["csv", "nodes"]}, split=split)
+    predictor.write(iter([predictor.predict(_output(1), _batch(0, 1))]), tmp_path)
+    with (tmp_path / "boxes.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    # The centre is row 40 from the south of 64 and column 56 from Greenwich of 96.
+    assert (row["j"], row["i"]) == ("23", "8")
+    assert float(row["lat"]) == pytest.approx(-90 + 40 * 180 / 63, abs=1e-3)
+    _, node = (tmp_path / "nodes" / "TC.txt").read_text().splitlines()
+    assert node.split()[:2] == ["8", "23"]
 
 
 def test_maps_are_made_of_every_nth_frame_and_joined(tmp_path):

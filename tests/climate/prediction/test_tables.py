@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -140,6 +141,9 @@ def test_netcdf_keeps_the_cf_conventions(tmp_path, frames):
     with xarray.open_dataset(tmp_path / "boxes.nc", engine="h5netcdf", decode_coords="all") as file:
         assert file.attrs["Conventions"] == "CF-1.11"
         assert file.attrs["featureType"] == "point"
+        when, what = file.attrs["history"].split("Z: ")
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(f"{when}+00:00")) < timedelta(1)
+        assert what == "written by baryon predict"
         assert set(file.coords) == {
             "time", "latitude", "longitude", "latitude_bounds", "longitude_bounds",
         }  # fmt: skip

@@ -80,7 +80,9 @@ class ClimateNetcdf:
     def open_input(self, files: Sequence[str]) -> Frames:
         """Whole frames of files or stores that hold the channels of training."""
         source = self._open("input", files)
-        return unlabelled(source, source.times, source.grid, source.calendar, self.splits[TRAIN])
+        split = unlabelled(source, source.times, source.grid, source.calendar, self.splits[TRAIN])
+        split.file_order = source.file_order
+        return split
 
 
 def _paths(key: str, patterns: Files) -> list[Path]:

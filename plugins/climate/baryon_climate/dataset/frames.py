@@ -25,6 +25,7 @@ from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import Labels
 from baryon_climate.fields import CHANNELS, Channel
 from baryon_climate.grid import Grid
+from baryon_climate.storms import FileOrder
 from baryon_climate.windows import labelled_step
 
 Numbers = npt.NDArray[Any]
@@ -101,6 +102,7 @@ class Frames:
         self.cropping = _cropping(view, grid)
         self.scaling = np.tile(np.array([0.0, 1.0], np.float32), (channels, 1))
         self.channels: Sequence[Channel] = CHANNELS
+        self.file_order = FileOrder.same(grid.height, grid.width)
         self.synthetic = False
         """Whether its files say that no climate model made them."""
         self._rows = _complete(times, view.window)

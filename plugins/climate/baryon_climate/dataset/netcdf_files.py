@@ -17,6 +17,7 @@ from baryon_climate.dataset.calendar import HOUR, TIME_UNITS
 from baryon_climate.dataset.cf_variables import Variable, match
 from baryon_climate.fields import Channel
 from baryon_climate.grid import Grid
+from baryon_climate.storms import FileOrder
 
 EXTRA = ("xarray", "h5netcdf", "zarr", "cftime", "scipy")
 UNEVEN = 0.25
@@ -91,6 +92,12 @@ class NetcdfFiles:
             other, flipped = _grid(one, *self._axes, str(path))
             if flipped != self._flipped or other != self.grid:
                 raise BaryonError(f"{path} is on another grid than {self.paths[0]}: give one grid")
+
+    @property
+    def file_order(self) -> FileOrder:
+        """Where the rows and columns of frames are in the files."""
+        rows = np.arange(self.grid.height)
+        return FileOrder(rows[::-1] if self._flipped else rows, np.arange(self.grid.width))
 
     def __len__(self) -> int:
         return int(self._starts[-1])

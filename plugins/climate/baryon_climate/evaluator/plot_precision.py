@@ -24,14 +24,16 @@ _MARKERS = ("o", "s", "^", "D")
 def draw_precision(results: Results) -> Figure:
     """A panel a class: the network's curves, and where the criteria end, at each overlap."""
     figure = Figure(figsize=(9, 7.4), layout="constrained")
-    for number, axes in enumerate(figure.subplots(2, 2, sharex=True, sharey=True).flat):
+    panels = figure.subplots(2, 2, sharex=True, sharey=True)
+    for number, axes in enumerate(panels.flat):
         one = CLASSES[number]
         axes.set_title(_title(results, number, one.name))
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
         _draw_class(axes, results, number)
     _legend(figure, results)
-    figure.supxlabel("Recall (probability of detection)")
+    for axes in panels[-1]:  # a figure's own label would lie under a legend that is below the axes
+        axes.set_xlabel("Recall (probability of detection)")
     figure.supylabel("Precision (1 - false-alarm ratio)")
     return figure
 
@@ -73,7 +75,7 @@ def _legend(figure: Figure, results: Results) -> None:
             )
             for at, _, marker in looks
         ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=6, fontsize="small")
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
 
 
 def _curve(precisions: Precisions, number: int, at: float) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from baryon_climate.classes import CLASSES, SHORT
 from baryon_climate.dates import date
 from baryon_climate.grid import Grid
+from baryon_climate.maps.box_labels import FONT_SIZE, BoxLabels
 from baryon_climate.maps.coastlines import coastlines
 from baryon_climate.maps.palette import CLASS_COLOURS
 from baryon_climate.storms import Storms
@@ -29,6 +30,10 @@ DARKEST = 0.65
 """Of the greys: coastlines are darker."""
 NO_COASTLINES = "no coastlines: pip install 'baryon[maps]'"
 CIRCLE = 360.0
+STEPS = 60.0, 30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1
+"""Degrees between ticks."""
+FEWEST = 4
+"""Steps on an axis."""
 Line: TypeAlias = Literal["-", "--"]
 
 
@@ -47,6 +52,9 @@ class Panel:
             aspect="equal",
         )
         self._boxes: list[Any] = []
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        self._labels = BoxLabels(self._extent, float(figure.get_figwidth()))
         self._draw_coastlines()
         self._label()
 
@@ -55,49 +63,61 @@ class Panel:
         for artist in self._boxes:
             artist.remove()
         self._boxes = []
+        self._labels.clear()
         self.image.set_data(vapour)
         self.axes.set_title(title, loc="left")
 
     def draw(self, storms: Storms, line: Line = "-", *, scores: bool = True) -> None:
-        """The boxes of storms, named by class and score or not at all."""
-        for number in reversed(range(len(storms))):  # the best on top
-            self._draw_box(storms, number, line, scores=scores)
+        """The boxes of storms, named by class and score or not at all.
 
-    def _draw_box(self, storms: Storms, number: int, line: Line, *, scores: bool) -> None:
-        left, right, _, north = self._extent
-        colour = CLASS_COLOURS[storms.classes[number]]
-        low, wide = storms.south[number], storms.east[number] - storms.west[number]
+        Where there is no room for the names of all, those of the best are there.
+        """
+        for number in reversed(range(len(storms))):  # the best on top
+            for west in self._turns(storms, number):
+                self._draw_box(storms, number, west, line)
+        for number in range(len(storms) if scores else 0):
+            for west in self._turns(storms, number):
+                self._name_box(storms, number, west)
+
+    def _turns(self, storms: Storms, number: int) -> list[float]:
+        """Western sides of a box on the map: one across the edge is drawn at both of them."""
+        left, right, *_ = self._extent
+        wide = storms.east[number] - storms.west[number]
+        sides = [storms.west[number] + turn for turn in (-CIRCLE, 0.0, CIRCLE)]
+        return [west for west in sides if west + wide > left and west < right]
+
+    def _draw_box(self, storms: Storms, number: int, west: float, line: Line) -> None:
+        low = storms.south[number]
+        box = Rectangle(
+            (west, low),
+            storms.east[number] - storms.west[number],
+            storms.north[number] - low,
+            fill=False,
+            edgecolor=CLASS_COLOURS[storms.classes[number]],
+            linestyle=line,
+            linewidth=1.6,
+            path_effects=[withStroke(linewidth=3.0, foreground="white")],
+        )
+        self._boxes.append(self.axes.add_patch(box))
+
+    def _name_box(self, storms: Storms, number: int, west: float) -> None:
         text = f"{SHORT[storms.classes[number]]} {storms.scores[number]:.2f}"
-        for turn in (-CIRCLE, 0.0, CIRCLE):  # a box across the edge is drawn at both of them
-            west = storms.west[number] + turn
-            if west + wide <= left or west >= right:
-                continue
-            box = Rectangle(
-                (west, low),
-                wide,
-                storms.north[number] - low,
-                fill=False,
-                edgecolor=colour,
-                linestyle=line,
-                linewidth=1.6,
-                path_effects=[withStroke(linewidth=3.0, foreground="white")],
+        east = west + storms.east[number] - storms.west[number]
+        place = self._labels.place(text, (west, storms.south[number], east, storms.north[number]))
+        if place is None:
+            return
+        self._boxes.append(
+            self.axes.text(
+                *place,
+                text,
+                color=CLASS_COLOURS[storms.classes[number]],
+                fontsize=FONT_SIZE,
+                fontweight="bold",
+                va="bottom",
+                clip_on=True,
+                path_effects=[withStroke(linewidth=2.0, foreground="white")],
             )
-            self._boxes.append(self.axes.add_patch(box))
-            if scores and left <= west:
-                above = storms.north[number] < north - 6
-                self._boxes.append(
-                    self.axes.text(
-                        west,
-                        storms.north[number] if above else low,
-                        text,
-                        color=colour,
-                        fontsize=8,
-                        fontweight="bold",
-                        va="bottom" if above else "top",
-                        clip_on=True,
-                        path_effects=[withStroke(linewidth=2.0, foreground="white")],
-                    )
-                )
+        )
 
     def _draw_coastlines(self) -> None:
         left, right, *_ = self._extent
@@ -119,12 +139,16 @@ class Panel:
         left, right, south, north = self._extent
         self.axes.set(xlim=(left, right), ylim=(south, north))
         self.axes.set_title("1979-01-01", loc="left")  # room for one
-        every = 60 if right - left > 180 else 20
-        places = np.arange(np.ceil(left / every) * every, right + 1e-6, every)
-        self.axes.set_xticks(places, [_east(place) for place in places])
-        high = np.arange(np.ceil(south / 30) * 30, north + 1e-6, 30)
-        self.axes.set_yticks(high, [_north(place) for place in high])
+        meridians, parallels = ticks(left, right), ticks(south, north)
+        self.axes.set_xticks(meridians, [_east(place) for place in meridians])
+        self.axes.set_yticks(parallels, [_north(place) for place in parallels])
         self.axes.tick_params(labelsize=9)
+
+
+def ticks(low: float, high: float) -> npt.NDArray[np.float64]:
+    """Round degrees from `low` to `high`, `FEWEST` steps or more unless a region is tiny."""
+    step = next((step for step in STEPS if (high - low) / step >= FEWEST), STEPS[-1])
+    return step * np.arange(np.ceil(low / step - 1e-6), np.floor(high / step + 1e-6) + 1)
 
 
 def title(seconds: int, calendar: str, *, synthetic: bool) -> str:
@@ -163,11 +187,12 @@ def extent(grid: Grid) -> tuple[float, float, float, float]:
 
 
 def _east(longitude: float) -> str:
-    turned = (longitude + 180.0) % CIRCLE - 180.0
+    turned = round((longitude + 180.0) % CIRCLE - 180.0, 6)
     if turned in (0.0, -180.0):
-        return f"{abs(turned):.0f}°"
-    return f"{abs(turned):.0f}°{'E' if turned > 0 else 'W'}"
+        return f"{abs(turned):g}°"
+    return f"{abs(turned):g}°{'E' if turned > 0 else 'W'}"
 
 
 def _north(latitude: float) -> str:
-    return f"{abs(latitude):.0f}°{'N' if latitude > 0 else 'S' if latitude < 0 else ''}"
+    latitude = round(latitude, 6)
+    return f"{abs(latitude):g}°{'N' if latitude > 0 else 'S' if latitude < 0 else ''}"

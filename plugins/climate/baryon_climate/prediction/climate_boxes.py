@@ -109,6 +109,7 @@ class ClimateBoxesPredictor:
                 its.boxes.double().numpy(),
                 its.classes.numpy(),
                 its.scores.double().numpy(),
+                self._split.file_order,
             )
             wanted = self._map_every and row % self._map_every == 0
             png = self._draw(batch, number, grid, here) if wanted else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class NetCdf:
     """`boxes.nc`, of the feature type `point`; to be used in a `with` block."""
 
     def __init__(self, folder: Path, about: About) -> None:
+        now = datetime.now(UTC)
         self._file = h5netcdf.File(folder / "boxes.nc", "w")
         self._file.attrs.update(
             {
@@ -92,6 +94,8 @@ class NetCdf:
                 "title": "Extreme weather found by a neural network"
                 + (" in SYNTHETIC frames" if about.synthetic else ""),
                 "source": f"Baryon {__version__}, baryon predict",
+                # Without the command's arguments, among which there may be a password.
+                "history": f"{now:%Y-%m-%dT%H:%M:%SZ}: written by baryon predict",
             }
         )
         self._file.dimensions = {"box": None, "bound": 2}
