@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from baryon.errors import BaryonError
 from baryon_climate.grid import Grid
+from baryon_climate.storms import FileOrder
 
 UNEVEN = 0.25
 """Share of a pixel that rows and columns may be off a regular grid."""
@@ -35,15 +36,15 @@ class FileGrid:
     """Dimension of the rows."""
     longitude: str
     grid: Grid
-    north_first: bool
-    columns: npt.NDArray[np.int64] | None
-    """The file's column of each column of a frame; None: as they come."""
+    order: FileOrder
 
     def arrange(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return (..., rows, columns) of a file in the order of frames."""
-        if self.north_first:
+        if self.order.rows[0] > 0:  # the north is first
             values = values[..., ::-1, :]
-        return values if self.columns is None else values[..., self.columns]
+        columns = self.order.columns
+        as_they_come = np.array_equal(columns, np.arange(values.shape[-1]))
+        return values if as_they_come else values[..., columns]
 
 
 def file_grid(dataset: Any, variable: Any, where: str) -> FileGrid:
@@ -58,9 +59,11 @@ def file_grid(dataset: Any, variable: Any, where: str) -> FileGrid:
     cyclic = len(columns) >= round_the_globe and abs(round_the_globe * across - 360) < 0.5 * across
     if cyclic:
         columns, west = _from_greenwich(columns[:round_the_globe], west, across)
-    as_they_come = np.array_equal(columns, np.arange(len(east)))
     grid = Grid(len(north), len(columns), first, step, west % 360, across, cyclic)
-    return FileGrid(latitude, longitude, grid, north_first, None if as_they_come else columns)
+    rows = np.arange(len(north))
+    return FileGrid(
+        latitude, longitude, grid, FileOrder(rows[::-1] if north_first else rows, columns)
+    )
 
 
 def _from_greenwich(

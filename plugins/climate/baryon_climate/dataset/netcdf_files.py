@@ -86,9 +86,9 @@ class NetcdfFiles:
 
     @property
     def file_order(self) -> FileOrder:
-        """Where the rows and columns of frames are in the files."""
-        rows = np.arange(self.grid.height)
-        return FileOrder(rows[::-1] if self._flipped else rows, np.arange(self.grid.width))
+        """Where the rows and columns of frames are in the first file."""
+        file, variable = self._parts()[0]
+        return file.grid(variable).order
 
     def __len__(self) -> int:
         return len(self.times)
