@@ -5,11 +5,14 @@ import pytest
 
 from baryon_climate.classes import AR, ETC, TC, TD
 from baryon_climate.fields import index
+from baryon_climate.generation import mean_state
 from baryon_climate.generation.continents import geography
 from baryon_climate.generation.extent import box, connected
 from baryon_climate.generation.harmonics import Harmonics, Living, Spectrum
 from baryon_climate.generation.patch import Patch
-from baryon_climate.generation.storms import GALE, storms
+from baryon_climate.generation.rivers import course
+from baryon_climate.generation.storms import GALE, River, storms
+from baryon_climate.generation.truth import Mark, read_boxes
 from baryon_climate.generation.vortex import AIR, coriolis, holland
 from baryon_climate.generation.weather import World
 from baryon_climate.grid import Grid, distance
@@ -114,6 +117,24 @@ def _nearest_storm(world: World, day: float, y: float, x: float) -> float:
         for storm in world.storms
         if storm.alive(day)
     )
+
+
+def test_a_river_is_as_large_in_summer_as_in_winter():
+    """Its vapour is read against the season's mean: against the year's, summer's are larger."""
+    grid = Grid.globe(96, 144)
+    river = River(length=4500.0, width=320.0, vapour=18.0, wind=20.0, bend=0.1)
+    run = course(grid, river, (45.0, 200.0), 1, 1200.0)
+    bell = np.exp(-((run.distance / river.width) ** 2)) * run.envelope
+    mark = Mark(AR, run.patch, run, run.distance < 0.5 * river.width, river.vapour)
+    areas = []
+    for summer in (-1.0, 0.0, 1.0):
+        images = np.zeros((16, 96, 144), np.float32)
+        images[index("TMQ")] = mean_state.vapour(grid.latitudes()[:, None], summer)
+        run.patch.add(images[index("TMQ")], river.vapour * bell)
+        (found, *_) = read_boxes([mark], images, grid, summer)
+        assert found[4] == AR
+        areas.append(float(grid.areas(found[None, :4].astype(float))[0]))
+    assert areas == pytest.approx([areas[1]] * 3, rel=0.02)
 
 
 def test_storms_move_as_theirs_do():

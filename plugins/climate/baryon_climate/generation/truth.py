@@ -42,13 +42,18 @@ class Mark:
     """m/s, Pa or kg/m2."""
 
 
-def read_boxes(marks: Sequence[Mark], images: Numbers, grid: Grid) -> npt.NDArray[np.int32]:
-    """(15, 5) ymin, xmin, ymax, xmax, class; unused rows -1."""
+def read_boxes(
+    marks: Sequence[Mark], images: Numbers, grid: Grid, summer: float
+) -> npt.NDArray[np.int32]:
+    """(15, 5) ymin, xmin, ymax, xmax, class; unused rows -1.
+
+    `summer` is the season, as `mean_state.season` counts it.
+    """
     boxes = np.full((BOXES, 5), -1, np.int32)
     count = 0
     for drawn in marks:
         mark = _as_it_looks(drawn, images)
-        found = box(mark.patch, _region(mark, images, grid), grid.height, grid.width)
+        found = box(mark.patch, _region(mark, images, grid, summer), grid.height, grid.width)
         short = mark.kind == AR and found is not None and _length(grid, found) < SHORTEST_RIVER
         if found is not None and not short and count < BOXES:
             boxes[count] = (*found, mark.kind)
@@ -69,10 +74,10 @@ def _speed(mark: Mark, images: Numbers) -> Numbers:
     return np.asarray(np.hypot(east, north), np.float32)
 
 
-def _region(mark: Mark, images: Numbers, grid: Grid) -> Mask:
+def _region(mark: Mark, images: Numbers, grid: Grid, summer: float) -> Mask:
     """What belongs to a storm: gales, winds near its own, a deep isobar, or much vapour."""
     if mark.kind == AR:
-        return _river(mark, mark.patch.of(images[index("TMQ")]), grid)
+        return _river(mark, mark.patch.of(images[index("TMQ")]), grid, summer)
     if mark.kind == ETC:
         pressure = mark.patch.of(images[index("PSL")])
         deepest = float(pressure[mark.core].min())
@@ -83,9 +88,9 @@ def _region(mark: Mark, images: Numbers, grid: Grid) -> Mask:
     return connected(windy | mark.core, mark.core)
 
 
-def _river(mark: Mark, vapour: Numbers, grid: Grid) -> Mask:
+def _river(mark: Mark, vapour: Numbers, grid: Grid, summer: float) -> Mask:
     run: Course = mark.own
-    usual = mean_state.vapour(grid.latitudes()[mark.patch.rows][:, None], 0.0)
+    usual = mean_state.vapour(grid.latitudes()[mark.patch.rows][:, None], summer)
     near = run.distance < 4.4 * max(float(run.distance[mark.core].max(initial=1)), 1.0)
     much = (vapour > usual + 0.4 * mark.strength) & near & (run.envelope > 0.3)
     return connected(much, mark.core)

@@ -25,7 +25,7 @@ from baryon_climate.generation.truth import Mark, read_boxes
 from baryon_climate.grid import EARTH_RADIUS, Grid
 
 Numbers = npt.NDArray[np.float32]
-VERSION = 2
+VERSION = 3
 """Of the frames that a seed gives; whatever changes them must change it."""
 GRAVITY = 9.81
 GAS = 287.0
@@ -89,7 +89,7 @@ class World:
             if storm.alive(day):
                 self._add(fields, storm, day)
         images = self._finish(fields, ground, day, summer)
-        return images, read_boxes(fields.marks, images, self.grid)
+        return images, read_boxes(fields.marks, images, self.grid, summer)
 
     def _background(self, day: float, summer: float, ground: mean_state.Ground) -> Fields:
         latitude = self.flow.latitudes()[:, None]
