@@ -9,7 +9,7 @@ from typing import Any
 
 from baryon.bounds import check_size
 from baryon.config import Choice
-from baryon.errors import BaryonError, one_of
+from baryon.errors import BaryonError, form, one_of, told
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins import Plugins
 
@@ -20,7 +20,8 @@ def prepare(plugins: Plugins, choice: Choice) -> Maker:
     """Load the chosen factory and check its options; call the result with run-time arguments.
 
     Raises `BaryonError` for an option the factory does not take, one that is missing, or a value
-    that does not fit the factory's annotation.
+    that does not fit the factory's annotation. So does the result, for values with which the
+    component cannot be built, and for one that lacks what its kind must have.
     """
     component = plugins.component(choice.kind, choice.name)
     factory = component.load()
@@ -29,9 +30,38 @@ def prepare(plugins: Plugins, choice: Choice) -> Maker:
     wanted = inspect.signature(factory).parameters
 
     def make(**runtime: Any) -> Any:
-        return factory(**choice.arguments, **{k: v for k, v in runtime.items() if k in wanted})
+        own = {name: value for name, value in runtime.items() if name in wanted}
+        return build(owner, choice.kind, factory, {**choice.arguments, **own})
 
     return make
+
+
+MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("splits",),
+    "model": ("parameters", "forward"),
+    "loss": ("__call__",),
+    "comm": ("is_server", "exchange", "abort", "close"),  # a server has no more
+    "evaluator": ("update", "state", "merge", "result"),
+    "predict": ("predict", "write"),
+}
+"""Kind -> what tells a component of it from a factory's mistake; the contract asks for more."""
+
+
+def build(owner: str, kind: str, factory: Maker, arguments: Mapping[str, Any]) -> Any:
+    """Call a factory. Raises `BaryonError`, said of `owner`, if no component comes of it."""
+    try:
+        component = factory(**arguments)
+    except BaryonError:
+        raise
+    except Exception as error:  # a stranger's factory may raise anything
+        raise BaryonError(f"{owner} cannot be built with these values: {told(error)}") from error
+    missing = [name for name in MEMBERS[kind] if not hasattr(component, name)]
+    if missing:
+        raise BaryonError(
+            f"{owner} has made {form(component)}, which has no {missing[0]!r}: its factory must "
+            f"return {'a torch.nn.Module' if kind == 'model' else f'a component of kind {kind}'}"
+        )
+    return component
 
 
 def check_arguments(
@@ -61,8 +91,18 @@ def configurable(
     factory: Callable[..., Any], runtime: Collection[str]
 ) -> dict[str, inspect.Parameter]:
     """The parameters that an option's YAML gives."""
-    parameters = inspect.signature(factory).parameters
+    parameters = _parameters(factory)
     return {name: p for name, p in parameters.items() if name not in runtime}
+
+
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError) as error:
+        raise BaryonError(
+            f"{factory!r} is no factory ({told(error)}): it must be a function or a class with "
+            "keyword-only, annotated arguments"
+        ) from error
 
 
 def _check_type(
@@ -71,7 +111,10 @@ def _check_type(
     from typeguard import TypeCheckError, check_type
 
     if parameter.annotation is parameter.empty:
-        return
+        raise BaryonError(
+            f"{owner} cannot be checked: argument {parameter.name!r} of its factory has no "
+            f"annotation; write {parameter.name}: <type>"
+        )
     try:
         check_type(value, _annotation(owner, factory, parameter))
     except TypeCheckError:
@@ -86,7 +129,7 @@ def _annotation(owner: str, factory: Callable[..., Any], parameter: inspect.Para
         return parameter.annotation
     try:
         return eval(parameter.annotation, vars(sys.modules[factory.__module__]))  # noqa: S307
-    except NameError as error:
+    except Exception as error:  # noqa: BLE001  a stranger's text may raise anything
         raise BaryonError(
             f"{owner}: the annotation {parameter.annotation!r} cannot be read ({error}): import "
             "its names at run time, not under TYPE_CHECKING"

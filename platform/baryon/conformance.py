@@ -30,6 +30,7 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
+from baryon.answers import checked_findings, numbers
 from baryon.components import prepare
 from baryon.config import Choice, option_values
 from baryon.data.order import part_of
@@ -232,10 +233,10 @@ def lockstep(comm: Communicator) -> None:
     _require(
         after < 0.7 * before, f"the loss went from {before:.3f} to {after:.3f} in {ENOUGH} steps"
     )
-    measures = comm.measures()
-    numbers = all(isinstance(value, float | int) for value in measures.values())
-    _require(numbers, f"measures() gives other things than numbers: {measures}")
-    comm.findings()
+    numbers("measures()", comm.measures())
+    findings = comm.findings()
+    if comm.leads:
+        checked_findings("the communicator", findings)
 
 
 def small_batches(comm: Communicator) -> None:

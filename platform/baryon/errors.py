@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class BaryonError(Exception):
@@ -24,3 +25,10 @@ def one_of(names: Iterable[str], wrong: str = "") -> str:
 def told(error: Exception) -> str:
     """Another's error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def form(value: Any) -> str:
+    """Describe what a plugin handed over: dtype and shape of an array or tensor, else its type."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    return type(value).__name__

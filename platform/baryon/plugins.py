@@ -44,9 +44,14 @@ class Component:
     target: str
     plugin: str
 
+    @property
+    def owner(self) -> str:
+        """How a message names it."""
+        return f"{self.kind} {self.name!r} of plugin {self.plugin!r}"
+
     def load(self) -> Any:
         """Import the factory. Raises `BaryonError` naming plugin, component and target."""
-        return load_target(f"{self.kind} {self.name!r} of plugin {self.plugin!r}", self.target)
+        return load_target(self.owner, self.target)
 
 
 def load_target(owner: str, target: str) -> Any:

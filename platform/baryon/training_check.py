@@ -16,21 +16,24 @@ import copy
 import io
 import math
 import pickle
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from itertools import islice, pairwise
 from typing import Any
 
-import numpy as np
 import torch
 
-from baryon.config import Config, composed
+from baryon.answers import checked_evaluation
+from baryon.config import composed
+from baryon.data.declared import chunk_bounds, require_declared
 from baryon.data.processes.readers import sendable
-from baryon.errors import BaryonError, told
-from baryon.interfaces import Arrays, Batch, Evaluation, Evaluator, Split
-from baryon.plugins import Plugins, discover
+from baryon.errors import BaryonError, form, told
+from baryon.interfaces import Batch, Evaluation, Evaluator, Split
+from baryon.plugins import discover
+from baryon.training.evaluation import naming
 from baryon.training.network import each_tensor
 from baryon.training.parts import TRAIN, Parts, build_communicator, build_parts
+from baryon.training.trial_batch import checked_terms
 
 SAMPLES = 8
 SMALL = (
@@ -49,10 +52,11 @@ def check_training(*choices: str) -> None:
     config = composed([*choices, *SMALL], plugins)
     comm = build_communicator(config, plugins)
     with closing(build_parts(config, plugins, comm)) as parts:
-        who = _Who(config, plugins)
+        who = _Who(parts.owners)
         for name, split in parts.dataset.splits.items():
             check_split(f"split {name!r} of {who.dataset}", split)
         check_step(who, parts)
+        check_mean(who, parts)
         check_state(who.model, parts.network.model)
         check_evaluator(who.evaluator, parts)
 
@@ -60,51 +64,30 @@ def check_training(*choices: str) -> None:
 class _Who:
     """How the components are named in a message."""
 
-    def __init__(self, config: Config, plugins: Plugins) -> None:
-        names = {kind: choice.name for kind, choice in config.choices.items()}
-        self.dataset = _named("dataset", names, plugins)
-        self.model = _named("model", names, plugins)
-        self.loss = _named("loss", names, plugins)
-        self.evaluator = _named("evaluator", names, plugins)
-
-
-def _named(kind: str, names: Mapping[str, str], plugins: Plugins) -> str:
-    return f"{kind} {names[kind]!r} of plugin {plugins.component(kind, names[kind]).plugin!r}"
+    def __init__(self, owners: Mapping[str, str]) -> None:
+        self.dataset, self.model = owners["dataset"], owners["model"]
+        self.loss, self.evaluator = owners["loss"], owners["evaluator"]
 
 
 def check_split(who: str, split: Split) -> None:
-    """It reads what its fields say, its chunks start in order, and it knows its data."""
-    starts = list(split.chunk_starts())
-    ascending = all(one < other for one, other in pairwise([*starts, len(split)]))
-    _require(
-        starts[:1] == [0] and ascending,
-        f"{who}: chunk_starts() must ascend from 0 to below its {len(split)} samples",
-    )
+    """Every chunk is what its fields say, the chunks start in order, and it knows its data."""
+    bounds = chunk_bounds(split, who).tolist()
     _require(split.fields.get("inputs"), f"{who} has no field 'inputs', which models are called on")
     count = min(SAMPLES, len(split))
-    arrays = split.read(0, count)
-    _require(
-        set(arrays) == set(split.fields),
-        f"{who} reads {', '.join(sorted(arrays))}, but its fields are "
-        f"{', '.join(sorted(split.fields))}",
-    )
-    for name, field in split.fields.items():
-        found, wanted = arrays[name], (count, *field.shape)
-        _require(
-            isinstance(found, np.ndarray)
-            and (found.shape, found.dtype.name) == (wanted, field.dtype),
-            f"{who}: read(0, {count}) gives {name!r} as {_form(found)}, but its field says "
-            f"{field.dtype} {wanted}",
-        )
+    for start, stop in [(0, count), *pairwise(bounds)]:
+        call = f"read({start}, {stop})"
+        with naming(f"{who}: {call} fails"):
+            arrays = split.read(start, stop)
+        require_declared(who, call, arrays, split.fields, stop - start)
     mark = split.fingerprint()
     _require(isinstance(mark, str) and mark, f"{who}: fingerprint() must be a text, not {mark!r}")
-    check_copy(who, split, arrays)
+    check_copy(who, split, count)
 
 
-def check_copy(who: str, split: Split, arrays: Arrays) -> None:
-    """It can be sent to reading processes, and reads the same there: `arrays`, its first rows."""
-    count = len(arrays["inputs"])
-    with _naming(f"{who} cannot be opened again from a pickle"):
+def check_copy(who: str, split: Split, count: int) -> None:
+    """It can be sent to reading processes, and reads the same first `count` rows there."""
+    arrays = split.read(0, count)
+    with naming(f"{who} cannot be opened again from a pickle"):
         copied: Split = pickle.loads(sendable(split, who))  # noqa: S301  our own bytes
     with closing(copied):
         again = copied.read(0, count)
@@ -120,26 +103,59 @@ def check_step(who: _Who, parts: Parts) -> None:
     with closing(parts.loader(TRAIN).shuffled(0)) as shuffled:
         batch = next(shuffled)
     model = parts.network.model.train()
-    shape = _form(batch["inputs"])
-    with _naming(f"{who.model} fails on inputs {shape} of {who.dataset}"):
+    shape = form(batch["inputs"])
+    with naming(f"{who.model} fails on inputs {shape} of {who.dataset}"):
         output = parts.network(batch)
         each_tensor(output, torch.Tensor.detach)  # it is made of tensors
-    with _naming(f"{who.loss} fails on the output of {who.model} and a batch of {who.dataset}"):
-        terms = dict(parts.loss(output, batch))
-    _check_terms(who.loss, terms)
-    with _naming(f"no gradient flows back from {who.loss} through {who.model}"):
+    with naming(f"{who.loss} fails on the output of {who.model} and a batch of {who.dataset}"):
+        terms = checked_terms(who.loss, parts.loss(output, batch))
+    for name, term in terms.items():
+        finite = torch.isfinite(term)
+        _require(finite, f"{who.loss}: term {name!r} is {term.item()} on the first batch")
+    with naming(f"no gradient flows back from {who.loss} through {who.model}"):
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             _check_gradient(f"parameter {name!r} of {who.model}", parameter)
 
 
-def _check_terms(who: str, terms: Mapping[str, Any]) -> None:
-    _require(terms, f"{who} returned no terms: it must name at least one")
-    for name, term in terms.items():
-        is_scalar = isinstance(term, torch.Tensor) and term.shape == ()
-        _require(is_scalar, f"{who}: term {name!r} is {_form(term)}, not a tensor of one number")
-        _require(torch.isfinite(term), f"{who}: term {name!r} is {term.item()} on the first batch")
+def check_mean(who: _Who, parts: Parts) -> None:
+    """A term of a batch is the mean over its samples: of two parts of it, weighted by their sizes.
+
+    Communicators take the mean of what the workers' parts of a batch give.
+    """
+    with closing(parts.loader(TRAIN).shuffled(0)) as shuffled:
+        batch = next(shuffled)
+    count = len(batch["keys"])
+    if count < 2:
+        return
+    cut = max(1, count // 3)  # parts of two sizes: the mean of their terms must be weighted
+    whole, again = _terms(parts, batch, 0, count), _terms(parts, batch, 0, count)
+    halves = [_terms(parts, batch, 0, cut), _terms(parts, batch, cut, count)]
+    shares = [cut / count, 1 - cut / count]
+    for name, value in whole.items():
+        if not _close(value, again[name]):
+            continue  # it draws random numbers
+        mean = sum(share * half.get(name, 0.0) for share, half in zip(shares, halves, strict=True))
+        _require(
+            _close(value, mean),
+            f"{who.loss}: term {name!r} of {count} samples is {value:.4g}, but of {cut} and of the "
+            f"other {count - cut} it is {mean:.4g} in the mean: it must be a mean over the "
+            "samples, for several workers each take a part of a batch",
+        )
+
+
+def _terms(parts: Parts, batch: Batch, start: int, stop: int) -> dict[str, float]:
+    """The loss terms of some samples, of a model that evaluates: each by itself."""
+    some = {name: tensor[start:stop] for name, tensor in batch.items()}
+    parts.network.model.eval()
+    with torch.inference_mode():
+        terms = parts.loss(parts.network(some), some)
+    return {name: float(term) for name, term in terms.items()}
+
+
+def _close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-3, abs_tol=1e-6)
 
 
 def _check_gradient(who: str, parameter: torch.nn.Parameter) -> None:
@@ -153,7 +169,7 @@ def _check_gradient(who: str, parameter: torch.nn.Parameter) -> None:
 def check_state(who: str, model: torch.nn.Module) -> None:
     """Its weights come back from a checkpoint, which is read without running any code."""
     file = io.BytesIO()
-    with _naming(f"{who}: its state_dict() cannot be kept in a checkpoint"):
+    with naming(f"{who}: its state_dict() cannot be kept in a checkpoint"):
         torch.save(model.state_dict(), file)
         file.seek(0)
         model.load_state_dict(torch.load(file, weights_only=True))
@@ -164,7 +180,7 @@ def check_evaluator(who: str, parts: Parts) -> None:
     with closing(parts.loader(parts.held_out).in_order()) as in_order:
         batches = list(islice(in_order, 2))
     whole, halves = copy.deepcopy(parts.evaluator), []
-    with _naming(f"{who}: update() fails on the model's output and a batch"):
+    with naming(f"{who}: update() fails on the model's output and a batch"):
         for batch in batches:
             half = copy.deepcopy(parts.evaluator)
             for each in (whole, half):
@@ -172,9 +188,9 @@ def check_evaluator(who: str, parts: Parts) -> None:
             halves.append(half)
     first, *others = halves
     for other in others:
-        with _naming(f"{who}: its state() cannot be pickled and merged"):
+        with naming(f"{who}: its state() cannot be pickled and merged"):
             first.merge(pickle.loads(pickle.dumps(other.state())))  # noqa: S301  our own bytes
-    _check_answers(who, _answer(whole), _answer(first))
+    _check_answers(who, _answer(who, whole), _answer(who, first))
 
 
 def _output(parts: Parts, batch: Batch) -> Any:
@@ -183,12 +199,15 @@ def _output(parts: Parts, batch: Batch) -> Any:
         return parts.network.to_cpu(parts.network(batch))
 
 
-def _answer(evaluator: Evaluator) -> Evaluation | None:
+def _answer(who: str, evaluator: Evaluator) -> Evaluation | None:
     """None where it says that so few samples are too little."""
     try:
-        return evaluator.result()
+        answer = evaluator.result()
     except BaryonError:
         return None
+    except Exception as error:  # a stranger's component may raise anything
+        raise AssertionError(f"{who}: result() fails: {told(error)}") from error
+    return checked_evaluation(who, answer)
 
 
 def _check_answers(who: str, whole: Evaluation | None, merged: Evaluation | None) -> None:
@@ -208,23 +227,6 @@ def _alike(one: float, other: float) -> bool:
     )
 
 
-def _form(value: Any) -> str:
-    """Type and shape in a few words."""
-    if isinstance(value, torch.Tensor | np.ndarray):
-        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-    return type(value).__name__
-
-
 def _require(holds: object, fault: str) -> None:
     if not holds:
         raise AssertionError(fault)
-
-
-@contextmanager
-def _naming(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (AssertionError, BaryonError):
-        raise
-    except Exception as error:  # a stranger's component may raise anything
-        raise AssertionError(f"{what}: {told(error)}") from error

@@ -42,6 +42,8 @@ class Split:
         if self._fault == "shape":
             points = points[:, :2]
         label = (np.arange(start, stop) + getattr(self, "_moved", 0)) % CLASSES
+        if self._fault == "late" and start:
+            label = label / 2
         return {"inputs": points} if self._fault == "field" else {"inputs": points, "label": label}
 
     def fingerprint(self):
@@ -91,6 +93,10 @@ class Loss:
             return {"cross_entropy": each}
         if self._fault == "not_finite":
             return {"cross_entropy": each.mean() * float("nan")}
+        if self._fault == "sum":
+            return {"cross_entropy": each.sum()}
+        if self._fault == "tensor":
+            return each.mean()
         return {} if self._fault == "nothing" else {"cross_entropy": each.mean()}
 
 
@@ -119,4 +125,8 @@ class Evaluator:
 
     def result(self):
         share = self._right / self._seen
+        if self._fault == "result":
+            share /= 0
+        if self._fault == "array":
+            return Evaluation(summary="fine", metrics={"accuracy": np.array([share])})
         return Evaluation(summary=f"{share:.0%}", metrics={"accuracy": share})

@@ -13,6 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from baryon.data.declared import (
+    augmented_fields,
+    chunk_bounds,
+    class_of,
+    require_augmented,
+    require_declared,
+)
 from baryon.data.gathering import WIDE, gather
 from baryon.data.order import Rows
 from baryon.interfaces import Arrays, Batch, Field, Split
@@ -120,13 +127,16 @@ class Decoding:
         chunks = ((*self._rows_of(chunk), its.result()) for chunk, its in claim.chunks.items())
         gather(rows, chunks, as_arrays(batch))
         keys = torch.from_numpy(rows)
-        return {**batch, **kept, "keys": keys.pin_memory() if self._pinned else keys}
+        tensors = {**batch, **kept}
+        ordered = {name: tensors[name] for name in self._fields}
+        return {**ordered, "keys": keys.pin_memory() if self._pinned else keys}
 
     def _augmented(self, claim: Claim, key: Key) -> dict[str, torch.Tensor]:
         split: Any = self._split
         batch = as_arrays(self._gathered(claim))
         with self._guard:
             changed = split.augment(batch, np.random.default_rng(key))
+        require_augmented(class_of(split), changed, augmented_fields(split), len(claim.rows))
         return as_tensors(changed, pinned=self._pinned)
 
     def _handed_over(self, claim: Claim) -> dict[str, torch.Tensor]:
@@ -186,8 +196,13 @@ class Decoding:
         self._held_bytes -= self._size(chunk)
 
     def _read(self, chunk: int) -> Arrays:
+        start, stop = self._rows_of(chunk)
         with self._guard:
-            return self._split.read(*self._rows_of(chunk))
+            arrays = self._split.read(start, stop)
+        # Here, for a batch would take the rows it wants and cast what it gets.
+        owner, call = class_of(self._split), f"read({start}, {stop})"
+        require_declared(owner, call, arrays, self._fields, stop - start)
+        return arrays
 
     def _rows_of(self, chunk: int) -> tuple[int, int]:
         """The first row of a chunk, and the one after its last."""
@@ -209,7 +224,7 @@ class Decoding:
 
 def read_rows(split: Split, rows: Rows) -> dict[str, np.ndarray[Any, Any]]:
     """Some rows of every field in the order given, each chunk decoded once."""
-    bounds = np.append(np.asarray(split.chunk_starts(), np.int64), len(split))
+    bounds = chunk_bounds(split)
     with closing(Decoding(split, bounds, [rows], room=0, threads=1, pinned=False)) as decoding:
         return as_arrays(decoding.gather(rows))
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from baryon.data.ahead import Ahead
+from baryon.data.declared import chunk_bounds
 from baryon.data.decoding import Claim, Decoding, Key, reads_in_parallel, sample_bytes
 from baryon.data.device_copy import on_device
 from baryon.data.mixing import Mixing, mixing
@@ -64,7 +65,7 @@ class Loader:
     def __init__(self, split: Split, loading: Loading) -> None:
         self.split = split
         self.loading = loading
-        self.bounds: Rows = np.append(np.asarray(split.chunk_starts(), np.int64), len(split))
+        self.bounds: Rows = chunk_bounds(split)
         self.sample_bytes = sample_bytes(split)
         self.window = self._chunks_in_window()
         self.threads = loading.threads if reads_in_parallel(split) else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,7 +15,6 @@ import torch
 from baryon.errors import BaryonError
 from baryon.exporting.description import KEY, as_json, build
 from baryon.exporting.exported import Exported, named
-from baryon.plain_data import parse_json
 from baryon.plugins import discover
 
 Call = Callable[[torch.Tensor], Any]
@@ -61,13 +61,7 @@ def load_safetensors(path: Path | str) -> Exported:
         raise BaryonError(f"{path} was not written by `baryon export`: it has no {KEY!r} metadata")
     plugins = discover()
     plugins.check()
-    try:
-        description = parse_json(metadata[KEY])
-    except ValueError as error:
-        raise BaryonError(
-            f"{path} is damaged: its {KEY!r} metadata are no JSON ({error})"
-        ) from error
-    exported = build(description, plugins)
+    exported = build(json.loads(metadata[KEY]), plugins)
     load_model(exported.model, str(path))
     return exported
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from baryon.components import Maker, check_arguments
+from baryon.components import Maker, build, check_arguments
 from baryon.config import PREDICT, option_values
 from baryon.errors import BaryonError, one_of
 from baryon.interfaces import RUNTIME_ARGUMENTS
@@ -35,7 +35,8 @@ def prepare_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]
     wanted = inspect.signature(factory).parameters
 
     def make(**runtime: Any) -> Any:
-        return factory(**arguments, **{k: v for k, v in runtime.items() if k in wanted})
+        own = {name: value for name, value in runtime.items() if name in wanted}
+        return build(owner, PREDICT, factory, {**arguments, **own})
 
     return make
 

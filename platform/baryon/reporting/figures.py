@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 150
+_LAYS_OUT = ContextVar("lays_out", default=True)
 
 
 def save(figures: Mapping[str, Figure], folder: Path) -> None:
@@ -33,9 +36,21 @@ def lay_out(figure: Figure) -> None:
     """Once and for all: a figure with a layout engine is drawn twice each time it is saved."""
     from matplotlib import rc_context
 
+    if not _LAYS_OUT.get():
+        return
     figure.draw_without_rendering()
     with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
         figure.set_layout_engine(None)
+
+
+@contextmanager
+def without_layout() -> Iterator[None]:
+    """Within it `lay_out` does nothing: for figures that nobody will see, for it takes seconds."""
+    before = _LAYS_OUT.set(False)
+    try:
+        yield
+    finally:
+        _LAYS_OUT.reset(before)
 
 
 def curves(records: Sequence[Record]) -> Figure:

@@ -21,6 +21,7 @@ from baryon.plain_data import (
     parse_json,
     read_lines,
 )
+from baryon.reporting.run_directory import finite
 
 Record = dict[str, Any]
 STEPS = "steps"
@@ -84,10 +85,11 @@ class MetricsLog:
         self.path = path
 
     def write(self, kind: str, values: Mapping[str, Any]) -> None:
-        """One line of a kind: `train`, `validation` or `stopped`."""
+        """One line of a kind: `train`, `validation` or `stopped`. What is not finite is null."""
+        line = json.dumps(finite({"kind": kind, **values}), allow_nan=False)
         try:
             with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"kind": kind, **values}) + "\n")
+                file.write(line + "\n")
         except OSError as error:
             raise BaryonError(cannot_write(self.path, error)) from error
 

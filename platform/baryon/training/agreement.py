@@ -47,16 +47,17 @@ def built_alike(
     plugins, its config or its data.
     """
     parts: Parts | None = None
+    failure: BaryonError | None = None
     try:
         parts = build()
         mine = _identity(config, plugins, parts)
     except BaryonError as error:
-        mine = {FAILURE: str(error)}
+        failure, mine = error, {FAILURE: str(error)}
     everyone = comm.exchange({"host": socket.gethostname(), **mine})
     for rank, one in enumerate(everyone):
         if FAILURE in one:
             where = f" (rank {rank} on {one['host']})" if len(everyone) > 1 else ""
-            raise BaryonError(one[FAILURE] + where)
+            raise BaryonError(one[FAILURE] + where) from failure
     _require_alike(everyone)
     return parts
 

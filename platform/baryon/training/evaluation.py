@@ -5,25 +5,30 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
+from baryon.answers import checked_evaluation, require_some_number
 from baryon.data.loader import Loader
-from baryon.errors import BaryonError
-from baryon.interfaces import Communicator, Evaluation, Evaluator, Loss
+from baryon.errors import BaryonError, told
+from baryon.interfaces import Batch, Evaluation, Evaluator
 from baryon.reporting.progress import bar
-from baryon.training.network import Network
+from baryon.training.network import Network, each_tensor
+from baryon.training.parts import Parts
 
 
-def validation_loss(
-    network: Network, loss: Loss, loader: Loader, comm: Communicator
-) -> dict[str, float]:
-    """Mean of every loss term over a split, and their sum as `loss`; the same on all workers."""
+def validation_loss(parts: Parts, loader: Loader) -> dict[str, float]:
+    """Mean of every loss term over a split, and their sum as `loss`; the same on all workers.
+
+    What is not finite stays in it: `unusable_rows` says where that comes from. Collective.
+    """
+    network, comm = parts.network, parts.comm
     sums: dict[str, float] = {"samples": 0.0}
-    with _inference(network):
+    with inference(network):
         for batch in loader.in_order(comm.share):
             here = network.to_device(batch)
-            terms = loss(network(here), here)
+            terms = parts.loss(network(here), here)
             count = len(batch["keys"])
             sums["samples"] += count
             for name, value in terms.items():
@@ -34,46 +39,123 @@ def validation_loss(
     return {"loss": sum(means.values()), **means}
 
 
-def evaluate(
-    network: Network, evaluator: Evaluator, loader: Loader, comm: Communicator
-) -> Evaluation | None:
+def unusable_rows(parts: Parts, loader: Loader) -> str:
+    """Say which rows of a split give a loss that is not finite, and what of them. Collective."""
+    network, comm, cause = parts.network, parts.comm, ""
+    with inference(network):
+        for batch in loader.in_order(comm.share):
+            here = network.to_device(batch)
+            output = network(here)
+            if all(torch.isfinite(term) for term in parts.loss(output, here).values()):
+                continue
+            cause = _cause(batch, output)
+            break
+    causes = [one for one in comm.gather(cause) if one]
+    first = causes[0] if causes else "no single batch of them does"
+    return str(comm.broadcast(first))
+
+
+def _cause(batch: Batch, output: Any) -> str:
+    rows = f"rows {int(batch['keys'].min())} to {int(batch['keys'].max())}"
+    for name in ("inputs", *batch):
+        wrong = _not_finite(batch[name])
+        if wrong.any():
+            return f"{name} of row {int(batch['keys'][wrong][0])} is not finite"
+    wrong_output = False
+
+    def look(tensor: torch.Tensor) -> None:
+        nonlocal wrong_output
+        wrong_output |= bool(_not_finite(tensor.cpu()).any())
+
+    each_tensor(output, look)
+    whose = "the model's output" if wrong_output else "the loss itself"
+    return f"{whose} is not finite in {rows}"
+
+
+def _not_finite(values: torch.Tensor) -> torch.Tensor:
+    """(N,) whether a sample holds a number that is not finite."""
+    return ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
+
+
+def evaluate(parts: Parts, loader: Loader, split: str) -> Evaluation | None:
     """The evaluator's answer over a split on the leader, None elsewhere.
 
-    Raises `BaryonError` if the evaluator finds an entry missing in the batches.
+    Raises `BaryonError` if the evaluator finds an entry missing in the batches, fails, or answers
+    what the contract does not know; if the model's output is NaN.
     """
+    comm, owner = parts.comm, parts.owners["evaluator"]
     while True:
-        fresh = copy.deepcopy(evaluator)
-        seen = _take_in(network, fresh, loader, comm)
-        _, *others = comm.gather(fresh.state()) or [None]
+        evaluator = copy.deepcopy(parts.evaluator)
+        seen = _take_in(parts, evaluator, loader, split)
+        with naming(f"{owner}: state() fails"):
+            state = evaluator.state()
+        _, *others = comm.gather(state) or [None]
         if comm.agree({"seen": seen})["seen"] == len(loader.split):
             break  # else a worker died with what it had seen: the others see all of it again
     if not comm.leads:
         return None
     for state in others:
-        fresh.merge(state)
-    return fresh.result()
+        with naming(f"{owner}: merge() fails"):
+            evaluator.merge(state)
+    with naming(f"{owner}: result() fails on split {split!r}"):
+        answer = evaluator.result()
+    evaluation = checked_evaluation(owner, answer)
+    require_some_number(owner, evaluation.metrics)
+    return evaluation
 
 
-def _take_in(network: Network, evaluator: Evaluator, loader: Loader, comm: Communicator) -> int:
+def _take_in(parts: Parts, evaluator: Evaluator, loader: Loader, split: str) -> int:
     """Show the evaluator this worker's share; the number of its samples."""
-    seen = 0
-    with _inference(network), bar("evaluating", len(loader.split), "samples") as advance:
-        for batch in loader.in_order(comm.share):
-            output = network(network.to_device(batch))
-            try:
-                evaluator.update(network.to_cpu(output), batch)
-            except KeyError as error:
-                raise BaryonError(
-                    f"{type(evaluator).__name__} needs {error} in each batch, which this dataset "
-                    f"does not give; it gives {', '.join(batch)}: choose another evaluator"
-                ) from error
+    network, share, seen = parts.network, parts.comm.share, 0
+    with inference(network), bar("evaluating", len(loader.split), "samples") as advance:
+        for batch in loader.in_order(share):
+            output = network.to_cpu(network(network.to_device(batch)))
+            _require_numbers(output, batch, split)
+            take_in(parts.owners["evaluator"], evaluator, output, batch)
             seen += len(batch["keys"])
-            advance(len(batch["keys"]) * comm.share.groups * comm.share.members)
+            advance(len(batch["keys"]) * share.groups * share.members)
     return seen
 
 
+def take_in(owner: str, evaluator: Evaluator, output: Any, batch: Batch) -> None:
+    """Show an evaluator one batch. Raises `BaryonError`, said of `owner`, for what it raises."""
+    with naming(f"{owner}: update() fails"):
+        try:
+            evaluator.update(output, batch)
+        except KeyError as error:
+            if error.args[:1] and error.args[0] in batch:
+                raise
+            raise BaryonError(
+                f"{owner} needs {error} in each batch, which this dataset does not give; it gives "
+                f"{', '.join(batch)}: choose another evaluator"
+            ) from error
+
+
+def _require_numbers(output: Any, batch: Batch, split: str) -> None:
+    def require(tensor: torch.Tensor) -> None:
+        if torch.isnan(tensor).any():
+            raise BaryonError(
+                f"the model's output is NaN on split {split!r}: {_cause(batch, output)}; look at "
+                "the data, and `baryon evaluate` the run again"
+            )
+
+    each_tensor(output, require)
+
+
 @contextmanager
-def _inference(network: Network) -> Iterator[None]:
+def naming(what: str) -> Iterator[None]:
+    """Turn whatever a plugin's component raises into a `BaryonError` that begins with `what`."""
+    try:
+        yield
+    except BaryonError:
+        raise
+    except Exception as error:  # a stranger's component may raise anything
+        raise BaryonError(f"{what}: {told(error)}") from error
+
+
+@contextmanager
+def inference(network: Network) -> Iterator[None]:
+    """Within it the model evaluates, and no gradients are prepared."""
     was_training = network.model.training
     network.model.eval()
     try:

@@ -14,8 +14,10 @@ from typing import Any
 
 import torch
 
+from baryon.answers import numbers
 from baryon.config import Config
 from baryon.data.ledger import Ledger
+from baryon.data.loader import Loader
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
 from baryon.reporting.console import speak, warn
@@ -27,7 +29,7 @@ from baryon.training import state
 from baryon.training.checkpoints.folder import BEST, LAST, Folder
 from baryon.training.checkpoints.saver import Saver
 from baryon.training.checkpoints.weights import put_weights
-from baryon.training.evaluation import validation_loss
+from baryon.training.evaluation import unusable_rows, validation_loss
 from baryon.training.execution.prepare import Preparation
 from baryon.training.gradients import replay
 from baryon.training.gradients.gradient import Gradient, NotFiniteError, Terms
@@ -280,7 +282,7 @@ class Trainer:
             {**running.sums(), SAMPLES: running.samples, TO_READ: own}, in_group=True
         )
         samples, to_read = agreed.pop(SAMPLES), agreed.pop(TO_READ)
-        measures = comm.measures()
+        measures = numbers(f"{self.parts.owners['comm']}: measures()", comm.measures())
         rates = self.meters.read(own, to_read * measures.get(UPDATES_PER_STEP, 1.0))
         if not samples:  # all were skipped
             return
@@ -316,7 +318,10 @@ class Trainer:
             return
         parts = self.parts
         parts.comm.settle()
-        values = validation_loss(parts.network, parts.loss, self.validation, parts.comm)
+        values = validation_loss(parts, self.validation)
+        if not all(map(math.isfinite, values.values())):
+            self._invalid_validation(epoch, self.validation, values)
+            return
         better = values["loss"] < self.best
         self._record("validation", values)
         if self._observe is not None and parts.comm.leads and self._observe(epoch, values):
@@ -327,6 +332,17 @@ class Trainer:
             self.best = values["loss"]
             with self._stopwatch.inside(CHECKPOINT):
                 self._save(BEST, {})
+
+    def _invalid_validation(self, epoch: int, loader: Loader, values: Mapping[str, float]) -> None:
+        """Raise `BaryonError`, or warn where samples that give no loss are skipped. Collective."""
+        terms = [name for name, value in values.items() if not math.isfinite(value)]
+        text = (
+            f"the validation loss of epoch {epoch} is not finite ({', '.join(terms[1:] or terms)})"
+            f": {unusable_rows(self.parts, loader)} of split {VALIDATION!r}"
+        )
+        if self.config.train.nonfinite != "skip":
+            raise BaryonError(f"{text}; look at the data; {self._last_checkpoint()}")
+        warn(f"{text}; this validation chooses no best weights")
 
     def _epoch(self) -> int:
         """The epoch, from 0, that the last step belonged to."""

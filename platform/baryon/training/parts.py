@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from baryon.components import prepare
 from baryon.config import Config
+from baryon.data.declared import augmented_fields
 from baryon.data.loader import Loader, Loading
 from baryon.data.processes.readers import Readers, sendable
 from baryon.data.staging import staging
 from baryon.errors import BaryonError
-from baryon.interfaces import Communicator, Dataset, Evaluator, Field, Loss, Split
+from baryon.interfaces import Communicator, Dataset, Evaluator, Loss, Split
 from baryon.plugins import Plugins
 from baryon.training.allocator import keep_freed_memory
 from baryon.training.checkpoints.identity import identity
@@ -70,11 +72,8 @@ class Parts(Learned):
     evaluator: Evaluator
     identity: dict[str, Any]
     """Which software and which choices the run's checkpoints belong to."""
-
-
-def learned_fields(split: Split) -> Mapping[str, Field]:
-    """What a sample is when a model sees it: changes of its shape by `augment` included."""
-    return getattr(split, "augmented_fields", split.fields)
+    owners: Mapping[str, str]
+    """Kind -> how a message names the chosen component: with its plugin."""
 
 
 def build_communicator(config: Config, plugins: Plugins) -> Communicator:
@@ -96,6 +95,10 @@ def build_parts(config: Config, plugins: Plugins, comm: Communicator) -> Parts:
         comm=comm,
         evaluator=make_evaluator(),
         identity=identity(config, plugins),
+        owners={
+            kind: plugins.component(kind, choice.name).owner
+            for kind, choice in config.choices.items()
+        },
     )
 
 
@@ -107,7 +110,13 @@ def build_learned(config: Config, plugins: Plugins) -> Learned:
     torch.manual_seed(config.seed)
     with staging(config.data.stage, config.data.stage_mib):
         dataset = build_dataset(config, plugins)
-    model: torch.nn.Module = make_model(fields=learned_fields(dataset.splits[TRAIN]))
+    model: torch.nn.Module = make_model(fields=augmented_fields(dataset.splits[TRAIN]))
+    if any(is_lazy(parameter) for parameter in model.parameters()):
+        raise BaryonError(
+            f"{plugins.component('model', config.choices['model'].name).owner} has parameters "
+            "without a shape, of lazy layers: its factory may ask for `fields`, the shapes of a "
+            "sample, and build the layers whole"
+        )
     if config.train.activation_checkpointing:
         forget_activations(model)
     return Learned(dataset, Network(model, config.train), loading(config))

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 
 from baryon import config as configs
+from baryon.answers import checked_findings
 from baryon.config import Config
 from baryon.errors import BaryonError
 from baryon.interfaces import Communicator, Evaluation, Findings
@@ -33,6 +34,7 @@ from baryon.training.loop import Observer, Trainer
 from baryon.training.network import Network
 from baryon.training.parts import TRAIN, Parts, build_parts
 from baryon.training.signals import stop_on_signals
+from baryon.training.trial_batch import try_parts
 
 Found: TypeAlias = tuple[dict[str, Any], Path]
 """A checkpoint and where it was read."""
@@ -55,16 +57,11 @@ def start(config: Config, plugins: Plugins, label: str) -> None:
 
 
 def take_up(
-    run: RunDirectory,
-    config: Config,
-    plugins: Plugins,
-    *,
-    observe: Observer | None = None,
-    git: bool = True,
+    run: RunDirectory, config: Config, plugins: Plugins, *, observe: Observer | None = None
 ) -> None:
     """Begin in a folder that was made for this run, or go on if it has a checkpoint.
 
-    `observe`: asked after each validation whether to stop. `git`: as `capsule.write` has it.
+    `observe`: asked after each validation whether to stop.
     """
 
     def folder(parts: Parts, ranks: Ranks) -> Place:
@@ -73,7 +70,7 @@ def take_up(
         if any(run.checkpoints.glob("*.pt")):
             capsule.resumed(run, ranks)
             return run.path, True
-        capsule.write(run, config, plugins, parts.dataset, ranks, git=git)
+        capsule.write(run, config, plugins, parts.dataset, ranks)
         run.log.unlink(missing_ok=True)  # of an attempt that did not come to a checkpoint
         return run.path, False
 
@@ -109,7 +106,12 @@ def _work_together(
     with together(config, plugins) as comm:
 
         def build() -> Parts | None:
-            return None if comm.is_server else build_parts(config, plugins, comm)
+            if comm.is_server:
+                return None
+            parts = build_parts(config, plugins, comm)
+            if comm.leads:  # for all, who have the same components and data
+                try_parts(config, plugins, parts)
+            return parts
 
         parts = built_alike(comm, config, plugins, build)
         ranks = comm.exchange(capsule.rank_state(torch.get_num_threads()))
@@ -193,9 +195,10 @@ def answer(
     """
     written = False
     while not written:
-        evaluation = evaluate(parts.network, parts.evaluator, parts.loader(split), parts.comm)
+        evaluation = evaluate(parts, parts.loader(split), split)
         findings = parts.comm.findings() if trackers else Findings()
         if evaluation is not None:
+            findings = checked_findings(parts.owners["comm"], findings)
             if split == TRAIN:
                 evaluation = _with_warning(evaluation)
             evaluation = _with_findings(evaluation, findings)

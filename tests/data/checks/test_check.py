@@ -216,7 +216,9 @@ def test_a_split_without_extras_is_checked_as_well(make):
             return range(0, 50, 10)
 
         def read(self, start, stop):
-            return {"inputs": np.arange(start, stop, dtype=np.float32)[:, None] + np.arange(3.0)}
+            return {
+                "inputs": np.arange(start, stop, dtype="f4")[:, None] + np.arange(3, dtype="f4")
+            }
 
     make()  # makes the measurements short
     diagnosis = check(Dataset(train=Plain()), LOADING, None)

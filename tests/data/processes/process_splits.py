@@ -34,7 +34,7 @@ class Noise:
     def read(self, start, stop):
         random = np.random.default_rng(start)
         return {
-            "inputs": random.random((stop - start, 3, 16, 16)),  # float64: to be converted
+            "inputs": random.random((stop - start, 3, 16, 16)).astype("f4"),
             "narrow": random.random((stop - start, 5)).astype("f2"),
             "label": np.arange(start, stop),
             "flag": random.random(stop - start) < 0.5,

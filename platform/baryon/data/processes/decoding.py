@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from baryon.data.declared import augmented_fields
 from baryon.data.decoding import Claim, Decoding, Key
 from baryon.data.order import Rows
 from baryon.data.processes.memory import Memory, extent, forms
@@ -24,8 +25,7 @@ def chunk_bytes(split: Split, bounds: Rows) -> int:
 
 def batch_bytes(split: Split, rows: int) -> int:
     """Bytes that an augmented batch takes."""
-    fields: Mapping[str, Field] = getattr(split, "augmented_fields", split.fields)
-    return extent(forms({**fields, "keys": KEYS}, rows))
+    return extent(forms({**augmented_fields(split), "keys": KEYS}, rows))
 
 
 class DecodingByProcesses(Decoding):
@@ -92,7 +92,6 @@ class DecodingByProcesses(Decoding):
             chunks,
             key,
             (number, offset),
-            self._batches.slot_bytes,
         )
         found = self._batches.arrays(offset, its)
         batch = {name: self._own(array) for name, array in found.items()}

@@ -21,9 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from baryon.data.declared import (
+    augmented_fields,
+    class_of,
+    require_augmented,
+    require_declared,
+)
 from baryon.data.gathering import gather
 from baryon.data.order import Rows
-from baryon.data.processes.memory import Form, arrays, extent, forms
+from baryon.data.processes.memory import Form, arrays, forms
 from baryon.errors import BaryonError, told
 from baryon.interfaces import Arrays, Split
 from baryon.training.allocator import keep_freed_memory
@@ -69,14 +75,11 @@ class Reader:
         """Rows start..stop-1 of every field, into a slot."""
         split = self._splits[number]
         found = split.read(start, stop)
+        call = f"read({start}, {stop})"
+        require_declared(class_of(split), call, found, split.fields, stop - start)
         memory, offset = slot
         its = forms(split.fields, stop - start)
         for name, into in arrays(self._memories[memory], offset, its).items():
-            if found[name].shape != into.shape:
-                raise BaryonError(
-                    f"{_class(split)}: read({start}, {stop}) gives {name!r} of shape "
-                    f"{found[name].shape}, but its field says {into.shape}"
-                )
             into[...] = found[name]
 
     def augment(
@@ -86,11 +89,11 @@ class Reader:
         chunks: Sequence[Chunk],
         key: Sequence[int],
         slot: Slot,
-        room: int,
     ) -> list[Form]:
-        """A batch gathered from chunks and augmented, into a slot: the forms of what lies there.
+        """Gather a batch from chunks, augment it into a slot; return the forms of what lies there.
 
-        Raises `BaryonError` if that is more than the `room` bytes of the slot.
+        Raises `BaryonError` if that is not what the split's fields say, for which the slot has
+        room.
         """
         split: Any = self._splits[number]
         batch = {
@@ -98,13 +101,8 @@ class Reader:
         }
         gather(rows, (self._decoded(split, chunk) for chunk in chunks), batch)
         changed = split.augment({**batch, "keys": rows}, np.random.default_rng(key))
+        require_augmented(class_of(split), changed, augmented_fields(split), len(rows))
         its = [(name, array.dtype.str, array.shape) for name, array in changed.items()]
-        if extent(its) > room:
-            raise BaryonError(
-                f"{_class(split)}: augment gives {extent(its):,} bytes for {len(rows)} samples, "
-                "more than its augmented_fields (without them, fields) tell of: make these say "
-                "what augment gives"
-            )
         memory, offset = slot
         for name, into in arrays(self._memories[memory], offset, its).items():
             into[...] = changed[name]
@@ -139,10 +137,6 @@ def _portable(error: Exception) -> Exception:
     except Exception:  # noqa: BLE001  an exception of a plugin may be anything
         return RuntimeError("\n".join([told(error), *getattr(error, "__notes__", ())]))
     return error
-
-
-def _class(split: Split) -> str:
-    return f"{type(split).__module__}.{type(split).__qualname__}"
 
 
 def _listen(connection: Connection, asked: queue.SimpleQueue[tuple[str, list[Any]]]) -> None:

@@ -1,0 +1,254 @@
+"""A few samples through model, loss and evaluator before anything is trained.
+
+What does not fit together, and what a plugin got wrong, is one line now instead of a traceback
+after hours of training. Nothing that the training depends on is changed by it.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import random
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from baryon.answers import checked_evaluation
+from baryon.components import prepare
+from baryon.config import Choice, Config, option_values
+from baryon.data.declared import (
+    KEYS,
+    augmented_fields,
+    chunk_bounds,
+    require_augmented,
+    require_declared,
+)
+from baryon.data.decoding import sample_bytes
+from baryon.errors import BaryonError, form, told
+from baryon.interfaces import Batch, Loss, Split
+from baryon.plugins import Plugins
+from baryon.reporting.figures import without_layout
+from baryon.training import state
+from baryon.training.evaluation import naming, take_in
+from baryon.training.network import Network, each_tensor
+from baryon.training.parts import TRAIN, VALIDATION, Parts
+
+LEAST, MOST = 2, 8
+"""Samples of a trial: two, for a layer that normalises over the batch may refuse a single one."""
+MOST_BYTES = 2**25
+"""Bytes of its samples, beyond `LEAST` of them."""
+RESERVED = frozenset(
+    {"kind", "step", "steps", "epoch", "seconds", "samples", "samples to read"}
+    | {"samples_per_second", "tflops_per_second", "of_ceiling", "ms", "comm"}
+)
+"""What a line of the log has beside the loss terms."""
+
+
+def try_parts(config: Config, plugins: Plugins, parts: Parts) -> None:
+    """Try the components of a run on the first samples of each split, eagerly.
+
+    Raises `BaryonError` that names plugin, component and cause. An evaluator may say that so few
+    samples are too little, which is a `BaryonError` of its `result()`.
+    """
+    with _unchanged(parts.network), warnings.catch_warnings(action="ignore"):
+        trial = Trial(config, plugins, parts)
+        trial.learn()
+        if VALIDATION in parts.dataset.splits:
+            trial.validate()
+        trial.evaluate()
+
+
+class Trial:
+    """The components of a run with the first samples of its splits."""
+
+    def __init__(self, config: Config, plugins: Plugins, parts: Parts) -> None:
+        self._config, self._plugins, self._parts = config, plugins, parts
+        self._owners = parts.owners
+        if not any(p.requires_grad for p in parts.network.model.parameters()):
+            raise BaryonError(f"{self._owners['model']} has no parameters that could learn")
+
+    def learn(self) -> None:
+        """As in a step: a batch of the training split, the output, the loss terms."""
+        parts = self._parts
+        batch = self._batch(TRAIN, augmented=True)
+        parts.network.model.train()
+        output = self._output(batch, TRAIN)
+        terms = self._terms(output, batch, TRAIN)
+        if not any(term.requires_grad for term in terms.values()):
+            raise BaryonError(
+                f"no gradient flows back from {self._owners['loss']} through "
+                f"{self._owners['model']}: is something detached, or computed without torch?"
+            )
+
+    @torch.no_grad()
+    def validate(self) -> None:
+        """As after an epoch, whose samples may have other shapes than the augmented ones."""
+        batch = self._batch(VALIDATION)
+        self._parts.network.model.eval()
+        self._terms(self._output(batch, VALIDATION), batch, VALIDATION)
+
+    @torch.no_grad()
+    def evaluate(self) -> None:
+        """As in the end."""
+        parts, owner, split = self._parts, self._owners["evaluator"], self._parts.held_out
+        batch = self._batch(split)
+        parts.network.model.eval()
+        output = parts.network.to_cpu(self._output(batch, split))
+        batch = {name: tensor.cpu() for name, tensor in batch.items()}
+        with naming(f"{owner} cannot be copied"):
+            evaluator = copy.deepcopy(parts.evaluator)
+        take_in(owner, evaluator, output, batch)
+        with naming(f"{owner}: state() fails"):
+            seen = evaluator.state()
+        share = parts.comm.share
+        if share.groups * share.members > 1:
+            with naming(f"{owner}: its state() cannot be sent to another process"):
+                pickle.dumps(seen)
+        count = len(batch[KEYS])
+        try:
+            with without_layout():
+                answer = evaluator.result()
+        except BaryonError:
+            return  # so few samples are too little
+        except Exception as error:  # a stranger's component may raise anything
+            raise BaryonError(
+                f"{owner}: result() fails on the first {count} samples of split {split!r}: "
+                f"{told(error)}; if so few are too little, let it raise BaryonError"
+            ) from error
+        checked_evaluation(owner, answer)
+
+    def _batch(self, name: str, *, augmented: bool = False) -> Batch:
+        """The first samples of a split, on the model's device."""
+        split = self._parts.dataset.splits[name]
+        owner = f"split {name!r} of {self._owners['dataset']}"
+        chunk_bounds(split, owner)
+        if "inputs" not in split.fields:
+            raise BaryonError(f"{owner} has no field 'inputs', which models are called on")
+        if len(split) == 0:
+            raise BaryonError(f"{owner} has no samples: give dataset.{name} other files")
+        return self._parts.network.to_device(
+            first_samples(owner, split, self._count(split), augmented=augmented)
+        )
+
+    def _count(self, split: Split) -> int:
+        """Few samples; no more than go through the network at once in training."""
+        by_bytes = MOST_BYTES // max(1, sample_bytes(split))
+        share, train = self._parts.comm.share, self._config.train
+        own = -(-train.batch_size // (share.groups * share.members))
+        at_once = min(own, train.micro_batch or own)
+        return min(max(LEAST, min(MOST, by_bytes)), at_once, len(split))
+
+    def _output(self, batch: Batch, split: str) -> Any:
+        model, dataset = self._owners["model"], self._owners["dataset"]
+        inputs = form(batch["inputs"])
+        with naming(f"{model} fails on inputs {inputs} of split {split!r} of {dataset}"):
+            output = self._parts.network(batch, eager=True)
+            each_tensor(output, torch.Tensor.detach)  # it is made of tensors
+        return output
+
+    def _terms(self, output: Any, batch: Batch, split: str) -> dict[str, torch.Tensor]:
+        loss = self._owners["loss"]
+        try:
+            terms = self._parts.loss(output, batch)
+        except Exception as error:  # a stranger's component may raise anything
+            cause = str(error) if isinstance(error, BaryonError) else told(error)
+            raise BaryonError(
+                f"{loss} fails on the output of {self._owners['model']} and split {split!r} of "
+                f"{self._owners['dataset']}: {cause}; {self._fitting(output, batch)}"
+            ) from error
+        return checked_terms(loss, terms)
+
+    def _fitting(self, output: Any, batch: Batch) -> str:
+        """Which installed losses, with their defaults, take this output and batch."""
+
+        def fits(name: str) -> bool:
+            try:
+                values = option_values(name, "loss", name, self._plugins)
+                choice = Choice("loss", values.pop("name", name), values)
+                loss: Loss = prepare(self._plugins, choice)()
+                checked_terms(name, loss(output, batch))
+            except Exception:  # noqa: BLE001  that is the answer
+                return False
+            return True
+
+        others = sorted(set(self._plugins.components("loss")) - {self._config.choices["loss"].name})
+        fitting = [name for name in others if fits(name)]
+        if fitting:
+            return f"losses that fit: {', '.join(fitting)}"
+        return "no other installed loss fits them: choose another model"
+
+
+def first_samples(owner: str, split: Split, count: int, *, augmented: bool) -> Batch:
+    """Read the first samples of a split, held against its fields.
+
+    Raises `BaryonError`, said of `owner`, for what it gives otherwise, or raises.
+    """
+    call = f"read(0, {count})"
+    with naming(f"{owner}: {call} fails"):
+        arrays = split.read(0, count)
+    require_declared(owner, call, arrays, split.fields, count)
+    batch = {name: _own(values) for name, values in arrays.items()}
+    batch[KEYS] = np.arange(count)
+    augment: Callable[..., Mapping[str, Any]] | None = getattr(split, "augment", None)
+    if augmented and augment is not None:
+        with naming(f"{owner}: augment fails on {count} samples"):
+            changed = augment(batch, np.random.default_rng(0))
+        require_augmented(owner, changed, augmented_fields(split), count)
+        batch = {name: _own(values) for name, values in changed.items()}
+    with naming(f"{owner}: its fields are no tensors"):
+        return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+def _own(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """A copy in this machine's byte order, for `values` may be the split's own memory."""
+    return np.array(values, dtype=values.dtype.newbyteorder("="))
+
+
+def checked_terms(owner: str, terms: object) -> dict[str, torch.Tensor]:
+    """Return loss terms. Raises `BaryonError`, said of `owner`, unless they are named scalars."""
+    if not isinstance(terms, Mapping):
+        raise BaryonError(
+            f"{owner} returned {form(terms)}, not a mapping of its terms by name, such as "
+            "{'cross_entropy': term}"
+        )
+    if not terms:
+        raise BaryonError(f"{owner} returned no terms: it must name at least one")
+    for name, term in terms.items():
+        if not isinstance(name, str) or name in RESERVED or (name == "loss" and len(terms) > 1):
+            raise BaryonError(
+                f"{owner}: a term cannot be named {name!r}, which means something else in the log"
+            )
+        if not isinstance(term, torch.Tensor) or term.shape != ():
+            raise BaryonError(f"{owner}: term {name!r} is {form(term)}, not a tensor of one number")
+    return dict(terms)
+
+
+@contextmanager
+def _unchanged(network: Network) -> Iterator[None]:
+    """Put weights, buffers, modes and random numbers back to what they were."""
+    model = network.model
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = dict(model.named_buffers())
+    tensors = [*model.parameters(), *buffers.values()]
+    values = [tensor.detach().clone() for tensor in tensors]
+    of_torch = state.random_state(network.device)
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  a plugin's
+    try:
+        yield
+    finally:
+        for name, buffer in buffers.items():  # forward may have put another in its place
+            owner, _, leaf = name.rpartition(".")
+            setattr(model.get_submodule(owner), leaf, buffer)
+        with torch.no_grad():
+            for tensor, value in zip(tensors, values, strict=True):
+                if not torch.equal(tensor, value):
+                    tensor.copy_(value)
+        for module, mode in modes:
+            module.training = mode
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        state.set_random(of_torch, network.device)

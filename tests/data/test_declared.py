@@ -1,0 +1,129 @@
+"""What a split hands over is what its fields and chunk starts say, or it is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from baryon.data.decoding import read_rows
+from baryon.data.loader import Loader, Loading
+from baryon.errors import BaryonError
+from baryon.interfaces import Field
+
+ROWS, CHUNK = 20, 10
+LOADING = Loading(
+    batch_size=4, window_mib=1, prefetch=1, seed=1, threads=1, device=torch.device("cpu")
+)
+
+
+class Points:
+    """Points and their class; `change` is applied to what the second chunk gives."""
+
+    fields = {"inputs": Field((3,), "float32"), "label": Field((), "int64")}  # noqa: RUF012
+
+    def __init__(self, change=lambda arrays: arrays, starts=(0, CHUNK)):
+        self._change, self._starts = change, starts
+
+    def __len__(self):
+        return ROWS
+
+    def chunk_starts(self):
+        return self._starts
+
+    def read(self, start, stop):
+        rows = np.arange(start, stop)
+        arrays = {"inputs": np.zeros((stop - start, 3), "f4"), "label": rows}
+        return self._change(arrays) if start >= CHUNK else arrays
+
+
+CHANGES = {
+    "another shape": (
+        lambda arrays: {**arrays, "inputs": arrays["inputs"][:, :2]},
+        "read(10, 20) gives 'inputs' as float32 (10, 2), but its field says float32 (10, 3)",
+    ),
+    "a row too many": (
+        lambda arrays: {name: np.repeat(v, 2, axis=0)[:11] for name, v in arrays.items()},
+        "read(10, 20) gives 'inputs' as float32 (11, 3), but its field says float32 (10, 3)",
+    ),
+    "a float for a whole number": (
+        lambda arrays: {**arrays, "label": arrays["label"] / 100},
+        "read(10, 20) gives 'label' as float64 (10,), but its field says int64 (10,)",
+    ),
+    "a list": (
+        lambda arrays: {**arrays, "label": arrays["label"].tolist()},
+        "read(10, 20) gives 'label' as list, but its field says int64 (10,)",
+    ),
+    "a field that is missing": (
+        lambda arrays: {"inputs": arrays["inputs"]},
+        "read(10, 20) gives inputs, but its fields are inputs, label",
+    ),
+    "a field that is not declared": (
+        lambda arrays: {**arrays, "weight": arrays["label"]},
+        "read(10, 20) gives inputs, label, weight, but its fields are inputs, label",
+    ),
+    "no mapping": (
+        lambda arrays: arrays["inputs"],
+        "read(10, 20) gives float32 (10, 3), not a mapping of arrays by name",
+    ),
+}
+
+
+def refused(call) -> str:
+    with pytest.raises(BaryonError) as raised:
+        call()
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_arrays_that_are_not_as_declared_are_refused(name):
+    change, says = CHANGES[name]
+    split = Points(change)
+    loader = Loader(split, LOADING)
+    for read in (
+        lambda: list(loader.in_order()),
+        lambda: list(loader.shuffled(0)),
+        lambda: read_rows(split, np.arange(CHUNK, ROWS)),
+    ):
+        assert refused(read) == f"tests.data.test_declared.Points: {says}"
+
+
+@pytest.mark.parametrize(
+    "starts",
+    [(1, 10), (0, 10, 10), (10, 0), (0, 20), (0, 30), (), (0, 5.5), (0, -1), ("0", "10")],
+    ids=str,
+)
+def test_chunk_starts_that_do_not_ascend_from_zero_are_refused(starts):
+    says = refused(lambda: Loader(Points(starts=starts), LOADING))
+    assert "chunk_starts() must ascend from 0 to below its 20 samples, in whole numbers" in says
+
+
+def test_a_stored_byte_order_is_no_other_dtype():
+    split = Points(lambda arrays: {**arrays, "label": arrays["label"].astype(">i8")})
+    label = torch.cat([batch["label"] for batch in Loader(split, LOADING).in_order()])
+    assert label.tolist() == list(range(ROWS))
+
+
+class Cropped(Points):
+    """Augmented to fewer numbers, or to what `wrong` makes of them."""
+
+    augmented_fields = {**Points.fields, "inputs": Field((2,), "float32")}  # noqa: RUF012
+
+    def __init__(self, wrong=lambda arrays: arrays):
+        super().__init__()
+        self._wrong = wrong
+
+    def augment(self, arrays, random):
+        return self._wrong({**arrays, "inputs": arrays["inputs"][:, :2]})
+
+
+def without_keys(arrays):
+    return {name: values for name, values in arrays.items() if name != "keys"}
+
+
+def test_augmented_samples_are_what_the_augmented_fields_say():
+    assert next(Loader(Cropped(), LOADING).shuffled(0))["inputs"].shape == (4, 2)
+    doubled = Cropped(lambda arrays: {**arrays, "inputs": arrays["inputs"].astype("f8")})
+    says = refused(lambda: next(Loader(doubled, LOADING).shuffled(0)))
+    assert "augment of 4 samples gives 'inputs' as float64 (4, 2), but its field says" in says
+    says = refused(lambda: next(Loader(Cropped(without_keys), LOADING).shuffled(0)))
+    assert says.endswith("gives inputs, label, but its fields are inputs, keys, label")
