@@ -334,7 +334,8 @@ def read(
                 f"{path} asks for {key}={value}, which only a command line can: give it again to "
                 "have it"
             )
-    return _obeying(config, {key: v for key, v in asked_for(plain_values).items() if key in given})
+    obeyed = {key: value for key, value in asked_for(plain_values).items() if key in given}
+    return _obeying(replace(config, values=_recorded(config.values, stored, obeyed)), obeyed)
 
 
 def _stored(path: Path) -> dict[str, Any]:
@@ -349,6 +350,16 @@ def _stored(path: Path) -> dict[str, Any]:
         if not isinstance(stored.get(section, {}), dict):
             raise BaryonError(f"{path} is no run's config: its {section} is no section")
     return stored
+
+
+def _recorded(
+    values: Mapping[str, Any], stored: Mapping[str, Any], obeyed: Iterable[str]
+) -> dict[str, Any]:
+    """What is written down of a config: where its reader stages and tracks is not the run's."""
+    recorded = dict(values)
+    for group, _, name in (key.partition(".") for key in obeyed):
+        recorded[group] = {**recorded[group], name: stored.get(group, {}).get(name)}
+    return without_credentials(recorded)
 
 
 def asked_for(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,13 +17,17 @@ from baryon.plugins import discover
 RUN_FOLDERS = "runs"
 OWN_KEY = re.compile(r"\b(?P<key>[a-z_]+)=(?P<values><[^>]*>|[\w|.]+)")
 """In the first line of a verb's usage: `run=<dir>`, `split=test|val|train`."""
+PLAIN = re.compile(r"[\w./=,:@+-]+")
+"""Words in which a shell sees nothing to do. Names of folders can hold anything, such as $(...):
+what is put into a command line must not run."""
 
 
 def candidates(line: str) -> list[str]:
     """The whole words that the last, unfinished one of a command line may become."""
     words, started = _split(line)
     found = _after(words[1:], started)
-    return sorted({word for word in found if word.startswith(started) and word != started})
+    fitting = {word for word in found if word.startswith(started) and word != started}
+    return sorted(word for word in fitting if PLAIN.fullmatch(word))
 
 
 def _split(line: str) -> tuple[list[str], str]:

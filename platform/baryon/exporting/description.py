@@ -12,11 +12,33 @@ from baryon.config import Choice
 from baryon.errors import BaryonError
 from baryon.exporting.exported import Exported
 from baryon.interfaces import Field, Normalisation
+from baryon.plain_data import (
+    Shape,
+    fits,
+    is_count,
+    is_mapping,
+    is_number,
+    is_text,
+    mapping_of,
+    optional,
+)
 from baryon.plugins import Plugins
 
 KEY = "baryon"
 """Under which a file carries its description, as JSON."""
 VERSION = 1
+NORMALISATION: dict[str, Shape] = {
+    "channels": [is_text],
+    "offset": [is_number],
+    "scale": [is_number],
+}
+FIELD: Shape = {"shape": [is_count], "dtype": is_text}
+SHAPE: Shape = {
+    "model": {"name": is_text, "arguments": is_mapping},
+    "fields": lambda fields: fits(fields, {"inputs": FIELD}) and fits(fields, mapping_of(FIELD)),
+    "normalisation": optional(NORMALISATION),
+}
+"""What a description holds."""
 
 
 def describe(
@@ -42,8 +64,10 @@ def build(description: Mapping[str, Any], plugins: Plugins) -> Exported:
 
     Raises `BaryonError` if no plugin offers the model, or for a description of another version.
     """
-    if description["version"] != VERSION:
-        raise BaryonError(f"version {description['version']} of exported models is not known here")
+    if not isinstance(description, Mapping) or description.get("version") != VERSION:
+        raise BaryonError("this version of exported models is not known here")
+    if not fits(description, SHAPE):
+        raise BaryonError("what the exported model says of itself is damaged")
     chosen = description["model"]
     fields = {
         name: Field(tuple(field["shape"]), field["dtype"])
@@ -51,7 +75,7 @@ def build(description: Mapping[str, Any], plugins: Plugins) -> Exported:
     }
     model = prepare(plugins, Choice("model", chosen["name"], chosen["arguments"]))(fields=fields)
     told = description["normalisation"]
-    normalisation = Normalisation(**{k: tuple(v) for k, v in told.items()}) if told else None
+    normalisation = Normalisation(**{k: tuple(told[k]) for k in NORMALISATION}) if told else None
     return Exported(model.eval(), normalisation, len(fields["inputs"].shape))
 
 

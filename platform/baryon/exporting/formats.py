@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ import torch
 from baryon.errors import BaryonError
 from baryon.exporting.description import KEY, as_json, build
 from baryon.exporting.exported import Exported, named
+from baryon.plain_data import parse_json
 from baryon.plugins import discover
 
 Call = Callable[[torch.Tensor], Any]
@@ -61,7 +61,13 @@ def load_safetensors(path: Path | str) -> Exported:
         raise BaryonError(f"{path} was not written by `baryon export`: it has no {KEY!r} metadata")
     plugins = discover()
     plugins.check()
-    exported = build(json.loads(metadata[KEY]), plugins)
+    try:
+        description = parse_json(metadata[KEY])
+    except ValueError as error:
+        raise BaryonError(
+            f"{path} is damaged: its {KEY!r} metadata are no JSON ({error})"
+        ) from error
+    exported = build(description, plugins)
     load_model(exported.model, str(path))
     return exported
 

@@ -51,12 +51,15 @@ def write(
     plugins: Plugins,
     dataset: Dataset,
     ranks: Sequence[Mapping[str, Any]],
+    *,
+    git: bool = True,
 ) -> None:
     """Write `capsule.json`, and `changes.patch` if the working directory is not as committed.
 
-    `ranks` are the `rank_state` of all processes.
+    `ranks` are the `rank_state` of all processes. `git` may be run in the working directory, which
+    obeys what its repository configures: not where that came with somebody else's run.
     """
-    git, patch = git_state(Path.cwd())
+    state, patch = git_state(Path.cwd()) if git else (None, b"")
     if patch:
         with replacing(run.patch) as temporary:
             temporary.write_bytes(patch)
@@ -69,7 +72,7 @@ def write(
         "config": config.digest,
         "changed": _changed(config, plugins),
         "data": {name: split.fingerprint() for name, split in dataset.splits.items()},
-        "git": git,
+        "git": state,
         **versions(plugins),
         "machine": machine(),
         "ranks": list(ranks),
@@ -83,9 +86,9 @@ def write(
     write_json(run.capsule, capsule)
 
 
-def here(plugins: Plugins, folder: Path) -> dict[str, Any]:
-    """What is known of this process and `folder` before a run: versions and git state."""
-    return {**versions(plugins), "git": git_state(folder)[0]}
+def here(plugins: Plugins, folder: Path | None) -> dict[str, Any]:
+    """What is known of this process before a run: versions, and the git state of `folder`."""
+    return {**versions(plugins), **({"git": git_state(folder)[0]} if folder else {})}
 
 
 def resumed(run: RunDirectory, ranks: Sequence[Mapping[str, Any]]) -> None:

@@ -25,7 +25,7 @@ def git_state(folder: Path) -> tuple[dict[str, Any] | None, bytes]:
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
         return None, b""
-    patch = _git(folder, "diff", "--binary", "HEAD") or b""
+    patch = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--binary", "HEAD") or b""
     untracked = _git(folder, "ls-files", "--others", "--exclude-standard", "--directory") or b""
     state = {
         "commit": commit.decode().strip(),
@@ -39,7 +39,9 @@ def git_state(folder: Path) -> tuple[dict[str, Any] | None, bytes]:
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
     # No lock is taken and no index written: the folder may be read-only, or another git at work.
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    # No monitor of the file system is started, which a repository can name.
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder)]
+    command += arguments
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):

@@ -29,6 +29,8 @@ from baryon.files import cannot_write, write_text
 from baryon.reporting.console import warn
 from baryon.schemas import Run
 
+OTHERS = ("exports", "predictions", "profile", "mlflow_run_id", "job.json", ".lock")
+"""What else may be written into a run's folder."""
 FORMAT = 1
 """Of what lies in a run's folder; goes up when a Baryon before it would misread it."""
 
@@ -56,6 +58,19 @@ class RunDirectory:
     def finished(self) -> bool:
         """Whether the run has come to its end."""
         return self.metrics.is_file()
+
+    def require_no_links(self) -> None:
+        """Raise `BaryonError` if one of its entries leads elsewhere: there nothing is written."""
+        paths = {path for path in vars(self).values() if path != self.path}
+        paths |= {self.path / name for name in OTHERS}
+        for folder in (self.checkpoints, self.figures):
+            paths |= set(folder.glob("*")) if not folder.is_symlink() else set()
+        for path in sorted(paths):
+            if path.is_symlink():
+                raise BaryonError(
+                    f"{path} is a link, which is not followed: put into the run's folder what it "
+                    "leads to"
+                )
 
     def new_evaluation(self) -> RunDirectory:
         """A folder inside for a later evaluation, with the same file names."""
@@ -86,6 +101,7 @@ def create(run: Run, label: str) -> RunDirectory:
 def fill(path: Path) -> RunDirectory:
     """A folder with what a run needs in it. Raises `BaryonError` if it is not writable."""
     directory = RunDirectory(_make(path))
+    directory.require_no_links()
     _make(directory.checkpoints)
     return directory
 
@@ -113,6 +129,7 @@ def find(path: str) -> RunDirectory:
     directory = RunDirectory(Path(path).resolve())
     if not directory.config.is_file():
         raise BaryonError(f"run={path} is no run: it has no {directory.config.name}")
+    directory.require_no_links()
     return directory
 
 

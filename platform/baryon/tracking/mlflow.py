@@ -16,8 +16,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from baryon.config import Config
+from baryon.credentials import strip_credentials
 from baryon.errors import BaryonError, told
 from baryon.files import write_text
+from baryon.plain_data import read_text
 from baryon.reporting.comparison import flat
 from baryon.reporting.console import warn
 from baryon.reporting.run_directory import RunDirectory
@@ -28,6 +30,7 @@ MOST_WAITING = 10_000
 """Measurements; what comes while so many wait is dropped."""
 LONGEST_PARAMETER = 500
 LONGEST_REASON = 240
+LARGEST_ID = 200
 RUN_ID = "mlflow_run_id"
 """The file in the run's folder that holds its identity there."""
 DATABASES = ("sqlite:", "mysql", "postgresql", "mssql")
@@ -72,7 +75,8 @@ class MLflow:
         if self._thread.is_alive():
             self._dropped += self._waiting.qsize()
         if self._dropped and not self._failed:
-            raise BaryonError(f"{self._dropped} lines did not reach {self._address}")
+            shown = strip_credentials(self._address)
+            raise BaryonError(f"{self._dropped} lines did not reach {shown}")
 
     def _work(self) -> None:
         try:
@@ -83,14 +87,17 @@ class MLflow:
             client.set_terminated(there, status=self._status)
         except Exception as error:  # noqa: BLE001  whatever a server does, training goes on
             self._failed = True
-            reason = told(error)[:LONGEST_REASON]
-            warn(f"MLflow at {self._address} is not told any more, training goes on: {reason}")
+            reason = strip_credentials(told(error))[:LONGEST_REASON]
+            shown = strip_credentials(self._address)
+            warn(f"MLflow at {shown} is not told any more, training goes on: {reason}")
 
     def _begin(self, client: Any) -> str:
         """The run in MLflow, a new one or that of before a resumption."""
         noted = self._run.path / RUN_ID
         if noted.is_file():
-            there = noted.read_text(encoding="utf-8").strip()
+            there = read_text(noted, LARGEST_ID).strip()
+            if not there.isalnum():
+                raise BaryonError(f"{noted} holds no identity of a run in MLflow")
             client.update_run(there, status="RUNNING")
             return there
         name = self._config.tracking.experiment
@@ -108,8 +115,8 @@ def _check(address: str) -> None:
         raise BaryonError("install it by pip install 'baryon[mlflow]'")
     if address.startswith(DATABASES) and find_spec("sqlalchemy") is None:
         raise BaryonError(
-            f"a database such as {address} needs all of MLflow: pip install mlflow; its client "
-            "alone writes to a server (http://...) or a folder"
+            f"a database such as {strip_credentials(address)} needs all of MLflow: pip install "
+            "mlflow; its client alone writes to a server (http://...) or a folder"
         )
 
 

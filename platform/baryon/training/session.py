@@ -57,11 +57,16 @@ def start(config: Config, plugins: Plugins, label: str) -> None:
 
 
 def take_up(
-    run: RunDirectory, config: Config, plugins: Plugins, *, observe: Observer | None = None
+    run: RunDirectory,
+    config: Config,
+    plugins: Plugins,
+    *,
+    observe: Observer | None = None,
+    git: bool = True,
 ) -> None:
     """Begin in a folder that was made for this run, or go on if it has a checkpoint.
 
-    `observe`: asked after each validation whether to stop.
+    `observe`: asked after each validation whether to stop. `git`: as `capsule.write` has it.
     """
 
     def folder(parts: Parts, ranks: Ranks) -> Place:
@@ -70,7 +75,7 @@ def take_up(
         if any(run.checkpoints.glob("*.pt")):
             capsule.resumed(run, ranks)
             return run.path, True
-        capsule.write(run, config, plugins, parts.dataset, ranks)
+        capsule.write(run, config, plugins, parts.dataset, ranks, git=git)
         run.log.unlink(missing_ok=True)  # of an attempt that did not come to a checkpoint
         return run.path, False
 

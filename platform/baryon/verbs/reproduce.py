@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
@@ -15,24 +14,28 @@ from baryon.cli import HELP_FLAGS
 from baryon.config import Config
 from baryon.errors import BaryonError
 from baryon.launched import launched
+from baryon.plain_data import Shape, fits, is_count, is_text, optional, read_json
 from baryon.plugins import Plugins, discover
 from baryon.reporting import capsule as capsules
 from baryon.reporting import reproduction, run_directory
 from baryon.reporting.console import say, speak, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.run_directory import RunDirectory
+from baryon.schemas import PRECISIONS
 from baryon.verbs.launch import follow, launch_command, launch_environment
 from baryon.verbs.run_arguments import split_arguments
 
 USAGE = """\
-usage: baryon reproduce run=<dir> [tolerance=<number>]
+usage: baryon reproduce run=<dir> [tolerance=<number>] [folder=<dir>]
 
 Train a finished run again with its own config, seed, number of processes and threads, into
 <dir>/reproductions, and compare weights, loss curve and metrics. The exit code is 0 if they are
 bitwise equal, or equal within the tolerance (relative, 1e-3 unless it is given); else 1, and the
-first difference is named. What is not as it was then (versions, machine, data) is told.
+first difference is named. What is not as it was then (versions, machine, data) is told. `folder` is
+where relative paths of its data begin, if not here; its git state is compared as well.
 
   baryon reproduce run=runs/latest
+  baryon reproduce run=runs/latest folder=.
   baryon reproduce run=runs/big tolerance=0.01
   srun -n 64 baryon reproduce run=runs/big          (a run of 64 processes on a cluster)
 """
@@ -40,6 +43,14 @@ first difference is named. What is not as it was then (versions, machine, data) 
 
 MOST_KEPT = 100
 """Differences that `reproduction.json` lists."""
+MOST_THREADS = 1024
+PROCESSES_PER_CORE = 4
+"""More than so many processes are not started here because a file says so."""
+MEASURED: Shape = {
+    "precision": lambda word: word in PRECISIONS, "mode": is_text,
+    "channels_last": lambda flag: isinstance(flag, bool), "micro_batch?": optional(is_count),
+}  # fmt: skip
+"""What the line `execution` of a log must hold to be computed with again."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -47,29 +58,60 @@ def run(arguments: Sequence[str]) -> int:
     if not arguments or any(argument in HELP_FLAGS for argument in arguments):
         say(USAGE)
         return 0 if arguments else 2
-    own, others = split_arguments(arguments, required=("run",), optional=("tolerance", "into"))
+    optional_keys = ("tolerance", "folder", "into")
+    own, others = split_arguments(arguments, required=("run",), optional=optional_keys)
     if others:
         raise BaryonError(f"reproduce takes the run's own config, not {others[0]!r}")
     tolerance = _tolerance(own.get("tolerance", str(reproduction.TOLERANCE)))
     old = run_directory.find(own["run"])
     if not old.finished:
         raise BaryonError(f"{old.path} has not finished: there is nothing to compare with yet")
-    capsule = capsules.read(old)
+    capsule = _capsule(old)
+    folder = _folder(own.get("folder"))
     if "into" in own:  # a process that was launched below
-        _train(old, capsule, Path(own["into"]))
+        _train(old, capsule, Path(own["into"]).absolute(), folder)
         return 0
     speak(aloud=launched().rank == 0)  # every rank that a user's launcher started is here
     _compared(old)  # fails before the training if it cannot be read
-    told = _tell(capsule, capsules.here(discover(), Path(capsule["folder"])))
+    told = _tell(capsule, capsules.here(discover(), folder))
+    _tell_where(capsule, folder)
     path = run_directory.reproduction(old)
     ranks = len(capsule["ranks"])
     if launched().ranks == 1 and ranks > 1:
-        _launch(old, capsule, path)
+        _launch(old, capsule, path, folder)
     else:
-        _train(old, capsule, path)
+        _train(old, capsule, path, folder)
         if launched().rank:
             return 0
     return _compare(old, RunDirectory(path), capsule, tolerance, told)
+
+
+def _capsule(run: RunDirectory) -> dict[str, Any]:
+    """What the run ran on. Raises `BaryonError` if it does not tell its processes."""
+    capsule = capsules.read(run)
+    ranks = capsule.get("ranks")
+    if not ranks or not all(0 < rank["threads"] <= MOST_THREADS for rank in ranks):
+        raise BaryonError(f"{run.capsule} is damaged: it does not tell the threads of each process")
+    return capsule
+
+
+def _folder(given: str | None) -> Path | None:
+    """The user's own word: a folder that the capsule names is somebody else's."""
+    if given is None:
+        return None
+    folder = Path(given).absolute()
+    if not folder.is_dir():
+        raise BaryonError(f"folder={given} is no folder: give the one that the run was started in")
+    return folder
+
+
+def _tell_where(capsule: Mapping[str, Any], folder: Path | None) -> None:
+    """Say what the user may want to give `folder` for."""
+    started = capsule.get("folder")
+    if folder is None and started and Path(started) != Path.cwd():
+        say(f"it was started in {started}; relative paths begin here: else give folder=<dir>")
+    if folder is None and capsule.get("git"):
+        say("git is not asked for the commit: folder=<dir> says in which folder it may be")
 
 
 def _tolerance(text: str) -> float:
@@ -82,17 +124,23 @@ def _tolerance(text: str) -> float:
     return value
 
 
-def _launch(old: RunDirectory, capsule: Mapping[str, Any], path: Path) -> None:
-    """As many processes as then, on this machine."""
+def _launch(old: RunDirectory, capsule: Mapping[str, Any], path: Path, folder: Path | None) -> None:
+    """As many processes as then, on this machine. Raises `BaryonError` if those are too many."""
     ranks = capsule["ranks"]
+    if len(ranks) > PROCESSES_PER_CORE * len(os.sched_getaffinity(0)):
+        raise BaryonError(
+            f"{old.path} had {len(ranks)} processes, too many for this machine: start them as the "
+            f"run was started, for example srun -n {len(ranks)} baryon reproduce run={old.path}"
+        )
     command = [sys.executable, "-m", "baryon", "reproduce", f"run={old.path}", f"into={path}"]
+    command += [f"folder={folder}"] if folder else []
     threads = {"OMP_NUM_THREADS": str(ranks[0]["threads"])}
     code = follow(launch_command(len(ranks), command), launch_environment(len(ranks)) | threads)
     if code:
         raise SystemExit(code)
 
 
-def _train(old: RunDirectory, capsule: Mapping[str, Any], path: Path) -> None:
+def _train(old: RunDirectory, capsule: Mapping[str, Any], path: Path, folder: Path | None) -> None:
     """This process's part of the run, with as many threads as it had."""
     import torch
 
@@ -104,9 +152,10 @@ def _train(old: RunDirectory, capsule: Mapping[str, Any], path: Path) -> None:
     torch.set_num_threads(ranks[min(here.rank, len(ranks) - 1)]["threads"])
     plugins = discover()
     plugins.check()
-    if Path(capsule["folder"]).is_dir():
-        os.chdir(capsule["folder"])  # where the paths of its data begin
-    session.take_up(RunDirectory(path), _config(old, plugins), plugins)
+    config = _config(old, plugins)
+    if folder is not None:
+        os.chdir(folder)
+    session.take_up(RunDirectory(path), config, plugins, git=folder is not None)
 
 
 def _config(old: RunDirectory, plugins: Plugins) -> Config:
@@ -117,6 +166,8 @@ def _config(old: RunDirectory, plugins: Plugins) -> Config:
     chosen: list[str] = []
     if lines:
         found = lines[-1]
+        if not fits(found, MEASURED):
+            raise BaryonError(f"{old.log} does not tell how the run was computed: it is damaged")
         chosen = [
             f"train.precision={found['precision']}",
             f"train.compile={'never' if found['mode'] == EAGER else 'always'}",
@@ -144,8 +195,8 @@ def _compared(run: RunDirectory) -> tuple[list[Any], Mapping[str, Any], Mapping[
 
     try:
         log = MetricsLog(run.log).read()
-        metrics = json.loads(run.metrics.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        metrics = read_json(run.metrics)
+    except BaryonError as error:
         raise BaryonError(f"{run.path} cannot be compared with: {error}") from error
     if not log:
         raise BaryonError(f"{run.path} cannot be compared with: it has no {run.log.name}")
@@ -167,7 +218,10 @@ def _compare(
     weights = reproduction.weights(then[2], now[2])
     differences = [*curve, *weights, *metrics]
     text, equal = reproduction.verdict(differences, tolerance)
-    changed = _tell(capsule, capsules.read(new), told)
+    surroundings = capsules.read(new)
+    if surroundings["git"] is None:  # it was not asked, or there is none
+        del surroundings["git"]
+    changed = _tell(capsule, surroundings, told)
     found = {
         "of": str(old.path),
         "verdict": text,

@@ -13,11 +13,13 @@ from baryon.reporting.console import say
 from baryon.verbs.run_arguments import split_arguments
 
 USAGE = """\
-usage: baryon resume run=<dir> [comm=<name>] [comm.key=value] [data.processes=<N>] [versions=any]
+usage: baryon resume run=<dir> [comm=<name>] [comm.key=value] [data.processes=<N>]
+                     [data.stage=<dir>] [tracking.mlflow=<address>] [versions=any]
 
 Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
 its own config. Only who learns together may change (another communicator, another number of ranks),
-and who reads: data.processes, data.threads.
+and who reads: data.processes, data.threads. Where data is staged and which server is told of it is
+nothing that a run's folder decides: data.stage and tracking.mlflow are given once more.
 A checkpoint of other versions of Baryon or a plugin is refused; versions=any goes on all the same.
 
   baryon resume run=runs/latest
@@ -25,7 +27,10 @@ A checkpoint of other versions of Baryon or a plugin is refused; versions=any go
   mpiexec -n 4 baryon resume run=runs/latest comm=sync
 """
 
-MAY_CHANGE = ("comm=", "comm.", "data.processes=", "data.threads=")
+MAY_CHANGE = (
+    "comm=", "comm.", "data.processes=", "data.threads=", "data.stage=", "data.stage_mib=",
+    "tracking.",
+)  # fmt: skip
 """Beginnings of overrides that leave each step its samples."""
 
 
@@ -38,8 +43,8 @@ def run(arguments: Sequence[str]) -> int:
     for override in overrides:
         if not override.startswith(MAY_CHANGE):
             raise BaryonError(
-                f"resume takes the run's own config, not {override!r}; only comm, data.processes "
-                "and data.threads may change"
+                f"resume takes the run's own config, not {override!r}; only comm, tracking, "
+                "data.processes, data.threads and data.stage may change"
             )
     directory = run_directory.find(own["run"])
     if directory.finished:

@@ -143,7 +143,7 @@ def times(run: RunRecord) -> dict[str, Any] | None:
 
 
 def _how(execution: Mapping[str, Any]) -> str:
-    if "why" not in execution:
+    if not all(key in execution for key in ("why", "precision", "mode")):
         return ""
     return f"Computed in {execution['precision']} {execution['mode']}: {execution['why']}."
 

@@ -1,4 +1,4 @@
-"""Which variable of a CF data set is which channel, and in which units it comes."""
+"""Which variable of a CF file is which channel, and how its values become the channel's."""
 
 from __future__ import annotations
 
@@ -7,40 +7,58 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from baryon.errors import BaryonError, one_of
+from baryon_climate.dataset.cf_file import CfFile
+from baryon_climate.dataset.cf_levels import Levels, levels
+from baryon_climate.dataset.unit_conversion import conversion
 from baryon_climate.fields import CHANNELS, NAMES, Channel
 
-UNITS: Mapping[str, tuple[str, float, float]] = {
-    "hPa": ("Pa", 100.0, 0.0),
-    "mbar": ("Pa", 100.0, 0.0),
-    "millibars": ("Pa", 100.0, 0.0),
-    "g/kg": ("kg/kg", 1e-3, 0.0),
-    "degC": ("K", 1.0, 273.15),
-    "celsius": ("K", 1.0, 273.15),
-    "mm/day": ("m/s", 1e-3 / 86400, 0.0),
-    "mm/s": ("m/s", 1e-3, 0.0),
-    "kg/m2/s": ("m/s", 1e-3, 0.0),
-    "km": ("m", 1e3, 0.0),
-    "mm": ("kg/m2", 1.0, 0.0),
-    "m2/s2": ("m", 1 / 9.80665, 0.0),
+VERSIONS = "expver"
+"""ERA5's dimension of preliminary (5) and final (1) data, each missing where the other is."""
+QUANTITIES: Mapping[str, str] = {
+    "TMQ": "1000 kg m-3",  # a depth of water, to its mass
+    "PRECT": "1e-3 m3 kg-1",  # a mass of water, to its depth
+    "Z1000": "s2 (9.80665 m)-1",  # geopotential, to height
+    "Z200": "s2 (9.80665 m)-1",
+    "ZBOT": "s2 (9.80665 m)-1",
 }
-"""Unit -> the channel's unit, factor and offset; a millimetre of water weighs 1 kg/m2, and
-geopotential over standard gravity is height."""
-LEVEL_NAMES = ("lev", "plev", "level", "pressure", "pressure_level", "isobaricInhPa", "height")
+"""What a channel's variable may be multiplied by to be in the channel's units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """Where a channel comes from."""
+    """Where a channel comes from in a file."""
 
     channel: Channel
     name: str
-    level_axis: str | None
-    level: int
-    """Its number along that axis."""
+    by_name: bool
+    """Whether it was named, not told from its CF standard name."""
+    selection: tuple[tuple[str, int], ...]
+    """Dimensions and the place on them that is read: levels, and dimensions of size one."""
+    versions: tuple[int, ...]
+    """Places along `expver`, the best first; none: there is no such dimension."""
     factor: float
     offset: float
+
+    def read(self, file: CfFile, steps: slice | Sequence[int]) -> npt.NDArray[Any]:
+        """Return (steps, rows, columns) in the channel's units and in the order of frames."""
+        grid, dimension = file.grid(self.name), file.times(self.name).dimension
+        array = file.dataset[self.name].isel(dict(self.selection))
+        array = array.isel({dimension: steps}) if dimension else array.expand_dims("_time")
+        order = [dimension or "_time", grid.latitude, grid.longitude]
+        if self.versions:
+            values = array.transpose(VERSIONS, *order).values
+            merged = values[self.versions[0]]
+            for version in self.versions[1:]:
+                merged = np.where(np.isnan(merged), values[version], merged)
+        else:
+            merged = array.transpose(*order).values
+        arranged = grid.arrange(merged)
+        if (self.factor, self.offset) == (1.0, 0.0):
+            return arranged
+        return arranged * np.float32(self.factor) + np.float32(self.offset)
 
 
 def chosen(names: Sequence[str] | None) -> list[Channel]:
@@ -55,102 +73,110 @@ def chosen(names: Sequence[str] | None) -> list[Channel]:
     return [CHANNELS[NAMES.index(name)] for name in wanted]
 
 
-def match(
-    opened: Any, channels: Sequence[Channel], told: Mapping[str, str], where: str
-) -> list[Variable]:
-    """The variable of each channel in an opened `xarray.Dataset`.
+def find(file: CfFile, channel: Channel, named: str | None) -> Variable | None:
+    """Return the variable of a channel in a file: `named`, or so called, or by CF standard name.
 
-    By `told`, then by name, then by CF standard name and level. Raises `BaryonError` that lists
-    every channel for which there is none, or more than one.
+    Raises `BaryonError` if several fit, and if the one that is named cannot be used.
     """
-    strangers = sorted(set(told) - set(NAMES))
-    if strangers:
-        raise BaryonError(f"dataset.variables: no channel {strangers[0]!r}; {one_of(NAMES)}")
-    found: list[Variable] = []
-    faults: list[str] = []
-    for channel in channels:
-        names = _candidates(opened, channel, told)
-        if len(names) == 1:
-            found.append(_variable(opened, channel, names[0], where))
-        elif names:
-            faults.append(f"{channel.name} may be {' or '.join(names)}")
-        else:
-            faults.append(f"{channel.name} ({channel.long_name})")
-    if faults:
+    names = [name for name in file.variables() if _is_called(name, named or channel.name)]
+    if names or named:
+        return _variable(file, channel, names[0], by_name=True) if names else None
+    names = [name for name in file.variables() if _misfit(file, name, channel) == ""]
+    if len(names) > 1:
         raise BaryonError(
-            f"{where}: no variable, or no single one, for {'; '.join(faults)}; the file has "
-            f"{', '.join(sorted(map(str, opened.data_vars)))}: name them such as "
-            "dataset.variables.TMQ=tcwv, or choose others with dataset.channels=[...]"
+            f"{file.path}: {channel.name} may be {' or '.join(names)}: name it, with "
+            f"dataset.variables.{channel.name}={names[0]} for example"
         )
-    return found
+    return _variable(file, channel, names[0], by_name=False) if names else None
 
 
-def _candidates(opened: Any, channel: Channel, told: Mapping[str, str]) -> list[str]:
-    names = [str(name) for name in opened.data_vars]
-    if channel.name in told:
-        return [name for name in names if name == told[channel.name]]
-    same = [name for name in names if name.lower() == channel.name.lower()]
-    if same:
-        return same[:1]
-    return [name for name in names if _fits(opened, opened[name], channel)]
+def misfits(file: CfFile, channel: Channel) -> list[str]:
+    """Describe the variables that measure what a channel does, but elsewhere in the vertical."""
+    reasons = (_misfit(file, name, channel) for name in file.variables())
+    return [reason for reason in reasons if reason]
 
 
-def _fits(opened: Any, variable: Any, channel: Channel) -> bool:
-    """By standard name; a channel on a pressure level needs it, another must have no levels."""
+def _is_called(name: str, wanted: str) -> bool:
+    return name.lower() == wanted.lower()
+
+
+def _misfit(file: CfFile, name: str, channel: Channel) -> str | None:
+    """Say why a variable is not the channel: "" if it is, None if it is another quantity."""
+    variable = file.dataset[name]
     if variable.attrs.get("standard_name") not in channel.standard_names:
-        return False
-    axis = level_axis(variable)
+        return None
+    vertical = levels(file.dataset, variable, file.other_dimensions(name))
     if channel.level is None:
-        return axis is None and "depth" not in variable.dims
-    if axis is None:
-        return False
-    return bool((np.abs(_pressures(opened[axis]) - channel.level) < 1).any())
+        at_one_height = vertical is None or (vertical.size == 1 and vertical.pressures is None)
+        return "" if at_one_height and "depth" not in variable.dims else f"{name} has levels"
+    if vertical is None:
+        return f"{name} has no levels"
+    if vertical.number_of(channel.level) is None:
+        return _no_level(name, vertical, channel.level)
+    return ""
 
 
-def level_axis(variable: Any) -> str | None:
-    """The name of its vertical axis, if it has one."""
-    return next((str(name) for name in variable.dims if name in LEVEL_NAMES), None)
+def _no_level(name: str, vertical: Levels, level: float) -> str:
+    if vertical.pressures is None:
+        return (
+            f"{name} has the vertical axis {vertical.name} ({vertical.kind}), no pressures: "
+            f"interpolate it to {level:g} hPa first, with cdo ml2pl for example"
+        )
+    some = ", ".join(f"{pressure:g}" for pressure in vertical.pressures[:12])
+    return f"{name} has no level at {level:g} hPa ({vertical.name}: {some})"
 
 
-def _pressures(axis: Any) -> Any:
-    """Levels in hPa."""
-    units = axis.attrs.get("units", "hPa")
-    return np.asarray(axis.values, float) / (100 if units == "Pa" else 1)
-
-
-def _variable(opened: Any, channel: Channel, name: str, where: str) -> Variable:
-    variable = opened[name]
-    axis, level = level_axis(variable), 0
-    if axis is not None:
-        if channel.level is None:
-            raise BaryonError(f"{where}: {name} has levels ({axis}), but {channel.name} has none")
-        apart = np.abs(_pressures(opened[axis]) - channel.level)
-        level = int(apart.argmin())
-        if apart[level] >= 1:
-            raise BaryonError(f"{where}: {name} has no level at {channel.level:g} hPa ({axis})")
+def _variable(file: CfFile, channel: Channel, name: str, *, by_name: bool) -> Variable:
+    variable, where = file.dataset[name], f"{file.path}: "
+    others = file.other_dimensions(name)
+    selection = {dim: 0 for dim in others if variable.sizes[dim] == 1}
+    vertical = levels(file.dataset, variable, others)
+    if vertical is not None and (vertical.size > 1 or vertical.pressures is not None):
+        if channel.level is None and vertical.size > 1:
+            raise BaryonError(
+                f"{where}{name} has levels ({vertical.name}), but {channel.name} has none"
+            )
+        if channel.level is not None:
+            number = vertical.number_of(channel.level)
+            if number is None:
+                raise BaryonError(where + _no_level(name, vertical, channel.level))
+            if vertical.dimension is not None:
+                selection[vertical.dimension] = number
+    versions = _versions(variable, others)
+    long = [dim for dim in others if dim not in selection and (dim != VERSIONS or not versions)]
+    if long:
+        raise BaryonError(
+            f"{where}{name} has {variable.sizes[long[0]]} fields a time along {long[0]!r}: choose "
+            f"one, with ncks -d {long[0]},0 for example"
+        )
     factor, offset = _conversion(variable, channel, where)
-    return Variable(channel, name, axis, level, factor, offset)
-
-
-def _conversion(variable: Any, channel: Channel, where: str) -> tuple[float, float]:
-    """To the channel's unit. Raises `BaryonError` for a unit that is not known to convert."""
-    given = variable.attrs.get("units")
-    if given is None or _plain(given) == _plain(channel.unit):
-        return 1.0, 0.0
-    for unit, (to, factor, offset) in UNITS.items():
-        if _plain(unit) == _plain(given) and to == channel.unit:
-            return factor, offset
-    raise BaryonError(
-        f"{where}: {variable.name} is in {given!r}, but {channel.name} is in {channel.unit!r}: "
-        "convert it, or put its units right"
+    return Variable(
+        channel, name, by_name, tuple(sorted(selection.items())), versions, factor, offset
     )
 
 
-def _plain(unit: str) -> str:
-    """One spelling of a unit: `kg m-2 s-1`, `kg m**-2 s**-1` and `kg/m2/s` are the same."""
-    words = unit.replace("**", "").replace("^", "").replace(".", " ").split()
-    if words[:2] == ["m", "of"]:
-        words = ["m"]
-    over = [word for word in words if not word[-1].isdigit() or "-" not in word]
-    under = [word.replace("-1", "").replace("-", "") for word in words if word not in over]
-    return "/".join([" ".join(over), *under]).lower()
+def _versions(variable: Any, dimensions: Sequence[str]) -> tuple[int, ...]:
+    """Return the places along `expver`, final data (the lowest number) first."""
+    if VERSIONS not in dimensions or variable.sizes[VERSIONS] == 1:
+        return ()
+    numbers = np.asarray(variable[VERSIONS].values).astype(str).astype(int)
+    return tuple(np.argsort(numbers).tolist())
+
+
+def _conversion(variable: Any, channel: Channel, where: str) -> tuple[float, float]:
+    """Return factor and offset to the channel's unit; without units it is taken to have that.
+
+    Raises `BaryonError` for a unit that does not convert.
+    """
+    unit = variable.attrs.get("units")
+    if unit is None:
+        return 1.0, 0.0
+    factors = conversion(str(unit), channel.unit)
+    if factors is None and channel.name in QUANTITIES:
+        factors = conversion(str(unit), channel.unit, QUANTITIES[channel.name])
+    if factors is None:
+        raise BaryonError(
+            f"{where}{variable.name} is in {unit!r}, but {channel.name} is in {channel.unit!r}: "
+            "convert it, or put its units right"
+        )
+    return factors

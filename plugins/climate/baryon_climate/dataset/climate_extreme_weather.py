@@ -121,7 +121,7 @@ class YearFiles:
         """Frames start..stop-1 as they are stored."""
         return self.table.read("images", start, stop)
 
-    def place(self, frame: int) -> str:
+    def place(self, frame: int, channel: int = 0) -> str:
         """The year's file and the frame in it."""
         return self.table.place(frame)
 

@@ -7,6 +7,7 @@ Variables become channels by name, or by CF standard name and pressure level; bo
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class ClimateNetcdf:
         val: Files | None,
         test: Files | None,
         channels: Sequence[str] | None,
-        variables: Mapping[str, str],
+        variables: Mapping[str, str | None],
         allow_gaps: bool,
         boxes: str | None,
         box_order: str,
@@ -89,11 +90,21 @@ def _paths(key: str, patterns: Files) -> list[Path]:
     """Files and Zarr stores (folders). Raises `BaryonError` for a pattern that matches nothing."""
     found: dict[Path, None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        _require_local(key, pattern)
         matches = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
         if not matches:
             raise BaryonError(f"{key}={pattern} matches nothing (looked from {Path.cwd()})")
         found.update(dict.fromkeys(map(Path, matches)))
     return list(found)
+
+
+def _require_local(key: str, pattern: str) -> None:
+    address = re.match(r"([a-z][a-z0-9+.-]*)://", pattern, re.IGNORECASE)
+    if address:
+        raise BaryonError(
+            f"{key}={pattern} is an address ({address[1]}), and files are read from this machine's "
+            "disks: copy it first, with gsutil cp -r, aws s3 sync or curl -O for example"
+        )
 
 
 def _split(

@@ -23,6 +23,7 @@ from baryon.interfaces import Arrays, Field, Normalisation
 from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import Labels
+from baryon_climate.dataset.time_gaps import gaps
 from baryon_climate.fields import CHANNELS, Channel
 from baryon_climate.grid import Grid
 from baryon_climate.storms import FileOrder
@@ -51,8 +52,8 @@ class Source(Protocol):
         """(stop - start, channels, height, width) numbers in the channels' units."""
         ...
 
-    def place(self, frame: int) -> str:
-        """The file and the frame in it, for people."""
+    def place(self, frame: int, channel: int = 0) -> str:
+        """The file of a frame's channel and the frame in it, for people."""
         ...
 
     def stored(self) -> Sequence[Stored]:
@@ -264,9 +265,7 @@ def _complete(times: npt.NDArray[np.int64], window: int) -> npt.NDArray[np.int64
     rows = np.arange(before, len(times) - (window - 1 - before), dtype=np.int64)
     if window == 1 or not len(rows):
         return rows
-    gaps = np.diff(times)
-    step = np.median(gaps)
-    broken = np.concatenate([[0], np.cumsum(gaps != step)])
+    broken = np.concatenate([[0], np.cumsum(gaps(times))])
     whole: npt.NDArray[np.bool_] = broken[rows - before] == broken[rows - before + window - 1]
     return rows[whole]
 

@@ -45,8 +45,8 @@ class Frames(Protocol):
         """(stop - start, channels, height, width) numbers in the channels' units."""
         ...
 
-    def place(self, frame: int) -> str:
-        """The file and the frame in it, for people."""
+    def place(self, frame: int, channel: int = 0) -> str:
+        """The file of a frame's channel and the frame in it, for people."""
         ...
 
     def fingerprint(self) -> str:
@@ -162,19 +162,22 @@ def _of_run(frames: Frames, channels: Sequence[Channel], start: int, stop: int) 
         one = values[:, channel]
         low[channel], high[channel] = one.min(), one.max()
         if not (-FILL < low[channel] <= high[channel] < FILL):  # false for NaN as well
-            _refuse(frames, channels[channel], start, one)
+            _refuse(frames, channels, channel, start, one)
         mean[channel] = one.mean(dtype=np.float64)
         square[channel] = np.square(one - np.float32(mean[channel])).mean(dtype=np.float64)
     return low, high, mean, square, stop - start
 
 
-def _refuse(frames: Frames, channel: Channel, start: int, values: Numbers) -> None:
+def _refuse(
+    frames: Frames, channels: Sequence[Channel], channel: int, start: int, values: Numbers
+) -> None:
     bad = ~(np.isfinite(values) & (np.abs(values) < FILL))
     frame = int(np.argmax(bad.any(axis=(1, 2))))
     first = values[frame][bad[frame]][0]
     what = "NaN" if np.isnan(first) else f"the fill value {first:g}"
     raise BaryonError(
-        f"{frames.place(start + frame)}: {channel.name} holds {what} in {int(bad[frame].sum()):,} "
+        f"{frames.place(start + frame, channel)}: {channels[channel].name} holds {what} in "
+        f"{int(bad[frame].sum()):,} "
         f"of {bad[frame].size:,} pixels: fill the gaps, or leave out the file"
     )
 

@@ -1,0 +1,56 @@
+"""One opened file or store, with its axes of time and its grids, each decoded once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from baryon_climate.dataset.cf_grid import FileGrid, file_grid
+from baryon_climate.dataset.cf_opening import open_dataset
+from baryon_climate.dataset.cf_time import TimeAxis, time_axis, time_coordinate
+
+
+class CfFile:
+    """A NetCDF file or Zarr store. It can be pickled: whoever it is sent to opens it anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.dataset = open_dataset(path)
+        self._times: dict[str, TimeAxis] = {}
+        self._grids: dict[tuple[str, ...], FileGrid] = {}
+
+    def __getstate__(self) -> Path:
+        return self.path
+
+    def __setstate__(self, path: Path) -> None:
+        self.__init__(path)  # type: ignore[misc]
+
+    def times(self, name: str) -> TimeAxis:
+        """Return when the frames of a variable are. Raises `BaryonError` if it has no times."""
+        coordinate = time_coordinate(self.dataset, self.dataset[name], str(self.path))
+        key = str(coordinate.name)
+        if key not in self._times:
+            self._times[key] = time_axis(coordinate, str(self.path))
+        return self._times[key]
+
+    def grid(self, name: str) -> FileGrid:
+        """Return the horizontal grid of a variable. Raises `BaryonError` if it is not regular."""
+        key = tuple(map(str, self.dataset[name].dims))
+        if key not in self._grids:
+            self._grids[key] = file_grid(self.dataset, self.dataset[name], str(self.path))
+        return self._grids[key]
+
+    def other_dimensions(self, name: str) -> list[str]:
+        """Return the dimensions of a variable without time, latitude and longitude."""
+        grid, times = self.grid(name), self.times(name)
+        axes = (times.dimension, grid.latitude, grid.longitude)
+        return [str(dim) for dim in self.dataset[name].dims if dim not in axes]
+
+    def variables(self) -> list[str]:
+        """Return the names of what may be fields: variables of two dimensions or more."""
+        return sorted(
+            str(name) for name, array in self.dataset.data_vars.items() if array.ndim >= 2
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self.dataset.close()
