@@ -1,8 +1,12 @@
 import h5py
 import numpy as np
 import pytest
+import torch
 
+from baryon.components import prepare
+from baryon.config import Choice, option_values
 from baryon.errors import BaryonError
+from baryon.plugins import discover
 from baryon_hep.dataset.hep_images import HepImages
 
 MUST_FIT = "must be 0, or from 1e-45 to 3e+38, to fit single precision"
@@ -177,6 +181,26 @@ def test_without_normalised_weights_they_are_computed(tmp_path, write_events):
 def test_without_the_cuts_there_is_no_flag(tmp_path, write_events):
     split = open_images(write_events(tmp_path / "a.h5", 20, psr=None)).splits["train"]
     assert set(split.fields) == {"inputs", "label", "weight", "normweight"}
+
+
+def test_loss_and_evaluator_do_without_the_cuts(tmp_path, write_events):
+    """As their options come: no weights in the loss, no comparison in the answer."""
+    plugins = discover()
+    made = {}
+    for kind, name in (("loss", "hep_cross_entropy"), ("evaluator", "hep_roc")):
+        arguments = option_values("a test", kind, name, plugins)
+        arguments.pop("name", None)
+        made[kind] = prepare(plugins, Choice(kind, name, arguments))()
+    split = open_images(write_events(tmp_path / "a.h5", 64, psr=None)).splits["train"]
+    batch = {name: torch.from_numpy(np.array(rows)) for name, rows in split.read(0, 64).items()}
+    batch["keys"] = torch.arange(64)
+    output = torch.randn(64, 2, generator=torch.manual_seed(1))
+    assert made["loss"](output, {"label": batch["label"]})["cross_entropy"] > 0
+    made["evaluator"].update(output, batch)
+    answer = made["evaluator"].result()
+    assert 0 < answer.metrics["auc"] < 1
+    assert "efficiency_ratio" not in answer.metrics
+    assert any("64 of 64 events carry no cut flag" in warning for warning in answer.warnings)
 
 
 @pytest.mark.parametrize("member", ["psr", "normweight"])
