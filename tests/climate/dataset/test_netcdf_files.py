@@ -480,7 +480,16 @@ CONTENT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty": (lambda path: path.write_bytes(b""), r"is empty \(0 bytes\)"),
     "html": (lambda path: path.write_text("<!DOCTYPE html><p>Log in"), r"is text \(HTML or XML\)"),
     "grib": (lambda path: path.write_bytes(b"GRIB\0\0\0\1" + bytes(99)), "is GRIB: convert it"),
-    "text": (lambda path: path.write_text("lat,lon,value\n"), "it begins with b'lat,lon,'"),
+    "text": (
+        lambda path: path.write_text("lat,lon,value\n"),
+        "it is a text file that begins with 'lat,",
+    ),
+    "root": (
+        lambda path: path.write_bytes(b"root\0\0\xf4\x24" + bytes(99)),
+        "it is a ROOT file; give",
+    ),
+    "npy": (lambda path: path.write_bytes(b"\x93NUMPY\1\0" + bytes(99)), "it is a NumPy array"),
+    "noise": (lambda path: path.write_bytes(bytes(range(200, 256))), "it begins with b'"),
     "hdf5": (_plain_hdf5, "holds 'images' and no fields by name: is it a climo_YYYY.h5"),
     "folder": (lambda path: path.mkdir(), r"is a folder but no Zarr store: give .*/world.nc/\*.nc"),
 }

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from baryon.data.file_kind import file_kind
 from baryon.errors import BaryonError, told
 
 EXTRA = ("xarray", "h5netcdf", "netCDF4", "zarr", "cftime", "cf-units", "scipy")
@@ -104,7 +105,9 @@ def _what_it_is(path: Path, first: bytes) -> str:
     for beginning, what in OTHERS.items():
         if first.startswith(beginning):
             return f"is {what}"
-    return f"cannot be read as NetCDF: it begins with {first!r}; give NetCDF files or Zarr stores"
+    kind = file_kind(path)
+    what = f"is {kind.name}" if kind else f"begins with {first!r}"
+    return f"cannot be read as NetCDF: it {what}; give NetCDF files or Zarr stores"
 
 
 def _is_hdf5_behind_a_user_block(path: Path) -> bool:
