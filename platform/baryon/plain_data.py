@@ -12,9 +12,10 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from baryon.errors import BaryonError
 
@@ -45,6 +46,13 @@ def read_text(path: Path, most: int = LARGEST_JSON) -> str:
 
 def read_bytes(path: Path, most: int) -> bytes:
     """The same, of any bytes."""
+    with _opened(path, most) as file:
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+@contextmanager
+def _opened(path: Path, most: int) -> Iterator[BinaryIO]:
+    """A regular file to be read, its size checked."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         handle = os.open(path, flags)
@@ -55,17 +63,17 @@ def read_bytes(path: Path, most: int) -> bytes:
             ) from error
         raise BaryonError(f"{path} cannot be read ({_reason(error)})") from error
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
             raise BaryonError(f"{path} cannot be read (it is no regular file)")
+        if about.st_size > most:
+            raise BaryonError(f"{path} cannot be read (more than {most:,} bytes)")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            content = file.read(most + 1)
+            yield file
     except OSError as error:
         raise BaryonError(f"{path} cannot be read ({_reason(error)})") from error
     finally:
         os.close(handle)
-    if len(content) > most:
-        raise BaryonError(f"{path} cannot be read (more than {most:,} bytes)")
-    return content
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -115,8 +123,15 @@ def read_lines(path: Path) -> Iterator[str]:
     Raises `BaryonError` as `read_text` does. Bytes that are no UTF-8 are replaced, for one damaged
     line is not to spoil the others; a line that is too long is given empty.
     """
-    for line in read_bytes(path, LARGEST_LOG).split(b"\n")[:-1]:
-        yield line.decode(errors="replace") if len(line) <= LARGEST_LINE else ""
+    with _opened(path, LARGEST_LOG) as file:
+        while line := file.readline(LARGEST_LINE):
+            if line.endswith(b"\n"):
+                yield line[:-1].decode(errors="replace")
+                continue
+            while line and not line.endswith(b"\n"):  # too long, or the torn end
+                line = file.readline(LARGEST_LINE)
+            if line:
+                yield ""
 
 
 def fits(value: Any, shape: Shape) -> bool:

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from baryon.errors import BaryonError
 from baryon.plain_data import (
+    LARGEST_LINE,
     fits,
     inside,
     interpolations,
@@ -128,6 +129,8 @@ def test_a_log_is_read_line_by_line_without_its_torn_end(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"a": 1}\n\xff\n{"b": 2}\n{"c"')
     assert list(read_lines(path)) == ['{"a": 1}', "�", '{"b": 2}']
+    path.write_bytes(b'{"a": 1}\n' + b"x" * (LARGEST_LINE + 5) + b'\n{"b": 2}\n')
+    assert list(read_lines(path)) == ['{"a": 1}', "", '{"b": 2}']
 
 
 @pytest.mark.parametrize(
