@@ -115,3 +115,12 @@ def test_a_shell_completes_what_is_typed(terminal, shell, tmp_path):
             answer = re.search(r"[\r\n]\[(baryon.*)\]\r\n", shown.read(until="]\r\n"))
             assert answer
             assert answer[1] in (completed, f"{completed} ")
+
+
+@pytest.mark.parametrize("name", ["x$(touch ran)", "a;b", "a b", "`x`", "a\nb", "a'b", "x>y", "*"])
+def test_names_that_a_shell_would_obey_are_not_offered(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for run in ("good-1.2+x", name):
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        (tmp_path / "runs" / run / "config.yaml").write_text("seed: 1\n")
+    assert candidates("baryon report run=") == ["run=runs/good-1.2+x"]

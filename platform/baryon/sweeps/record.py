@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baryon import __version__
+from baryon.credentials import without_credentials
 from baryon.errors import BaryonError
 from baryon.files import write_text
 from baryon.interfaces import Table
@@ -102,7 +103,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Both files, each in one step."""
-        write_json(folder / JSON, asdict(self))
+        write_json(folder / JSON, without_credentials(asdict(self)))
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(["job", "run", *self.swept, self.metric, "state", "seconds", "error"])
