@@ -6,10 +6,11 @@ import importlib
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from baryon import __version__
-from baryon.errors import BaryonError, one_of
+from baryon.errors import TRACEBACK, BaryonError, one_of
 from baryon.launched import end_siblings, launched, wait_for_turn
 from baryon.reporting.console import printable
 from baryon.termination import Terminated, unwinding
@@ -49,6 +50,8 @@ def end_with_one_line(work: Callable[[], int]) -> int:
             sys.stdout.flush()
         return code
     except BaryonError as error:
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
         wait_for_turn()
         _say_error(str(error))
         end_siblings()

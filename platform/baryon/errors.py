@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+TRACEBACK = "BARYON_TRACEBACK"
+"""Set in the environment, an error is also told with where in the code it came from."""
+
 
 class BaryonError(Exception):
     """Shown as one line on stderr with a non-zero exit code, never as a traceback.

@@ -97,7 +97,10 @@ class Split(Protocol):
         ...
 
     def read(self, start: int, stop: int) -> Arrays:
-        """Rows start..stop-1 of every field, each an array with stop-start as its first axis."""
+        """Rows start..stop-1 of every field, each an array with stop-start as its first axis.
+
+        Its shape and dtype are those that `fields` says: anything else is refused.
+        """
         ...
 
     def fingerprint(self) -> str:
@@ -131,12 +134,14 @@ Model: TypeAlias = "torch.nn.Module"
 
 
 class Loss(Protocol):
-    """What is wrong."""
+    """The training objective: maps the model's output and the batch to named scalar terms."""
 
     def __call__(self, output: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
-        """Named scalar terms, each already with its factor.
+        """Return named scalar terms, each already with its factor.
 
-        The host logs each by its name and minimises their sum.
+        Each is a mean over the samples of the batch, not a sum: several workers take a part of a
+        batch each, and their mean, weighted by samples, must be that of the whole. The host logs
+        each term by its name and minimises their sum.
         """
         ...
 
@@ -260,7 +265,7 @@ class Communicator(Protocol):
         ...
 
     def measures(self) -> dict[str, float]:
-        """What was measured since the last call, by name; for the log."""
+        """What was measured since the last call, numbers by name; for the log."""
         ...
 
     def findings(self) -> Findings:
@@ -306,10 +311,16 @@ class Evaluation:
     summary: str
     """The answer in one sentence."""
     metrics: Mapping[str, float]
-    """Figures by the field's names; written to `metrics.json`."""
+    """Figures by the field's names; written to `metrics.json`.
+
+    Numbers of Python, NumPy or PyTorch without axes; NaN where one is not known.
+    """
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
-    """By file name; a figure's label (`Figure.set_label`) becomes its caption in the report."""
+    """Matplotlib figures by file name, without slashes.
+
+    A figure's label (`Figure.set_label`) becomes its caption in the report.
+    """
     warnings: Sequence[str] = ()
 
 
@@ -343,7 +354,10 @@ class Evaluator(Protocol):
         ...
 
     def result(self) -> Evaluation:
-        """The answer on all that was taken in. Raises `BaryonError` if there is too little."""
+        """The answer on all that was taken in. Raises `BaryonError` if there is too little.
+
+        Before a run begins it is asked once about a few samples, to see that it can answer.
+        """
         ...
 
 

@@ -27,7 +27,7 @@ def test_trials_learn_and_bad_ones_stop_early(sweep_here, left):
 def test_cut_off_in_the_middle_a_search_finds_what_it_would_have_found(sweep_here, left, tmp_path):
     """The trial is gone on with, and the next ones are chosen as if nothing had been."""
     few = (*SEARCH, "sweep.trials=3", "sweep.startup_trials=1", "sweep.warmup_epochs=0")
-    assert sweep_here(*few, TOY_CUT="21").returncode == 130
+    assert sweep_here(*few, TOY_CUT="23").returncode == 130
     assert left().states[-1] == "waiting"
     done = sweep_here(*few)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """What does not fit, and what a plugin got wrong, is one line before anything is trained."""
 
+import json
 import random
 import sys
 import types
@@ -15,6 +16,7 @@ from baryon.config import Choice, composed
 from baryon.errors import BaryonError
 from baryon.interfaces import Evaluation, Field, Share, Table
 from baryon.plugins import Component, Plugin, Plugins, discover
+from baryon.training import session
 from baryon.training.parts import build_parts
 from baryon.training.trial_batch import try_parts
 
@@ -90,7 +92,7 @@ class Evaluator:
         self._seen += state
 
     def result(self):
-        assert self._seen == 8
+        assert self._seen in (4, 8, ROWS)
         return self._result() if self._result else Evaluation("fine", {"accuracy": 0.5})
 
 
@@ -98,7 +100,7 @@ class Comm:
     """Only what building and trying ask for."""
 
     is_server, leads, share = False, True, Share()
-    start = begin = step = settle = agree = None
+    exchange = abort = close = None
 
 
 def plugins():
@@ -120,27 +122,36 @@ def config():
 
 
 @pytest.fixture
-def trial(config, monkeypatch):
-    """Build a run of toys, some of them replaced by these, and try it; gives its parts."""
+def chosen(config, monkeypatch):
+    """The config of a run of toys, some of them replaced by these."""
 
-    def run(*, share=ALONE, arguments=None, **components):
-        factories = {
+    def choose(*, arguments=None, factories=None, **components):
+        toys = {
             "dataset": lambda: components.get("dataset", Dataset()),
             "model": lambda: components.get("model", Model()),
             "loss": lambda: components.get("loss", loss),
             "comm": Comm,
             "evaluator": lambda: components.get("evaluator", Evaluator()),
-            **components.get("factories", {}),
+            **(factories or {}),
         }
         module = types.ModuleType(MODULE)
-        vars(module).update(factories)
+        vars(module).update(toys)
         monkeypatch.setitem(sys.modules, MODULE, module)
         choices = {kind: Choice(kind, "toy", (arguments or {}).get(kind, {})) for kind in KINDS}
-        chosen = replace(config, choices=choices)
-        comm = Comm()
+        return replace(config, choices=choices)
+
+    return choose
+
+
+@pytest.fixture
+def trial(chosen):
+    """Build a run of toys, some of them replaced by these, and try it; gives its parts."""
+
+    def run(*, share=ALONE, **components):
+        config, comm = chosen(**components), Comm()
         comm.share = share
-        parts = build_parts(chosen, plugins(), comm)
-        try_parts(chosen, plugins(), parts)
+        parts = build_parts(config, plugins(), comm)
+        try_parts(config, plugins(), parts)
         return parts
 
     return run
@@ -389,3 +400,110 @@ def forgetful():
 def test_a_factory_that_makes_no_model(refused, factory, arguments, says):
     given = {"model": arguments}
     assert refused(factories={"model": factory}, arguments=given).startswith(says)
+
+
+def lines(path):
+    """The log of a run; no bare NaN, which is no JSON."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    text = (path / "metrics.jsonl").read_text()
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+class Measuring:
+    """The communicator of one process; it measures with NumPy's numbers."""
+
+    def __new__(cls):
+        serial = discover().component("comm", "serial").load()()
+        serial.measures = lambda: {"waiting": np.float32(0.25), "messages": np.int64(3)}
+        return serial
+
+
+@pytest.fixture
+def trained(chosen, tmp_path, monkeypatch):
+    """Train toys in this process; gives the run's folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, **components):
+        config = chosen(factories={"comm": Measuring}, **components)
+        config = replace(
+            config,
+            run=replace(config.run, name=name, root=str(tmp_path / "runs")),
+            train=replace(config.train, epochs=2, batch_size=4, log_every_steps=1),
+            tracking=replace(config.tracking, tensorboard=False),
+        )
+        session.start(config, plugins(), "toy")
+        return tmp_path / "runs" / name
+
+    return run
+
+
+def test_training_is_the_same_to_the_bit_with_and_without_a_trial(trained, monkeypatch):
+    def losses(path):
+        return [(line["loss"], line["step"]) for line in lines(path) if "loss" in line]
+
+    def fresh():
+        torch.manual_seed(3)
+        return Model()
+
+    tried = trained("tried", model=fresh())
+    monkeypatch.setattr(session, "try_parts", lambda *_: None)
+    untried = trained("untried", model=fresh())
+    assert losses(tried) == losses(untried)
+    assert len(losses(tried)) == 12
+    one, other = (
+        torch.load(path / "checkpoints" / "last.pt", weights_only=True)["model"]
+        for path in (tried, untried)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_numbers_of_libraries_are_numbers_in_the_log_and_the_metrics(trained):
+    def result():
+        return Evaluation("fine", {"auc": np.float32(0.25), "area": torch.tensor(0.5)})
+
+    class Free(Evaluator):
+        def result(self):
+            return result()
+
+    path = trained("numbers", evaluator=Free())
+    assert json.loads((path / "metrics.json").read_text()) == {"auc": 0.25, "area": 0.5}
+    train = [line for line in lines(path) if line["kind"] == "train"]
+    assert {tuple(line["comm"].items()) for line in train} == {(("waiting", 0.25), ("messages", 3))}
+
+
+def spoilt(split, row):
+    """A dataset whose split has a number that is none in one row."""
+
+    def read(arrays):
+        arrays["inputs"][np.isclose(arrays["inputs"][:, 0], row / ROWS)] = np.nan
+        return arrays
+
+    dataset = Dataset()
+    dataset.splits[split] = Split(read=read)
+    return dataset
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_run_and_says_which_row(trained, tmp_path):
+    with pytest.raises(BaryonError) as raised:
+        trained("spoilt", dataset=spoilt("val", 17))
+    assert str(raised.value).startswith(
+        "the validation loss of epoch 1 is not finite (cross_entropy): inputs of row 17 is not "
+        "finite of split 'val'; look at the data; "
+    )
+    kinds = [line["kind"] for line in lines(tmp_path / "runs" / "spoilt")]
+    assert "validation" not in kinds
+
+
+def test_an_output_that_is_no_number_ends_the_evaluation_and_says_which_row(trained, tmp_path):
+    with pytest.raises(BaryonError, match="NaN on split 'test': inputs of row 17 is not finite"):
+        trained("spoilt", dataset=spoilt("test", 17))
+    assert not (tmp_path / "runs" / "spoilt" / "metrics.json").exists()
+
+
+def test_what_is_refused_leaves_no_folder(trained, tmp_path):
+    with pytest.raises(BaryonError, match="returned float32"):
+        trained("refused", loss=lambda output, batch: output.mean())
+    assert not (tmp_path / "runs").exists()

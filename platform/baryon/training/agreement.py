@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from baryon.config import Config
-from baryon.errors import BaryonError
+from baryon.errors import TRACEBACK, BaryonError
 from baryon.interfaces import Communicator
 from baryon.plugins import Plugins
 from baryon.reporting.console import speak
@@ -27,7 +28,10 @@ def together(config: Config, plugins: Plugins) -> Iterator[Communicator]:
     try:
         yield comm
     except BaryonError as error:
-        comm.abort(f"baryon: error: {error}")
+        text = f"baryon: error: {error}"
+        if os.environ.get(TRACEBACK):
+            text = f"{traceback.format_exc()}{text}"
+        comm.abort(text)
         raise
     except SystemExit:  # stopped in good order, on all ranks
         comm.close()
