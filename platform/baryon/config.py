@@ -77,10 +77,14 @@ class Config:
     values: Mapping[str, Any]
 
     @property
+    def decisive(self) -> dict[str, Any]:
+        """All that decides the result: everything but where it is written."""
+        return {key: value for key, value in self.values.items() if key not in NOT_DECISIVE}
+
+    @property
     def digest(self) -> str:
-        """Hash of all that decides the result: everything but where it is written."""
-        decisive = {k: value for k, value in self.values.items() if k not in NOT_DECISIVE}
-        text = json.dumps(decisive, sort_keys=True)
+        """Hash of all that decides the result."""
+        text = json.dumps(self.decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

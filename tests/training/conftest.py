@@ -1,12 +1,16 @@
 """The section `train` as it is shipped, to be changed by a test."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from baryon.plugins import host_conf
 from baryon.schemas import Train
+
+sys.path.insert(0, str(Path(__file__).parent))  # for checkpoint_states
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,13 @@
 """The checkpoints of a run: which are kept, large ones, damaged ones, and what saving costs."""
 
 import os
+import re
 import threading
 import time
 
 import pytest
 import torch
+from checkpoint_states import progress
 from torch import nn
 
 from baryon.errors import BaryonError
@@ -16,7 +18,7 @@ from baryon.training.checkpoints.saver import Saver
 
 
 def state(step):
-    return {"model": {"w": torch.full((300,), float(step))}, "step": step, "list": [1, 2.5, None]}
+    return progress(step, {"w": torch.full((300,), float(step))})
 
 
 def names(folder):
@@ -91,7 +93,7 @@ def test_a_large_one_is_several_files(tmp_path):
     folder.write(LAST, 3, big)
     parts = [f"step-00000003.shard-{n}-of-4.pt" for n in range(1, 5)]
     assert names(tmp_path) == sorted([LAST, "step-00000003.pt", *parts])
-    found, _ = load_last(tmp_path)
+    found = shards.load(tmp_path / LAST)
     assert all(torch.equal(found["model"][f"w{n}"], big["model"][f"w{n}"]) for n in range(4))
     folder.write(LAST, 6, big | {"step": 6})
     folder.write(BEST, 6, big)
@@ -106,14 +108,14 @@ def test_a_large_one_is_several_files(tmp_path):
 
 def test_one_that_lost_a_part_is_passed_over(tmp_path, capsys):
     folder = Folder(tmp_path, keep=2, shard_gib=1000 / 2**30)
-    big = {"model": {f"w{n}": torch.full((300,), float(n)) for n in range(2)}}
+    big = {f"w{n}": torch.full((300,), float(n)) for n in range(2)}
     for step in (3, 6):
-        folder.write(LAST, step, {**big, "step": step})
-    (tmp_path / "step-00000006.shard-1-of-2.pt").unlink()
+        folder.write(LAST, step, progress(step, big))
+    next(tmp_path.glob("step-00000006.shard-1-of-*.pt")).unlink()
     found, path = load_last(tmp_path)
     assert (found["step"], path) == (3, tmp_path / "step-00000003.pt")
     said = " ".join(capsys.readouterr().out.split())
-    assert "shard-1-of-2.pt is missing): going on from" in said
+    assert re.search(r"shard-1-of-\d+\.pt is missing\): going on from", said)
 
 
 def test_the_first_one_counts_before_it_has_its_second_name(tmp_path):
@@ -149,7 +151,7 @@ def test_saved_is_what_there_was_when_it_was_asked_for(tmp_path):
     with torch.no_grad():
         model[0].weight.add_(1)  # the next step may
     saver.finish()
-    found = load_last(tmp_path)[0]["model"]
+    found = shards.load(tmp_path / LAST)["model"]
     assert all(torch.equal(found[name], before[name]) for name in before)
 
 
@@ -163,7 +165,7 @@ def test_memory_formats_and_types_are_kept(tmp_path):
     }
     saver.save(folder.write, LAST, 1, {"model": tensors, "step": 1}, never)
     saver.finish()
-    found = load_last(tmp_path)[0]["model"]
+    found = shards.load(tmp_path / LAST)["model"]
     assert all(torch.equal(found[name], tensors[name]) for name in tensors)
     assert found["last"].stride() == tensors["last"].stride()
 

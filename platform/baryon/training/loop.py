@@ -26,8 +26,10 @@ from baryon.reporting.run_directory import RunDirectory
 from baryon.reporting.training_progress import TrainingProgress, describe, training_progress
 from baryon.tracking.trackers import Trackers
 from baryon.training import state
+from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import BEST, LAST, Folder
 from baryon.training.checkpoints.saver import Saver
+from baryon.training.checkpoints.schema import require_optimizer
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.evaluation import unusable_rows, validation_loss
 from baryon.training.execution.prepare import Preparation
@@ -45,7 +47,7 @@ from baryon.training.meters.stopwatch import (
     Stopwatch,
     clock_of,
 )
-from baryon.training.optimizers import Updates
+from baryon.training.optimizers import BUFFERS, Updates
 from baryon.training.parts import TRAIN, VALIDATION, Parts
 from baryon.training.profiling import profiling
 from baryon.training.running_loss import RunningLoss, merged
@@ -390,7 +392,7 @@ class Trainer:
                     }
                 ),
                 "ledger": self.ledger.state_dict(self.step),
-                "config": self.config.digest,
+                "config": self.config.decisive,
             }
             self._save(LAST, values)
 
@@ -398,22 +400,33 @@ class Trainer:
         """Go on from a checkpoint, at the very sample; `found` is what the leader read."""
         comm = self.parts.comm
         self.ledger.load_state_dict(found["ledger"])
-        put_weights(self.parts.network.model, found, path)
+        if found["step"] > self.total_steps:
+            raise BaryonError(
+                f"{path} is of step {found['step']}, but this run ends after {self.total_steps}: "
+                "put the run's own checkpoint there"
+            )
+        model = self.parts.network.model
+        put_weights(model, found, path)
+        buffers = BUFFERS[self.config.train.optimizer]
+        require_optimizer(path, found["communicator"], dict(model.named_parameters()), buffers)
         comm.load_state_dict(found["communicator"])
         self.step = self._checked_step = found["step"]
         self.best = found["best"]
         last = comm.broadcast(self._log.read()[-1:] if comm.leads else None)
         reached = last[0]["seconds"] if last else 0.0
         self.meters.load_state_dict(found["meters"], reached)
-        self._restore_worker(found["workers"])
+        self._restore_worker(found["workers"], path)
         if comm.leads:
             self._log.keep(self._stays)
 
-    def _restore_worker(self, workers: Sequence[Mapping[str, Any]]) -> None:
+    def _restore_worker(self, workers: Sequence[Mapping[str, Any]], path: Path) -> None:
         """Each of as many workers goes on with its own; of another number all begin anew."""
         comm, device = self.parts.comm, self.parts.network.device
         if (own := state.own(workers, comm.share)) is not None:
-            state.set_random(own["random"], device)
+            try:
+                state.set_random(own["random"], device)
+            except RuntimeError as error:
+                raise DamagedError(f"{path} holds no states of random generators") from error
             self._running_loss.load_state_dict(own["running_loss"], device)
             return
         state.seed_worker(self.config.seed, self.step, comm.share)

@@ -43,6 +43,14 @@ class Updates:
         return Update(parameters, train, factor, self.stopwatch)
 
 
+BUFFERS = {
+    "adam": ("exp_avg", "exp_avg_sq"),
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "sgd": ("momentum_buffer",),
+}
+"""What each optimiser keeps of a parameter, of its shape."""
+
+
 class Update:
     """Clip, step, clear; see `baryon.interfaces.Update`."""
 

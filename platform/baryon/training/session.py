@@ -23,10 +23,10 @@ from baryon.reporting.results import show_results, show_table, write_results
 from baryon.reporting.run_directory import RunDirectory
 from baryon.tracking.trackers import Trackers
 from baryon.training.agreement import built_alike, together
-from baryon.training.checkpoints import shards
+from baryon.training.checkpoints import schema
 from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import BEST, load_last
-from baryon.training.checkpoints.identity import require_same
+from baryon.training.checkpoints.identity import require_same, require_same_config
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.evaluation import evaluate
 from baryon.training.execution.execution import EAGER, FP32, Execution, precisions
@@ -129,21 +129,19 @@ def _work_together(
             path, resumes = place
             found = None
             if resumes:
-                found = _last_checkpoint(RunDirectory(path), parts, any_version=any_version)
+                found = _last_checkpoint(RunDirectory(path), config, parts, any_version=any_version)
             _work(RunDirectory(path), config, plugins, parts, found, observe)
 
 
-def _last_checkpoint(run: RunDirectory, parts: Parts, *, any_version: bool) -> Found:
+def _last_checkpoint(
+    run: RunDirectory, config: Config, parts: Parts, *, any_version: bool
+) -> Found:
     """The leader reads it for all."""
     found: Found
     found = parts.comm.broadcast(load_last(run.checkpoints) if parts.comm.leads else None)
     state, path = found
-    if "ledger" not in state:
-        raise BaryonError(
-            f"{path} holds weights, as {BEST} does, and not where the run stood: put the run's own "
-            "checkpoint there"
-        )
     require_same(path, state["identity"], parts.identity, any_version=any_version)
+    require_same_config(path, state["config"], config.decisive)
     compute_like(parts.network, state)
     return found
 
@@ -237,7 +235,7 @@ def _take_best_weights(run: RunDirectory, config: Config, parts: Parts) -> None:
     comm, path = parts.comm, run.checkpoints / BEST
     wanted = config.train.weights == "best"
     try:
-        state = shards.load(path) if comm.leads and wanted and path.is_file() else None
+        state = schema.read_weights(path) if comm.leads and wanted and path.is_file() else None
     except DamagedError as error:
         raise BaryonError(
             f"{error}; the run is trained: `baryon evaluate run={run.path} weights=last` evaluates "

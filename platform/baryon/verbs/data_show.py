@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ def _step(given: str | None, ledger: Ledger) -> int:
     """Counted from 1; of later steps than the checkpoint's it is known what they will take."""
     if given is None:
         return max(1, ledger.step)
-    if not given.isdecimal() or int(given) == 0:
+    if not re.fullmatch(r"[0-9]{1,15}", given) or int(given) == 0:
         raise BaryonError(f"step={given} is no number of a step: steps count from 1")
     return int(given)
 

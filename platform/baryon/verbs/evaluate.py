@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from baryon.training import session
     from baryon.training.agreement import together
-    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints import schema
     from baryon.training.checkpoints.weights import put_weights
     from baryon.training.parts import build_parts
     from baryon.verbs.run_weights import chosen_weights
@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     with together(config, plugins) as comm, closing(build_parts(config, plugins, comm)) as parts:
         split = own.get("split", parts.held_out)
         parts.loader(split)  # fails before a folder is made
-        state = shards.load(weights)
+        state = schema.read_weights(weights)
         session.compute_like(parts.network, state)
         put_weights(parts.network.model, state, weights)
         path = comm.broadcast(directory.new_evaluation().path if comm.leads else None)

@@ -64,14 +64,14 @@ def run(arguments: Sequence[str]) -> int:
     choice = config.choices["model"]
     path = _new_path(own, directory, choice.name)
 
-    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints import schema
     from baryon.training.checkpoints.weights import put_weights
     from baryon.training.parts import build_learned
     from baryon.verbs.run_weights import chosen_weights
 
     weights = chosen_weights(directory, own.get("weights"), config.train.weights)
     with closing(build_learned(config, plugins)) as learned:
-        state = shards.load(weights)
+        state = schema.read_weights(weights)
         put_weights(learned.network.model, state, weights)
         origin = _origin(directory.path, weights.name, state["step"], versions(plugins))
         told = _export(learned, choice, origin, own["format"], path)

@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     from baryon.prediction.predictor import prepare_predictor
     from baryon.training import session
     from baryon.training.agreement import together
-    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints import schema
     from baryon.training.checkpoints.weights import put_weights
     from baryon.training.parts import build_learned
     from baryon.verbs.run_weights import chosen_weights
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         closing(build_learned(config, plugins)) as learned,
         closing(open_input(learned.dataset, files, config, plugins)) as split,
     ):
-        state = shards.load(weights)
+        state = schema.read_weights(weights)
         session.compute_like(learned.network, state)
         put_weights(learned.network.model, state, weights)
         loader, predictor = learned.loader_of(split), make(split=split)

@@ -190,7 +190,7 @@ def _tell(then: Mapping[str, Any], now: Mapping[str, Any], told: Sequence[str] =
 
 def _compared(run: RunDirectory) -> tuple[list[Any], Mapping[str, Any], Mapping[str, Any]]:
     """Log, metrics of the evaluator, and last weights. Raises `BaryonError` if one is missing."""
-    from baryon.training.checkpoints import shards
+    from baryon.training.checkpoints import schema
     from baryon.training.checkpoints.folder import LAST
 
     try:
@@ -202,7 +202,7 @@ def _compared(run: RunDirectory) -> tuple[list[Any], Mapping[str, Any], Mapping[
         raise BaryonError(f"{run.path} cannot be compared with: it has no {run.log.name}")
     of_processes = {key for line in log if line["kind"] == "communication" for key in line}
     metrics = {key: value for key, value in metrics.items() if key not in of_processes}
-    return log, metrics, shards.load(run.checkpoints / LAST)["model"]
+    return log, metrics, schema.read_weights(run.checkpoints / LAST)["model"]
 
 
 def _compare(

@@ -7,6 +7,7 @@ It is what `torch.save` writes, a zip archive; the checksum is the archive's com
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -67,6 +68,17 @@ def _verify(path: Path) -> None:
         found = _digest(file, size - COMMENT - LENGTH)
     if found.encode() != comment[len(PREFIX) :]:
         raise ValueError("its checksum is wrong: it was changed or damaged after it was written")
+    _require_plain(path, size)
+
+
+def _require_plain(path: Path, size: int) -> None:
+    """Raise `ValueError` for an archive that would take more memory than it is long."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise ValueError("it is compressed, as Baryon's are not")
+    if sum(entry.file_size for entry in entries) > size:
+        raise ValueError("it says that it holds more than it is long")
 
 
 def _digest(file: IO[bytes], left: int) -> str:

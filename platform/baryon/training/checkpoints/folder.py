@@ -19,6 +19,7 @@ from baryon.files import cannot_write
 from baryon.reporting.console import warn
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.file import DamagedError
+from baryon.training.checkpoints.schema import read_progress
 
 LAST, BEST = "last.pt", "best.pt"
 GIB = 2**30
@@ -65,9 +66,9 @@ def steps(folder: Path) -> list[Path]:
 
 
 def load_last(folder: Path) -> tuple[dict[str, Any], Path]:
-    """The newest checkpoint that is whole, and its path; a damaged one is told of.
+    """Read the newest checkpoint that is whole, and give its path; a damaged one is told of.
 
-    Raises `BaryonError` if there is none.
+    Raises `BaryonError` if there is none, or it holds weights alone.
     """
     last, found = folder / LAST, steps(folder)
     if last.is_file():
@@ -75,7 +76,7 @@ def load_last(folder: Path) -> tuple[dict[str, Any], Path]:
     damaged: DamagedError | None = None
     for path in found or [last]:  # killed between its two names, the first is there without `last`
         try:
-            state = shards.load(path)
+            state = read_progress(path)
         except DamagedError as error:
             damaged = damaged or error
             continue

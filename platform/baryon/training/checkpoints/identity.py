@@ -10,9 +10,11 @@ from baryon import __version__
 from baryon.config import Config
 from baryon.errors import BaryonError
 from baryon.plugins import Plugins
+from baryon.reporting.comparison import flat
 
 MAY_CHANGE = ("comm", "evaluator")
 """Kinds that a resumed run may choose anew."""
+KEYS_THAT_MAY_CHANGE = (*(f"{kind}." for kind in MAY_CHANGE), "data.processes", "data.threads")
 
 
 def identity(config: Config, plugins: Plugins) -> dict[str, Any]:
@@ -21,6 +23,25 @@ def identity(config: Config, plugins: Plugins) -> dict[str, Any]:
     owners = {plugins.component(kind, name).plugin for kind, name in choices.items()}
     versions = {p.name: f"{p.distribution} {p.version}" for p in plugins.all if p.name in owners}
     return {"baryon": __version__, "choices": choices, "plugins": versions}
+
+
+def require_same_config(path: Path, written: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Raise `BaryonError` if a key has another value than in the run that wrote a checkpoint.
+
+    But for those that `baryon resume` may change: they leave each step its samples.
+    """
+    then, now = flat(written), flat(here)
+    changed = [
+        f"{key}={then.get(key, 'absent')}, here it is {now.get(key, 'absent')}"
+        for key in sorted(then.keys() | now.keys())
+        if then.get(key) != now.get(key) and not key.startswith(KEYS_THAT_MAY_CHANGE)
+    ]
+    if changed:
+        more = f" (and {len(changed) - 1} keys more)" if len(changed) > 1 else ""
+        raise BaryonError(
+            f"{path} was written with {changed[0]}{more}: put the run's config.yaml back as it "
+            "was, or start a new run"
+        )
 
 
 def require_same(

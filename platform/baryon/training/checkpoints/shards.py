@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from baryon.training.checkpoints.tree import Place, changed, tensors
 SHARDS = "shards"
 IN_SHARD = "in_shard"
 WRITERS = 4
+PART = r"[\w-]+\.shard-\d+-of-\d+\.pt"
 
 
 def save(path: Path, state: Mapping[str, Any], shard_bytes: float, label: str) -> None:
@@ -52,17 +54,27 @@ def load(path: Path) -> dict[str, Any]:
     Raises `BaryonError` if it is missing, `DamagedError` if it is damaged, or not all there.
     """
     state = file.load(path)
-    names = state.pop(SHARDS, None)
+    names = state.pop(SHARDS, None) if isinstance(state, dict) else None
     if names is None:
         return state
+    if not (isinstance(names, list) and all(map(_is_part, names))):
+        raise file.DamagedError(f"{path} is no whole checkpoint (its parts have other names)")
     paths = [path.parent / name for name in names]
     for part in paths:
         if not part.is_file():
             raise file.DamagedError(f"{path} is no whole checkpoint (its part {part} is missing)")
     with ThreadPoolExecutor(WRITERS) as pool:
         shards = list(pool.map(file.load, paths))
-    restored: dict[str, Any] = _put_back(state, shards)
+    try:
+        restored: dict[str, Any] = _put_back(state, shards)
+    except (LookupError, TypeError, RecursionError) as error:
+        raise file.DamagedError(f"{path} is no whole checkpoint (its parts do not fit)") from error
     return restored
+
+
+def _is_part(name: Any) -> bool:
+    """Whether `save` may have called a part like this: it is in the checkpoint's own folder."""
+    return isinstance(name, str) and re.fullmatch(PART, name) is not None
 
 
 def _spread(sizes: list[int], most: float) -> list[int]:

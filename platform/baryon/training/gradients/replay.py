@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import nn
 
 from baryon.interfaces import Batch, Loss, Table
-from baryon.training.checkpoints import file
+from baryon.training.checkpoints import file, schema
 from baryon.training.network import Network, each_tensor
 from baryon.training.state import Random, set_random
 
@@ -20,6 +20,20 @@ FOLDER = "replay"
 INPUTS = "the inputs themselves"
 NO_LAYER = "no layer: the loss itself"
 NAMED = 5
+
+
+class Replay(TypedDict):
+    """What such a file holds."""
+
+    step: int
+    epoch: int
+    terms: dict[str, float]
+    layer: str
+    keys: list[int]
+    batch: dict[str, torch.Tensor]
+    model: dict[str, torch.Tensor]
+    execution: schema.Execution
+    random: schema.Random
 
 
 def save(
@@ -64,6 +78,7 @@ def saved(run: Path, step: int) -> list[Path]:
 def describe(path: Path) -> Table:
     """What a saved batch holds. Raises `BaryonError` if it is damaged."""
     state = file.load(path)
+    schema.require_form(path, state, Replay)
     rows: list[tuple[str, str]] = [
         ("step", str(state["step"])),
         ("epoch", str(state["epoch"])),
