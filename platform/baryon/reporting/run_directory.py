@@ -72,6 +72,14 @@ class RunDirectory:
                     "leads to"
                 )
 
+    def require_unfinished(self) -> None:
+        """Raise `BaryonError` for a run that has come to its end: nothing is written over it."""
+        if self.finished:
+            raise BaryonError(
+                f"{self.path} has finished: start another with `baryon train`, or evaluate it "
+                f"again with `baryon evaluate run={self.path}`"
+            )
+
     def new_evaluation(self) -> RunDirectory:
         """A folder inside for a later evaluation, with the same file names."""
         return RunDirectory(_make(self.evaluations / unique_name()))

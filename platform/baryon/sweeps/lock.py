@@ -19,12 +19,18 @@ from baryon.plain_data import Shape, fits, is_count, is_text, read_json
 from baryon.reporting.console import say
 
 SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_OF_A_QUESTION = 0.05
+"""Longer than it takes to ask whether a lock is held."""
 NAME = ".lock"
 HOLDER: Shape = {
     "host": is_text,
     "process": lambda pid: is_count(pid) and pid > 1,
     "since": is_text,
 }
+
+
+class NoLocksError(BaryonError):
+    """The file system of a folder knows no locks."""
 
 
 class Lock:
@@ -39,21 +45,19 @@ class Lock:
         self._file: int | None = None
 
     def acquire(self) -> bool:
-        """Whether it was free. Raises `BaryonError` if the file system knows no locks."""
+        """Whether it was free. Raises `NoLocksError` if the file system knows no locks."""
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise BaryonError(cannot_write(self._path, error)) from error
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(file)
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            # Who only asks whether it is held holds it for a moment: see `is_held`.
+            if not any(_locked(file, self._path, fcntl.LOCK_EX) for _ in _moments()):
+                os.close(file)
                 return False
-            raise BaryonError(
-                f"cannot lock {self._path}: {error.strerror}; a sweep must lie on a file system "
-                "with locks: choose another by run.root=<folder>"
-            ) from error
+        except NoLocksError:
+            os.close(file)
+            raise
         me = {"host": socket.gethostname(), "process": os.getpid(), "since": _now()}
         os.truncate(file, 0)
         os.pwrite(file, json.dumps(me).encode(), 0)
@@ -90,13 +94,35 @@ def holding(folder: Path) -> int | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a living process works in a folder."""
-    if not (folder / NAME).is_file():
+    """Whether a living process works in a folder; asking changes nothing there."""
+    path = folder / NAME
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return False
-    lock = Lock(folder)
-    free = lock.acquire()
-    lock.release()
-    return not free
+    try:
+        return not _locked(file, path, fcntl.LOCK_SH)
+    finally:
+        os.close(file)
+
+
+def _locked(file: int, path: Path, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise NoLocksError(
+            f"cannot lock {path}: {error.strerror}; a sweep must lie on a file system "
+            "with locks: choose another by run.root=<folder>"
+        ) from error
+    return True
+
+
+def _moments() -> Iterator[None]:
+    yield
+    time.sleep(SECONDS_OF_A_QUESTION)
+    yield
 
 
 @contextmanager

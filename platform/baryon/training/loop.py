@@ -50,6 +50,7 @@ from baryon.training.meters.stopwatch import (
 from baryon.training.optimizers import BUFFERS, Updates
 from baryon.training.parts import TRAIN, VALIDATION, Parts
 from baryon.training.profiling import profiling
+from baryon.training.run_lock import RunLock
 from baryon.training.running_loss import RunningLoss, merged
 from baryon.training.signals import StopRequest
 
@@ -73,10 +74,11 @@ class Trainer:
         stop: StopRequest,
         trackers: Trackers | None = None,
         observe: Observer | None = None,
+        lock: RunLock | None = None,
     ) -> None:
         self._trackers = trackers
         self.parts, self.config, self.run, self.stop = parts, config, run, stop
-        self._observe = observe
+        self._observe, self._lock = observe, lock
         self.loader = parts.loader(TRAIN)
         self.validation = parts.loader(VALIDATION) if VALIDATION in parts.dataset.splits else None
         self.ledger = Ledger(
@@ -352,6 +354,8 @@ class Trainer:
 
     def _record(self, kind: str, values: Mapping[str, Any]) -> None:
         if self.parts.comm.leads:
+            if self._lock is not None:
+                self._lock.acquire(self.run.path)  # who led before may have died with it
             seconds = round(self.meters.seconds(), 3)
             where = {"step": self.step, "epoch": self._epoch() + 1, "seconds": seconds}
             record = {**where, **values}

@@ -33,6 +33,7 @@ from baryon.training.execution.execution import EAGER, FP32, Execution, precisio
 from baryon.training.loop import Observer, Trainer
 from baryon.training.network import Network
 from baryon.training.parts import TRAIN, Parts, build_parts
+from baryon.training.run_lock import RunLock
 from baryon.training.signals import stop_on_signals
 from baryon.training.trial_batch import try_parts
 
@@ -49,11 +50,13 @@ def start(config: Config, plugins: Plugins, label: str) -> None:
 
     def new_folder(parts: Parts, ranks: Ranks) -> Place:
         run = run_directory.create(config.run, label)
+        lock.acquire(run.path)
         configs.write(config, run.config)
         capsule.write(run, config, plugins, parts.dataset, ranks)
         return run.path, False
 
-    _work_together(config, plugins, new_folder)
+    with closing(RunLock()) as lock:
+        _work_together(config, plugins, new_folder, lock=lock)
 
 
 def take_up(
@@ -66,7 +69,8 @@ def take_up(
 ) -> None:
     """Begin in a folder that was made for this run, or go on if it has a checkpoint.
 
-    `observe`: asked after each validation whether to stop. `git`: as `capsule.write` has it.
+    Who calls this holds the folder's lock. `observe`: asked after each validation whether to stop.
+    `git`: as `capsule.write` has it.
     """
 
     def folder(parts: Parts, ranks: Ranks) -> Place:
@@ -92,11 +96,14 @@ def resume(
 
     def folder(parts: Parts, ranks: Ranks) -> Place:
         del parts
+        lock.acquire(run.path)
+        run.require_unfinished()
         configs.write(config, run.config)  # who learns together may have changed
         capsule.resumed(run, ranks)
         return run.path, True
 
-    _work_together(config, plugins, folder, any_version=any_version)
+    with closing(RunLock()) as lock:
+        _work_together(config, plugins, folder, any_version=any_version, lock=lock)
 
 
 def _work_together(
@@ -106,6 +113,7 @@ def _work_together(
     *,
     any_version: bool = False,
     observe: Observer | None = None,
+    lock: RunLock | None = None,
 ) -> None:
     """This rank's part of a run; `folder` is called on the leader alone."""
     with together(config, plugins) as comm:
@@ -130,7 +138,7 @@ def _work_together(
             found = None
             if resumes:
                 found = _last_checkpoint(RunDirectory(path), config, parts, any_version=any_version)
-            _work(RunDirectory(path), config, plugins, parts, found, observe)
+            _work(RunDirectory(path), config, plugins, parts, found, observe, lock)
 
 
 def _last_checkpoint(
@@ -153,9 +161,10 @@ def _work(
     parts: Parts,
     found: Found | None,
     observe: Observer | None,
+    lock: RunLock | None,
 ) -> None:
     with closing(Trackers(config, run)) as trackers:
-        _train(run, config, parts, found, trackers, observe)
+        _train(run, config, parts, found, trackers, observe, lock)
         _take_best_weights(run, config, parts)
         answer(run, config, plugins, parts, parts.held_out, trackers)
 
@@ -167,9 +176,10 @@ def _train(
     found: Found | None,
     trackers: Trackers,
     observe: Observer | None,
+    lock: RunLock | None,
 ) -> None:
     with stop_on_signals() as stop:
-        trainer = Trainer(parts, config, run, stop, trackers, observe)
+        trainer = Trainer(parts, config, run, stop, trackers, observe, lock)
         if found is not None:
             trainer.restore(*found)
         say(_opening(run, trainer))

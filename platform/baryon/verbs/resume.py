@@ -47,11 +47,7 @@ def run(arguments: Sequence[str]) -> int:
                 "data.processes, data.threads and data.stage may change"
             )
     directory = run_directory.find(own["run"])
-    if directory.finished:
-        raise BaryonError(
-            f"{directory.path} has finished: start another with `baryon train`, or evaluate it "
-            f"again with `baryon evaluate run={directory.path}`"
-        )
+    directory.require_unfinished()
     any_version = own.get("versions") == "any"
     if "versions" in own and not any_version:
         raise BaryonError(f"versions={own['versions']} is not known; there is: any")
