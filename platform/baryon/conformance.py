@@ -16,12 +16,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,32 +69,48 @@ def check_communicator(
         command = [sys.executable, "-m", "baryon.conformance", *task]
         if ranks > 1:
             command = launch_command(ranks, command)
-        code, said = _run(command, launch_environment(ranks), reasons)
+        most = (len(CHECKS) + 2) * seconds
+        code, said = _run(command, launch_environment(ranks), reasons, most)
         found = reasons.read_text(encoding="utf-8") if reasons.is_file() else said[-2000:]
         if code or reasons.is_file():  # mpiexec that spares survivors may say 0
             raise AssertionError(f"communicator {name!r} on {ranks} ranks: {found.strip()}")
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], reasons: Path) -> tuple[int, str]:
-    """Exit code, and what came on the standard error.
+def _run(
+    command: Sequence[str], environment: Mapping[str, str], reasons: Path, most: float
+) -> tuple[int, str]:
+    """Exit code, and what came on the standard error; after `most` seconds all is ended.
 
     Open MPI 5.0.11's mpiexec may wait for ever for ranks that have all gone, when two of them have
     called MPI_Abort at once: it is ended soon after a fault was found.
     """
+    until = time.monotonic() + most
     with subprocess.Popen(  # noqa: S603
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # so that the ranks are ended with it
     ) as process:
         while True:
             try:
-                said = process.communicate(timeout=2 * SECONDS_TO_ABORT)[1]
+                said = process.communicate(timeout=min(most, 2 * SECONDS_TO_ABORT))[1]
             except subprocess.TimeoutExpired:
+                if time.monotonic() > until and not reasons.exists():
+                    reasons.write_text(f"not done in {most:g} s: the ranks hang, or never began")
                 if reasons.is_file():
-                    process.kill()
+                    _end(process)
             except BaseException:
-                process.kill()
+                _end(process)
                 raise
             else:
                 return process.returncode, said
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def train(**changes: Any) -> Train:

@@ -1,10 +1,12 @@
 """The kit passes communicators that keep the contract, ours and a stranger's, and fails others."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from baryon import conformance
 from baryon.testing import check_communicator
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
@@ -64,3 +66,13 @@ def test_a_strangers():
 def test_one_that_breaks_a_promise(fault, found):
     with pytest.raises(AssertionError, match=f"communicator 'toy' on 2 ranks: {found}"):
         check_communicator("toy", ranks=2, options={"fault": fault}, seconds=10)
+
+
+def test_ranks_that_never_begin_are_not_waited_for_without_limit(tmp_path):
+    """Neither they nor what they have started live on."""
+    sleeping = "[sys.executable, '-c', 'import time; time.sleep(99)']"
+    child = f"import subprocess, sys; subprocess.run({sleeping})"
+    reasons = tmp_path / "reasons"
+    code, _ = conformance._run([sys.executable, "-c", child], dict(os.environ), reasons, 1.0)
+    assert code == -9
+    assert reasons.read_text() == "not done in 1 s: the ranks hang, or never began"

@@ -159,6 +159,25 @@ def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, 
     assert steps == list(range(1, 41))
 
 
+def test_a_run_goes_on_once_however_often_it_is_resumed(start, baryon, environment, tmp_path):
+    """While it lives, and twice at once after it was killed: two terminals, or two requeues."""
+    process = start("train.steps=60", "train.checkpoint_every_steps=3", steps=10)
+    while_it_lives = error_line(baryon("resume", "run=runs/cut"))
+    assert f"runs/cut is being trained by process {process.pid} on " in while_it_lives
+    assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [BARYON, "resume", "run=runs/cut"]
+    resumed = [subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes) for _ in range(2)]
+    said = [one.communicate(timeout=120)[1] for one in resumed]
+    assert sorted(one.returncode for one in resumed) == [0, 1], said
+    refused = next(text for one, text in zip(resumed, said, strict=True) if one.returncode)
+    assert "is being trained by process" in refused or "has finished" in refused
+    steps = [r["step"] for r in records(tmp_path / "runs" / "cut") if r["kind"] == "train"]
+    assert steps == list(range(1, 61))
+
+
 def test_a_finished_run_is_left_alone(baryon, hep_files, finished_run):
     run = run_directory(finished_run)
     before = (run / "metrics.json").read_bytes()
