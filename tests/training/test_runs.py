@@ -92,7 +92,7 @@ def test_a_run_leaves_all_it_promises(baryon, hep_files, tmp_path):
         "cuts_signal_efficiency",
         "cuts_false_positive_rate",
         "efficiency_ratio",
-        "efficiency_ratio_error",
+        "efficiency_ratio_low",
     }
     assert f"report: runs/{run.name}/report.html" in done.stdout
     train = [record for record in records(run) if record["kind"] == "train"]

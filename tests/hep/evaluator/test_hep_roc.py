@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from scipy.stats import beta
 
 from baryon.errors import BaryonError
 from baryon_hep.evaluator.hep_roc import HepRoc
@@ -12,25 +13,32 @@ from baryon_hep.evaluator.hep_roc import HepRoc
 OPTIONS = {
     "bootstrap": 50,
     "seed": 1,
-    "minimum_effective_background": 100,
+    "minimum_effective_background": 10,
     "example_images": 0,
     "image_rows": "phi",
     "eta_max": None,
 }
 METRICS = {
     "auc",
-    "signal_efficiency",
-    "signal_efficiency_error",
-    "cuts_signal_efficiency",
-    "cuts_false_positive_rate",
-    "cuts_false_positive_rate_error",
+    "auc_error",
+    "cuts_false_positive_rate_limit",
     "cuts_effective_background_events",
-    "efficiency_ratio",
-    "efficiency_ratio_error",
-    "background_rejection_at_30",
-    "background_rejection_at_50",
+    "lowest_false_positive_rate",
     "signal_events",
     "background_events",
+    *(
+        name + end
+        for name in (
+            "signal_efficiency",
+            "cuts_signal_efficiency",
+            "cuts_false_positive_rate",
+            "efficiency_ratio",
+            "signal_efficiency_at_lowest_rate",
+            "background_rejection_at_30",
+            "background_rejection_at_50",
+        )
+        for end in ("", "_low", "_high")
+    ),
 }
 
 
@@ -80,7 +88,13 @@ def test_the_whole_answer():
     assert metrics["signal_efficiency"] > metrics["cuts_signal_efficiency"]
     assert metrics["signal_events"] + metrics["background_events"] == 4000
     assert set(found.figures) == {"roc", "scores", "events"}
-    assert [row[0] for row in found.tables["working_point"].rows] == ["cuts", "network"]
+    assert [row[0] for row in found.tables["working_point"].rows] == [
+        "cuts",
+        "network, as the cuts",
+        "network, lowest rate",
+    ]
+    for name in ("efficiency_ratio", "cuts_false_positive_rate", "signal_efficiency"):
+        assert metrics[f"{name}_low"] < metrics[name] < metrics[f"{name}_high"]
     for table in found.tables.values():
         assert {len(row) for row in table.rows} == {len(table.columns)}
     assert found.summary.startswith("signal efficiency 0.")
@@ -96,10 +110,12 @@ def test_cuts_by_hand():
         "weight": torch.tensor([1.0, 1, 1, 1, 2, 2, 2, 2]),
         "psr": torch.tensor([1, 0, 1, 0, 0, 1, 0, 0]),
     }
-    metrics = evaluate(output, batch).metrics
+    metrics = evaluate(output, batch, minimum_effective_background=1).metrics
     assert metrics["cuts_signal_efficiency"] == pytest.approx(0.5)
     assert metrics["cuts_false_positive_rate"] == pytest.approx(0.25)
-    assert metrics["cuts_false_positive_rate_error"] == pytest.approx(math.sqrt(0.25 * 0.75 / 4))
+    # Of equal weights it is Beta(1 + 1, 3 + 1): one event of four.
+    ends = [metrics[f"cuts_false_positive_rate_{end}"] for end in ("low", "high")]
+    assert beta.cdf(ends, 2, 4) == pytest.approx([0.1587, 0.8413], abs=0.01)
     assert metrics["cuts_effective_background_events"] == pytest.approx(1.0)
     assert metrics["signal_efficiency"] == pytest.approx(0.75)
     assert metrics["efficiency_ratio"] == pytest.approx(1.5)
@@ -146,21 +162,68 @@ def test_equal_scores_are_a_guess():
     assert metrics["background_rejection_at_50"] == pytest.approx(2.0)
 
 
-def test_few_background_events_are_warned_of():
-    output, batch = events(cut=4.5)
-    warnings = " ".join(evaluate(output, batch).warnings)
-    assert "few background events at the working point" in warnings
-    assert "pass the cuts and" in warnings
-    assert "above the network's threshold" in warnings
-    assert not [w for w in evaluate(*events(20_000, cut=0.0)).warnings if "working point" in w]
+def test_no_ratio_where_too_little_background_passes():
+    found = evaluate(*events(cut=4.8))
+    metrics = found.metrics
+    assert 0 < metrics["cuts_effective_background_events"] < 10
+    for name in ("efficiency_ratio", "signal_efficiency", "cuts_false_positive_rate"):
+        assert math.isnan(metrics[name])
+        assert math.isnan(metrics[f"{name}_high"])
+    assert metrics["cuts_false_positive_rate_limit"] > 0
+    assert "ratio" not in found.summary
+    rate = metrics["lowest_false_positive_rate"]
+    assert f"false-positive rate of {rate:g}, the lowest that this sample supports" in found.summary
+    assert "evaluate on more background" in found.warnings[0]
+    enough = evaluate(*events(cut=4.8), minimum_effective_background=1)
+    assert "ratio" in enough.summary
+    assert not [w for w in evaluate(*events(20_000, cut=0.0)).warnings if "no comparison" in w]
+
+
+def sliced(passing):
+    """Background in three slices of 200, of which `passing` pass the cuts; 400 signal events."""
+    weight = np.repeat([1000.0, 10.0, 1.0, 0.1], [200, 200, 200, 400])
+    label = np.repeat([0, 1], [600, 400])
+    psr = np.zeros(1000, dtype=np.int32)
+    psr[600:800] = 1
+    for slice_number, events_passing in enumerate(passing):
+        psr[200 * slice_number : 200 * slice_number + events_passing] = 1
+    latent = np.random.default_rng(0).normal(3.0 * label)
+    batch = {
+        "inputs": torch.zeros(1000, 3, 1, 1),
+        "keys": torch.arange(1000),
+        "label": torch.tensor(label),
+        "weight": torch.tensor(weight),
+        "psr": torch.tensor(psr),
+    }
+    return torch.tensor(np.stack([-latent, latent], axis=1)), batch
+
+
+def test_more_background_never_lowers_the_bound_by_a_jump():
+    limits = [
+        evaluate(*sliced(passing)).metrics["cuts_false_positive_rate_limit"]
+        for passing in ((0, 0, 0), (0, 0, 1), (0, 0, 6), (0, 1, 6), (0, 20, 6), (1, 20, 6))
+    ]
+    assert limits == sorted(limits)
+    assert limits[0] == pytest.approx(-math.log(0.05) * 1000 / 202_200)
+
+
+def test_light_events_alone_are_no_effective_number():
+    # Six events of the lightest slice pass: the heaviest, 99 % of the weight, is not known.
+    found = evaluate(*sliced((0, 0, 6)))
+    cells = [str(cell) for table in found.tables.values() for row in table.rows for cell in row]
+    assert found.metrics["cuts_effective_background_events"] == 0
+    assert "below 1" in cells
+    assert "6 background events pass the cuts, effectively below 1" in found.warnings[0]
+    assert "ratio" not in found.summary
 
 
 def test_without_the_cut_flag_the_curve_still_comes():
     output, batch = events()
     found = evaluate(output, without(batch, "psr"))
     assert "auc" in found.metrics
-    assert not any(name.startswith(("cuts", "efficiency", "signal_eff")) for name in found.metrics)
-    assert "working_point" not in found.tables
+    assert "signal_efficiency" not in found.metrics
+    assert not any(name.startswith(("cuts", "efficiency")) for name in found.metrics)
+    assert [row[0] for row in found.tables["working_point"].rows] == ["network, lowest rate"]
     assert any("psr" in warning for warning in found.warnings)
     assert "background rejection" in found.summary
 
@@ -179,11 +242,10 @@ def test_no_background_passes_the_cuts():
     batch["psr"] = batch["psr"] * batch["label"]
     found = evaluate(output, batch)
     assert set(found.metrics) == METRICS
-    assert found.metrics["cuts_false_positive_rate"] == 0
     assert found.metrics["cuts_effective_background_events"] == 0
-    for name in ("signal_efficiency", "efficiency_ratio", "cuts_false_positive_rate_error"):
+    for name in ("signal_efficiency", "efficiency_ratio", "cuts_false_positive_rate"):
         assert math.isnan(found.metrics[name])
-    assert any("no background event passes the cuts" in warning for warning in found.warnings)
+    assert any("0 background events pass the cuts" in warning for warning in found.warnings)
     assert "95 %" in found.summary
     assert "below" in found.tables["working_point"].rows[0][3]
     assert "nan" not in found.summary
@@ -193,6 +255,7 @@ def test_no_signal_passes_the_cuts():
     output, batch = events()
     batch["psr"] = batch["psr"] * (1 - batch["label"])
     found = evaluate(output, batch)
+    assert found.metrics["cuts_effective_background_events"] > 10
     assert math.isnan(found.metrics["efficiency_ratio"])
     assert any("ratio" in warning for warning in found.warnings)
 
@@ -246,7 +309,15 @@ def test_a_batch_without_what_is_needed(name):
         evaluator().update(output, without(batch, name))
 
 
-@pytest.mark.parametrize("option", [{"bootstrap": 1}, {"seed": -1}, {"example_images": -1}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"bootstrap": 1},
+        {"seed": -1},
+        {"example_images": -1},
+        {"minimum_effective_background": 0.5},
+    ],
+)
 def test_options_out_of_range(option):
     with pytest.raises(BaryonError, match=next(iter(option))):
         evaluator(**option)

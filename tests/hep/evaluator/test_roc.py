@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from baryon_hep.evaluator.roc import area, area_error, at_fpr, at_tpr, roc_curve
+from baryon_hep.evaluator.roc import area, area_error, at_fpr, at_tpr, lowest_supported, roc_curve
 
 WEIGHTS = st.sampled_from([0.0, 1e-3, 0.5, 1.0, 7.0, 1e4])
 
@@ -94,8 +94,6 @@ def test_efficiency_at_a_rate_by_hand():
     assert at_fpr(roc, 0.2).tpr == pytest.approx(0.5)
     assert at_fpr(roc, 0.25).tpr == pytest.approx(0.75)
     assert at_fpr(roc, 0.5).tpr == pytest.approx(1.0)
-    assert at_fpr(roc, 0.2).background_events == 0
-    assert at_fpr(roc, 0.25).background_events == 1
 
 
 def test_efficiency_at_a_rate_by_hand_with_weights_and_a_tie():
@@ -125,10 +123,28 @@ def test_rejection_by_hand():
 def test_background_above_the_threshold_is_counted():
     roc = curve([1.5], [3, 2, 1], background_weight=[10, 1, 100])
     point = at_tpr(roc, 1.0)
-    assert point.background_events == 2
-    assert point.effective_background == pytest.approx(121 / 101)
+    np.testing.assert_array_equal(point.kept(np.array([3.0, 2.0, 1.0])), [1, 1, 0])
+    # Of two kept, and the heaviest that may have been missed.
+    assert point.effective_background == pytest.approx((11 + 100) ** 2 / (101 + 100**2) - 1)
     assert roc.effective_background[0] == 0
-    assert roc.fpr_error[-1] == 0
+    assert roc.fpr_limit[0] == pytest.approx(min(1, -np.log(0.05) * 100 / 111))
+    assert roc.fpr_limit[-1] == 1
+
+
+def test_part_of_a_tie_is_kept():
+    point = at_fpr(curve([5, 1], [3, 1, 1, -2]), 0.5)
+    np.testing.assert_allclose(point.kept(np.array([3.0, 1.0, 1.0, -2.0])), [1, 0.5, 0.5, 0])
+
+
+def test_lowest_rate_that_the_background_supports():
+    background = np.arange(1000.0)
+    assert lowest_supported(curve([2000.0], background), 10) == 0.01
+    assert lowest_supported(curve([2000.0], background), 11) == 0.02
+    assert lowest_supported(curve([2000.0], background[:30]), 10) == 0.5
+    assert lowest_supported(curve([2000.0], background[:15]), 10) is None
+    # Light events above the others do not carry a rate: heavy ones may have been missed.
+    weight = np.where(background >= 500, 1e-3, 1.0)
+    assert lowest_supported(curve([2000.0], background, background_weight=weight), 10) == 0.02
 
 
 def test_area_error_is_the_spread_of_repeated_samples():

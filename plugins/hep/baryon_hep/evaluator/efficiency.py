@@ -1,15 +1,48 @@
-"""How much of a weighted sample a selection keeps, and how well that is known."""
+"""How much of a weighted sample a selection keeps, and how well that is known.
+
+The sample was generated in slices whose events weigh differently. A slice of which no event was
+kept may still hold most of what the selection keeps in truth, so it counts with what may have been
+missed, not as zero with no error.
+
+* Interval: the kept share of each of the J slices has the posterior Beta(k + 1/J, n - k + 1/J) of k
+  events kept of n, so that all slices together count one kept event more than was seen (after the
+  overall prior of Berger, Bernardo and Sun, Bayesian Analysis 10 (2015) 189, section 3). The
+  posterior of the weighted sum is drawn; its quantiles are the ends. Of equal weights it is the
+  Beta interval of Bayes and Laplace. What it covers is told in docs/hep-results.md.
+* Limit: the gamma limit of Fay and Feuer (Statistics in Medicine 16 (1997) 791) for a weighted sum
+  of Poisson counts, which adds an unseen event of the largest weight. Of equal weights it is the
+  classical Poisson limit, 3.0 events when none is seen.
+
+Weights that differ within a slice are scaled: a sum of weights counts as (sum w)^2 / sum w^2 events
+of weight sum w^2 / sum w (Bohm and Zech, Nucl. Instrum. Meth. A 748 (2014) 1).
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincinv
 
-ZERO_EVENTS_LIMIT = -math.log(0.05)
-"""Poisson mean (3.0) that gives no event in 5 % of cases: the 95 % limit when none is seen."""
+from baryon_hep.evaluator.slices import Slices
+
+CENTRAL_68, CENTRAL_95 = (0.158655, 0.841345), (0.025, 0.975)
+"""Quantiles that end the central intervals of one and of two standard deviations."""
+LIMIT_LEVEL = 0.95
+DRAWS = 20_000
+"""Of the posterior; the ends of the 68 % interval are then known to 1 % of its width."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The central intervals of a quantity."""
+
+    low: float = np.nan
+    """Of the 68 % interval."""
+    high: float = np.nan
+    low_95: float = np.nan
+    high_95: float = np.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,43 +51,111 @@ class Efficiency:
 
     value: float
     """Kept weight over all weight, 0 to 1."""
-    error: float
-    """Its standard deviation, of the sums of squared weights."""
+    interval: Interval
+    limit: float
+    """Upper limit at 95 %."""
     events: int
     """Number of events kept, unweighted."""
     effective_events: float
-    """(sum w)^2 / sum w^2 of those kept."""
+    """See `effective_events`."""
 
 
-def efficiency(weight: NDArray[np.float64], kept: NDArray[np.bool_]) -> Efficiency:
-    """Of events with `weight` (N,), not all zero, those that are `kept` (N,)."""
-    share = float(weight[kept].sum() / weight.sum())
-    squares = weight**2 / weight.sum() ** 2
-    error = share_error(share, squares[kept].sum(), squares.sum())
-    return Efficiency(share, float(error), int(kept.sum()), effective_events(weight[kept]))
+def efficiency(
+    weight: NDArray[np.float64],
+    kept: NDArray[np.float64] | NDArray[np.bool_],
+    of: Slices,
+    draws: int = DRAWS,
+) -> Efficiency:
+    """Of events with `weight` (N,) in slices; `kept` (N,) is the part kept of each, 0 to 1."""
+    kept_weight, squares = of.summed(weight * kept), of.summed(weight**2 * kept)
+    total = float(of.weight.sum())
+    value = min(1.0, float(kept_weight.sum()) / total)
+    # Always the same draws, so that a figure is the same whenever it is asked for.
+    drawn = _posterior(kept_weight, squares, of, np.random.default_rng(0), draws)
+    return Efficiency(
+        value=value,
+        interval=central(drawn, value),
+        limit=float(upper_limit(value, squares.sum() / total**2, of.heaviest / total)),
+        events=round(float(np.sum(kept))),
+        effective_events=float(
+            effective_events(value, squares.sum() / total**2, of.heaviest / total)
+        ),
+    )
 
 
-def effective_events(weight: NDArray[np.float64]) -> float:
-    """(sum w)^2 / sum w^2: how many events of equal weight would fluctuate as much; 0 for none."""
-    squares = float((weight**2).sum())
-    return float(weight.sum()) ** 2 / squares if squares else 0.0
-
-
-def upper_limit(weight: NDArray[np.float64]) -> float:
-    """95 % upper limit on the share that a selection keeps when it kept none of these events.
-
-    3.0 / n_eff of the whole sample: what it would be if all its events weighed the same.
-    """
-    return min(1.0, ZERO_EVENTS_LIMIT / effective_events(weight))
-
-
-def share_error(
-    share: NDArray[np.float64] | float, kept: NDArray[np.float64], total: float
+def effective_events(
+    share: NDArray[np.float64] | float,
+    squares: NDArray[np.float64] | float,
+    heaviest: NDArray[np.float64] | float,
 ) -> NDArray[np.float64]:
-    """Standard deviation of a kept share f = K / (K + R), with sum w^2 the variance of K and of R.
+    """Count the events of equal weight that would tell a kept share as well; 0 for none.
 
-    sqrt((1-f)^2 kept + f^2 (total - kept)), where `kept` and `total` are sums of squared weights in
-    units of the squared total weight. With equal weights it is the binomial sqrt(f (1-f) / N).
+    (y + h)^2 / (v + h^2) - 1 with the kept `share` y, its sum of squared weights v and the largest
+    weight h of any event, kept or not, in units of all weight: the shape of the gamma distribution
+    of Fay and Feuer, less the event that it adds. Of equal weights it is their number. Unlike
+    (sum w)^2 / sum w^2 it is small when only light events of a sample with heavy ones were kept.
     """
     share = np.asarray(share)
-    return np.sqrt((1 - share) ** 2 * kept + share**2 * np.maximum(total - kept, 0.0))
+    effective = (share + heaviest) ** 2 / (squares + np.square(heaviest)) - 1
+    return np.asarray(np.round(effective, 9))  # so that ten of equal weight are ten, and none is 0
+
+
+def upper_limit(
+    share: NDArray[np.float64] | float,
+    squares: NDArray[np.float64] | float,
+    heaviest: NDArray[np.float64] | float,
+) -> NDArray[np.float64]:
+    """95 % upper limit on a share of which `share` was kept; arguments as of `effective_events`."""
+    mean, variance = np.asarray(share) + heaviest, squares + np.square(heaviest)
+    scale = variance / mean
+    limit: NDArray[np.float64] = np.minimum(1.0, scale * gammaincinv(mean / scale, LIMIT_LEVEL))
+    return limit
+
+
+def central(drawn: NDArray[np.float64], value: float) -> Interval:
+    """The central intervals of values (R,) drawn of a quantity estimated as `value`, and round it.
+
+    NaN if one of them, or the value, is not a number.
+    """
+    if not np.isfinite(value) or not np.isfinite(drawn).all():
+        return Interval()
+    low, high, low_95, high_95 = np.quantile(drawn, CENTRAL_68 + CENTRAL_95).tolist()
+    below, above = min(low, value), max(high, value)
+    return Interval(below, above, min(low_95, below), max(high_95, above))
+
+
+def _posterior(
+    kept: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    of: Slices,
+    rng: np.random.Generator,
+    draws: int,
+) -> NDArray[np.float64]:
+    """(draws,) of the kept share, from sums of weights and of their squares (J,)."""
+    passing = _scaled(kept, squares, of, rng, draws)
+    failing = _scaled(
+        np.maximum(of.weight - kept, 0.0), np.maximum(of.squares - squares, 0.0), of, rng, draws
+    )
+    shares = passing / (passing + failing)
+    drawn: NDArray[np.float64] = shares @ (of.weight / of.weight.sum())
+    return drawn
+
+
+def _scaled(
+    weight: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    of: Slices,
+    rng: np.random.Generator,
+    draws: int,
+) -> NDArray[np.float64]:
+    """(draws, J) weights of scaled Poisson posteriors, with one unseen event over all slices."""
+    some = (weight > 0) & (squares > 0)
+    scale = np.divide(squares, weight, out=of.unseen.copy(), where=some)
+    events = np.where(some, weight, 0.0) / scale
+    tiny = np.finfo(float).tiny  # a gamma of a small shape may be rounded to zero
+    return scale * np.maximum(rng.gamma(events + prior(of), size=(draws, len(weight))), tiny)
+
+
+def prior(of: Slices) -> float:
+    """Unseen events of each slice: one over all."""
+    return 1 / len(of.weight)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from baryon.errors import BaryonError
-from baryon_hep.evaluator.comparison import compare
+from baryon_hep.evaluator.comparison import Replication, at_lowest_rate, compare, samples
 from baryon_hep.evaluator.events import Events, events, gathered
 from baryon_hep.evaluator.examples import Examples, Images
 from baryon_hep.evaluator.roc import roc_curve
@@ -39,8 +39,8 @@ class HepRoc:
         _at_least("bootstrap", bootstrap, 2)
         _at_least("seed", seed, 0)
         _at_least("example_images", example_images, 0)
-        self._bootstrap, self._seed = bootstrap, seed
-        self._minimum = minimum_effective_background
+        _at_least("minimum_effective_background", minimum_effective_background, 1)
+        self._how = Replication(bootstrap, seed, minimum_effective_background)
         self._axes = image_rows, eta_max
         self._events: list[Events] = []
         self._examples = Examples(example_images)
@@ -75,17 +75,21 @@ class HepRoc:
         from baryon_hep.evaluator.results import Results
 
         table = gathered(self._events)
-        signal = table["label"] == 1
-        roc = roc_curve(table["score"], table["weight"], signal)
+        signal, background = samples(table)
+        roc = roc_curve(table["score"], table["weight"], table["label"] == 1)
         has_cuts = (table["psr"] >= 0).all()
-        comparison = compare(table, roc, self._bootstrap, self._seed) if has_cuts else None
-        results = Results(table, roc, comparison, self._minimum)
+        results = Results(
+            events=table,
+            background=background,
+            roc=roc,
+            comparison=compare(signal, background, roc, self._how) if has_cuts else None,
+            lowest=at_lowest_rate(signal, background, roc, self._how),
+            minimum_effective_background=self._how.minimum_effective_background,
+        )
         drawn = figures(results, self._examples.images, *self._axes)
         return report(results, drawn)
 
 
-def _at_least(name: str, value: int, least: int) -> None:
+def _at_least(name: str, value: float, least: int) -> None:
     if value < least:
-        raise BaryonError(
-            f"evaluator hep_roc: {name} is {value}, and must be a whole number from {least} on"
-        )
+        raise BaryonError(f"evaluator hep_roc: {name} is {value}, and must be {least} or more")

@@ -13,9 +13,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from baryon.reporting.rounding import short
 from baryon_hep.evaluator.examples import Images
 from baryon_hep.evaluator.results import Results
-from baryon_hep.evaluator.rounding import short
 
 _COLOURS = colormaps["viridis_r"].with_extremes(bad="white", under="white")
 _DECADES = 4

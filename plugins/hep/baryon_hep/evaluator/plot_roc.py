@@ -2,91 +2,158 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from baryon_hep.evaluator.comparison import Comparison
+from baryon.reporting.rounding import short, with_error, within
+from baryon_hep.evaluator.comparison import AtRate, Comparison
+from baryon_hep.evaluator.efficiency import Efficiency, Interval, efficiency
 from baryon_hep.evaluator.palette import CUTS, MUTED, NETWORK
 from baryon_hep.evaluator.results import Results
 from baryon_hep.evaluator.roc import Roc, area, area_error
-from baryon_hep.evaluator.rounding import short, with_error
 
 _POINTS = 500
+_BAND_POINTS = 60
+_BAND_DRAWS = 4_000
 
 
 def draw_roc(results: Results) -> Figure:
     """Weighted false-positive rate, logarithmic, over the signal efficiency."""
     figure = Figure(figsize=(7, 6.4), layout="constrained")
     axes = figure.add_subplot()
-    floor = _floor(results)
+    floor = _floor(results.roc)
     axes.set_yscale("log")
     axes.set(xlim=(0, 1.02), ylim=(floor, 1))
     axes.set_xlabel("Signal efficiency (true-positive rate)")
     axes.set_ylabel("Background efficiency (false-positive rate)")
     _draw_curve(axes, results, floor)
+    _draw_unsupported(axes, results, floor)
     if results.comparison:
-        _draw_comparison(axes, results.comparison, results.fpr_limit)
+        _draw_comparison(axes, results.comparison)
+    if results.lowest and not (results.comparison and results.comparison.network):
+        _draw_network(axes, results.lowest, f"network at {short(results.lowest.rate)}")
     figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 
-def _floor(results: Results) -> float:
-    """A power of ten well below the working point."""
-    cuts = results.comparison.cuts_background.value if results.comparison else 0.0
-    return 10.0 ** math.floor(math.log10((cuts or results.fpr_limit) / 30))
+def _floor(roc: Roc) -> float:
+    """1 / (3 n_eff) of all background: no selection of this sample tells a lower rate."""
+    return float(roc.background_squares[-1]) / 3
 
 
 def _draw_curve(axes: Axes, results: Results, floor: float) -> None:
-    roc, minimum = results.roc, results.minimum_effective_background
-    at = _vertices(roc, floor)
-    tpr, fpr, error = roc.tpr[at], roc.fpr[at], roc.fpr_error[at]
+    roc = results.roc
+    at = _vertices(roc, floor, _POINTS)
     invisible = floor / 10  # a logarithmic axis has no place for zero
-    low, high = np.maximum(fpr - error, invisible), np.maximum(fpr + error, invisible)
     of_area = with_error(area(roc), area_error(roc))
-    axes.plot(tpr, np.maximum(fpr, invisible), color=NETWORK, label=f"network, area {of_area}")
-    band = axes.fill_between(tpr, low, high, color=NETWORK, alpha=0.3, linewidth=0)
-    band.set_label("its statistical error (68 %)")
+    label = f"network, area {of_area}"
+    axes.plot(roc.tpr[at], np.maximum(roc.fpr[at], invisible), color=NETWORK, label=label)
+    low, high = _band(results, floor)
+    band = axes.fill_between(low[0], np.maximum(low[1], invisible), high[1], color=NETWORK)
+    band.set(alpha=0.3, linewidth=0, label="its statistical error (68 %)")
+
+
+def _band(results: Results, floor: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(2, P) signal efficiencies and lower ends, and the same with upper ends."""
+    roc, background = results.roc, results.background
+    at = _vertices(roc, floor, _BAND_POINTS)
+    at = at[roc.effective_background[at] >= results.minimum_effective_background]
+    ends = np.zeros((len(at), 2))
+    for row, threshold in enumerate(roc.threshold[at]):
+        kept = background.score >= threshold
+        known = efficiency(background.weight, kept, background.slices, _BAND_DRAWS).interval
+        ends[row] = known.low, known.high
+    return np.stack([roc.tpr[at], ends[:, 0]]), np.stack([roc.tpr[at], ends[:, 1]])
+
+
+def _draw_unsupported(axes: Axes, results: Results, floor: float) -> None:
+    """Hatch where the sample tells limits alone, and draw these."""
+    roc, minimum = results.roc, results.minimum_effective_background
+    at = _vertices(roc, floor, _POINTS)
     few = roc.effective_background[at] < minimum
-    region = axes.fill_betweenx(np.maximum(fpr, floor), 0, 1.02, where=few, linewidth=0)
-    region.set(facecolor="#EFEFEF", edgecolor="#C8C8C8", hatch="//", zorder=0)
-    region.set_label(rf"background $n_\mathrm{{eff}} < {minimum:g}$")
+    if not few.any():
+        return
+    last = at[few][-1]
+    top = max(float(roc.fpr[min(last + 1, len(roc.fpr) - 1)]), floor)
+    region = axes.axhspan(floor, top, facecolor="#EFEFEF", edgecolor="#C8C8C8", hatch="//")
+    region.set(linewidth=0, zorder=0, label=rf"background $n_\mathrm{{eff}} < {minimum:g}$")
+    unsupported = at[few]
+    limit = roc.fpr_limit[unsupported]
+    axes.plot(roc.tpr[unsupported], limit, "--", color=NETWORK, linewidth=1.2, label="95 % limit")
+    where = np.searchsorted(roc.tpr[unsupported], np.linspace(0.1, 0.9, 5))
+    for index in np.unique(where[where < len(unsupported)]):
+        point = roc.tpr[unsupported[index]], limit[index]
+        _arrow_down(axes, *point, NETWORK)
 
 
-def _vertices(roc: Roc, floor: float) -> NDArray[np.int64]:
+def _arrow_down(axes: Axes, efficiency: float, limit: float, color: str) -> None:
+    axes.annotate(
+        "",
+        (efficiency, limit / 2),
+        (efficiency, limit),
+        arrowprops={"arrowstyle": "->", "color": color, "shrinkA": 0, "shrinkB": 0},
+    )
+
+
+def _vertices(roc: Roc, floor: float, points: int) -> NDArray[np.int64]:
     """Those that tell apart what the eye can: at most a thousand of the perhaps millions."""
-    rates = np.concatenate([[0.0], np.geomspace(floor / 10, 1.0, _POINTS)])
+    rates = np.concatenate([[0.0], np.geomspace(floor / 10, 1.0, points)])
     by_fpr = np.searchsorted(roc.fpr, rates)
-    by_tpr = np.searchsorted(roc.tpr, np.linspace(0, 1, _POINTS))
+    by_tpr = np.searchsorted(roc.tpr, np.linspace(0, 1, points))
     return np.unique(np.minimum(np.concatenate([by_fpr, by_tpr]), len(roc.fpr) - 1))
 
 
-def _draw_comparison(axes: Axes, comparison: Comparison, limit: float) -> None:
-    signal, background = comparison.cuts_signal, comparison.cuts_background
-    if comparison.network is None:
-        cuts = axes.errorbar(
-            signal.value, limit, limit / 2, signal.error, fmt="s", color=CUTS, uplims=True
-        )
-        cuts.set_label(f"cuts, below {short(limit)} (95 %)")
+def _draw_comparison(axes: Axes, comparison: Comparison) -> None:
+    network = comparison.network
+    if network is None:
+        _draw_limit(axes, comparison.cuts_signal, comparison.cuts_background)
         return
-    network, error, fpr = (
-        comparison.network.tpr,
-        comparison.signal_efficiency_error,
-        background.value,
+    signal, background = comparison.cuts_signal, comparison.cuts_background
+    cuts = axes.errorbar(
+        signal.value,
+        network.rate,
+        _lengths(network.rate, background.interval),
+        _lengths(signal.value, signal.interval),
+        fmt="s",
+        color=CUTS,
     )
-    cuts = axes.errorbar(signal.value, fpr, background.error, signal.error, fmt="s", color=CUTS)
-    there = axes.errorbar(network, fpr, xerr=error, fmt="o", color=NETWORK)
-    cuts.set_label(f"cuts: efficiency {with_error(signal.value, signal.error)}")
-    there.set_label(f"network there: {with_error(network, error)}")
-    axes.plot([signal.value, network], [fpr, fpr], ":", color=MUTED, linewidth=1.5)
+    cuts.set_label(f"cuts: efficiency {_in_words(signal.value, signal.interval)}")
+    _draw_network(axes, network, "network there")
+    kept = network.point.tpr
+    axes.plot([signal.value, kept], [network.rate] * 2, ":", color=MUTED, linewidth=1.5)
     axes.text(
-        (signal.value + network) / 2,
-        fpr * 1.15,
-        rf"$\times$ {with_error(comparison.ratio, comparison.ratio_error)}",
+        (signal.value + kept) / 2,
+        network.rate * 1.15,
+        rf"$\times$ {_in_words(comparison.ratio, comparison.ratio_interval)}",
         horizontalalignment="center",
         verticalalignment="bottom",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
     )
+
+
+def _draw_limit(axes: Axes, signal: Efficiency, background: Efficiency) -> None:
+    """The cuts where their rate is known from above alone."""
+    across = _lengths(signal.value, signal.interval)
+    cuts = axes.errorbar(signal.value, background.limit, xerr=across, fmt="s", color=CUTS)
+    cuts.set_label(f"cuts, below {short(background.limit)} (95 %)")
+    _arrow_down(axes, signal.value, background.limit, CUTS)
+
+
+def _draw_network(axes: Axes, network: AtRate, name: str) -> None:
+    kept = network.point.tpr
+    across = _lengths(kept, network.signal)
+    there = axes.errorbar(kept, network.rate, xerr=across, fmt="o", color=NETWORK)
+    there.set_label(f"{name}: {_in_words(kept, network.signal)}")
+
+
+def _lengths(value: float, interval: Interval) -> NDArray[np.float64] | None:
+    """(2, 1) lengths of an error bar, as matplotlib takes them; None where there is none."""
+    if not np.isfinite(interval.low):
+        return None
+    return np.array([[value - interval.low], [interval.high - value]])
+
+
+def _in_words(value: float, interval: Interval) -> str:
+    return within(value, interval.low, interval.high)

@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from baryon.reporting.rounding import short
 from baryon_hep.evaluator.events import Events
 from baryon_hep.evaluator.palette import BACKGROUND, MUTED, SIGNAL
 from baryon_hep.evaluator.results import Results
@@ -83,14 +84,12 @@ def _draw_class(
 
 
 def _draw_threshold(axes: Axes, results: Results) -> None:
-    network = results.comparison.network if results.comparison else None
-    if network and np.isfinite(network.threshold):
+    at_cuts = results.comparison.network if results.comparison else None
+    network = at_cuts or results.lowest
+    if network and np.isfinite(network.point.threshold):
+        label = "threshold at cuts' FPR" if at_cuts else f"threshold at FPR {short(network.rate)}"
         axes.axvline(
-            network.threshold,
-            color=MUTED,
-            linestyle="--",
-            linewidth=1.5,
-            label="threshold at cuts' FPR",
+            network.point.threshold, color=MUTED, linestyle="--", linewidth=1.5, label=label
         )
 
 

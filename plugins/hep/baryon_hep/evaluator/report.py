@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from baryon.interfaces import Evaluation, Table
-from baryon_hep.evaluator.comparison import Comparison
+from baryon.reporting.rounding import short, with_error, within
+from baryon_hep.evaluator.comparison import AtRate, Comparison
+from baryon_hep.evaluator.efficiency import Efficiency, Interval
 from baryon_hep.evaluator.results import Rejection, Results
-from baryon_hep.evaluator.roc import Point, area, area_error
-from baryon_hep.evaluator.rounding import short, with_error
+from baryon_hep.evaluator.roc import area, area_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Row = list[str | float | int]
 
 
 def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
@@ -30,127 +33,205 @@ def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
 def _metrics(results: Results) -> dict[str, float]:
     return {
         "auc": area(results.roc),
-        **(_compared(results.comparison) if results.comparison else {}),
-        "background_rejection_at_30": results.rejection(0.3).value,
-        "background_rejection_at_50": results.rejection(0.5).value,
+        "auc_error": area_error(results.roc),
+        **(_compared(results.comparison, results) if results.comparison else {}),
+        **_at_lowest(results.lowest),
+        **_rejected(results.rejection(0.3)),
+        **_rejected(results.rejection(0.5)),
         "signal_events": float(len(results.of_class(1))),
         "background_events": float(len(results.of_class(0))),
     }
 
 
-def _compared(comparison: Comparison) -> dict[str, float]:
-    cuts = comparison.cuts_background
+def _compared(comparison: Comparison, results: Results) -> dict[str, float]:
+    network, cuts, signal = comparison.network, comparison.cuts_background, comparison.cuts_signal
+    known = _supported(cuts, results)
     return {
-        "signal_efficiency": comparison.signal_efficiency,
-        "signal_efficiency_error": comparison.signal_efficiency_error,
-        "cuts_signal_efficiency": comparison.cuts_signal.value,
-        "cuts_false_positive_rate": cuts.value,
-        "cuts_false_positive_rate_error": cuts.error if cuts.value else math.nan,
-        "cuts_effective_background_events": cuts.effective_events,
-        "efficiency_ratio": comparison.ratio,
-        "efficiency_ratio_error": comparison.ratio_error,
+        **_with_ends(
+            "signal_efficiency",
+            network.point.tpr if network else math.nan,
+            network.signal if network else Interval(),
+        ),
+        **_with_ends("cuts_signal_efficiency", signal.value, signal.interval),
+        **_with_ends(
+            "cuts_false_positive_rate",
+            cuts.value if known else math.nan,
+            cuts.interval if known else Interval(),
+        ),
+        "cuts_false_positive_rate_limit": cuts.limit,
+        # No fraction of an event tells anything.
+        "cuts_effective_background_events": cuts.effective_events if _any(cuts) else 0.0,
+        **_with_ends("efficiency_ratio", comparison.ratio, comparison.ratio_interval),
     }
 
 
+def _at_lowest(lowest: AtRate | None) -> dict[str, float]:
+    value, ends = (lowest.point.tpr, lowest.signal) if lowest else (math.nan, Interval())
+    return {
+        "lowest_false_positive_rate": lowest.rate if lowest else math.nan,
+        **_with_ends("signal_efficiency_at_lowest_rate", value, ends),
+    }
+
+
+def _rejected(rejection: Rejection) -> dict[str, float]:
+    low, high = rejection.ends
+    name = f"background_rejection_at_{100 * rejection.signal_efficiency:.0f}"
+    return {name: rejection.value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _with_ends(name: str, value: float, interval: Interval) -> dict[str, float]:
+    """A metric with the ends of its 68 % interval."""
+    return {name: value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _supported(kept: Efficiency, results: Results) -> bool:
+    return kept.effective_events >= results.minimum_effective_background
+
+
 def _summary(results: Results) -> str:
-    roc, comparison = results.roc, results.comparison
-    of_area = f"area {with_error(area(roc), area_error(roc))}"
+    comparison = results.comparison
+    of_area = f"area {with_error(area(results.roc), area_error(results.roc))}"
     if comparison is None:
-        half = _rejection_in_words(results.rejection(0.5))
-        return f"background rejection {half} at 50 % signal efficiency; {of_area}"
-    if comparison.network is None:
-        limit = short(results.fpr_limit)
+        half = results.rejection(0.5)
         return (
-            f"no background event passes the cuts (false-positive rate below {limit} at 95 %), "
-            f"so that the network cannot be compared with them; {of_area}"
+            f"background rejection {_rejection_in_words(half)} at 50 % signal efficiency; {of_area}"
         )
-    network = with_error(comparison.signal_efficiency, comparison.signal_efficiency_error)
+    network, cuts = comparison.network, comparison.cuts_signal
+    of_cuts = _in_words(cuts.value, cuts.interval)
+    if network is None:
+        rate = _rate_in_words(comparison.cuts_background, results)
+        return (
+            f"{_lowest_in_words(results)}; the cuts keep {of_cuts} at a false-positive rate "
+            f"{rate}, with too little background for a comparison; {of_area}"
+        )
+    efficiency = _in_words(network.point.tpr, network.signal)
     return (
-        f"signal efficiency {network} against the cuts' {comparison.cuts_signal.value:.2f} at the "
-        f"same false-positive rate of {short(comparison.cuts_background.value)} "
-        f"(ratio {with_error(comparison.ratio, comparison.ratio_error)}); {of_area}"
+        f"signal efficiency {efficiency} against the cuts' {of_cuts} at the same false-positive "
+        f"rate of {_in_words(network.rate, comparison.cuts_background.interval)} "
+        f"(ratio {_in_words(comparison.ratio, comparison.ratio_interval)}); {of_area}"
     )
+
+
+def _in_words(value: float, interval: Interval) -> str:
+    return within(value, interval.low, interval.high)
+
+
+def _lowest_in_words(results: Results) -> str:
+    """What the network does at the lowest rate that the background supports."""
+    lowest = results.lowest
+    if lowest is None:
+        return "this sample supports no false-positive rate"
+    return (
+        f"signal efficiency {_in_words(lowest.point.tpr, lowest.signal)} at a false-positive rate "
+        f"of {short(lowest.rate)}, the lowest that this sample supports"
+    )
+
+
+def _rate_in_words(kept: Efficiency, results: Results) -> str:
+    if not _supported(kept, results):
+        return f"below {short(kept.limit)} (95 %)"
+    return f"of {_in_words(kept.value, kept.interval)}"
 
 
 def _rejection_in_words(rejection: Rejection) -> str:
-    if math.isnan(rejection.value):
+    if not rejection.supported:
         return f"above {short(rejection.lower_limit)} (95 %)"
-    return short(rejection.value)
+    return within(rejection.value, *rejection.ends)
 
 
 def _tables(results: Results) -> dict[str, Table]:
-    tables = {"background_rejection": _rejection_table(results)}
-    if results.comparison:
-        tables = {"working_point": _working_point(results.comparison, results), **tables}
-    return tables
+    return {
+        "working_point": _working_point(results),
+        "background_rejection": _rejection_table(results),
+    }
 
 
-def _working_point(comparison: Comparison, results: Results) -> Table:
-    columns = ["selection", "signal efficiency", "±", "false-positive rate", "±"]
-    cuts_signal, cuts = comparison.cuts_signal, comparison.cuts_background
-    kept: list[str | float | int] = [cuts.events, cuts.effective_events]
-    fpr: list[str | float | int] = [cuts.value, cuts.error]
-    if not cuts.value:
-        fpr = [f"below {short(results.fpr_limit)} (95 %)", ""]
-    rows = [["cuts", cuts_signal.value, cuts_signal.error, *fpr, *kept]]
-    if comparison.network:
-        rows.append(_network_row(comparison, comparison.network))
+def _working_point(results: Results) -> Table:
+    comparison, lowest = results.comparison, results.lowest
+    rows: list[Row] = []
+    if comparison:
+        signal, cuts = comparison.cuts_signal, comparison.cuts_background
+        rows.append(["cuts", *_ends(signal.value, signal.interval), *_background(cuts, results)])
+    if comparison and comparison.network:
+        rows.append(_network_row("network, as the cuts", comparison.network, results))
+    if lowest:
+        rows.append(_network_row("network, lowest rate", lowest, results))
     return Table(
-        columns=[*columns, "background events kept", "effective"],
+        columns=["selection", "signal efficiency", "95 %", *_OF_BACKGROUND],
         rows=rows,
-        caption="The network at the false-positive rate of the cuts; events weighted, errors one "
-        "standard deviation. Effective: (sum w)^2 / sum w^2 of the background events kept.",
+        caption=(
+            "The network at the false-positive rate of the cuts, and at the lowest that this "
+            "sample supports; events weighted, central intervals of 68 and 95 %, limits of 95 %. "
+            f"{_EFFECTIVE} Below {results.minimum_effective_background:g} only a limit is stated."
+        ),
     )
 
 
-def _network_row(comparison: Comparison, network: Point) -> list[str | float | int]:
-    efficiency = [comparison.signal_efficiency, comparison.signal_efficiency_error]
-    kept = [network.background_events, network.effective_background]
-    return ["network", *efficiency, network.fpr, network.fpr_error, *kept]
+_OF_BACKGROUND = ["false-positive rate", "95 %", "background events kept", "effective"]
+_EFFECTIVE = (
+    "Effective: as many background events of equal weight would tell the rate as well, given that "
+    "one of the heaviest may have been missed."
+)
+
+
+def _network_row(name: str, network: AtRate, results: Results) -> Row:
+    of_signal = _ends(network.point.tpr, network.signal)
+    return [name, *of_signal, *_background(network.background, results)]
+
+
+def _background(kept: Efficiency, results: Results) -> Row:
+    """The cells of `_OF_BACKGROUND`."""
+    rate: Row = [_rate_in_words(kept, results), ""]
+    if _supported(kept, results):
+        rate = _ends(kept.value, kept.interval)
+    return [*rate, kept.events, _effective(kept)]
+
+
+def _ends(value: float, interval: Interval) -> Row:
+    """A value with its 68 % interval, and the ends of its 95 % interval."""
+    return [
+        _in_words(value, interval),
+        f"{_end(interval.low_95)} to {_end(interval.high_95)}",
+    ]
+
+
+def _end(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.1 else short(value)
+
+
+def _effective(kept: Efficiency) -> str:
+    return f"{kept.effective_events:.3g}" if _any(kept) else "below 1"
+
+
+def _any(kept: Efficiency) -> bool:
+    """Whether it is worth at least one event."""
+    return kept.effective_events >= 1
 
 
 def _rejection_table(results: Results) -> Table:
     of_area = with_error(area(results.roc), area_error(results.roc))
+    rejections = [results.rejection(share) for share in (0.3, 0.5)]
     return Table(
         columns=[
             "signal efficiency",
             "rejection 1/FPR",
-            "±",
             "background events kept",
             "effective",
         ],
-        rows=[_rejection_row(results.rejection(share)) for share in (0.3, 0.5)],
+        rows=[
+            [
+                rejection.signal_efficiency,
+                _rejection_in_words(rejection),
+                rejection.kept.events,
+                _effective(rejection.kept),
+            ]
+            for rejection in rejections
+        ],
         caption=f"Area under the curve {of_area}.",
     )
 
 
-def _rejection_row(rejection: Rejection) -> list[str | float | int]:
-    point = rejection.point
-    known: list[str | float | int] = [rejection.value, rejection.error]
-    if math.isnan(rejection.value):
-        known = [_rejection_in_words(rejection), ""]
-    return [
-        rejection.signal_efficiency,
-        *known,
-        point.background_events,
-        point.effective_background,
-    ]
-
-
 def _warnings(results: Results) -> Iterator[str]:
-    yield from _of_comparison(results)
-    for share in (0.3, 0.5):
-        rejection = results.rejection(share)
-        point = rejection.point
-        if point.effective_background < results.minimum_effective_background:
-            yield (
-                f"at {share:.0%} signal efficiency {_events(point)} are left, fewer than "
-                f"{results.minimum_effective_background:g}: the background rejection there is "
-                f"{_rejection_in_words(rejection)}, and uncertain"
-            )
-
-
-def _of_comparison(results: Results) -> Iterator[str]:
     comparison = results.comparison
     if comparison is None:
         unknown = int((results.events["psr"] < 0).sum())
@@ -159,31 +240,27 @@ def _of_comparison(results: Results) -> Iterator[str]:
             "flag (psr)"
         )
     elif comparison.network is None:
+        yield _too_little(comparison.cuts_background, results)
+    elif math.isnan(comparison.ratio):
+        yield "no efficiency ratio: no signal event passes the cuts; evaluate on more signal"
+    few = [
+        f"{rejection.signal_efficiency:.0%} ({rejection.kept.events} left)"
+        for rejection in (results.rejection(share) for share in (0.3, 0.5))
+        if not rejection.supported
+    ]
+    if few:
         yield (
-            f"no background event passes the cuts: their false-positive rate is below "
-            f"{short(results.fpr_limit)} (95 %), and efficiencies at it are not known; evaluate on "
-            "more background"
+            f"background rejections are lower limits at signal efficiencies of {', '.join(few)}: "
+            f"fewer than {results.minimum_effective_background:g} effective background events"
         )
-    else:
-        yield from _of_working_point(comparison, comparison.network, results)
 
 
-def _of_working_point(comparison: Comparison, network: Point, results: Results) -> Iterator[str]:
-    cuts = comparison.cuts_background
+def _too_little(cuts: Efficiency, results: Results) -> str:
     minimum = results.minimum_effective_background
-    if min(cuts.effective_events, network.effective_background) < minimum:
-        yield (
-            f"few background events at the working point: {cuts.events} (effectively "
-            f"{cuts.effective_events:.1f}) pass the cuts and {_events(network)} lie above the "
-            f"network's threshold, where {minimum:g} are asked for: the false-positive rate is "
-            f"uncertain by {cuts.error / cuts.value:.0%}"
-        )
-    if math.isnan(comparison.ratio_error):
-        yield (
-            "the error of the efficiency ratio is not known: in some bootstrap replicas no signal "
-            "event passes the cuts; evaluate on more signal"
-        )
-
-
-def _events(point: Point) -> str:
-    return f"{point.background_events} (effectively {point.effective_background:.1f})"
+    kept = f"{cuts.events} background events pass the cuts"
+    if cuts.events:
+        kept += f", effectively {_effective(cuts)}"
+    return (
+        f"no comparison at the cuts' false-positive rate: {kept}, where {minimum:g} effective ones "
+        "are needed of cuts and network; evaluate on more background"
+    )

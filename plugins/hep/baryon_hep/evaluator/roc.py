@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from baryon_hep.evaluator.efficiency import share_error
+from baryon_hep.evaluator.efficiency import effective_events, upper_limit
 
 SAME = 1e-9
 """Two sums of weights that differ by less, relatively, are one value summed in another order."""
+
+_SERIES = [float(f"{digit}e{power}") for power in range(-12, 0) for digit in (1, 2, 5)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +34,19 @@ class Roc:
     """Sum of w^2 of the signal kept, in units of the signal's (sum w)^2."""
     background_squares: NDArray[np.float64]
     """The same of the background."""
-    background_events: NDArray[np.int64]
-    """Number of background events kept, unweighted."""
 
-    @property
-    def fpr_error(self) -> NDArray[np.float64]:
-        """Standard deviation of `fpr` at a fixed threshold, of the sums of squared weights."""
-        return share_error(self.fpr, self.background_squares, self.background_squares[-1])
+    heaviest_background: float
+    """The largest weight of a background event, in units of the background's sum."""
 
     @property
     def effective_background(self) -> NDArray[np.float64]:
-        """(sum w)^2 / sum w^2 of the background kept; 0 where none is."""
-        squares = self.background_squares
-        return np.divide(self.fpr**2, squares, out=np.zeros_like(squares), where=squares > 0)
+        """(V,) how many events of equal weight would tell the rate as well."""
+        return effective_events(self.fpr, self.background_squares, self.heaviest_background)
+
+    @property
+    def fpr_limit(self) -> NDArray[np.float64]:
+        """(V,) 95 % upper limits on the rates."""
+        return upper_limit(self.fpr, self.background_squares, self.heaviest_background)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,19 @@ class Point:
 
     threshold: float
     """Every event with a higher score is kept."""
+    part: float
+    """How much is kept of the events that have just this score."""
     tpr: float
     fpr: float
-    fpr_error: float
-    """At this threshold, of the sums of squared weights."""
-    background_events: int
-    """Number of background events kept, unweighted."""
     effective_background: float
-    """(sum w)^2 / sum w^2 of those."""
+    """How many background events of equal weight would tell the rate as well."""
+
+    def kept(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N,) how much is kept of events with `score` (N,)."""
+        kept: NDArray[np.float64] = np.where(
+            score == self.threshold, self.part, score > self.threshold
+        )
+        return kept
 
 
 def roc_curve(
@@ -74,7 +81,7 @@ def roc_curve(
     score = score[order]
     last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
 
-    def summed(of_event: NDArray[np.float64] | NDArray[np.bool_]) -> NDArray[np.float64]:
+    def summed(of_event: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.concatenate([[0.0], np.cumsum(of_event[order])[last]])
 
     of_signal, of_background = np.where(signal, weight, 0.0), np.where(signal, 0.0, weight)
@@ -85,7 +92,7 @@ def roc_curve(
         fpr=kept_background / kept_background[-1],
         signal_squares=summed((of_signal / kept_signal[-1]) ** 2),
         background_squares=summed((of_background / kept_background[-1]) ** 2),
-        background_events=summed(~signal).astype(np.int64),
+        heaviest_background=float(of_background.max() / kept_background[-1]),
     )
 
 
@@ -131,15 +138,27 @@ def at_tpr(roc: Roc, tpr: float) -> Point:
 def _between(roc: Roc, vertex: int, part: float) -> Point:
     """The point `part` of the way along the chord that starts at a vertex."""
 
-    def along(values: NDArray[np.float64] | NDArray[np.int64]) -> float:
+    def along(values: NDArray[np.float64]) -> float:
         return float(values[vertex] + part * (values[vertex + 1] - values[vertex]))
 
     fpr, squares = along(roc.fpr), along(roc.background_squares)
     return Point(
         threshold=float(roc.threshold[vertex + 1]),
+        part=part,
         tpr=along(roc.tpr),
         fpr=fpr,
-        fpr_error=float(share_error(fpr, np.asarray(squares), roc.background_squares[-1])),
-        background_events=int(along(roc.background_events)),
-        effective_background=fpr**2 / squares if squares else 0.0,
+        effective_background=float(effective_events(fpr, squares, roc.heaviest_background)),
     )
+
+
+def lowest_supported(roc: Roc, minimum: float) -> float | None:
+    """The lowest rate of the series 1, 2, 5, 10 times powers of ten that the background supports.
+
+    From this rate on the curve rests on at least `minimum` effective background events. None if it
+    does so nowhere below a rate of one half.
+    """
+    unsupported = np.flatnonzero(roc.effective_background < minimum)
+    after = int(unsupported[-1]) + 1 if len(unsupported) else 0
+    if after == len(roc.fpr) or roc.fpr[after] > max(_SERIES):
+        return None
+    return next(rate for rate in _SERIES if rate >= roc.fpr[after] * (1 - SAME))

@@ -1,0 +1,55 @@
+"""Which events of a weighted sample weigh the same: the slices it was generated in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARED_BY = 10
+"""A weight that so many events have is a slice of its own."""
+WIDTH = 2.0
+"""Weights that fewer events share are sliced into ranges of this factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """The J slices of a sample of N events."""
+
+    of_event: NDArray[np.int64]
+    """(N,) number of the slice that each event is in."""
+    weight: NDArray[np.float64]
+    """(J,) sum of the weights."""
+    squares: NDArray[np.float64]
+    """(J,) sum of their squares."""
+    heaviest: float
+    """The largest weight of an event."""
+
+    def summed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(J,) sums of what events (N,) have in each slice."""
+        return np.bincount(self.of_event, values, minlength=len(self.weight)).astype(np.float64)
+
+    @property
+    def unseen(self) -> NDArray[np.float64]:
+        """(J,) weight of an event that was not generated: sum w^2 / sum w of its slice."""
+        return self.squares / self.weight
+
+
+def slices(weight: NDArray[np.float64]) -> Slices:
+    """Slice events by their weights (N,) >= 0, not all zero; those that weigh nothing go anywhere.
+
+    Cross-section times luminosity over the events tried is the same for every event of one slice.
+    Continuous weights have no slices: they are cut into ranges of a factor of two.
+    """
+    values, value_of_event, events = np.unique(weight, return_inverse=True, return_counts=True)
+    positive = values > 0
+    own = (events >= SHARED_BY) & positive
+    ranges = np.floor(np.log2(values, out=np.zeros_like(values), where=positive) / np.log2(WIDTH))
+    # Ranges and shared weights are numbered apart, so that a lone weight joins no slice.
+    key = np.where(own, np.arange(len(values)), len(values) + ranges - ranges.min())
+    key[~positive] = key[positive][0]
+    _, slice_of_value = np.unique(key, return_inverse=True)
+    of_event = slice_of_value[value_of_event].astype(np.int64)
+    sums, squares = (np.bincount(of_event, weight**power).astype(np.float64) for power in (1, 2))
+    return Slices(of_event, sums, squares, float(values[-1]))
