@@ -9,11 +9,11 @@ from baryon.config import Config
 from baryon.files import write_text
 from baryon.interfaces import Evaluation, Table
 from baryon.reporting import figures, run_record
-from baryon.reporting.console import say, show, warn
+from baryon.reporting.console import console, say, show, warn
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.page import run_page
-from baryon.reporting.page.page import cell
 from baryon.reporting.run_directory import RunDirectory, write_json
+from baryon.reporting.terminal_table import fitted
 
 
 def write_results(
@@ -70,9 +70,4 @@ def show_results(run: RunDirectory, evaluation: Evaluation) -> None:
 
 def show_table(table: Table) -> None:
     """One table on the terminal."""
-    from rich import table as rich_table
-
-    shown = rich_table.Table(*map(str, table.columns), title=table.caption, title_justify="left")
-    for row in table.rows:
-        shown.add_row(*(cell(value) for value in row))
-    show(shown)
+    show(fitted(table, console().width))

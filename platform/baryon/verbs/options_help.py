@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from baryon.options import Options, first_comment
 from baryon.plugins import Plugins
 from baryon.reporting.console import console, say, show
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from baryon.reporting.terminal_table import fitted_text
 
 __all__ = ["first_comment", "options_help"]
 
@@ -19,16 +16,11 @@ def options_help(usage: str, plugins: Plugins, groups: Iterable[str] | None = No
     """Print the usage, then the names of all options of these groups, of all that a run has."""
     options = Options(plugins)
     say(usage)
-    show(_table(options, groups or options.groups))
+    rows = [
+        (group, ", ".join(option.name for option in options.of(group)))
+        for group in groups or options.groups
+    ]
+    show(fitted_text(("group", "options"), rows, console().width, boxed=False))
     say("\n`baryon show <group>` says what they are, `baryon show <group>/<option>` all of one.")
     for problem in plugins.problems():
         console().print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
-
-
-def _table(options: Options, groups: Iterable[str]) -> Table:
-    from rich.table import Table
-
-    table = Table("group", "options", box=None, pad_edge=False)
-    for group in groups:
-        table.add_row(group, ", ".join(option.name for option in options.of(group)))
-    return table

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
 from baryon.plugins import KINDS, Plugin, discover
 from baryon.reporting.console import console, say, show
+from baryon.reporting.terminal_table import fitted_text
 from baryon.verbs.run_arguments import split_arguments
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 USAGE = """\
 usage: baryon plugins
@@ -44,21 +41,18 @@ def run(arguments: Sequence[str]) -> int:
 def _list() -> int:
     plugins = discover()
     problems = list(plugins.problems())
-    show(_table(plugins.all, problems))
+    rows = [_row(plugin, problems) for plugin in plugins.all]
+    columns = ("plugin", "distribution", "version", "offers", "health")
+    show(fitted_text(columns, rows, console().width, boxed=True))
     for problem in problems:
         console().print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
     return 1 if problems else 0
 
 
-def _table(plugins: Sequence[Plugin], problems: Sequence[str]) -> Table:
-    from rich.table import Table
-
-    table = Table("plugin", "distribution", "version", "offers", "health")
-    for plugin in plugins:
-        clash = any(f"plugin {plugin.name!r}" in problem for problem in problems)
-        health = "broken" if plugin.error else "clash" if clash else "ok"
-        table.add_row(plugin.name, plugin.distribution, plugin.version, _offers(plugin), health)
-    return table
+def _row(plugin: Plugin, problems: Sequence[str]) -> tuple[str, ...]:
+    clash = any(f"plugin {plugin.name!r}" in problem for problem in problems)
+    health = "broken" if plugin.error else "clash" if clash else "ok"
+    return plugin.name, plugin.distribution, plugin.version, _offers(plugin), health
 
 
 def _offers(plugin: Plugin) -> str:

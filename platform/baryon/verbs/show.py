@@ -13,7 +13,8 @@ from baryon.config import GENERATE
 from baryon.errors import BaryonError, one_of
 from baryon.options import HOST, Key, Option, Options, primary_keys
 from baryon.plugins import KINDS, Plugins, discover
-from baryon.reporting.console import say, show
+from baryon.reporting.console import console, say, show
+from baryon.reporting.terminal_table import fitted_text
 
 USAGE = """\
 usage: baryon show [<group>[/<option>]]
@@ -68,23 +69,20 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _groups(options: Options) -> None:
-    from rich.table import Table
-
-    table = Table("group", "options", "what they are", box=None, pad_edge=False)
     others = {option.group for option in options.all} - set(options.groups)
-    for group in (*options.groups, *sorted(others)):
-        table.add_row(group, str(len(options.of(group))), MEANINGS.get(group, ""))
-    table.add_row(CONFIG, "", "keys of the host that belong to no option")
-    show(table)
+    rows = [
+        (group, str(len(options.of(group))), MEANINGS.get(group, ""))
+        for group in (*options.groups, *sorted(others))
+    ]
+    rows.append((CONFIG, "", "keys of the host that belong to no option"))
+    _show(("group", "options", "what they are"), rows)
 
 
 def _group(group: str, options: Options) -> None:
-    from rich.table import Table
-
-    table = Table("option", "what it is", "from", box=None, pad_edge=False)
-    for option in options.of(group):
-        table.add_row(f"{group}={option.name}", option.meaning, option.owner)
-    show(table)
+    rows = [
+        (f"{group}={option.name}", option.meaning, option.owner) for option in options.of(group)
+    ]
+    _show(("option", "what it is", "from"), rows)
 
 
 def _option(option: Option, options: Options, plugins: Plugins) -> None:
@@ -106,16 +104,15 @@ def _option(option: Option, options: Options, plugins: Plugins) -> None:
 
 
 def _keys(prefix: str, keys: Sequence[Key]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     if not keys:
         say("It has no keys.")
         return
-    table = Table("key", "default", "what it is", box=None, pad_edge=False)
-    for key in keys:
-        table.add_row(*map(Text, (f"{prefix}{key.name}", key.default, key.comment)))
-    show(table)
+    rows = [(f"{prefix}{key.name}", key.default, key.comment) for key in keys]
+    _show(("key", "default", "what it is"), rows)
+
+
+def _show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    show(fitted_text(columns, rows, console().width, boxed=False))
 
 
 def _origin(option: Option, plugins: Plugins) -> str:

@@ -21,7 +21,7 @@ def figures(n=3000, psr=lambda latent, label: latent > 2.5, score=lambda x: x, s
         "weight": torch.tensor(np.where(label, 1.0, 1e-3 ** rng.random(n))),
         "psr": torch.tensor(psr(latent, label)),
     }
-    defaults = {"bootstrap": 20, "seed": 0, "minimum_effective_background": 100}
+    defaults = {"bootstrap": 20, "seed": 0, "minimum_effective_background": 5}
     images = {"example_images": 3, "image_rows": "phi", "eta_max": None}
     evaluator = HepRoc(**{**defaults, **images, **options})
     latent = torch.tensor(score(latent))
@@ -51,7 +51,14 @@ def test_the_curve(usual):
     assert "false-positive rate" in axes.get_ylabel()
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
     text = " ".join(legend(figure))
-    for part in ("network, area", "statistical error", "< 100", "cuts", "network there"):
+    for part in (
+        "network, area",
+        "statistical error",
+        "< 5",
+        "95 % limit",
+        "cuts: efficiency",
+        "network there",
+    ):
         assert part in text
 
 
@@ -64,6 +71,24 @@ def test_the_scores(usual):
     text = " ".join(legend(figure))
     for part in ("signal", "background", "threshold"):
         assert part in text
+
+
+def test_the_curve_ends_where_the_sample_does():
+    # Too little background passes the cuts: an arrow from their limit, no ratio.
+    figure = figures(minimum_effective_background=100)["roc"]
+    drawn(figure)
+    axes = figure.axes[0]
+    text = " ".join(legend(figure))
+    assert "cuts, below" in text
+    assert "network at 0." in text
+    assert not [label for label in axes.texts if "times" in label.get_text()]
+    arrows = [label for label in axes.texts if label.arrow_patch]
+    assert arrows
+    # Weights from 0.001 to 1 of some 1500 events: n_eff = N <w>^2 / <w^2>.
+    weight = 1e-3 ** np.linspace(0, 1, 10_001)
+    effective = 1500 * weight.mean() ** 2 / (weight**2).mean()
+    assert axes.get_ylim()[0] == pytest.approx(1 / (3 * effective), rel=0.1)
+    assert all(arrow.xy[1] < arrow.xyann[1] for arrow in arrows)
 
 
 @pytest.mark.parametrize("size", [64, 224])

@@ -69,10 +69,13 @@ def environment() -> Environment:
 
 def cell(value: object) -> str:
     """A number with four significant digits, anything else as text; a dash for nothing."""
-    if value is None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        if 1e4 <= abs(value) < 1e7:
+            return f"{value:,.0f}"
+        mantissa, _, exponent = f"{value:.4g}".partition("e")
+        return f"{mantissa}e{int(exponent)}" if exponent else mantissa
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
