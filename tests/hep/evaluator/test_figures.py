@@ -31,7 +31,7 @@ def figures(n=3000, psr=lambda latent, label: latent > 2.5, score=lambda x: x, s
 
 @pytest.fixture(scope="module")
 def usual():
-    return figures()
+    return figures(psr=lambda latent, label: latent > 1.5)
 
 
 def drawn(figure):
