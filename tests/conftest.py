@@ -355,7 +355,8 @@ def _faults_of_figure(figure: "Figure") -> list[str]:
         """Keeps the texts that are drawn: axes hold more than those."""
 
         def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
-            texts[id(mtext)] = mtext
+            if mtext is not None:
+                texts[id(mtext)] = mtext
 
     texts: dict[int, Text] = {}
     FigureCanvasAgg(figure).draw()  # lays it out

@@ -295,6 +295,20 @@ def test_boxes_in_degrees(write, open_files, tmp_path):
     assert _boxes(split, 4) == [[6, 0, 8, 5, 3]]
 
 
+def test_all_splits_have_as_many_rows_of_boxes_as_the_fullest_frame(write, open_files, tmp_path):
+    path = tmp_path / "boxes.csv"
+    crowded = "".join(f"1980-01-01T06:00,TC,{n},30,{n + 15},60\n" for n in range(40))
+    path.write_text(
+        "time,class,lat_min,lon_min,lat_max,lon_max\n1979-01-01,AR,0,0,30,75\n" + crowded
+    )
+    first, second = write("a.nc", cam5()), write("b.nc", cam5("1980-01-01"))
+    opened = open_files(first, val=second, boxes=str(path))
+    train, val = opened.splits["train"], opened.splits["val"]
+    assert train.fields["boxes"].shape == val.fields["boxes"].shape == (40, 5)
+    assert (len(_boxes(train, 0)), len(_boxes(val, 1))) == (1, 40)
+    assert opened.open_input([second]).read(0, 1)["boxes"].shape == (1, 40, 5)
+
+
 def test_boxes_of_extreme_weathers_list(write, open_files, tmp_path):
     path = tmp_path / "labels.csv"
     rows = "1979,1,1,2,8,11,15,20,2\n1979,1,1,4,1,3,18,22,4\n"

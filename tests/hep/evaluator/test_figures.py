@@ -62,6 +62,11 @@ def test_the_curve(usual):
         assert part in text
 
 
+@pytest.mark.parametrize("name", ["scores", "events"])
+def test_no_text_is_cut_or_covered(usual, faults_of_figure, name):
+    assert faults_of_figure(usual[name]) == []
+
+
 def test_the_scores(usual):
     figure = usual["scores"]
     drawn(figure)

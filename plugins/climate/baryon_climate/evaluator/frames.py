@@ -64,7 +64,7 @@ class Frame:
 
 
 def labels_of(rows: NDArray[np.float32]) -> Boxes:
-    """The known boxes (15, 5) of a frame, without the unused rows."""
+    """The known boxes (n, 5) of a frame, without the unused rows."""
     used = rows[rows[:, 4] >= 0]
     ones = np.ones(len(used), np.float32)
     return Boxes(used[:, :4], used[:, 4].astype(np.int64), ones)
