@@ -17,9 +17,9 @@ def cached(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
     """What was kept under this key; None if nothing was, or it cannot be read."""
     try:
         kept = json.loads(_path(kind, key).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return dict(kept["value"]) if kept["key"] == _plain(key) else None
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
         return None
-    return dict(kept["value"]) if kept.get("key") == _plain(key) else None
 
 
 def keep(kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:

@@ -114,6 +114,7 @@ class Data:
     processes: int = MISSING
     stage: str | None = MISSING
     stage_mib: float = MISSING
+    follow_links: bool = MISSING
 
     def __post_init__(self) -> None:
         check_size("data", vars(self))

@@ -122,7 +122,7 @@ def test_nothing_is_overwritten(old):
 
 
 def test_a_copy_that_differs_is_not_kept(old, monkeypatch):
-    def worse(member):
+    def worse(member, files, name):
         def read(rows):
             values = member[rows].copy()
             values.reshape(-1)[-1:] = 1
@@ -130,8 +130,8 @@ def test_a_copy_that_differs_is_not_kept(old, monkeypatch):
 
         return read
 
-    monkeypatch.setattr(repacking, "_directly", worse)
-    assert "the copy of '/mask' differs from it in rows 0 to 299" in refused(old)
+    monkeypatch.setattr(repacking, "_reader", worse)
+    assert "the copy of '/all/image' differs from it in rows 0 to 299" in refused(old)
     assert not (old.parent / "new.h5").exists()
 
 

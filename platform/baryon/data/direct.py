@@ -9,12 +9,14 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from baryon.data import filters
 from baryon.data.filters import Bytes, DecodeError
+from baryon.data.storage import ChunkIndex, hole_bytes, problem, require_contiguous
 
 if TYPE_CHECKING:
     import h5py
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 NUMBERS = "biufc"
-NOWHERE = -1
-"""Stands for the place of a chunk that was never written; it reads as the fill value."""
 
 
 def obstacle(stored: h5py.Dataset) -> str:
@@ -35,8 +35,8 @@ def obstacle(stored: h5py.Dataset) -> str:
         return f"its type {kind} is not stored as plain numbers"
     if file.driver != "sec2" or file.userblock_size:
         return "its file is no plain HDF5 file"
-    if stored.is_virtual or stored.external:
-        return "its values lie in other files"
+    if stored.is_virtual:
+        return ""
     if stored.chunks is None:
         return "" if stored.id.get_offset() is not None else "it is stored in the file's header"
     if not hasattr(stored.id, "chunk_iter"):
@@ -59,15 +59,15 @@ class DirectMember:
         self._shape: tuple[int, ...] = stored.shape
         self._chunk: tuple[int, ...] | None = stored.chunks
         self._undo = filters.undoing(stored)
-        self._offset: int = stored.id.get_offset() if stored.chunks is None else NOWHERE
-        self._index: _Index | None = None
+        self._offset: int = stored.id.get_offset() if stored.chunks is None else 0
+        self._index: ChunkIndex | None = None
         self._lock = threading.Lock()
 
     def read(self, start: int, stop: int) -> Array:
         """Rows start..stop-1. Raises `DecodeError` or `OSError` for a damaged file."""
         if self._chunk is None:
             rows = np.empty((stop - start, *self._shape[1:]), self._dtype)
-            row = self._dtype.itemsize * int(np.prod(self._shape[1:]))
+            row = self._dtype.itemsize * prod(self._shape[1:])
             self._fill(rows.reshape(-1).view(np.uint8), self._offset + start * row)
             return rows
         first, last = start // self._chunk[0], (stop - 1) // self._chunk[0]
@@ -77,6 +77,19 @@ class DirectMember:
                 start - begin : stop - begin
             ]
         return self._pieced_together(range(first, last + 1), start, stop)
+
+    def unwritten(self) -> str:
+        """What part of the member nobody ever wrote, for people; empty if all is there.
+
+        Raises `DecodeError` if the file cannot hold what the member says of itself.
+        """
+        if self._chunk is None:
+            require_contiguous(self._stored)
+            hole = hole_bytes(self._stored)
+            rows = -(-hole * self._shape[0] // max(1, self._stored.nbytes))
+            return f"about {rows:,} of {self._shape[0]:,} rows" if hole else ""
+        index = self._where()
+        return f"{index.missing:,} of {prod(index.grid):,} chunks" if index.missing else ""
 
     def _pieced_together(self, numbers: range, start: int, stop: int) -> Array:
         """Rows from several chunks, or from chunks that hold parts of samples."""
@@ -100,20 +113,20 @@ class DirectMember:
     def _decoded(self, cell: tuple[int, ...]) -> Array:
         """One chunk, whole."""
         assert self._chunk is not None
-        index = self._where()
-        offset, size = int(index.offsets[cell]), int(index.sizes[cell])
-        if offset == NOWHERE:
+        place = self._where().place(cell)
+        if place is None:
             return np.full(self._chunk, self._stored.fillvalue, self._dtype)
+        offset, size, skipped = place
         raw = np.empty(size, np.uint8)
         self._fill(raw, offset)
-        expected = self._dtype.itemsize * int(np.prod(self._chunk))
-        decoded = filters.decode(raw, expected, self._undo, int(index.skipped[cell]))
+        expected = self._dtype.itemsize * prod(self._chunk)
+        decoded = filters.decode(raw, expected, self._undo, skipped)
         return decoded.view(self._dtype).reshape(self._chunk)
 
-    def _where(self) -> _Index:
+    def _where(self) -> ChunkIndex:
         with self._lock:
             if self._index is None:
-                self._index = _Index(self._stored)
+                self._index = ChunkIndex(self._stored)
             return self._index
 
     def _fill(self, buffer: Bytes, offset: int) -> None:
@@ -125,19 +138,24 @@ class DirectMember:
             done += count
 
 
-class _Index:
-    """Where each chunk of a member lies; arrays with one axis for each of the member's."""
+class LibraryMember:
+    """Reads rows of a member through the HDF5 library, one thread at a time.
+
+    Raises `DecodeError` for a member that the library would read past its end or without bounds.
+    """
 
     def __init__(self, stored: h5py.Dataset) -> None:
-        sizes = zip(stored.shape, stored.chunks, strict=True)
-        grid = [-(-size // chunk) for size, chunk in sizes]
-        self.offsets = np.full(grid, NOWHERE, np.int64)
-        self.sizes = np.zeros(grid, np.int64)
-        self.skipped = np.zeros(grid, np.uint32)
+        self._stored = stored
+        if reason := problem(stored):
+            raise DecodeError(reason)
 
-        def note(chunk: Any) -> None:
-            cell = tuple(o // c for o, c in zip(chunk.chunk_offset, stored.chunks, strict=True))
-            self.offsets[cell], self.sizes[cell] = chunk.byte_offset, chunk.size
-            self.skipped[cell] = chunk.filter_mask
+    def read(self, start: int, stop: int) -> Array:
+        """Rows start..stop-1. Raises what the library raises for a damaged file."""
+        return np.asarray(self._stored[start:stop])
 
-        stored.id.chunk_iter(note)
+    def unwritten(self) -> str:
+        """What part of the member nobody ever wrote; empty if all is there, or nobody knows."""
+        from h5py import h5d
+
+        never = self._stored.id.get_space_status() == h5d.SPACE_STATUS_NOT_ALLOCATED
+        return "the whole of it" if never and self._stored.size else ""

@@ -1,7 +1,8 @@
 """Undoing HDF5's filters without the HDF5 library, and so in many threads at once.
 
 HDF5 decodes under one lock. These functions hold neither it nor, while they work, Python's own.
-Byte layouts are those of HDF5's own filters DEFLATE (zlib format) and SHUFFLE, and of h5py's LZF.
+Byte layouts are those of HDF5's own filters DEFLATE (zlib format), SHUFFLE and FLETCHER32, and of
+h5py's LZF.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ WORDS = (1, 2, 4, 8)
 """Bytes of the elements that are unshuffled as whole words."""
 
 
+FLETCHER_WORDS = 2**20
+"""Words that are summed in one go: their weighted sum fits into 64 bits."""
+
+
 class DecodeError(Exception):
-    """The bytes of a chunk are not what its filters would have written."""
+    """A chunk, or the list of chunks, is not what the HDF5 library and its filters write."""
 
 
 def inflate(stored: Bytes, size: int) -> Bytes:
@@ -68,6 +73,8 @@ def unshuffle(item: int) -> Undo:
     """Undo SHUFFLE of elements of `item` bytes: first all first bytes, then all second ones, ..."""
 
     def undo(stored: Bytes, size: int) -> Bytes:
+        if len(stored) != size:
+            raise DecodeError(f"unshuffle: {len(stored)} bytes where {size} were expected")
         whole = size - size % item  # what is left over was not shuffled
         planes = stored[:whole].reshape(item, -1)
         joined = np.empty(size, np.uint8)
@@ -94,6 +101,37 @@ def _join_words(planes: np.ndarray[Any, Any], words: np.ndarray[Any, Any]) -> No
             np.bitwise_or(some, plane[start : start + AT_ONCE], out=some)
 
 
+def check_fletcher32(stored: Bytes, size: int) -> Bytes:
+    """Undo FLETCHER32: compare the checksum in the last four bytes, and take it off.
+
+    Files from before HDF5 1.6.3 have the bytes of its two halves the other way round.
+    """
+    data, written = stored[:-4], int.from_bytes(stored[-4:].tobytes(), "little")
+    checksum = _fletcher32(data)
+    swapped = (checksum & 0x00FF00FF) << 8 | (checksum & 0xFF00FF00) >> 8
+    if len(stored) < 4 or written not in (checksum, swapped):
+        raise DecodeError("its Fletcher-32 checksum does not fit: it is damaged")
+    return data
+
+
+def _fletcher32(data: Bytes) -> int:
+    """Fletcher's two sums of big-endian 16-bit words, as `H5_checksum_fletcher32` folds them."""
+    even = data if len(data) % 2 == 0 else np.append(data, np.uint8(0))
+    words = even.view(">u2")
+    first = second = 0
+    for start in range(0, len(words), FLETCHER_WORDS):
+        some = words[start : start + FLETCHER_WORDS].astype(np.uint64)
+        weights = np.arange(len(some), 0, -1, dtype=np.uint64)
+        second += len(some) * first + int(some @ weights)
+        first += int(some.sum())
+    return _folded(second) << 16 | _folded(first)
+
+
+def _folded(total: int) -> int:
+    """A sum modulo 65535 that is 65535 rather than 0, unless nothing was summed."""
+    return (total - 1) % 0xFFFF + 1 if total else 0
+
+
 def undoing(stored: h5py.Dataset) -> list[Undo | None]:
     """What undoes each filter of a member, in the order of writing; None where nothing here can."""
     from h5py import h5z
@@ -102,10 +140,20 @@ def undoing(stored: h5py.Dataset) -> list[Undo | None]:
     filters = [plist.get_filter(number) for number in range(plist.get_nfilters())]
     known: dict[int, Undo | None] = {
         h5z.FILTER_DEFLATE: inflate,
-        h5z.FILTER_SHUFFLE: unshuffle(stored.dtype.itemsize),
+        h5z.FILTER_FLETCHER32: check_fletcher32,
         h5z.FILTER_LZF: expand_lzf if _lzf() else None,
     }
-    return [known.get(code) for code, *_ in filters]
+    return [
+        unshuffle(_shuffled_bytes(stored, values))
+        if code == h5z.FILTER_SHUFFLE
+        else known.get(code)
+        for code, _, values, _ in filters
+    ]
+
+
+def _shuffled_bytes(stored: h5py.Dataset, values: Sequence[int]) -> int:
+    """Bytes of an element as the shuffle filter itself has them noted."""
+    return max(1, values[0]) if values else int(stored.dtype.itemsize)
 
 
 def require(stored: h5py.Dataset) -> None:
@@ -116,7 +164,7 @@ def require(stored: h5py.Dataset) -> None:
     for number in range(plist.get_nfilters()):
         code, _, _, name = plist.get_filter(number)
         if not h5z.filter_avail(code) and not _brought_by_plugin(code):
-            shown = name.decode() or "unnamed"
+            shown = name.decode(errors="replace") or "unnamed"
             raise BaryonError(
                 f"{stored.file.filename}: member {stored.name!r} is stored with filter {code} "
                 f"({shown}), which this HDF5 library lacks: `pip install hdf5plugin` brings the "
@@ -138,7 +186,8 @@ def names(stored: h5py.Dataset) -> list[str]:
     """The filters of a member, such as `shuffle`, `deflate`, in the order of writing."""
     plist = stored.id.get_create_plist()
     found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
-    return [name.decode().split(";")[0] or f"filter {code}" for code, _, _, name in found]
+    shown = [name.decode(errors="replace").split(";")[0] for _, _, _, name in found]
+    return [name or f"filter {code}" for name, (code, *_) in zip(shown, found, strict=True)]
 
 
 def decode(stored: Bytes, size: int, undo: Sequence[Undo | None], skipped: int) -> Bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from baryon.data.direct import DirectMember, obstacle
-from baryon.data.hdf5 import open_file
+from baryon.data.filters import DecodeError
+from baryon.data.hdf5 import open_file, rows_of
+from baryon.data.links import LinkedFiles, one_line
 from baryon.errors import BaryonError
 from baryon.files import replacing
 from baryon.reporting.progress import bar
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from baryon.schemas import Repack
 
     Array = np.ndarray[Any, Any]
+
+Read = Callable[[slice], "Array"]
 
 MIB = 2**20
 SMALL = 64 * 1024
@@ -63,12 +67,18 @@ def repack(settings: Repack) -> dict[str, Layout]:
     if target.exists() and not target.samefile(source):
         raise BaryonError(f"out={target} exists already: remove it or give another name")
     before = source.stat()
-    with open_file(source) as file, replacing(target) as temporary:
+    with (
+        closing(LinkedFiles(source, open_file)) as files,
+        one_line(source, "a member"),
+        replacing(target) as temporary,
+    ):
+        file = files.file
         members = _members(file)
-        layouts = {name: _layout(member, settings) for name, member in members.items()}
+        read = {name: _reader(member, files, name) for name, member in members.items()}
+        layouts = {name: _layout(member, read[name], settings) for name, member in members.items()}
         _require_room(target, members, layouts)
         try:
-            _write(file, temporary, members, layouts, settings)
+            _write(file, temporary, members, layouts, read, settings)
         except (OSError, RuntimeError) as error:  # how HDF5 tells of a full disk
             reason = " ".join(str(error).split())
             raise BaryonError(
@@ -98,6 +108,7 @@ def _write(
     path: Path,
     members: Mapping[str, h5py.Dataset],
     layouts: Mapping[str, Layout],
+    read: Mapping[str, Read],
     settings: Repack,
 ) -> None:
     import h5py
@@ -108,13 +119,13 @@ def _write(
         _copy_groups(file, copy, set(members))
         for name, member in members.items():
             stored = _create(copy, name, member, layouts[name], settings.level)
-            read = member.__getitem__ if obstacle(member) else _directly(member)
-            for start, rows in _blocks(member, read, orders[len(member)], settings):
+            for start, rows in _blocks(member, read[name], orders[len(member)], settings):
                 stored[start : start + len(rows)] = rows
                 advance(len(rows))
     with open_file(path) as copy, bar("verifying", total, "rows") as advance:
         for name, member in members.items():
-            _verify(member, copy[name], orders[len(member)], settings)
+            by_library = read[name] if member.is_virtual else member.__getitem__
+            _verify(member, by_library, copy[name], orders[len(member)], settings)
             advance(len(member))
 
 
@@ -193,14 +204,14 @@ def _create(
     return stored
 
 
-def _layout(member: h5py.Dataset, settings: Repack) -> Layout:
+def _layout(member: h5py.Dataset, read: Read, settings: Repack) -> Layout:
     row = _row_bytes(member)
     resizable = member.maxshape != member.shape
     if row * len(member) <= SMALL and not resizable:
         return Layout(None, NONE)
     rows = max(1, int(settings.chunk_mib * MIB / row))
     chunk = (max(1, min(rows, len(member))), *member.shape[1:])
-    shares = _shares(member, chunk[0], settings.level)
+    shares = _shares(member, read, chunk[0], settings.level)
     best = min(shares, key=lambda one: shares[one])
     chosen = settings.compression
     if chosen == AUTO:
@@ -212,10 +223,10 @@ def _row_bytes(member: h5py.Dataset) -> int:
     return int(member.dtype.itemsize * prod(member.shape[1:]))
 
 
-def _shares(member: h5py.Dataset, rows: int, level: int) -> dict[str, float]:
+def _shares(member: h5py.Dataset, read: Read, rows: int, level: int) -> dict[str, float]:
     """What each compression leaves of a few chunks, from all over the member."""
     starts = np.linspace(0, max(0, len(member) - rows), TRIALS).astype(int)
-    chunks = [np.ascontiguousarray(member[start : start + rows]) for start in starts]
+    chunks = [np.ascontiguousarray(read(_some(member, start, rows))) for start in starts]
     plain = max(1, sum(chunk.nbytes for chunk in chunks))
 
     def left(as_bytes: Callable[[Array], bytes]) -> float:
@@ -227,12 +238,17 @@ def _shares(member: h5py.Dataset, rows: int, level: int) -> dict[str, float]:
     return {NONE: 1.0, GZIP: left(lambda chunk: chunk.tobytes()), SHUFFLED_GZIP: left(shuffled)}
 
 
-Read = Callable[[slice], "Array"]
+def _some(member: h5py.Dataset, start: int, rows: int) -> slice:
+    return slice(int(start), min(int(start) + rows, len(member)))
 
 
-def _directly(member: h5py.Dataset) -> Read:
-    direct = DirectMember(member)
-    return lambda rows: direct.read(rows.start, rows.stop)
+def _reader(member: h5py.Dataset, files: LinkedFiles, name: str) -> Read:
+    """Raises `BaryonError` for a member that training would not read either."""
+    try:
+        rows = rows_of(member, files, name)
+    except DecodeError as error:
+        raise BaryonError(f"{files.path}: member {name!r} cannot be read ({error})") from error
+    return lambda wanted: rows.read(wanted.start, wanted.stop)
 
 
 def _blocks(
@@ -266,10 +282,13 @@ def _picked(member: h5py.Dataset, read: Read, wanted: Array) -> Array:
 
 
 def _verify(
-    member: h5py.Dataset, copy: h5py.Dataset, order: Array | None, settings: Repack
+    member: h5py.Dataset, read: Read, copy: h5py.Dataset, order: Array | None, settings: Repack
 ) -> None:
-    """Read both by the HDF5 library. Raises `BaryonError` unless they are the same to the bit."""
-    for start, rows in _blocks(member, member.__getitem__, order, settings):
+    """Read both, by the HDF5 library unless the member is virtual.
+
+    Raises `BaryonError` unless they are the same to the bit.
+    """
+    for start, rows in _blocks(member, read, order, settings):
         written = copy[start : start + len(rows)]
         if written.dtype != rows.dtype or written.tobytes() != rows.tobytes():
             raise BaryonError(

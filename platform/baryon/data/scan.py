@@ -6,22 +6,24 @@ once for each version of the files.
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from baryon.cache import cached, keep
 from baryon.data.hdf5 import Table
 from baryon.errors import BaryonError
-from baryon.files import write_text
-from baryon.reporting.console import warn
 from baryon.reporting.progress import bar
+
+VERSION = 2
+"""Of what is kept: a change of what is checked must change it."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Larger values become infinite on their way into a network."""
 
 
 @dataclass(frozen=True)
@@ -52,40 +54,41 @@ def channel_range(table: Table, field: str) -> Range:
 
     Raises `BaryonError` naming file, row and member of the first NaN or infinite value.
     """
-    cache = _cache_folder() / f"range-{table.fingerprint()}-{field}.json"
-    if cache.is_file():
-        return _load(cache)
+    key = {"version": VERSION, "data": table.fingerprint(), "field": field}
+    kept = _load(cached("range", key), _channels(table, field))
+    if kept is not None:
+        return kept
     found = _scan(table, field)
-    if _lenient.get():
-        return found  # not kept: the next training must look for itself
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        write_text(cache, json.dumps({"minimum": found.minimum, "maximum": found.maximum}))
-    except (OSError, BaryonError) as error:
-        warn(f"the range of {field} could not be kept for the next run: {error}")
+    if not _lenient.get():  # else the next training must look for itself
+        keep("range", key, {"minimum": found.minimum, "maximum": found.maximum})
     return found
 
 
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "baryon"
+def _load(kept: Mapping[str, Any] | None, channels: int) -> Range | None:
+    """What was kept; None if it is no range of so many channels."""
+    ends = [(kept or {}).get(name) for name in ("minimum", "maximum")]
+    for end in ends:
+        if not isinstance(end, list) or len(end) != channels:
+            return None
+        if not all(isinstance(value, float) for value in end):
+            return None
+    return Range(*map(tuple, ends))  # type: ignore[arg-type]
 
 
-def _load(cache: Path) -> Range:
-    kept = json.loads(cache.read_text())
-    return Range(tuple(kept["minimum"]), tuple(kept["maximum"]))
+def _channels(table: Table, field: str) -> int:
+    shape = table.shapes[field]
+    return int(shape[0]) if len(shape) > 2 else 1
 
 
 def _scan(table: Table, field: str) -> Range:
-    shape = table.shapes[field]
-    channels = shape[0] if len(shape) > 2 else 1
+    channels = _channels(table, field)
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
     with bar(f"checking {table.members[field]}", total=len(table), unit="samples") as advance:
         for start, stop in pairwise([*table.chunk_starts(field), len(table)]):
             rows = table.read(field, start, stop)
             values = rows.reshape(len(rows), channels, -1)
             if _lenient.get():
-                values = np.where(np.isfinite(values), values, np.nan)
+                values = np.where(_fits(values), values, np.nan)
             else:
                 _require_finite(table, field, start, values)
             low = np.fmin(low, np.fmin.reduce(values, axis=(0, 2)))
@@ -97,10 +100,20 @@ def _scan(table: Table, field: str) -> Range:
 def _require_finite(
     table: Table, field: str, start: int, values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]
 ) -> None:
-    bad = ~np.isfinite(values).all(axis=(1, 2))
+    bad = np.asarray(~_fits(values).all(axis=(1, 2)))
     if bad.any():
-        row = start + int(np.argmax(bad))
+        sample = values[np.argmax(bad)]
+        finite = np.isfinite(sample).all()
+        what = f"{np.abs(sample).max():g}, beyond float32's {LARGEST:g}" if finite else "NaN or Inf"
         raise BaryonError(
-            f"{table.place(row)}: member {table.members[field]!r} holds NaN or Inf "
-            f"({int(bad.sum())} of the {len(bad)} samples around): repair or leave out the file"
+            f"{table.place(start + int(np.argmax(bad)))}: member {table.members[field]!r} holds "
+            f"{what} ({int(bad.sum())} of the {len(bad)} samples around): repair or leave out the "
+            "file"
         )
+
+
+def _fits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Where values are finite as float32."""
+    narrow = values.dtype.itemsize <= 4 or values.dtype.kind != "f"
+    fits: np.ndarray[Any, Any] = np.isfinite(values) if narrow else np.abs(values) <= LARGEST
+    return fits

@@ -47,14 +47,14 @@ class Stored:
         return self.item * prod(self.chunk) if self.chunk else self.sample_bytes
 
 
-def describe(path: Path, stored: h5py.Dataset) -> Stored:
-    """How a member of an open file is stored."""
+def describe(path: Path, stored: h5py.Dataset, member: str) -> Stored:
+    """How a member of an open file is stored; `member` is its path there."""
     from baryon.data.direct import obstacle
     from baryon.data.filters import names
 
     return Stored(
         path=path,
-        member=stored.name.lstrip("/"),
+        member=member,
         shape=stored.shape,
         dtype=str(stored.dtype),
         item=stored.dtype.itemsize,

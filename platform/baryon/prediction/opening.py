@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from baryon.config import Config
+from baryon.data.links import following_links
 from baryon.errors import BaryonError
 from baryon.interfaces import Dataset, Field, Split
 from baryon.plugins import Plugins
@@ -19,7 +20,8 @@ def open_input(dataset: Dataset, files: Sequence[str], config: Config, plugins: 
     the run's model takes.
     """
     own = getattr(dataset, "open_input", None)
-    split: Split = own(files) if own else _as_test_split(files, config, plugins)
+    with following_links(config.data.follow_links):
+        split: Split = own(files) if own else _as_test_split(files, config, plugins)
     shown = ", ".join(files)
     if len(split) == 0:
         raise BaryonError(f"input={shown} holds no samples: give other files")

@@ -12,6 +12,7 @@ from torch.nn.parameter import is_lazy
 from baryon.components import prepare
 from baryon.config import Config
 from baryon.data.declared import augmented_fields
+from baryon.data.links import following_links
 from baryon.data.loader import Loader, Loading
 from baryon.data.processes.readers import Readers, sendable
 from baryon.data.staging import staging
@@ -125,7 +126,8 @@ def build_learned(config: Config, plugins: Plugins) -> Learned:
 def build_dataset(config: Config, plugins: Plugins) -> Dataset:
     """Open the data. Raises `BaryonError` if a run could not learn from it."""
     choice = config.choices["dataset"]
-    dataset: Dataset = prepare(plugins, choice)()
+    with following_links(config.data.follow_links):
+        dataset: Dataset = prepare(plugins, choice)()
     if TRAIN not in dataset.splits:
         raise BaryonError(
             f"dataset {choice.name!r} has no split {TRAIN!r}, which a run learns from"

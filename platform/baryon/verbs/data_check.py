@@ -65,6 +65,7 @@ def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
 
     from baryon.components import prepare
     from baryon.data.checks.check import check
+    from baryon.data.links import following_links
     from baryon.data.scan import lenient
     from baryon.reporting import check_page
 
@@ -73,7 +74,7 @@ def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
     name = options.pop("name", chosen)
     folder = Path(out or f"checks/{config.unique_name()}-{name}")
     with ExitStack() as opened:
-        with lenient():
+        with lenient(), following_links(composed.data.follow_links):
             dataset = prepare(discover(), config.Choice("dataset", name, options))()
         for split in dataset.splits.values():
             opened.callback(split.close)

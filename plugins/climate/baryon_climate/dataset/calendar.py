@@ -25,6 +25,8 @@ TIME_UNITS = f"seconds since {EPOCH}-01-01 00:00:00"
 HOUR = 3600
 """Seconds."""
 FRAMES_A_DAY = (1, 2, 4, 8, 24)
+MOST = 1_000_000
+"""Hours between frames, or frames of a year, that an attribute may give."""
 Seconds = npt.NDArray[np.int64]
 
 
@@ -70,14 +72,16 @@ def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, 
     """Return the time of each frame: (frames,) seconds since the epoch.
 
     `told` is what the file itself says as attributes (`hours_between_frames`, `frames`), as the
-    generator of synthetic files writes. Raises `BaryonError` for a truncated year.
+    generator of synthetic files writes. Raises `BaryonError` for a truncated year, and for
+    attributes that are no numbers above 0.
     """
     step = told.get("hours_between_frames")
     if step is not None:
-        expected = int(told.get("frames", frames))
+        step = _number(path, "hours_between_frames", step)
+        expected = _number(path, "frames", told.get("frames", frames))
         if frames != expected:
-            raise BaryonError(_truncated(path, frames, f"{expected}"))
-        seconds = round(float(step) * HOUR)
+            raise BaryonError(_truncated(path, frames, f"{expected:g}"))
+        seconds = round(step * HOUR)
         return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * seconds
     found = step_of(year, frames, calendar)
     if found is None:
@@ -85,6 +89,17 @@ def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, 
         full = ", ".join(str(a_day * days) for a_day in FRAMES_A_DAY)
         raise BaryonError(_truncated(path, frames, f"one of {full}"))
     return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * (found * HOUR)
+
+
+def _number(path: Path, name: str, value: Any) -> float:
+    """A number from an attribute, whatever somebody has put there."""
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in "iuf" or not 1 / HOUR <= number <= MOST:
+        raise BaryonError(
+            f"{path}: attribute {name!r} is {value!r}; it must be a number above 0: say "
+            "dataset.step_hours=<hours>, or write the file anew"
+        )
+    return float(number)
 
 
 def _truncated(path: Path, frames: int, whole: str) -> str:

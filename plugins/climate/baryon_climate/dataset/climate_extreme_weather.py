@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.hdf5 import Table, find_files, open_file
+from baryon.data.hdf5 import Table, attributes, count_rows, find_files
 from baryon.data.stored import Stored
 from baryon.errors import BaryonError
 from baryon_climate.dataset import calendar
@@ -62,7 +62,9 @@ class ClimateExtremeWeather:
         asked = {"train": train, "val": val, "test": test}
         wanted = {name: years(f"dataset.{name}", y) for name, y in asked.items() if y is not None}
         files = year_files(folder, wanted)
-        counts = {year: (p, _frames(p)) for its in files.values() for year, p in its.items()}
+        counts = {
+            year: (p, count_rows(p, "images")) for its in files.values() for year, p in its.items()
+        }
         self.calendar = calendar.calendar_of(counts)
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         self.splits: dict[str, Frames] = {}
@@ -138,12 +140,6 @@ class YearFiles:
         self.table.close()
 
 
-def _frames(path: Path) -> int:
-    with open_file(path) as file:
-        images = file.get("images")
-        return 0 if images is None or not images.shape else int(images.shape[0])
-
-
 def _open(
     name: str,
     files: Mapping[int, Path],
@@ -170,14 +166,9 @@ def _open(
 
 def _any_synthetic(files: Mapping[int, Path]) -> bool:
     """Whether one of the files says that a program drew it."""
-    for path in files.values():
-        with open_file(path) as file:
-            if "synthetic" in file.attrs:
-                return True
-    return False
+    return any("synthetic" in attributes(path) for path in files.values())
 
 
 def _times(year: int, path: Path, days: str, step_hours: int | None) -> calendar.Seconds:
-    with open_file(path) as file:
-        told = dict(file.attrs) if step_hours is None else {"hours_between_frames": step_hours}
-    return calendar.times(year, path, _frames(path), days, told)
+    given = attributes(path) if step_hours is None else {"hours_between_frames": step_hours}
+    return calendar.times(year, path, count_rows(path, "images"), days, given)
