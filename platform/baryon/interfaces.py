@@ -157,7 +157,7 @@ class Update(Protocol):
         """
         ...
 
-    def coasting(self) -> Sequence[torch.Tensor]:
+    def momentum_lookahead(self) -> Sequence[torch.Tensor]:
         """What momentum alone would add to each parameter at the next call; as `apply` left it."""
         ...
 
@@ -174,9 +174,9 @@ class UpdateFactory(Protocol):
     """Makes the update of some parameters; it can be pickled, for it travels to servers."""
 
     def __call__(
-        self, parameters: Iterable[torch.nn.Parameter], momentum_less: float = 0.0
+        self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
     ) -> Update:
-        """`momentum_less` is taken off the momentum that the config asks for, down to zero."""
+        """`implicit_momentum` is taken off the momentum that the config asks for, down to zero."""
         ...
 
 

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+from baryon.interfaces import Field
 from baryon.verbs.launch import launch_command, launch_environment
+from baryon_hep.model.hep_cnn import hep_cnn
 
 BARYON = Path(sys.executable).parent / "baryon"
 
@@ -49,6 +52,13 @@ def train_toy() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def paper() -> torch.nn.Module:
+    """The paper's network: six layers (reported)."""
+    fields = {"inputs": Field((3, 224, 224), "float32")}
+    return hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
 
 
 class Job:

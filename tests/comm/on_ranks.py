@@ -24,14 +24,14 @@ from baryon.launched import launched
 from baryon.plugins import discover
 from baryon.training.network import choose_device
 from baryon.training.optimizers import Updates
-from baryon_comm.layers import layer
-from baryon_comm.layers.layer import GROUP, STEP
+from baryon_comm.gradients import bucket as buckets
+from baryon_comm.gradients.bucket import GROUP, STEP
 from baryon_comm.server.server import Server
 
 torch.set_num_threads(1)
 PLUGINS = discover()
 SECONDS_TO_DIE, SECONDS_TO_SLEEP = 0.2, 4.0
-place_of = layer.place_of
+bucket_device = buckets.bucket_device
 
 
 def make(told):
@@ -44,9 +44,9 @@ def serve(comm, last: int | None) -> None:
     """Until the end, or until `last` of group 0 is answered."""
     apply = Server._apply
 
-    def apply_and_die(server, layer, packet, source) -> None:
-        apply(server, layer, packet, source)
-        if packet.header[GROUP] == 0 and packet.header[STEP] == last:
+    def apply_and_die(server, layer, bucket, source) -> None:
+        apply(server, layer, bucket, source)
+        if bucket.header[GROUP] == 0 and bucket.header[STEP] == last:
             threading.Timer(SECONDS_TO_DIE, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
     Server._apply = apply_and_die
@@ -54,7 +54,7 @@ def serve(comm, last: int | None) -> None:
 
 
 def learn(comm, told, folder: Path) -> None:
-    layer.place_of = (lambda device: device) if told.get("apart") else place_of
+    buckets.bucket_device = (lambda device: device) if told.get("apart") else bucket_device
     toy = Toy(device=choose_device(told.get("device", "cpu")))
     comm.start(toy.model, Updates(train(**told.get("train", {})), STEPS, STEPS))
     for step in range(STEPS):

@@ -29,7 +29,7 @@ def only_error(done: subprocess.CompletedProcess[str]) -> str:
         (["comm=hybrid", "comm.servers=0"], "give comm.servers=1 or more"),
         (["comm=async", "comm.servers=0"], "give comm.servers=1 or more"),
         (["comm=async"], "does not fit 1 processes"),
-        (["comm=hybrid", "comm.remedy=danna"], "did you mean 'dana'?"),
+        (["comm=hybrid", "comm.staleness_policy=danna"], "did you mean 'dana'?"),
         (["comm=sync", "comm.transport=tcp"], "comm.transport=tcp is not known"),
         (["comm=local_sgd", "comm.every=0"], "comm.every=0 must be above 0"),
         (["comm=hybird"], "hybrid"),

@@ -26,7 +26,7 @@ def baryon_communicators():
         ("serial", 1, {}, True),
         ("sync", 3, {}, True),
         ("hybrid", 6, {"groups": 2, "servers": 2}, False),
-        ("async", 3, {"remedy": "dana"}, False),
+        ("async", 3, {"staleness_policy": "dana"}, False),
         ("local_sgd", 2, {}, False),
     ],
 )

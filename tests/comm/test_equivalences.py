@@ -36,12 +36,12 @@ APART = {
 ON_TWO |= APART
 LATE = ("plain", "delay_compensation", "ringmaster")
 ON_TWO |= {
-    f"async, {remedy}": {
+    f"async, {staleness_policy}": {
         "comm": "async",
         "train": ADAM,
-        "options": {"remedy": remedy, "max_staleness": 1},
+        "options": {"staleness_policy": staleness_policy, "max_staleness": 1},
     }
-    for remedy in LATE
+    for staleness_policy in LATE
 }
 ON_THREE = {
     "sync": {"comm": "sync", "train": ADAM, "options": {"check_every": 1}},
@@ -117,9 +117,9 @@ def test_hybrid_with_one_group_is_sync(two, five):
     assert all_equal(weights(five["one group"]) + weights(two["sync, Adam"]))
 
 
-@pytest.mark.parametrize("remedy", LATE)
-def test_async_with_one_worker_is_serial(two, remedy):
-    (worker,) = two[f"async, {remedy}"]
+@pytest.mark.parametrize("staleness_policy", LATE)
+def test_async_with_one_worker_is_serial(two, staleness_policy):
+    (worker,) = two[f"async, {staleness_policy}"]
     assert torch.equal(worker["weights"], serial_weights(**ADAM))
     assert worker["measures"]["staleness"] == 0
     assert worker["findings"]["staleness"] == 0
@@ -158,7 +158,7 @@ def test_a_rank_with_other_weights_is_found(train_toy, tmp_path):
 
 
 def test_a_rank_that_computes_for_long_is_waited_for_and_named(two):
-    """Longer than the deadline; it answers the roll call."""
+    """Longer than the deadline; it answers the health check."""
     assert all_equal(weights(two["slow"]) + weights(two["sync"]))
     (warning,) = two["slow"][0]["findings"]["warnings"]
     assert warning.startswith("rank 1 (worker, on ")

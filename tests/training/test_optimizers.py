@@ -137,8 +137,10 @@ def test_an_update_goes_on_from_its_state():
 def test_momentum_can_be_less_than_asked_for_but_not_below_zero():
     weight = nn.Parameter(torch.ones(()))
     make = Updates(train(momentum=0.9, nesterov=True), 10, 10)
-    assert make([weight], momentum_less=0.5).optimizer.defaults["momentum"] == pytest.approx(0.4)
-    assert make([weight], momentum_less=0.95).optimizer.defaults["momentum"] == 0
+    assert make([weight], implicit_momentum=0.5).optimizer.defaults["momentum"] == pytest.approx(
+        0.4
+    )
+    assert make([weight], implicit_momentum=0.95).optimizer.defaults["momentum"] == 0
 
 
 def test_the_schedule_follows_the_step_it_is_told():

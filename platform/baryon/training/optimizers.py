@@ -30,10 +30,10 @@ class Updates:
         return Updates, (self.train, self.total_steps, self.steps_per_epoch)
 
     def __call__(
-        self, parameters: Iterable[torch.nn.Parameter], momentum_less: float = 0.0
+        self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
     ) -> Update:
-        """An update whose momentum is smaller than the config's by `momentum_less`."""
-        train = replace(self.train, momentum=max(0.0, self.train.momentum - momentum_less))
+        """An update whose momentum is smaller than the config's by `implicit_momentum`."""
+        train = replace(self.train, momentum=max(0.0, self.train.momentum - implicit_momentum))
         factor = partial(
             rate_factor,
             train=train,
@@ -80,11 +80,11 @@ class Update:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def coasting(self) -> Sequence[torch.Tensor]:
+    def momentum_lookahead(self) -> Sequence[torch.Tensor]:
         """The next change of each parameter if its next gradient were zero."""
-        return [self._coasting(parameter) for parameter in self._parameters]
+        return [self._momentum_lookahead(parameter) for parameter in self._parameters]
 
-    def _coasting(self, parameter: torch.nn.Parameter) -> torch.Tensor:
+    def _momentum_lookahead(self, parameter: torch.nn.Parameter) -> torch.Tensor:
         state = self.optimizer.state.get(parameter, {})
         rate = self.optimizer.param_groups[0]["lr"]
         momentum = self._train.momentum

@@ -1,4 +1,4 @@
-"""Communication strategies: who learns together, and how."""
+"""Communication strategies: how ranks share data and combine gradients."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from baryon import hookimpl
 
 @hookimpl
 def baryon_communicators() -> Mapping[str, str]:
-    """One process alone, and four ways to be many."""
+    """Offer `serial` for one process, and four strategies for many."""
     return {
         "serial": "baryon_comm.serial:Serial",
         "sync": "baryon_comm.sync:sync",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baryon.errors import BaryonError, one_of
-from baryon_comm.group.transport import check_transport
 
+TRANSPORTS = ("auto", "mpi", "torch")
+WIRES = ("fp32", "bf16")
 ON_DEATH = ("shrink", "drop")
 
 
@@ -22,12 +23,15 @@ class Options:
     on_death: str = "shrink"
 
     def __post_init__(self) -> None:
-        check_transport(self.transport, self.wire)
+        _require_known("transport", self.transport, TRANSPORTS)
+        _require_known("wire", self.wire, WIRES)
+        _require_known("on_death", self.on_death, ON_DEATH)
         if self.deadline_s <= 0:
             raise BaryonError(f"comm.deadline_s={self.deadline_s} must be above 0")
         if self.check_every < 0:
             raise BaryonError(f"comm.check_every={self.check_every} must be 0 or more")
-        if self.on_death not in ON_DEATH:
-            raise BaryonError(
-                f"comm.on_death={self.on_death} is not known; {one_of(ON_DEATH, self.on_death)}"
-            )
+
+
+def _require_known(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise BaryonError(f"comm.{key}={value} is not known; {one_of(known, value)}")

@@ -10,11 +10,11 @@ import torch
 from baryon.errors import BaryonError
 from baryon.interfaces import Findings, Share, Update, UpdateFactory
 from baryon.launched import launched
-from baryon_comm.layers.optimizer_state import by_name, in_order
+from baryon_comm.gradients.optimizer_state import by_name, in_order
 
 
 class Serial:
-    """A world of one: a step is the optimiser's own.
+    """A single process: a step is the optimizer's own.
 
     Raises `BaryonError` if several processes were started.
     """
@@ -36,16 +36,16 @@ class Serial:
         self._stop = False
 
     def exchange(self, value: Any) -> list[Any]:
-        """The only value."""
+        """Return the only value."""
         return [value]
 
     def start(self, model: torch.nn.Module, update: UpdateFactory) -> None:
-        """Take the model's parameters under the optimiser."""
+        """Put the model's parameters under the optimizer."""
         self._model = model
         self._update = update(model.parameters())
 
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
-        """Note the number of the step."""
+        """Record the number of the step."""
         del samples, batch_size
         self._step, self._stop = step, stop
 
@@ -55,42 +55,42 @@ class Serial:
         return self._stop
 
     def settle(self) -> None:
-        """Nobody to settle with."""
+        """No-op: a single process is always synchronized."""
 
     def serve(self) -> None:
-        """Nobody to serve."""
+        """No-op: only parameter servers serve."""
 
     def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
-        """The sum over one worker."""
+        """Return the values: the sum over one worker."""
         del in_group
         return dict(values)
 
     def gather(self, value: Any) -> list[Any]:
-        """The only value."""
+        """Return the only value."""
         return [value]
 
     def broadcast(self, value: Any) -> Any:
-        """The value itself."""
+        """Return the value."""
         return value
 
     def measures(self) -> dict[str, float]:
-        """Nothing is sent, nothing is measured."""
+        """Return nothing: no communication is measured."""
         return {}
 
     def findings(self) -> Findings:
-        """Nothing to say."""
+        """Return an empty summary."""
         return Findings()
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimiser's state."""
+        """Return the optimizer's state."""
         return {"optimizer": by_name(self._model, self._update)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Continue from `state_dict`."""
         self._update.load_state_dict(in_order(self._model, state["optimizer"]))
 
     def abort(self, message: str) -> None:
-        """Nobody else to end."""
+        """No-op: there is no other process to end."""
 
     def close(self) -> None:
-        """Nothing to leave."""
+        """No-op: there is nothing to leave."""

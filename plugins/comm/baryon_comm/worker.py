@@ -1,4 +1,7 @@
-"""What all strategies have in common on a worker: layers leave, are exchanged, come back."""
+"""A worker rank: exchanges gradients layer by layer and survives the death of others.
+
+What is exchanged, and what becomes of it, is the strategy's.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,20 @@ import torch
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Findings, Share, UpdateFactory
-from baryon_comm.crew import Crew, say
-from baryon_comm.findings import worker_findings
+from baryon_comm.gradients.checksum import checksum
+from baryon_comm.gradients.layer import split_into_layers
+from baryon_comm.gradients.reducer import Reducer
 from baryon_comm.group.transport import BrokenGroupError
-from baryon_comm.layers.checksum import checksum
-from baryon_comm.layers.layer import split_into_layers
-from baryon_comm.layers.outgoing import Outgoing
+from baryon_comm.membership.health_check import Activity, RankState
+from baryon_comm.membership.membership import Membership, warn
+from baryon_comm.mpi.layout import Layout
+from baryon_comm.mpi.progress_engine import STARTUP_FACTOR, AdaptiveTimeout, Work
+from baryon_comm.mpi.world import World
 from baryon_comm.options import Options
-from baryon_comm.server.link import farewell
-from baryon_comm.strategy.strategy import Strategy, Team
-from baryon_comm.times import Times
-from baryon_comm.world.courier import FIRST, Patience, Ticket
-from baryon_comm.world.layout import Layout
-from baryon_comm.world.roll_call import COMPUTING
-from baryon_comm.world.world import World
+from baryon_comm.report import worker_summary
+from baryon_comm.server.client import goodbye
+from baryon_comm.step_timer import StepTimer
+from baryon_comm.strategy.base import Strategy, StrategyContext
 
 
 class Worker:
@@ -34,165 +37,189 @@ class Worker:
 
     def __init__(self, world: World, layout: Layout, strategy: Strategy, options: Options) -> None:
         self._world, self._layout, self._strategy, self._options = world, layout, strategy, options
-        self._crew = Crew(world, layout, options)
-        self._courier, self._group = self._crew.courier, self._crew.group
-        self._crew.survives = world.tolerant and strategy.survives
-        self._crew.repair = self._mend
-        world.roll_call.doing = self._doing
-        self._in_step = Patience(options.deadline_s, FIRST)
-        self._tickets: list[Ticket] = []
-        self._times = Times()
-        self._expected: float | None = None
+        self._membership = Membership(
+            world,
+            layout,
+            options,
+            self._state,
+            survives=world.tolerant and strategy.survives,
+            repair=self._repair_between_steps,
+        )
+        self._engine, self._group = self._membership.engine, self._membership.group
+        self._step_timeout = AdaptiveTimeout(options.deadline_s, STARTUP_FACTOR)
+        self._pending: list[Work] = []
+        self._timer = StepTimer()
+        self._expected_samples: float | None = None
         self._stop = False
-        self._completed = 0
-        self._team: Team
-        self._outgoing: Outgoing
+        self._completed_steps = 0
+        self._context: StrategyContext | None = None
+        self._reducer: Reducer
 
     @property
     def leads(self) -> bool:
-        """The first worker alive."""
-        return self._crew.leads
+        """Whether this is the first worker alive."""
+        return self._membership.leads
 
     @property
     def share(self) -> Share:
-        """By group, then by member."""
-        return self._crew.share
+        """This worker's part of each batch: by group, then by rank in the group."""
+        return self._membership.share
 
     def exchange(self, value: Any) -> list[Any]:
-        """Over all ranks."""
-        everyone: list[Any] = self._crew.do(
-            self._world.exchange(value), "the roll call at the start"
-        )
-        return everyone
+        """Return every rank's value."""
+        task = self._world.all_gather_object(value)
+        values: list[Any] = self._membership.run(task, "the exchange at the start")
+        return values
 
     def start(self, model: torch.nn.Module, update: UpdateFactory) -> None:
-        """All take the leader's weights; gradients leave from now on."""
+        """Give all workers the leader's weights, and hook the gradients."""
         layers, parameters = split_into_layers(model)
-        self._outgoing = Outgoing(layers, parameters, self._hand_in, early=self._options.overlap)
-        self._team = Team(
-            self._world,
-            self._layout,
-            self._group,
-            self._courier,
-            self._in_step,
-            model,
-            layers,
-            parameters,
-            lambda: self.leads,
+        self._reducer = Reducer(layers, parameters, self._submit, overlap=self._options.overlap)
+        context = StrategyContext(
+            world=self._world,
+            layout=self._layout,
+            group=self._group,
+            group_gather=self._membership.group_gather,
+            engine=self._engine,
+            timeout=self._step_timeout,
+            model=model,
+            layers=layers,
+            parameters=parameters,
+            leads=lambda: self.leads,
         )
-        self._crew.do(self._group.connect(self._device), "connecting the group")
+        device = parameters[0][0].device
+        self._membership.run(self._group.connect(device), "connecting the group")
         weights = self.broadcast(_on_cpu(model.state_dict()) if self.leads else None)
         model.load_state_dict(weights)
         try:
-            self._strategy.start(self._team, update)
+            self._strategy.start(context, update)
         except self._world.mpi.Exception as error:
-            raise self._world.failure("setting up the servers", error, self._layout) from error
-        self._crew.awaited = self._strategy.awaited
-        self._everybody(None)  # no gradient reaches a server that is not set up
+            what = "setting up the servers"
+            raise self._world.communication_error(what, error, self._layout) from error
+        self._context = context
+        # No gradient may reach a server that is not set up.
+        self._gather_all(None)
+
+    @property
+    def _started(self) -> StrategyContext:
+        assert self._context is not None
+        return self._context
 
     @property
     def _device(self) -> torch.device:
-        return self._team.parameters[0][0].device
+        return self._started.parameters[0][0].device
 
-    def _doing(self) -> str:
-        """For who calls the roll."""
-        if not self._courier.awaited:
-            return f"{COMPUTING} step {self._crew.now}"
-        servers = ", ".join(f"rank {rank}" for rank in sorted(self._crew.awaited()))
-        return f"waiting in step {self._crew.now}" + (f" for {servers}" if servers else "")
+    def _state(self) -> RankState:
+        """Describe what this rank is doing, for the health check."""
+        if self._context is None:
+            return RankState(Activity.COMPUTING, "starting")
+        step = f"step {self._membership.step_number}"
+        if not self._engine.is_awaited:
+            return RankState(Activity.COMPUTING, f"computing {step}")
+        servers = ", ".join(f"rank {rank}" for rank in sorted(self._strategy.awaited_ranks()))
+        return RankState(
+            Activity.WAITING, f"waiting in {step}" + (f" for {servers}" if servers else "")
+        )
 
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
-        """Arm the layers."""
-        self._crew.step = step
-        self._tickets, self._stop = [], stop
+        """Begin a step: gradients are packed and exchanged from now on."""
+        self._membership.step = step
+        self._pending, self._stop = [], stop
         self._strategy.begin(step, stop=stop)
         if not self._strategy.averages_gradients:
             return
-        groups = self._crew.share.groups
-        self._expected = batch_size / groups if self._layout.members > 1 else None
-        scale = 1.0 if self._expected is None else samples / self._expected
-        self._outgoing.arm(scale, samples, stop=stop)
+        groups = self._membership.share.groups
+        alone = self._layout.group_size == 1
+        self._expected_samples = None if alone else batch_size / groups
+        scale = 1.0 if self._expected_samples is None else samples / self._expected_samples
+        self._reducer.arm(scale, samples, stop=stop)
 
-    def _hand_in(self, layer: int) -> None:
-        packet, step = self._outgoing.packets[layer], self._crew.step
-        task = self._strategy.exchange(packet, step, self._expected)
-        what = f"step {step + 1}: the exchange of layer {packet.layer.name}"
-        self._tickets.append(self._courier.hand_in(task, what, self._in_step))
+    def _submit(self, layer: int) -> None:
+        bucket, step = self._reducer.buckets[layer], self._membership.step
+        task = self._strategy.exchange_bucket(bucket, step, self._expected_samples)
+        what = f"step {step + 1}: the exchange of layer {bucket.layer.name}"
+        self._pending.append(self._engine.submit(task, what, self._step_timeout))
 
     def step(self) -> bool:
-        """Wait for what is still under way, then take the new weights."""
-        step = self._crew.step
-        self._times.computed()
+        """Wait for the exchanges still in flight, then take the new weights."""
+        step = self._membership.step
+        self._timer.end_backward()
         if self._strategy.averages_gradients:
-            self._outgoing.flush()
-        if not self._exchanged():
+            self._reducer.flush()
+        if not self._wait_for_exchange():
             self._finish()
-        self._crew.look_for_dead()
-        self._completed = step + 1
-        self._times.exchanged()
-        self._check_weights()
-        return self._strategy.stops(step, self._outgoing.packets)
+        self._membership.detect_failures()
+        self._completed_steps = step + 1
+        self._timer.end_step()
+        self._compare_weights()
+        return self._strategy.stops(step, self._reducer.buckets)
 
     def _finish(self) -> None:
         try:
-            self._strategy.finish(self._crew.step, self._outgoing.packets)
+            self._strategy.finish(self._membership.step, self._reducer.buckets)
         except (self._world.mpi.Exception, BrokenGroupError) as error:
-            self._crew.require_survival(error)
+            self._membership.require_survival(error)
             raise
 
-    def _exchanged(self) -> bool:
-        """Wait for the exchange, again after each death; True if others had finished the step."""
-        while True:
-            try:
-                self._courier.wait(self._tickets)
-            except (self._world.mpi.Exception, BrokenGroupError) as error:
-                self._crew.require_survival(error)
-            else:
-                return False
-            if self._mend_group(self._crew.step):
-                return True
-            self._tickets = []
-            self._strategy.begin(self._crew.step, stop=self._stop)
-            for layer in range(len(self._outgoing.packets)):
-                self._hand_in(layer)
+    def _wait_for_exchange(self) -> bool:
+        """Wait for the exchange, and repeat it after each death.
 
-    def _mend(self) -> None:
-        """Between two steps."""
-        self._mend_group(self._completed)
-
-    def _mend_group(self, completed: int) -> bool:
-        """After a member's death: the others go on. True if this one was a step behind.
-
-        A member may have finished the step before it noticed; then all take its weights.
+        Returns whether other members had finished the step, whose weights were then taken.
         """
         while True:
-            self._group.break_up()
+            try:
+                self._engine.wait(self._pending)
+            except (self._world.mpi.Exception, BrokenGroupError) as error:
+                self._membership.require_survival(error)
+            else:
+                return False
+            if self._repair_group(self._membership.step):
+                return True
+            self._pending = []
+            self._strategy.begin(self._membership.step, stop=self._stop)
+            for layer in range(len(self._reducer.buckets)):
+                self._submit(layer)
+
+    def _repair_between_steps(self) -> None:
+        self._repair_group(self._completed_steps)
+
+    def _repair_group(self, completed: int) -> bool:
+        """Go on without the dead members; return whether this worker was a step behind.
+
+        A member may have finished the step before it noticed the death; then all take its weights.
+        """
+        while True:
+            self._group.revoke()
             if self._options.on_death == "drop":
-                _leave_at_once(self._crew.number, self._world)
-            self._crew.mend_group(self._device)
+                _leave_at_once(self._membership.group_number, self._world)
+            self._membership.shrink_group(self._device)
             try:
                 return self._catch_up(completed)
             except (self._world.mpi.Exception, BrokenGroupError) as error:
-                self._crew.require_survival(error)  # one more has died
+                self._membership.require_survival(error)  # one more has died
 
     def _catch_up(self, completed: int) -> bool:
-        reached = self._crew.attempt(self._group.tell(completed), "mending the group")
+        membership = self._membership
+        task = self._group.all_gather_object(completed)
+        reached: list[int] = membership.attempt(task, "shrinking the group")
         if max(reached) == min(reached):
             return False
-        self._crew.attempt(self._strategy.caught_up(reached.index(max(reached))), "catching up")
+        furthest = reached.index(max(reached))
+        membership.attempt(self._strategy.catch_up(furthest), "catching up")
         if completed == max(reached):
             return False
-        self._strategy.finish(self._crew.step, self._outgoing.packets)
+        self._strategy.finish(membership.step, self._reducer.buckets)
         return True
 
-    def _check_weights(self) -> None:
-        """Members of a group must hold the same weights to the last bit."""
-        every, step = self._options.check_every, self._crew.step
-        if not every or self._completed % every or not self._strategy.in_step(step):
+    def _compare_weights(self) -> None:
+        """Raise `BaryonError` unless members of the group hold the same weights, bit by bit."""
+        every, step = self._options.check_every, self._membership.step
+        due = every and self._completed_steps % every == 0
+        if not due or not self._strategy.is_synchronized(step):
             return
-        everyone = self._crew.together(self._group.circle, checksum(self._team.model))
-        ranks = self._group.circle.ranks
-        others = [ranks[n] for n, one in enumerate(everyone) if one != everyone[0]]
+        checksums = self._membership.gather_group(checksum(self._started.model))
+        ranks = self._membership.group_gather.ranks
+        others = [ranks[n] for n, value in enumerate(checksums) if value != checksums[0]]
         if others:
             raise BaryonError(
                 f"after step {step + 1} ranks {others} hold other weights than rank {ranks[0]} of "
@@ -200,108 +227,112 @@ class Worker:
             )
 
     def settle(self) -> None:
-        """The leader fetches the weights, all take them; buffers become their mean."""
-        self._everybody(None)
-        model = self._team.model
+        """Give all workers the leader's weights; buffers become the mean over workers."""
+        self._gather_all(None)
+        model = self._started.model
         while True:
-            notes = self._crew.do(self._strategy.settle(), "fetching the weights")
+            task = self._strategy.synchronize()
+            notes = self._membership.run(task, "fetching the weights")
             weights = _on_cpu(dict(model.named_parameters())) if self.leads and notes else None
-            if (found := self._led((notes, weights))) is not None:
-                break  # else the leader died, and another does it again
-        notes, weights = found
+            if (from_leader := self._from_leader((notes, weights))) is not None:
+                break  # otherwise the leader died, and its successor does it again
+        notes, weights = from_leader
         if notes is not None:
             with torch.no_grad():
                 for name, parameter in model.named_parameters():
                     parameter.copy_(weights[name])
-            self._strategy.settled(notes)
+            self._strategy.synchronized(notes)
         self._average_buffers(model)
 
     def _average_buffers(self, model: torch.nn.Module) -> None:
-        """Running statistics, of which each worker saw its share."""
-        own = {name: buffer for name, buffer in model.named_buffers() if buffer.is_floating_point()}
-        if not own:
+        """Average running statistics, of which each worker saw its part."""
+        buffers = {name: b for name, b in model.named_buffers() if b.is_floating_point()}
+        if not buffers:
             return
-        everyone = self._everybody(_on_cpu(own))
-        for name, buffer in own.items():
-            buffer.copy_(torch.stack([one[name] for one in everyone]).mean(dim=0))
+        workers = self._gather_all(_on_cpu(buffers))
+        for name, buffer in buffers.items():
+            buffer.copy_(torch.stack([worker[name] for worker in workers]).mean(dim=0))
 
     def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
-        """Sums in rank order, so they are the same on all."""
-        crew, own = self._crew, dict(values)
-        everyone = crew.together(self._group.circle, own) if in_group else self._everybody(own)
+        """Sum values over all workers, or the group, in rank order: the same on all."""
+        membership = self._membership
+        gather = membership.gather_group if in_group else membership.gather_all
         total: dict[str, float] = {}
-        for one in everyone:
-            for name, value in one.items():
+        for worker in gather(dict(values)):
+            for name, value in worker.items():
                 total[name] = total.get(name, 0.0) + value
-        self._times.reset()
+        self._timer.restart()
         return total
 
-    def _everybody(self, value: Any) -> list[Any]:
-        """All workers' values. The wait for the others is no part of the step that follows."""
-        everyone = self._crew.everybody(value)
-        self._times.reset()
-        return everyone
+    def _gather_all(self, value: Any) -> list[Any]:
+        """Return all workers' values. The wait for the others is no part of the next step."""
+        values = self._membership.gather_all(value)
+        self._timer.restart()
+        return values
 
     def gather(self, value: Any) -> list[Any]:
-        """On the leader."""
-        everyone = self._everybody(value)
-        return everyone if self.leads else []
+        """Return all workers' values on the leader."""
+        values = self._gather_all(value)
+        return values if self.leads else []
 
     def broadcast(self, value: Any) -> Any:
-        """From the leader."""
-        found = self._led((value,))
-        if found is None:
+        """Return the leader's value."""
+        from_leader = self._from_leader((value,))
+        if from_leader is None:
             raise BaryonError(
                 "the first worker died while the others waited for its word: start the run again, "
                 "or go on with `baryon resume run=<dir>`"
             )
-        return found[0]
+        return from_leader[0]
 
-    def _led(self, value: Any) -> Any:
-        """The leader's value on all workers; None if it has just died."""
-        everyone = self._everybody(value if self.leads else None)
-        return next((one for one in everyone if one is not None), None)
+    def _from_leader(self, value: Any) -> Any:
+        """Return the leader's value on all workers; None if it has just died."""
+        values = self._gather_all(value if self.leads else None)
+        return next((value for value in values if value is not None), None)
 
     def measures(self) -> dict[str, float]:
-        """Times, and the strategy's own."""
-        return {**self._times.read(), **self._strategy.measures()}
+        """Return exposed communication, and the strategy's own metrics."""
+        return {**self._timer.read(), **self._strategy.metrics()}
 
     def findings(self) -> Findings:
-        """Who was slow, who died, and the strategy's own."""
-        crew = self._crew
-        everyone = self.gather({"who": crew.name, "faults": crew.faults, **self._times.total()})
+        """Return who was slow, who died, and the strategy's own summary."""
+        membership = self._membership
+        times = {"who": membership.description, "faults": membership.failures}
+        workers = self.gather({**times, **self._timer.total()})
         if not self.leads:
             return Findings()
-        own = crew.do(self._strategy.findings(), "asking the servers")
-        dead = {r: self._world.name(r, self._layout) for r in sorted(self._world.dead())}
-        return worker_findings(everyone, dead, own)
+        strategy_summary = membership.run(self._strategy.summary(), "asking the servers")
+        failed = sorted(self._world.failed_ranks())
+        dead = {rank: self._world.describe(rank, self._layout) for rank in failed}
+        return worker_summary(workers, dead, strategy_summary)
 
     def state_dict(self) -> dict[str, Any]:
-        """Of the strategy; nobody goes on before the leader has it."""
+        """Return the strategy's state; nobody goes on before the leader has it."""
         while True:
             state = None
             if self.leads:
-                state = self._crew.do(self._strategy.state(), "collecting the state")
-            if any(self._everybody(state is not None)):
-                return state or {}  # else the leader died, and another does it again
+                state = self._membership.run(self._strategy.state(), "collecting the state")
+            if any(self._gather_all(state is not None)):
+                return state or {}  # otherwise the leader died, and its successor does it again
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """On every worker; nobody goes on before all have it."""
-        self._crew.do(self._strategy.load(state), "loading the state")
-        self._everybody(None)
+        """Load a state on every worker; nobody goes on before all have it."""
+        self._membership.run(self._strategy.load(state), "loading the state")
+        self._gather_all(None)
 
     def serve(self) -> None:
-        """Servers do."""
+        """No-op: only parameter servers serve."""
 
     def abort(self, message: str) -> None:
         """End the job."""
         self._world.abort(message)
 
     def close(self) -> None:
-        """Farewell, then all leave together."""
-        self._crew.do(farewell(self._world, self._layout.server_ranks()), "leaving")
-        self._crew.do(self._world.leave(), "leaving")
-        self._courier.close()
+        """Say goodbye to the servers, then leave together."""
+        servers = self._layout.server_ranks()
+        self._membership.run(goodbye(self._world, servers), "leaving")
+        self._membership.run(self._world.leave(), "leaving")
+        self._engine.close()
 
 
 def _on_cpu(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -309,6 +340,6 @@ def _on_cpu(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _leave_at_once(group: int, world: World) -> None:
-    """With comm.on_death=drop a group that lost a worker leaves as a whole: as if all had died."""
-    say(f"rank {world.rank} leaves: group {group} lost a worker and comm.on_death=drop")
+    """End this worker as if it had died: with comm.on_death=drop its whole group leaves."""
+    warn(f"rank {world.rank} leaves: group {group} lost a worker and comm.on_death=drop")
     os.kill(os.getpid(), signal.SIGKILL)

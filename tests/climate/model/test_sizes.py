@@ -12,7 +12,7 @@ from baryon.plugins import discover
 from baryon_climate.model.climate_15pf import climate_15pf
 from baryon_climate.model.climate_modern import climate_modern
 from baryon_climate.model.climate_racah import climate_racah_2d, climate_racah_3d
-from baryon_comm.layers.layer import split_into_layers
+from baryon_comm.gradients.layer import split_into_layers
 
 FACTORIES = {
     "climate_15pf": climate_15pf,

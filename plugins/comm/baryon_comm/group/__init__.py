@@ -1,1 +1,1 @@
-"""A synchronous group of workers: summing gradients, spreading weights."""
+"""A synchronous group of workers: sums of gradients, broadcasts of weights."""

@@ -1,1 +1,1 @@
-"""Parameter servers: what runs on them, and the way to them."""
+"""Parameter servers: what runs on them, and the workers' client."""

@@ -1,15 +1,15 @@
-"""Which server holds which layer: spread by size, and moved on when a server dies."""
+"""Which parameter server holds which layer: balanced by size, moved on when a server dies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from baryon.errors import BaryonError
-from baryon_comm.layers.layer import Layer
+from baryon_comm.gradients.layer import Layer
 
 
 class Placement:
-    """The same on all ranks, for it follows from the layers' sizes and from who is dead."""
+    """Layers on servers, the same on all ranks: it follows from sizes and from who is dead."""
 
     def __init__(self, layers: Sequence[Layer], servers: Sequence[int]) -> None:
         if len(servers) > len(layers):
@@ -18,18 +18,18 @@ class Placement:
                 f"layer has one server; give comm.servers={len(layers)} or fewer"
             )
         self._servers = list(servers)
-        self._home = _spread([layer.nbytes for layer in layers], len(servers))
-        self._dead: set[int] = set()
+        self._home = _balance([layer.nbytes for layer in layers], len(servers))
+        self._failed: set[int] = set()
 
     def server_of(self, layer: int) -> int:
-        """The rank that holds a layer: its home, or the next server alive.
+        """Return the rank that holds a layer: its home, or the home's successor among the living.
 
-        Raises `BaryonError` when none is alive.
+        Raises `BaryonError` when no server is alive.
         """
         count = len(self._servers)
-        for further in range(count):
-            rank = self._servers[(self._home[layer] + further) % count]
-            if rank not in self._dead:
+        for offset in range(count):
+            rank = self._servers[(self._home[layer] + offset) % count]
+            if rank not in self._failed:
                 return rank
         raise BaryonError(
             "the last parameter server has died, and the optimiser's state with it: go on with "
@@ -37,20 +37,20 @@ class Placement:
         )
 
     def layers_of(self, server: int) -> list[int]:
-        """The layers that a server holds."""
+        """Return the layers that a server holds."""
         return [n for n in range(len(self._home)) if self.server_of(n) == server]
 
     def alive(self) -> list[int]:
-        """Servers not known to be dead."""
-        return [rank for rank in self._servers if rank not in self._dead]
+        """Return the servers not known to be dead."""
+        return [rank for rank in self._servers if rank not in self._failed]
 
-    def bury(self, servers: set[int]) -> None:
-        """Note dead servers."""
-        self._dead |= servers & set(self._servers)
+    def mark_failed(self, ranks: set[int]) -> None:
+        """Move the layers of dead servers to their successors."""
+        self._failed |= ranks & set(self._servers)
 
 
-def _spread(sizes: Sequence[int], servers: int) -> list[int]:
-    """Server number of each layer: the largest first, each to the least loaded so far."""
+def _balance(sizes: Sequence[int], servers: int) -> list[int]:
+    """Return a server for each layer: the largest layer first, each to the least loaded server."""
     load = [0] * servers
     home = [0] * len(sizes)
     for layer in sorted(range(len(sizes)), key=lambda n: -sizes[n]):

@@ -1,7 +1,7 @@
 """The messages between workers and parameter servers.
 
-A gradient goes as a `Packet` with the tag of its layer; fresh weights come back the same way.
-Everything rare (set-up, state, farewell) is a pickled tuple. A server can be asked for the same
+A gradient travels as a `Bucket` with the tag of its layer; fresh weights come back the same way.
+Everything rare (set-up, state, goodbye) is a pickled tuple. A server may be asked for the same
 update twice, when a group's root has died: it applies each step of a group once.
 """
 
@@ -12,30 +12,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from baryon.interfaces import UpdateFactory
-from baryon_comm.layers.layer import Layer
-from baryon_comm.server.remedies import Remedy
-from baryon_comm.world.layout import Layout
+from baryon_comm.gradients.layer import Layer
+from baryon_comm.mpi.layout import Layout
+from baryon_comm.server.staleness import StalenessPolicy
 
 GRADIENT, ADOPT, WEIGHTS, REQUEST, REPLY = range(5)
-KINDS = 8
+KINDS = 8  # room for kinds in a tag
 
-SET_UP, LOAD, STATE, FETCH, REPORT, FAREWELL = (
+SET_UP, LOAD, STATE, FETCH, REPORT, GOODBYE = (
     "set up",
     "load",
     "state",
     "fetch",
     "report",
-    "farewell",
+    "goodbye",
 )
 
 
 def tag(kind: int, layer: int = 0) -> int:
-    """MPI's tag of a message of a kind about a layer."""
+    """Return MPI's tag for a kind of message about a layer."""
     return layer * KINDS + kind
 
 
 def untag(value: int) -> tuple[int, int]:
-    """Kind and layer of a tag."""
+    """Return kind and layer of a tag."""
     layer, kind = divmod(value, KINDS)
     return kind, layer
 
@@ -46,8 +46,8 @@ class SetUp:
 
     layers: Sequence[Layer]
     update: UpdateFactory
-    momentum_less: float
-    remedy: Remedy
+    implicit_momentum: float
+    policy: StalenessPolicy
     layout: Layout
     weights: Mapping[int, Any]
-    """Layer -> the values of its packet, for those it is home to."""
+    """Layer -> the values of its bucket, for the layers placed on this server."""

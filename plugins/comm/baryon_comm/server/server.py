@@ -1,4 +1,4 @@
-"""A parameter server: gradients are applied as they arrive, fresh weights go back."""
+"""A parameter server: applies gradients as they arrive and sends fresh weights back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from baryon.errors import BaryonError
-from baryon_comm.layers.layer import (
+from baryon_comm.gradients.bucket import (
     GROUP,
     NEVER,
     SERVER,
@@ -20,12 +20,16 @@ from baryon_comm.layers.layer import (
     STOP,
     STOP_AT,
     VERSION,
-    Packet,
+    Bucket,
 )
+from baryon_comm.mpi.backoff import PollBackoff
+from baryon_comm.mpi.requests import is_complete
+from baryon_comm.mpi.world import World
+from baryon_comm.server.layer_state import LayerState
 from baryon_comm.server.protocol import (
     ADOPT,
-    FAREWELL,
     FETCH,
+    GOODBYE,
     GRADIENT,
     LOAD,
     REPLY,
@@ -38,21 +42,18 @@ from baryon_comm.server.protocol import (
     tag,
     untag,
 )
-from baryon_comm.server.shelf import Shelf
-from baryon_comm.world.rest import Rest
-from baryon_comm.world.world import World
 
 
 class Server:
-    """Serves until every worker has said farewell or died."""
+    """Serve until every worker has said goodbye or died."""
 
     def __init__(self, world: World, workers: int) -> None:
-        self._world, self._mpi, self._wire = world, world.mpi, world.messages
-        self._staying = set(range(workers))
-        self._farewells = 0
+        self._world, self._mpi, self._channel = world, world.mpi, world.messages
+        self._served = set(range(workers))
+        self._goodbyes = 0
         self._setup: SetUp
-        self._shelves: dict[int, Shelf] = {}
-        self._incoming: dict[int, Packet] = {}
+        self._layer_states: dict[int, LayerState] = {}
+        self._received: dict[int, Bucket] = {}
         self._sends: list[Any] = []
         self._latest_step: dict[int, int] = {}
         self._stop_at = NEVER
@@ -66,95 +67,90 @@ class Server:
         }
 
     def serve(self) -> None:
-        """One message after the other; ranks that send keep their order, nobody is preferred.
+        """Handle messages one by one, from any worker in the order in which they arrive.
 
         Raises `BaryonError` if no worker is left to end the run.
         """
-        status, rest = self._mpi.Status(), Rest(self._world.habit)
-        while self._staying:
-            self._world.attend()
+        status, backoff = self._mpi.Status(), PollBackoff(self._world.poll_policy)
+        while self._served:
+            self._world.poll()
             message = self._probe(status)
             if message is None:
-                self._sends = [send for send in self._sends if not self._sent(send)]
-                rest.take(hurry=True)
+                self._sends = [s for s in self._sends if not is_complete(s, self._mpi)]
+                backoff.sleep(hurry=True)
                 continue
-            rest.happened()
-            source, kind, size = status.Get_source(), status.Get_tag(), status.Get_count()
+            backoff.reset()
+            source, number, nbytes = status.Get_source(), status.Get_tag(), status.Get_count()
             try:
-                self._take(message, source, kind, size)
+                self._receive(message, source, number, nbytes)
             except self._mpi.Exception:
-                if source not in self._world.dead_soon():  # else it died while it was sending
+                # A worker that dies while it sends is not an error of the server.
+                if source not in self._world.wait_for_failures():
                     raise
-        if not self._farewells:
+        if not self._goodbyes:
             raise BaryonError(
                 "all workers have died: go on from the last checkpoint with `baryon resume`"
             )
 
     def _probe(self, status: Any) -> Any:
-        """The next message of anyone, if there is one; notes the dead."""
+        """Return the next message of any worker, if there is one; forget the dead."""
         try:
-            return self._wire.Improbe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG, status)
+            return self._channel.Improbe(self._mpi.ANY_SOURCE, self._mpi.ANY_TAG, status)
         except self._mpi.Exception:
             if not self._world.tolerant:
                 raise
-            self._wire.Ack_failed()
-            self._staying -= self._world.dead()
+            self._channel.Ack_failed()
+            self._served -= self._world.failed_ranks()
             return None
 
-    def _sent(self, send: Any) -> bool:
-        try:
-            return bool(send.Test())
-        except self._mpi.Exception:
-            return True  # who asked for it is dead
-
-    def _take(self, message: Any, source: int, number: int, size: int) -> None:
+    def _receive(self, message: Any, source: int, number: int, nbytes: int) -> None:
         kind, layer = untag(number)
         if kind == REQUEST:
-            buffer = np.empty(size, np.uint8)
-            message.Recv(buffer)
-            self._answer(source, pickle.loads(buffer.data))  # noqa: S301  from our own ranks
+            content = np.empty(nbytes, np.uint8)
+            message.Recv(content)
+            self._answer(source, pickle.loads(content.data))  # noqa: S301  from our own ranks
             return
-        packet = self._packet(layer)
-        message.Recv(packet.raw)
+        bucket = self._receive_bucket(layer)
+        message.Recv(bucket.raw)
         started = time.perf_counter()
         if kind == ADOPT:
-            self._shelf(layer).adopt(packet.values, int(packet.header[VERSION]))
+            self._layer_state(layer).adopt(bucket.values, int(bucket.header[VERSION]))
         elif kind == GRADIENT:
-            self._apply(layer, packet, source)
+            self._apply(layer, bucket, source)
             self._seconds += time.perf_counter() - started
 
-    def _packet(self, layer: int) -> Packet:
-        if layer not in self._incoming:
-            self._incoming[layer] = Packet(self._setup.layers[layer])
-        return self._incoming[layer]
+    def _receive_bucket(self, layer: int) -> Bucket:
+        if layer not in self._received:
+            self._received[layer] = Bucket(self._setup.layers[layer])
+        return self._received[layer]
 
-    def _shelf(self, layer: int) -> Shelf:
-        if layer not in self._shelves:
+    def _layer_state(self, layer: int) -> LayerState:
+        if layer not in self._layer_states:
             setup = self._setup
-            self._shelves[layer] = Shelf(
-                setup.layers[layer], setup.update, setup.momentum_less, setup.remedy
+            self._layer_states[layer] = LayerState(
+                setup.layers[layer], setup.update, setup.implicit_momentum, setup.policy
             )
-        return self._shelves[layer]
+        return self._layer_states[layer]
 
-    def _apply(self, layer: int, packet: Packet, source: int) -> None:
-        header = packet.header
+    def _apply(self, layer: int, bucket: Bucket, source: int) -> None:
+        header = bucket.header
         group, step = int(header[GROUP]), int(header[STEP])
-        shelf = self._shelf(layer)
-        staleness = shelf.apply(packet, group, step, int(header[VERSION]))
-        self._note_stop(group, step, int(header[STOP_AT]), asked=bool(packet.tail[STOP] > 0))
+        state = self._layer_state(layer)
+        staleness = state.apply(bucket, group, step, int(header[VERSION]))
+        self._note_stop(group, step, int(header[STOP_AT]), asked=bool(bucket.tail[STOP] > 0))
         self._updates += 1
-        self._bytes += packet.raw.nbytes
-        reply = shelf.reply_to(group)
+        self._bytes += bucket.raw.nbytes
+        reply = state.reply_to(group)
         reply.header[[STEP, VERSION, STALENESS, STOP_AT, SERVER]] = (
-            step, shelf.version, staleness, self._stop_at, self._world.rank,
+            step, state.version, staleness, self._stop_at, self._world.rank,
         )  # fmt: skip
-        send = self._wire.Isend(reply.raw, source, tag(WEIGHTS, layer))
-        shelf.leaves(reply, partial(self._sent, send))
+        send = self._channel.Isend(reply.raw, source, tag(WEIGHTS, layer))
+        state.mark_in_flight(reply, partial(is_complete, send, self._mpi))
         self._sends.append(send)
 
     def _note_stop(self, group: int, step: int, known: int, *, asked: bool) -> None:
-        """All groups stop after the same step: the first that none of them can have passed."""
-        others = [s for g, s in self._latest_step.items() if g != group]
+        """Choose the step after which all groups stop: the first that none can have passed."""
+        others = [latest for g, latest in self._latest_step.items() if g != group]
         self._latest_step[group] = step
         if self._stop_at == NEVER and known != NEVER:
             self._stop_at = known
@@ -163,45 +159,49 @@ class Server:
 
     def _answer(self, source: int, request: tuple[Any, ...]) -> None:
         name, *arguments = request
-        if name == FAREWELL:
-            self._staying.discard(source)
-            self._farewells += 1
+        if name == GOODBYE:
+            self._served.discard(source)
+            self._goodbyes += 1
             return
         answer = np.frombuffer(pickle.dumps(self._requests[name](*arguments)), np.uint8)
-        self._sends.append(self._wire.Isend(answer, source, tag(REPLY)))
+        self._sends.append(self._channel.Isend(answer, source, tag(REPLY)))
 
     def _set_up(self, setup: SetUp) -> None:
         self._setup = setup
         for layer, values in setup.weights.items():
-            shelf = self._shelf(layer)
-            shelf.put(values)
-            shelf.load({}, setup.layout.groups)  # the first optimiser takes PyTorch a second
+            state = self._layer_state(layer)
+            state.put(values)
+            # Create the optimizer now: the first one takes PyTorch a second.
+            state.load({}, setup.layout.num_groups)
 
-    def _load(self, weights: dict[int, Any], state: dict[str, Any]) -> None:
+    def _load(self, weights: dict[int, Any], optimizer: dict[str, Any]) -> None:
         for layer, values in weights.items():
-            shelf = self._shelf(layer)
-            shelf.put(values, shelf.version)
-            shelf.load(state, self._setup.layout.groups)
+            state = self._layer_state(layer)
+            state.put(values, state.version)
+            state.load(optimizer, self._setup.layout.num_groups)
 
     def _state(self) -> dict[str, Any]:
         return {
-            name: one for shelf in self._shelves.values() for name, one in shelf.state().items()
+            name: parameter_state
+            for state in self._layer_states.values()
+            for name, parameter_state in state.state().items()
         }
 
     def _fetch(self) -> dict[int, tuple[int, Any]]:
-        return {n: (shelf.version, shelf.values.clone()) for n, shelf in self._shelves.items()}
+        states = self._layer_states.items()
+        return {layer: (state.version, state.values.clone()) for layer, state in states}
 
     def _report(self) -> dict[str, Any]:
         return {
             "layers": {
-                shelf.layer.name: {
-                    "index": number,
-                    "staleness": dict(shelf.staleness),
-                    "dropped": shelf.dropped,
-                    "momentum": shelf.momentum.mean,
-                    "bytes": shelf.layer.nbytes,
+                state.layer.name: {
+                    "index": index,
+                    "staleness": dict(state.staleness),
+                    "dropped": state.dropped,
+                    "momentum": state.momentum.mean,
+                    "bytes": state.layer.nbytes,
                 }
-                for number, shelf in self._shelves.items()
+                for index, state in self._layer_states.items()
             },
             "updates": self._updates,
             "bytes": self._bytes,

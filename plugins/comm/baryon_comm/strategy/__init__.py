@@ -1,1 +1,1 @@
-"""What becomes of a group's gradient: the one thing in which the strategies differ."""
+"""Strategies: what becomes of a group's gradient, the one thing in which communicators differ."""

@@ -6,82 +6,46 @@ from collections.abc import Mapping
 from typing import Any
 
 from baryon.interfaces import Update, UpdateFactory
-from baryon_comm.group.group import has_gradient
-from baryon_comm.layers.layer import STOP, Packet
-from baryon_comm.layers.optimizer_state import by_name, in_order
-from baryon_comm.strategy.strategy import NO_FINDINGS, Team, nothing
-from baryon_comm.world.courier import Task
+from baryon_comm.gradients.bucket import STOP, Bucket
+from baryon_comm.gradients.optimizer_state import by_name, in_order
+from baryon_comm.mpi.progress_engine import Task
+from baryon_comm.strategy.base import Strategy, StrategyContext, completed
 
 
-class AllReduce:
-    """The optimiser and its state are on every worker, the same on all."""
+class AllReduceStrategy(Strategy):
+    """The optimizer and its state are on every worker, the same on all."""
 
-    survives = False
-    averages_gradients = True
-
-    _team: Team
+    _context: StrategyContext
     _update: Update
 
-    def start(self, team: Team, update: UpdateFactory) -> None:
-        """Take all parameters under one optimiser."""
-        self._team = team
-        self._update = update(team.model.parameters())
+    def start(self, context: StrategyContext, update: UpdateFactory) -> None:
+        """Put all parameters under one optimizer."""
+        self._context = context
+        self._update = update(context.model.parameters())
 
-    def begin(self, step: int, *, stop: bool) -> None:
-        """Nothing to prepare."""
-
-    def exchange(self, gradient: Packet, step: int, expected: float | None) -> Task:
-        """The mean over the group."""
+    def exchange_bucket(self, gradient: Bucket, step: int, expected: float | None) -> Task:
+        """Average the layer's gradient over the group, in place."""
         del step
-        yield from self._team.group.mean(gradient, gradient, expected)
+        yield from self._context.group.mean(gradient, gradient, expected)
 
-    def finish(self, step: int, gradients: list[Packet]) -> None:
+    def finish(self, step: int, gradients: list[Bucket]) -> None:
         """Apply the mean gradients."""
-        for own, packet in zip(self._team.parameters, gradients, strict=True):
-            present = has_gradient(packet)
-            for parameter, gradient in zip(own, packet.parameters, strict=True):
-                parameter.grad = gradient if present else None
+        for parameters, bucket in zip(self._context.parameters, gradients, strict=True):
+            for parameter, gradient in zip(parameters, bucket.parameters, strict=True):
+                # A layer that no member's backward reached keeps no gradient, as in one process.
+                parameter.grad = gradient if bucket.has_gradient else None
         self._update.apply(step)
 
-    def stops(self, step: int, gradients: list[Packet]) -> bool:
-        """If any worker asked for it."""
+    def stops(self, step: int, gradients: list[Bucket]) -> bool:
+        """Stop if any worker asked for it."""
         del step
         return bool(gradients[0].tail[STOP] > 0)
 
-    def in_step(self, step: int) -> bool:
-        """Always."""
-        del step
-        return True
-
-    def caught_up(self, root: int) -> Task:
-        """Not needed: it does not survive."""
-        del root
-        return nothing()
-
-    def settle(self) -> Task:
-        """All have the same weights as it is."""
-        return nothing()
-
-    def settled(self, notes: Any) -> None:
-        """Nothing to note."""
-
     def state(self) -> Task:
-        """The optimiser's."""
-        return nothing({"optimizer": by_name(self._team.model, self._update)})
+        """Return the optimizer's state."""
+        return completed({"optimizer": by_name(self._context.model, self._update)})
 
     def load(self, state: Mapping[str, Any]) -> Task:
-        """Into this worker's optimiser."""
-        self._update.load_state_dict(in_order(self._team.model, state["optimizer"]))
-        return nothing()
-
-    def awaited(self) -> set[int]:
-        """None."""
-        return set()
-
-    def measures(self) -> dict[str, float]:
-        """None of its own."""
-        return {}
-
-    def findings(self) -> Task:
-        """None of its own."""
-        return nothing(NO_FINDINGS)
+        """Load the state into this worker's optimizer."""
+        self._update.load_state_dict(in_order(self._context.model, state["optimizer"]))
+        return completed()

@@ -1,8 +1,8 @@
-"""Strategy of `local_sgd`: every worker trains by itself, now and then all meet (DiLoCo).
+"""Strategy of `local_sgd`: workers train alone and average their moves now and then (DiLoCo).
 
-After `every` steps, the mean over all workers of how far each has gone is a gradient for an outer
-SGD with Nesterov momentum (arXiv:2311.08105); with an outer rate of 1 and no outer momentum this
-is plain averaging of the weights (arXiv:1805.09767).
+After `every` steps, the mean over all workers of how far each has moved is a gradient for an outer
+SGD with Nesterov momentum (arXiv:2311.08105). With an outer rate of 1 and no outer momentum this is
+plain averaging of the weights (arXiv:1805.09767).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import torch
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Update, UpdateFactory
-from baryon_comm.layers.layer import STOP, Packet, packets_for
-from baryon_comm.layers.optimizer_state import averaged, by_name, in_order, on_cpu
-from baryon_comm.strategy.strategy import NO_FINDINGS, Team, nothing
-from baryon_comm.world.courier import Task
+from baryon_comm.gradients.bucket import STOP, Bucket, buckets_for
+from baryon_comm.gradients.optimizer_state import averaged, by_name, in_order, on_cpu
+from baryon_comm.mpi.progress_engine import Task
+from baryon_comm.strategy.base import Strategy, StrategyContext, completed
 
-OUTER = "outer_momentum"
+OUTER_MOMENTUM = "outer_momentum"  # key of the state
 
 
 @dataclass(frozen=True)
-class Outer:
-    """When and how all meet. Raises `BaryonError` for values that make no sense."""
+class OuterOptimizer:
+    """When and how workers average. Raises `BaryonError` for values that make no sense."""
 
     every: int
     learning_rate: float
@@ -40,140 +40,115 @@ class Outer:
             raise BaryonError(f"comm.outer_momentum={self.momentum} must be in [0, 1)")
 
 
-class LocalSgd:
-    """The inner optimiser is each worker's own, the outer one is the same on all."""
+class LocalSgdStrategy(Strategy):
+    """The inner optimizer is each worker's own; the outer one is the same on all."""
 
-    survives = False
     averages_gradients = False
 
-    _team: Team
+    _context: StrategyContext
     _update: Update
 
-    def __init__(self, outer: Outer) -> None:
+    def __init__(self, outer: OuterOptimizer) -> None:
         self._outer = outer
-        self._since = 0
-        self._asked = self._stop = False
-        self._start: list[Packet] = []
-        self._moved: list[Packet] = []
+        self._steps_since_average = 0
+        self._asked_to_stop = self._stop = False
+        self._start: list[Bucket] = []  # the weights after the last average
+        self._moves: list[Bucket] = []
         self._velocity: list[torch.Tensor] = []
 
-    def start(self, team: Team, update: UpdateFactory) -> None:
-        """All start from the same weights."""
-        self._team = team
-        self._update = update(team.model.parameters())
-        self._start = packets_for(team.layers, team.parameters)
-        self._moved = packets_for(team.layers, team.parameters)
-        self._velocity = [torch.zeros_like(packet.values) for packet in self._start]
-        self._note_start()
+    def start(self, context: StrategyContext, update: UpdateFactory) -> None:
+        """Remember the weights from which all start."""
+        self._context = context
+        self._update = update(context.model.parameters())
+        self._start = buckets_for(context.layers, context.parameters)
+        self._moves = buckets_for(context.layers, context.parameters)
+        self._velocity = [torch.zeros_like(bucket.values) for bucket in self._start]
+        self._record_start()
 
-    def _note_start(self) -> None:
+    def _record_start(self) -> None:
         with torch.no_grad():
-            for own, packet in zip(self._team.parameters, self._start, strict=True):
-                torch._foreach_copy_(packet.parameters, [p.data for p in own])
+            for parameters, bucket in zip(self._context.parameters, self._start, strict=True):
+                torch._foreach_copy_(bucket.parameters, [p.data for p in parameters])
 
     def begin(self, step: int, *, stop: bool) -> None:
-        """A stop waits for the next meeting."""
+        """Remember a wish to stop until the next average."""
         del step
-        self._asked = self._asked or stop
+        self._asked_to_stop = self._asked_to_stop or stop
 
-    def exchange(self, gradient: Packet, step: int, expected: float | None) -> Task:
-        """Gradients stay at home."""
-        del gradient, step, expected
-        return nothing()
-
-    def finish(self, step: int, gradients: list[Packet]) -> None:
-        """A step of one's own; a meeting when it is time."""
-        del gradients
+    def finish(self, step: int, gradients: list[Bucket]) -> None:
+        """Take a local step, and average when it is time."""
+        del gradients  # no-op: LocalSGD exchanges moves of the weights, not gradients
         self._update.apply(step)
-        self._since += 1
-        if (step + 1) % self._outer.every == 0:
-            self._team.courier.do(
-                self._meet(), f"step {step + 1}: the meeting", self._team.patience
-            )
+        self._steps_since_average += 1
+        if self.is_synchronized(step):
+            what = f"step {step + 1}: averaging"
+            self._context.engine.run(self._average(), what, self._context.timeout)
 
-    def _meet(self) -> Task:
-        """The outer step: the mean of all moves is its gradient."""
-        team, workers = self._team, len(self._team.group)
-        for own, start, moved in zip(team.parameters, self._start, self._moved, strict=True):
-            for place, before, parameter in zip(
-                moved.parameters, start.parameters, own, strict=True
+    def _average(self) -> Task:
+        """Take the outer step, whose gradient is the mean of all workers' moves."""
+        context, workers = self._context, len(self._context.group)
+        for parameters, start, move in zip(
+            context.parameters, self._start, self._moves, strict=True
+        ):
+            for view, before, parameter in zip(
+                move.parameters, start.parameters, parameters, strict=True
             ):
-                torch.sub(before, parameter.data, out=place)
-            moved.tail[STOP] = float(self._asked)
-            moved.beside.packed()
-        for moved in self._moved:
-            yield from team.group.sum(moved, moved)
-        self._stop = bool(self._moved[0].tail[STOP] > 0)
-        self._since = 0
-        for start, moved, velocity in zip(self._start, self._moved, self._velocity, strict=True):
-            self._outer_step(start.values, moved.values.div_(workers), velocity)
-        for own, start in zip(team.parameters, self._start, strict=True):
-            torch._foreach_copy_([p.data for p in own], start.parameters)
+                torch.sub(before, parameter.data, out=view)
+            move.tail[STOP] = float(self._asked_to_stop)
+            move.side_stream.record_ready()
+        for move in self._moves:
+            yield from context.group.sum(move, move)
+        self._stop = bool(self._moves[0].tail[STOP] > 0)
+        self._steps_since_average = 0
+        for start, move, velocity in zip(self._start, self._moves, self._velocity, strict=True):
+            self._outer_step(start.values, move.values.div_(workers), velocity)
+        for parameters, start in zip(context.parameters, self._start, strict=True):
+            torch._foreach_copy_([p.data for p in parameters], start.parameters)
 
     def _outer_step(
         self, weights: torch.Tensor, gradient: torch.Tensor, velocity: torch.Tensor
     ) -> None:
-        """SGD with Nesterov momentum, in place."""
+        """Take a step of SGD with Nesterov momentum, in place."""
         momentum, rate = self._outer.momentum, self._outer.learning_rate
         velocity.mul_(momentum).add_(gradient)
         weights.sub_(gradient.add(velocity, alpha=momentum), alpha=rate)
 
-    def stops(self, step: int, gradients: list[Packet]) -> bool:
-        """At a meeting where any worker asked for it."""
+    def stops(self, step: int, gradients: list[Bucket]) -> bool:
+        """Stop after an average at which any worker asked for it."""
         del gradients
-        return self._stop and (step + 1) % self._outer.every == 0
+        return self._stop and self.is_synchronized(step)
 
-    def in_step(self, step: int) -> bool:
-        """At meetings."""
+    def is_synchronized(self, step: int) -> bool:
+        """Whether workers average after this step."""
         return (step + 1) % self._outer.every == 0
 
-    def caught_up(self, root: int) -> Task:
-        """Not needed: it does not survive."""
-        del root
-        return nothing()
-
-    def settle(self) -> Task:
-        """Meet, if any step was made since; average the inner optimisers."""
-        if self._since:
-            yield from self._meet()
-        own = [on_cpu(state) for state in self._update.state_dict()["parameters"]]
-        everyone = yield from self._team.group.circle.gather(own)
-        mean = [averaged(states) for states in zip(*everyone, strict=True)]
+    def synchronize(self) -> Task:
+        """Average, if any step was taken since; average the inner optimizers."""
+        if self._steps_since_average:
+            yield from self._average()
+        inner = [on_cpu(state) for state in self._update.state_dict()["parameters"]]
+        states = yield from self._context.group_gather.gather(inner)
+        mean = [averaged(of_parameter) for of_parameter in zip(*states, strict=True)]
         self._update.load_state_dict({"parameters": mean})
 
-    def settled(self, notes: Any) -> None:
-        """Nothing to note."""
-
     def state(self) -> Task:
-        """The inner optimiser's, averaged, and the outer one's."""
+        """Return the inner optimizer's state, averaged, and the outer momentum."""
         outer = {}
-        for packet, velocity in zip(self._start, self._velocity, strict=True):
-            for piece in packet.layer.pieces:
-                place = velocity.as_strided(piece.shape, piece.strides, piece.offset)
-                outer[piece.name] = place.clone()
-        return nothing({"optimizer": by_name(self._team.model, self._update), OUTER: outer})
+        for bucket, velocity in zip(self._start, self._velocity, strict=True):
+            for view, values in zip(bucket.layer.views, bucket.layer.view(velocity), strict=True):
+                outer[view.name] = values.clone()
+        optimizer = by_name(self._context.model, self._update)
+        return completed({"optimizer": optimizer, OUTER_MOMENTUM: outer})
 
     def load(self, state: Mapping[str, Any]) -> Task:
-        """Another strategy's state has no outer momentum: it starts from rest."""
-        self._update.load_state_dict(in_order(self._team.model, state["optimizer"]))
-        self._note_start()
-        self._since = 0
-        for packet, velocity in zip(self._start, self._velocity, strict=True):
+        """Load a state; that of another strategy has no outer momentum, which starts from zero."""
+        self._update.load_state_dict(in_order(self._context.model, state["optimizer"]))
+        self._record_start()
+        self._steps_since_average = 0
+        saved = state.get(OUTER_MOMENTUM, {})
+        for bucket, velocity in zip(self._start, self._velocity, strict=True):
             velocity.zero_()
-            for piece in packet.layer.pieces:
-                place = velocity.as_strided(piece.shape, piece.strides, piece.offset)
-                if piece.name in state.get(OUTER, {}):
-                    place.copy_(state[OUTER][piece.name])
-        return nothing()
-
-    def awaited(self) -> set[int]:
-        """None."""
-        return set()
-
-    def measures(self) -> dict[str, float]:
-        """None of its own."""
-        return {}
-
-    def findings(self) -> Task:
-        """None of its own."""
-        return nothing(NO_FINDINGS)
+            for view, values in zip(bucket.layer.views, bucket.layer.view(velocity), strict=True):
+                if view.name in saved:
+                    values.copy_(saved[view.name])
+        return completed()

@@ -1,0 +1,1 @@
+"""Gradients on their way out of backward: layers, buckets, the reducer."""

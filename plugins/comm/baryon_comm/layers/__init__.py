@@ -1,1 +1,0 @@
-"""A model as layers, the unit in which gradients and weights travel."""

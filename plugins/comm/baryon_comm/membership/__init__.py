@@ -1,0 +1,1 @@
+"""Which ranks live: failure detection, gathers that outlive members, health checks."""
