@@ -12,7 +12,7 @@ from baryon_comm.server.momentum import TotalMomentumEstimator
 @pytest.mark.parametrize("momentum", [0.0, 0.4, 0.9])
 def test_estimator_finds_the_momentum_of_plain_training(momentum):
     torch.manual_seed(1)
-    weights = nn.Paraestimator(torch.randn(64))
+    weights = nn.Parameter(torch.randn(64))
     optimizer = torch.optim.SGD([weights], lr=0.05, momentum=momentum)
     estimator = TotalMomentumEstimator()
     for version in range(20):
