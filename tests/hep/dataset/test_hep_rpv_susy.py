@@ -136,3 +136,12 @@ def test_images_with_phi_first(tmp_path):
         file.attrs["axes"] = ["event", "phi", "eta"]
     with pytest.raises(BaryonError, match="this layout has eta before phi"):
         open_files(path)
+
+
+def test_normalised_weights_that_some_files_lack(tmp_path):
+    write(tmp_path / "a.h5", normalized_weight=np.linspace(0, 1, 12))
+    write(tmp_path / "b.h5")
+    with pytest.raises(
+        BaryonError, match=r"b\.h5 has no member 'all_events/normalized_weight', but"
+    ):
+        open_files(tmp_path / "*.h5")

@@ -79,8 +79,10 @@ class HepRpvSusy:
         return table
 
     def _open(self, name: str, paths: Sequence[Path]) -> Images:
-        names = [NORMALISED_WEIGHT, CUTS_FLAG, *CUTS_REGIONS]
-        optional = [n for n in names if all(has_member(p, f"{GROUP}/{n}") for p in paths)]
+        flags = [CUTS_FLAG, *CUTS_REGIONS]
+        optional = [n for n in flags if all(has_member(p, f"{GROUP}/{n}") for p in paths)]
+        if checks.in_all_or_none(paths, f"{GROUP}/{NORMALISED_WEIGHT}"):
+            optional.append(NORMALISED_WEIGHT)
         table = self._table(
             paths, {"label": "y", "weight": "weight"} | {name: name for name in optional}
         )
