@@ -7,6 +7,7 @@ from pathlib import Path
 from baryon_climate.dataset.cf_grid import FileGrid, file_grid
 from baryon_climate.dataset.cf_opening import open_dataset
 from baryon_climate.dataset.cf_time import TimeAxis, time_axis, time_coordinate
+from baryon_climate.dataset.zarr_store import unwritten
 
 
 class CfFile:
@@ -14,7 +15,7 @@ class CfFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.dataset = open_dataset(path)
+        self.dataset, self._group = open_dataset(path)
         self._times: dict[str, TimeAxis] = {}
         self._grids: dict[tuple[str, ...], FileGrid] = {}
 
@@ -50,6 +51,10 @@ class CfFile:
         return sorted(
             str(name) for name, array in self.dataset.data_vars.items() if array.ndim >= 2
         )
+
+    def unwritten(self, name: str) -> str | None:
+        """Say what of a variable was never written, which reads as the fill value, if anything."""
+        return unwritten(self.path, self._group, name) if self.path.is_dir() else None
 
     def close(self) -> None:
         """Close the file."""

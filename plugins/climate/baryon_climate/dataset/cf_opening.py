@@ -7,55 +7,42 @@ that holds Zarr's metadata. Times stay numbers here: `cf_time` decodes them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from baryon.data.file_kind import file_kind
+from baryon.data.file_kind import HDF5, file_kind
 from baryon.errors import BaryonError, told
+from baryon_climate.dataset import zarr_store
+from baryon_climate.dataset.classic_netcdf import require_complete
 
 EXTRA = ("xarray", "h5netcdf", "netCDF4", "zarr", "cftime", "cf-units", "scipy")
-HDF5 = b"\x89HDF\r\n\x1a\n"
-ZARR_METADATA = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
-OTHERS: Mapping[bytes, str] = {
-    b"\x1f\x8b": "compressed with gzip, which gives no single frames: decompress it with gunzip",
-    b"BZh": "compressed with bzip2: decompress it with bunzip2",
-    b"\xfd7zXZ": "compressed with xz: decompress it with unxz",
-    b"\x28\xb5\x2f\xfd": "compressed with Zstandard: decompress it with unzstd",
-    b"PK\x03\x04": "a zip archive: unpack it",
-    b"GRIB": "GRIB: convert it with cdo -f nc4 copy",
-    b"\x0e\x03\x13\x01": "HDF 4: convert it with h4toh5, or with cdo -f nc4 copy",
-    b"ARRAY": "of another format: give NetCDF or Zarr",
-    b"<": "text (HTML or XML), as a server sends for an error or a login: download the data itself",
-}
-"""First bytes of what people have instead, and what to do about it."""
+ROOT = ""
 
 
-def open_dataset(path: Path) -> Any:
+def open_dataset(path: Path) -> tuple[Any, str]:
     """Open a file or store as `xarray.Dataset`, with packed values and fill values decoded.
 
-    Raises `BaryonError` that says what the file is and what to do.
+    Return it with the group that it is of. Raises `BaryonError` that says what the file is and
+    what to do.
     """
     engine = _engine(path)
-    group = _zarr_group(path) if engine == "zarr" else None
-    dataset = _open(path, engine, group)
-    if engine == "h5netcdf" and not dataset.data_vars:
-        group = _only_group(path, _netcdf_groups(path), "ncks -G : -g")
-        if group is not None:
-            dataset.close()
-            return _open(path, engine, group)
-    return dataset
-
-
-def _open(path: Path, engine: str, group: str | None) -> Any:
     try:
-        import xarray
+        if engine in ("scipy", "netcdf4"):
+            require_complete(path)
+        group = _group(path, engine)
+        return _open(path, engine, group), group
     except ImportError as error:
         raise BaryonError(
-            f"dataset=climate_netcdf needs {', '.join(EXTRA)}: pip install 'baryon[climate]'"
+            f"{path} needs {error.name}; dataset=climate_netcdf needs {', '.join(EXTRA)}: "
+            "pip install 'baryon[climate]'"
         ) from error
+
+
+def _open(path: Path, engine: str, group: str) -> Any:
+    import xarray
+
     options: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}
-    if group is not None:
+    if group != ROOT:
         options["group"] = group
     try:
         # What xarray warns of (several fill values, times out of range) is decided here anyway.
@@ -70,13 +57,13 @@ def _open(path: Path, engine: str, group: str | None) -> Any:
                 cache=False,
                 **options,
             )
+    except ImportError:
+        raise
     except Exception as error:  # each engine raises its own
         raise BaryonError(_cannot_be_read(path, engine, error)) from error
 
 
 def _cannot_be_read(path: Path, engine: str, error: Exception) -> str:
-    if isinstance(error, ImportError):
-        return f"{path} needs {error.name}: pip install 'baryon[climate]'"
     kind = "Zarr" if engine == "zarr" else "NetCDF"
     return (
         f"{path} cannot be read as {kind} ({told(error)}): is it complete? compare its size with "
@@ -87,27 +74,23 @@ def _cannot_be_read(path: Path, engine: str, error: Exception) -> str:
 def _engine(path: Path) -> str:
     """Return xarray's name of the library that reads this format."""
     if path.is_dir():
-        return _zarr_engine(path)
+        if zarr_store.is_store(path):
+            return "zarr"
+        raise BaryonError(
+            f"{path} is a folder but no Zarr store: give the files in it, such as {path}/*.nc"
+        )
     with path.open("rb") as file:
-        first = file.read(8)
-    if first[:3] == b"CDF" and first[3:4] in (b"\1", b"\2"):
+        first = file.read(len(HDF5))
+    if first[:4] in (b"CDF\1", b"CDF\2"):
         return "scipy"
     if first[:4] == b"CDF\5":  # 64-bit data, as E3SM and CAM write it through PnetCDF
         return "netcdf4"
     if first == HDF5 or _is_hdf5_behind_a_user_block(path):
         return "h5netcdf"
-    raise BaryonError(f"{path} {_what_it_is(path, first)}")
-
-
-def _what_it_is(path: Path, first: bytes) -> str:
-    if not first:
-        return "is empty (0 bytes): its download has failed, or it is still being written"
-    for beginning, what in OTHERS.items():
-        if first.startswith(beginning):
-            return f"is {what}"
     kind = file_kind(path)
-    what = f"is {kind.name}" if kind else f"begins with {first!r}"
-    return f"cannot be read as NetCDF: it {what}; give NetCDF files or Zarr stores"
+    if kind is None:
+        raise BaryonError(f"{path} is neither NetCDF nor Zarr: it begins with {first!r}")
+    raise BaryonError(f"{path} is {kind.name}, neither NetCDF nor Zarr: {kind.advice}")
 
 
 def _is_hdf5_behind_a_user_block(path: Path) -> bool:
@@ -116,62 +99,54 @@ def _is_hdf5_behind_a_user_block(path: Path) -> bool:
     return bool(h5py.is_hdf5(path))
 
 
-def _zarr_engine(path: Path) -> str:
-    if any((path / name).is_file() for name in ZARR_METADATA):
-        return "zarr"
-    raise BaryonError(
-        f"{path} is a folder but no Zarr store: give the files in it, such as {path}/*.nc"
-    )
+def _group(path: Path, engine: str) -> str:
+    """Return the group that holds the fields.
 
-
-def _zarr_group(path: Path) -> str | None:
-    """Return the group that holds the arrays: None for the store's root.
-
-    Raises `BaryonError` if several groups hold arrays.
+    Raises `BaryonError` that lists them if several do.
     """
-    try:
-        import zarr
-
-        root = zarr.open(str(path), mode="r")
-        if not isinstance(root, zarr.Group):
-            raise BaryonError(f"{path} is one Zarr array: give the group (store) that it is in")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            members = dict(root.members(max_depth=None))
-    except ImportError:
-        return None  # `_open` says what is missing
-    except BaryonError:
-        raise
-    except Exception as error:
-        raise BaryonError(_cannot_be_read(path, "zarr", error)) from error
-    arrays = [name for name, member in members.items() if isinstance(member, zarr.Array)]
-    groups = sorted({name.rpartition("/")[0] for name in arrays})
-    return None if "" in groups else _only_group(path, groups, None)
+    if engine == "zarr":
+        groups, advice = zarr_store.groups_with_arrays(path), f"give {path}/"
+    elif engine == "h5netcdf":
+        groups, advice = _netcdf_groups(path), "extract it with ncks -G : -g "
+    else:
+        return ROOT
+    if ROOT in groups or not groups:
+        return ROOT
+    if len(groups) > 1:
+        raise BaryonError(
+            f"{path} holds its variables in the groups {', '.join(groups)}: take one, for example "
+            f"{advice}{groups[0]}"
+        )
+    return groups[0]
 
 
 def _netcdf_groups(path: Path) -> list[str]:
-    """Return the groups of a NetCDF-4 file that hold fields of two or more dimensions."""
+    """Return the groups of a NetCDF-4 file that hold fields of two or more dimensions.
+
+    Raises `BaryonError` for what would be read from other files: data are a file's own.
+    """
     import h5py
 
     groups: set[str] = set()
 
-    def visit(name: str, member: Any) -> None:
-        if isinstance(member, h5py.Dataset) and member.ndim >= 2:
+    def visit(name: str, member: Any) -> str | None:
+        if not isinstance(member, h5py.Dataset):
+            return None
+        if member.ndim >= 2:
             groups.add(name.rpartition("/")[0])
+        return name if member.external or member.is_virtual else None
 
-    with h5py.File(path, "r") as file:
-        file.visititems(visit)
-    return sorted(groups - {""})
+    def visit_link(name: str, link: Any) -> str | None:
+        return name if isinstance(link, h5py.ExternalLink) else None
 
-
-def _only_group(path: Path, groups: list[str], extract: str | None) -> str | None:
-    """Return the one group. Raises `BaryonError` that lists them if there are several."""
-    if len(groups) > 1:
-        advice: Callable[[str], str] = (
-            (lambda group: f"{extract} {group}") if extract else (lambda group: f"{path}/{group}")
-        )
+    try:
+        with h5py.File(path, "r") as file:
+            elsewhere = file.visititems_links(visit_link) or file.visititems(visit)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise BaryonError(_cannot_be_read(path, "h5netcdf", error)) from error
+    if elsewhere:
         raise BaryonError(
-            f"{path} holds its variables in the groups {', '.join(groups)}: take one, with "
-            f"{advice(groups[0])} for example"
+            f"{path}: {elsewhere} lies in another file, which is not read through it: give files "
+            "that hold their own data (h5repack copies into one)"
         )
-    return groups[0] if groups else None
+    return sorted(groups)

@@ -78,7 +78,9 @@ def find(file: CfFile, channel: Channel, named: str | None) -> Variable | None:
 
     Raises `BaryonError` if several fit, and if the one that is named cannot be used.
     """
-    names = [name for name in file.variables() if _is_called(name, named or channel.name)]
+    wanted = named or channel.name
+    alike = [name for name in file.variables() if name.lower() == wanted.lower()]
+    names = sorted(alike, key=lambda name: name != wanted)  # of TAS and tas the one so written
     if names or named:
         return _variable(file, channel, names[0], by_name=True) if names else None
     names = [name for name in file.variables() if _misfit(file, name, channel) == ""]
@@ -94,10 +96,6 @@ def misfits(file: CfFile, channel: Channel) -> list[str]:
     """Describe the variables that measure what a channel does, but elsewhere in the vertical."""
     reasons = (_misfit(file, name, channel) for name in file.variables())
     return [reason for reason in reasons if reason]
-
-
-def _is_called(name: str, wanted: str) -> bool:
-    return name.lower() == wanted.lower()
 
 
 def _misfit(file: CfFile, name: str, channel: Channel) -> str | None:

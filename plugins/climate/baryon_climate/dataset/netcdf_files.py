@@ -44,6 +44,7 @@ class NetcdfFiles:
         self.calendar = self._series[0].calendar
         self.grid = self._one_grid()
         self._require_gapless(allow_gaps)
+        self._warn_of_unwritten()
         self.shape: tuple[int, int, int] = (len(channels), self.grid.height, self.grid.width)
 
     def _parts(self) -> list[tuple[CfFile, str]]:
@@ -83,6 +84,12 @@ class NetcdfFiles:
                 "dataset.allow_gaps=true (no window then spans one)"
             )
         warn(fault)
+
+    def _warn_of_unwritten(self) -> None:
+        for file, name in sorted(set(self._parts()), key=lambda part: (part[0].path, part[1])):
+            fault = file.unwritten(name)
+            if fault is not None:
+                warn(fault)
 
     @property
     def file_order(self) -> FileOrder:
