@@ -269,7 +269,9 @@ def test_gaps_in_fields_are_named(write, open_files):
 
 def test_files_that_are_none(open_files, tmp_path):
     (tmp_path / "text.nc").write_text("not NetCDF")
-    with pytest.raises(BaryonError, match="cannot be read as NetCDF"):
+    with pytest.raises(
+        BaryonError, match="is a text file that begins with 'not NetCDF', neither NetCDF nor"
+    ):
         open_files(str(tmp_path / "text.nc"))
     with pytest.raises(BaryonError, match=r"dataset.train=.*\.grib matches nothing"):
         open_files(str(tmp_path / "*.grib"))
