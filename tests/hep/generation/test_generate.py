@@ -109,14 +109,6 @@ def test_other_settings_make_other_events_with_the_same_seed(finished, small, tm
     assert not set(members(finished, "eid")) & set(members(tmp_path / "data", "eid"))
 
 
-@needs_simulation
-@pytest.mark.parametrize("significance", [-1.0, float("nan"), float("inf")])
-def test_impossible_significance_is_named(small, tmp_path, significance):
-    with pytest.raises(BaryonError) as error:
-        generate(**small | {"out": str(tmp_path), "energy_significance": significance})
-    assert one_line(error).startswith("generate.energy_significance: ")
-
-
 def test_error_of_the_cross_section_is_recorded(finished):
     record = json.loads((finished / "generation.json").read_text())
     with h5py.File(finished / "hep_64_train.h5") as h5:
@@ -300,6 +292,15 @@ def test_folder_that_cannot_be_made_is_one_line(small, tmp_path):
         ({"image_sizes": []}, "generate.image_sizes"),
         ({"image_sizes": [64, 64]}, "generate.image_sizes"),
         ({"eta_max": 0.0}, "generate.eta_max"),
+        ({"eta_max": float("nan")}, "generate.eta_max"),
+        ({"eta_max": float("inf")}, "generate.eta_max"),
+        ({"pt_hat_slices": [400, float("nan")]}, "generate.pt_hat_slices"),
+        ({"splits": {"train": float("nan")}}, "generate.splits"),
+        ({"splits": {}}, "generate.splits"),
+        ({"events": 10**9 + 1}, "generate.events: 1000000001 is more than 1,000,000,000"),
+        ({"pt_hat_slices": list(range(300, 400))}, "99 slices are more than 98"),
+        ({"energy_significance": -1.0}, "generate.energy_significance: -1"),
+        ({"energy_significance": float("nan")}, "generate.energy_significance: nan"),
         ({"workers": -1}, "generate.workers"),
     ],
 )

@@ -120,11 +120,11 @@ def _check_detector(settings: Settings) -> None:
 
 
 def _check_slices(edges: Sequence[float]) -> None:
-    if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
+    if len(edges) < 2 or not all(low < high for low, high in pairwise(edges)):
         raise _refuse("pt_hat_slices", f"{list(edges)} is not two or more ascending edges in GeV")
     if len(edges) > PROCESSES - 1:
         raise _refuse("pt_hat_slices", f"{len(edges) - 1} slices are more than {PROCESSES - 2}")
-    if edges[0] <= 0 or edges[-1] > BEAM_ENERGY:
+    if not 0 < edges[0] < edges[-1] <= BEAM_ENERGY:
         raise _refuse(
             "pt_hat_slices", f"{list(edges)} leaves the possible range, 0 to {BEAM_ENERGY:g} GeV"
         )
@@ -139,12 +139,12 @@ def _check_slices(edges: Sequence[float]) -> None:
 def _check_images(sizes: Sequence[int], eta_max: float | None) -> None:
     if not sizes or min(sizes) < 1 or len(set(sizes)) < len(sizes):
         raise _refuse("image_sizes", f"{list(sizes)} is not a list of different sizes in pixels")
-    if eta_max is not None and eta_max <= 0:
-        raise _refuse("eta_max", f"{eta_max:g} is not positive")
+    if eta_max is not None and not 0 < eta_max < math.inf:
+        raise _refuse("eta_max", f"{eta_max:g} is not a positive number")
 
 
 def _check_splits(splits: Mapping[str, float]) -> None:
     if "train" not in splits or min(splits.values()) < 0 or splits["train"] == 0:
         raise _refuse("splits", f"{dict(splits)} needs a positive share for train, none below 0")
-    if abs(sum(splits.values()) - 1) > 1e-9:
+    if not abs(sum(splits.values()) - 1) <= 1e-9:  # NaN neither
         raise _refuse("splits", f"the shares add up to {sum(splits.values()):g}, not to 1")
