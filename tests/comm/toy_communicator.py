@@ -3,6 +3,8 @@
 `fault` makes it break one promise; the conformance kit must find out.
 """
 
+import numpy as np
+
 from baryon.interfaces import Findings, Share
 
 
@@ -57,7 +59,7 @@ class Toy:
         return self._comm.bcast(value)
 
     def measures(self):
-        return {}
+        return {"waiting": [1.0] if self._fault == "measures" else np.float32(1)}
 
     def findings(self):
         return Findings()

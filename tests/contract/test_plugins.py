@@ -109,6 +109,10 @@ FAULTS = {
         "model 'positional_mlp' of plugin 'positional': argument 'width' of "
         "faults_positional.mlp:mlp must be keyword-only: ",
     ),
+    "unannotated": (
+        _faulty("unannotated", mlp=HEALTHY.replace("width: int", "width")),
+        "option model/unannotated_mlp of plugin 'unannotated': width cannot be checked: argument ",
+    ),
     "defaulted": (
         _faulty("defaulted", mlp=HEALTHY.replace("width: int", "width: int = 3")),
         "model 'defaulted_mlp' of plugin 'defaulted': argument 'width' of "
