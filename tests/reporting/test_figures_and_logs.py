@@ -1,8 +1,9 @@
 import json
 
 import pytest
+from matplotlib.figure import Figure
 
-from baryon.reporting.figures import curves
+from baryon.reporting.figures import curves, lay_out, without_layout
 from baryon.reporting.metrics_log import MetricsLog
 from baryon.reporting.run_directory import write_json
 from baryon.reporting.training_progress import describe
@@ -60,3 +61,19 @@ def test_values_in_a_few_words():
 def test_several_terms_are_told_beside_their_sum():
     assert describe({"loss": 3.0, "ce": 3.0}) == "loss 3.0000"
     assert describe({"loss": 3.0, "x": 1.0, "y": 2.0}) == "loss 3.0000  x 1.0000  y 2.0000"
+
+
+def test_a_figure_that_nobody_will_see_is_not_laid_out():
+    figure = Figure(layout="constrained")
+    with without_layout():
+        lay_out(figure)
+    assert figure.get_layout_engine() is not None
+    lay_out(figure)
+    assert figure.get_layout_engine() is None
+
+
+def test_a_number_that_json_does_not_have_is_null_in_the_log(tmp_path):
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    log.write("stopped", {"step": 1, "comm": {"waiting": float("nan"), "most": float("inf")}})
+    text = log.path.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["comm"] == {"waiting": None, "most": None}

@@ -64,10 +64,10 @@ class Model(nn.Module):
             nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(), nn.Linear(4, 2)
         )
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64), persistent=False)
-        self._change = forward
+        self._change, self.steps = forward, 0
 
     def forward(self, inputs):
-        self.calls = self.calls + 1
+        self.calls, self.steps = self.calls + 1, self.steps + 1
         np.random.shuffle([torch.rand(1), random.random()])  # noqa: NPY002, S311
         return self._change(self.layers(inputs))
 
@@ -191,7 +191,14 @@ def test_it_changes_nothing_that_the_training_depends_on(trial):
         seeds()
         return Evaluator(update=lambda output, batch: seen.append(draws()))
 
-    parts = trial(model=model, factories={"evaluator": evaluator})
+    class Counting:
+        calls = 0
+
+        def __call__(self, output, batch):
+            self.calls += 1
+            return loss(output, batch)
+
+    parts = trial(model=model, loss=Counting(), factories={"evaluator": evaluator})
     after = draws()
     seeds()
     assert after == draws()
@@ -199,7 +206,7 @@ def test_it_changes_nothing_that_the_training_depends_on(trial):
     assert parts.evaluator._seen == 0
     for name, value in model.state_dict().items():
         assert torch.equal(value, weights[name]), name
-    assert int(model.calls) == 0
+    assert (int(model.calls), model.steps, parts.loss.calls) == (0, 0, 0)
     assert [module.training for module in model.modules()] == modes
     assert all(parameter.grad is None for parameter in model.parameters())
 

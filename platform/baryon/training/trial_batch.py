@@ -12,6 +12,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,10 @@ from baryon.training.parts import TRAIN, VALIDATION, Parts
 
 LEAST, MOST = 2, 8
 """Samples of a trial: two, for a layer that normalises over the batch may refuse a single one."""
-MOST_BYTES = 2**25
+MOST_BYTES = 2**21
 """Bytes of its samples, beyond `LEAST` of them."""
+PLAIN = (int, float, str, NoneType)
+"""Attributes of a module that a forward may change, as counters are, and that are put back."""
 RESERVED = frozenset(
     {"kind", "step", "steps", "epoch", "seconds", "samples", "samples to read"}
     | {"samples_per_second", "tflops_per_second", "of_ceiling", "ms", "comm"}
@@ -68,6 +71,8 @@ class Trial:
     def __init__(self, config: Config, plugins: Plugins, parts: Parts) -> None:
         self._config, self._plugins, self._parts = config, plugins, parts
         self._owners = parts.owners
+        with naming(f"{self._owners['loss']} cannot be copied"):
+            self._loss: Loss = copy.deepcopy(parts.loss)  # it may count its calls
         if not any(p.requires_grad for p in parts.network.model.parameters()):
             raise BaryonError(f"{self._owners['model']} has no parameters that could learn")
 
@@ -153,7 +158,7 @@ class Trial:
     def _terms(self, output: Any, batch: Batch, split: str) -> dict[str, torch.Tensor]:
         loss = self._owners["loss"]
         try:
-            terms = self._parts.loss(output, batch)
+            terms = self._loss(output, batch)
         except Exception as error:  # a stranger's component may raise anything
             cause = str(error) if isinstance(error, BaryonError) else told(error)
             raise BaryonError(
@@ -229,9 +234,12 @@ def checked_terms(owner: str, terms: object) -> dict[str, torch.Tensor]:
 
 @contextmanager
 def _unchanged(network: Network) -> Iterator[None]:
-    """Put weights, buffers, modes and random numbers back to what they were."""
+    """Put weights, buffers, modes, counters and random numbers back to what they were."""
     model = network.model
-    modes = [(module, module.training) for module in model.modules()]
+    plain = [
+        (module, {name: value for name, value in vars(module).items() if isinstance(value, PLAIN)})
+        for module in model.modules()
+    ]
     buffers = dict(model.named_buffers())
     tensors = [*model.parameters(), *buffers.values()]
     values = [tensor.detach().clone() for tensor in tensors]
@@ -247,8 +255,8 @@ def _unchanged(network: Network) -> Iterator[None]:
             for tensor, value in zip(tensors, values, strict=True):
                 if not torch.equal(tensor, value):
                     tensor.copy_(value)
-        for module, mode in modes:
-            module.training = mode
+        for module, values_by_name in plain:
+            vars(module).update(values_by_name)
         random.setstate(of_python)
         np.random.set_state(of_numpy)  # noqa: NPY002
         state.set_random(of_torch, network.device)
