@@ -313,7 +313,8 @@ class Evaluation:
     metrics: Mapping[str, float]
     """Figures by the field's names; written to `metrics.json`.
 
-    Numbers of Python, NumPy or PyTorch without axes; NaN where one is not known.
+    Numbers of Python, NumPy or PyTorch without axes; NaN where one is not known. Beside `x` may
+    stand its standard deviation `x_error`, or the ends `x_low` and `x_high` of its 68 % interval.
     """
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
@@ -322,6 +323,11 @@ class Evaluation:
     A figure's label (`Figure.set_label`) becomes its caption in the report.
     """
     warnings: Sequence[str] = ()
+    judged_by: Sequence[str] = ()
+    """Metrics that say which of two runs is better, the decisive one first.
+
+    `-x` where less is better. Runs are compared by the first that all of them know.
+    """
 
 
 @dataclass(frozen=True)

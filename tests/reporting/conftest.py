@@ -71,6 +71,7 @@ EVALUATION = {
     },
     "captions": {"roc": "ROC curve of the network", "training": "Loss by step"},
     "of_communication": ["workers"],
+    "judged_by": ["efficiency_ratio", "auc"],
 }
 
 

@@ -145,6 +145,7 @@ def _evaluation(
                 f"Share of chirps found at one false alarm in {seconds:g} s",
             )
         },
+        judged_by=("efficiency",),
         figures={"efficiency": _figure(found, edges, seconds)},
         warnings=(
             [f"the threshold rests on {alarms} false alarms"] if alarms < FEW_FALSE_ALARMS else []

@@ -52,6 +52,7 @@ def _plain(
         "summary": evaluation.summary,
         "metrics": dict(evaluation.metrics),
         "warnings": list(evaluation.warnings),
+        "judged_by": list(evaluation.judged_by),
         "tables": tables,
         "captions": captions,
         "of_communication": list(of_communication),

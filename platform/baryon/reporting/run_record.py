@@ -34,7 +34,7 @@ FINISHED, GOING, STOPPED, BROKEN_OFF = "finished", "going on", "stopped", "broke
 
 NO_ANSWER: Mapping[str, Any] = {
     "split": "", "summary": "", "metrics": {}, "warnings": [], "tables": {}, "captions": {},
-    "of_communication": [],
+    "of_communication": [], "judged_by": [],
 }  # fmt: skip
 """What `evaluation.json` holds, empty."""
 

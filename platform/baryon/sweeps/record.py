@@ -28,7 +28,9 @@ from baryon.plain_data import (
     read_json,
 )
 from baryon.plugins import Plugins
-from baryon.reporting.run_directory import write_json
+from baryon.reporting.judgement import value_with_error
+from baryon.reporting.page.page import cell
+from baryon.reporting.run_directory import RunDirectory, write_json
 from baryon.sweeps.identity import Job, shown
 from baryon.sweeps.status import FINISHED, WAITING
 
@@ -114,16 +116,33 @@ class Record:
             )
         write_text(folder / CSV, text.getvalue())
 
-    def table(self) -> Table:
-        """The jobs for the terminal, the best first."""
+    def table(self, folder: Path) -> Table:
+        """The jobs for the terminal, the best first; their runs are in `folder`."""
         columns = ["job", *self.swept, self.metric, "state", "time", "folder"]
-        return Table(columns, [self._row(job) for job in self.ranked()])
+        return Table(columns, [self._row(job, folder) for job in self.ranked()])
 
-    def _row(self, job: Entry) -> list[str | float | int]:
-        value = "" if job.value is None else job.value
+    def value(self, job: Entry, folder: Path) -> str:
+        """Of its metric, with the error that its run knows; "" before there is one."""
+        if job.value is None:
+            return ""
+        metrics = _metrics(folder / job.run)
+        known = value_with_error(metrics, self.metric)
+        return known if known and metrics[self.metric] == job.value else cell(job.value)
+
+    def _row(self, job: Entry, folder: Path) -> list[str | float | int]:
+        value = self.value(job, folder)
         time_ = "" if job.seconds is None else f"{job.seconds:.0f} s"
         chosen = [str(job.choices.get(key, "")) for key in self.swept]
         return [job.number, *chosen, value, job.state, time_, job.run]
+
+
+def _metrics(run: Path) -> dict[str, Any]:
+    """What the evaluation of a run said; nothing where there is none to be read."""
+    try:
+        metrics = read_json(RunDirectory(run).metrics)
+    except (BaryonError, OSError):
+        return {}
+    return metrics if isinstance(metrics, dict) else {}
 
 
 def new(name: str, plugins: Plugins) -> Record:

@@ -16,6 +16,7 @@ from baryon.plugins import Plugins
 from baryon.reporting.console import say, warn
 from baryon.reporting.results import show_table
 from baryon.reporting.run_directory import RunDirectory, fill
+from baryon.schemas import VALIDATION_LOSS
 from baryon.schemas import Sweep as Settings
 from baryon.sweeps import lock, objective, record, status
 from baryon.sweeps.identity import Job
@@ -261,10 +262,13 @@ class Sweep:
         self.record.write(self.folder)
 
     def _show(self) -> None:
-        show_table(self.record.table())
-        best = self.record.best()
+        show_table(self.record.table(self.folder))
+        best, metric = self.record.best(), self.record.metric
         if best is not None:
-            say(f"best: {best}: {self.record.metric} {best.value:.5g} in {self._folder(best)}")
+            # A loss judges the training; which run is the best its evaluator says.
+            what = "lowest" if metric == VALIDATION_LOSS else "best:"
+            value = self.record.value(best, self.folder)
+            say(f"{what} {metric}: {value} of {best} in {self._folder(best)}")
 
     def _require_all_well(self) -> None:
         failed = [entry for entry in self._asked.values() if entry.state == FAILED]

@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 from baryon.interfaces import Table
 from baryon.reporting.comparison import differing, flat
+from baryon.reporting.judgement import Judgement, by_metric, judge, value_with_error
 from baryon.reporting.page import charts
-from baryon.reporting.page.page import render
+from baryon.reporting.page.page import cell, render
 from baryon.reporting.page.run_page import times
 from baryon.reporting.run_record import FINISHED, GOING, RunRecord
 from baryon.reporting.sweep_record import (
@@ -37,7 +38,7 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     """`place` is the folder that the page is written to: links lead from there to each run."""
     ranks = _ranks([job.value for job in sweep.jobs], higher=sweep.direction == MAXIMIZE)
     jobs = [_Row(_job_name(job), job, rank) for job, rank in zip(sweep.jobs, ranks, strict=True)]
-    best, metric = sweep.best, sweep.metric.replace("_", " ")
+    metric = sweep.metric.replace("_", " ")
     runs = {row.name: row.job.run for row in jobs if row.job.run is not None}
     shade = {row.name: row.shade(jobs) for row in jobs}
     metrics = _common_metrics([run.answer["metrics"] for run in runs.values()])
@@ -45,14 +46,19 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     lowest = _Column("lowest validation loss", [_lowest(run) for run in found])
     columns = [
         *[_Column(key, [job.choices.get(key) for job in sweep.jobs]) for key in sweep.swept],
-        _Column(sweep.metric, [job.value for job in sweep.jobs]),
+        _Column(
+            sweep.metric,
+            [job.value for job in sweep.jobs],
+            texts=[_value_of_job(job, sweep.metric) for job in sweep.jobs],
+        ),
         *([lowest] if sweep.metric != VALIDATION_LOSS else []),
         *[_of_metric(name, found) for name in metrics if name != sweep.metric],
         _Column("time", [job.seconds for job in sweep.jobs], seconds=True),
     ]
+    best = _best_job(sweep, runs)
     rows = [
         _start_of_row(row.name, row.job.number, row.job.state, _link(row.job.run, place))
-        | {"best": best is not None and row.job is best}
+        | {"best": row.name == best["name"]}
         for row in jobs
     ]
     parallel = {
@@ -80,8 +86,7 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
         tag=tag,
         sweep=True,
         states=Counter(job.state for job in sweep.jobs),
-        metric=metric,
-        best=_best(best),
+        best=best,
         missing=sweep.missing,
         found_tiles=_sweep_tiles(sweep),
         parallel=bool(judged and sweep.swept),
@@ -99,6 +104,7 @@ def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> st
     named = dict(zip(_names(runs), runs, strict=True))
     values = [lowest_validation_loss(run) for run in runs]
     ranks = _ranks(values, higher=False)
+    judgement = judge(named)
     metrics = _common_metrics([run.answer["metrics"] for run in runs])
     differences = differing(runs)
     columns = [
@@ -109,15 +115,13 @@ def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> st
         _Column("time", [run.seconds for run in runs], seconds=True),
     ]
     rows = [
-        _start_of_row(name, number, run.state, _link(run, place))
-        | {"best": ranks[number] == 0 and len(runs) > 1}
+        _start_of_row(name, number, run.state, _link(run, place)) | {"best": name == judgement.best}
         for number, (name, run) in enumerate(named.items())
     ]
     drawn = charts.of_runs(named)
     if len(runs) > MOST_COLOURS:
         worst = max([rank for rank in ranks if rank is not None], default=0) or 1
         _shade(drawn, {n: _share(r, worst) for n, r in zip(named, ranks, strict=True)})
-    first = next((name for name, rank in zip(named, ranks, strict=True) if rank == 0), None)
     return render(
         "several.html.j2",
         {"charts": drawn, "parallel": None},
@@ -126,8 +130,7 @@ def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> st
         tag=tag,
         sweep=False,
         states=Counter(run.state for run in runs),
-        metric="validation loss",
-        best=_best_of(named, first, differences) if first and len(runs) > 1 else None,
+        best=_best_of(named, judgement, differences),
         missing=[f"{name}: {one}" for name, run in named.items() for one in run.missing],
         found_tiles=[],
         parallel=False,
@@ -147,6 +150,8 @@ class _Column:
     name: str
     values: Sequence[Any]
     seconds: bool = False
+    texts: Sequence[str] = ()
+    """The values with their errors, "" where the value says it all."""
 
     def head(self) -> dict[str, Any]:
         """To the right if its values are numbers."""
@@ -158,7 +163,9 @@ class _Column:
 
 
 def _of_metric(name: str, runs: Sequence[RunRecord | None]) -> _Column:
-    return _Column(name, [_metric(run, name) for run in runs])
+    answers = [run.answer["metrics"] if run else {} for run in runs]
+    values = [answer.get(name) for answer in answers]
+    return _Column(name, values, texts=[value_with_error(answer, name) for answer in answers])
 
 
 def _start_of_row(name: str, order: int, state: str, link: str) -> dict[str, Any]:
@@ -169,7 +176,16 @@ def _with_cells(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[_Column]
 ) -> list[dict[str, Any]]:
     return [
-        {**row, "cells": [column.values[number] for column in columns]}
+        {
+            **row,
+            "cells": [
+                {
+                    "value": column.values[number],
+                    "text": column.texts[number] if column.texts else "",
+                }
+                for column in columns
+            ],
+        }
         for number, row in enumerate(rows)
     ]
 
@@ -217,25 +233,70 @@ def _job_name(job: Job) -> str:
     return f"job {job.number}"
 
 
-def _best(job: Job | None) -> dict[str, Any] | None:
-    if job is None:
-        return None
-    summary = job.run.answer["summary"] if job.run else ""
+NO_BEST: Mapping[str, Any] = {"name": ""}
+
+
+def _best_job(sweep: SweepRecord, runs: Mapping[str, RunRecord]) -> Mapping[str, Any]:
+    """By the sweep's metric; a loss alone makes no job the best, if the evaluator can judge."""
+    by_name = {_job_name(job): job for job in sweep.jobs}
+    lowest = sweep.best
+    judgement = judge(runs) if sweep.metric == VALIDATION_LOSS else _by_sweep(sweep)
+    if judgement.best:
+        job = by_name[judgement.best]
+        return _best(judgement, job.choices, job.run)
+    if lowest is None:
+        return {**NO_BEST, "note": judgement.note}
     return {
-        "name": _job_name(job), "value": job.value, "choices": job.choices, "summary": summary,
-    }  # fmt: skip
+        "label": "Lowest validation loss" if sweep.metric == VALIDATION_LOSS else "Best",
+        "name": _job_name(lowest),
+        "metric": sweep.metric.replace("_", " "),
+        "value": _value_of_job(lowest, sweep.metric) or cell(lowest.value),
+        "choices": lowest.choices,
+        "summary": lowest.run.answer["summary"] if lowest.run else "",
+        "note": judgement.note,
+    }
+
+
+def _by_sweep(sweep: SweepRecord) -> Judgement:
+    """By the metric that the sweep names, of the jobs whose runs know it."""
+    metrics = {
+        _job_name(job): job.run.answer["metrics"]
+        for job in sweep.jobs
+        if job.state == FINISHED and job.run and _value_of_job(job, sweep.metric)
+    }
+    if not metrics or sweep.best is None or _job_name(sweep.best) not in metrics:
+        return Judgement()
+    return by_metric(metrics, sweep.metric, higher=sweep.direction == MAXIMIZE)
+
+
+def _value_of_job(job: Job, metric: str) -> str:
+    """With its error, if the job was judged by a metric of its evaluation."""
+    metrics = job.run.answer["metrics"] if job.run else {}
+    return value_with_error(metrics, metric) if metrics.get(metric) == job.value else ""
+
+
+def _best(
+    judgement: Judgement, choices: Mapping[str, Any], run: RunRecord | None
+) -> dict[str, Any]:
+    return {
+        "label": "Best",
+        "name": judgement.best,
+        "metric": judgement.metric.replace("_", " "),
+        "value": judgement.value,
+        "choices": choices,
+        "summary": run.answer["summary"] if run else "",
+        "note": judgement.note,
+    }
 
 
 def _best_of(
-    named: Mapping[str, RunRecord], name: str, differences: Mapping[str, list[Any]]
-) -> dict[str, Any]:
-    number, run = list(named).index(name), named[name]
-    return {
-        "name": name,
-        "value": lowest_validation_loss(run),
-        "choices": {key: values[number] for key, values in list(differences.items())[:4]},
-        "summary": run.answer["summary"],
-    }
+    named: Mapping[str, RunRecord], judgement: Judgement, differences: Mapping[str, list[Any]]
+) -> Mapping[str, Any]:
+    if not judgement.best:
+        return {**NO_BEST, "note": judgement.note}
+    number = list(named).index(judgement.best)
+    choices = {key: values[number] for key, values in list(differences.items())[:4]}
+    return _best(judgement, choices, named[judgement.best])
 
 
 def _sweep_tiles(sweep: SweepRecord) -> list[dict[str, str]]:
@@ -276,10 +337,6 @@ def _common_metrics(found: Sequence[Mapping[str, Any]]) -> list[str]:
         and len({str(metrics.get(name)) for metrics in found if metrics}) > 1
     ]
     return telling[:MOST_METRICS]
-
-
-def _metric(run: RunRecord | None, name: str) -> Any:
-    return run.answer["metrics"].get(name) if run else None
 
 
 def _lowest(run: RunRecord | None) -> float | None:

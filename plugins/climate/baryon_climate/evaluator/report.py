@@ -33,6 +33,7 @@ def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
         },
         figures=figures,
         warnings=list(_warnings(results)),
+        judged_by=tuple(f"mean_ap_{100 * at:.0f}" for at in results.overlaps),
     )
 
 

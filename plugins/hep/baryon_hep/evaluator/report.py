@@ -27,6 +27,7 @@ def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
         tables=_tables(results),
         figures=figures,
         warnings=list(_warnings(results)),
+        judged_by=("efficiency_ratio", "auc"),
     )
 
 
