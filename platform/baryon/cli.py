@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from baryon import __version__
+from baryon.child_python import protect_children
 from baryon.errors import TRACEBACK, BaryonError, one_of
 from baryon.launched import end_siblings, launched, wait_for_turn
 from baryon.reporting.console import printable
@@ -38,6 +39,7 @@ HOME = re.compile(r"""(?<![^\[,:'" ])~[\w.-]*(?=/|$|[\]},'"])""")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return the process's exit code: 0, 1 for an error, 2 for wrong usage."""
+    protect_children()
     given = list(sys.argv[1:] if arguments is None else arguments)
     return end_with_one_line(lambda: _dispatch(given))
 

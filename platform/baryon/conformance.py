@@ -33,6 +33,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from baryon.answers import checked_findings, numbers
+from baryon.child_python import child_python
 from baryon.components import prepare
 from baryon.config import Choice, option_values
 from baryon.data.order import part_of
@@ -66,7 +67,7 @@ def check_communicator(
         reasons = Path(folder) / "reasons"
         told = {"options": dict(options or {}), "like_serial": like_serial, "seconds": seconds}
         task = [name, json.dumps(told), str(reasons)]
-        command = [sys.executable, "-m", "baryon.conformance", *task]
+        command = child_python("-m", "baryon.conformance", *task)
         if ranks > 1:
             command = launch_command(ranks, command)
         most = (len(CHECKS) + 2) * seconds

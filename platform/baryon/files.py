@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from baryon.errors import BaryonError
+
+RANDOM_LETTERS = 8  # of a temporary name
 
 
 @contextmanager
@@ -19,16 +21,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises `BaryonError` when the disk is full or not writable; what was there before stays.
     """
+    temporary = _temporary_name(path)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
+        # Made by `open`, not by `mkstemp`: the kernel applies the umask, which a process with
+        # several threads cannot read without setting it for all of them.
+        temporary.touch(mode=0o666, exist_ok=False)
     except OSError as error:
         raise BaryonError(cannot_write(path, error)) from error
-    temporary = Path(name)
     try:
         yield temporary
         _to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private
         temporary.replace(path)
     except OSError as error:
         raise BaryonError(cannot_write(path, error)) from error
@@ -47,7 +49,6 @@ def new_folder(path: Path) -> Iterator[Path]:
         for file in temporary.rglob("*"):
             if file.is_file():
                 _to_disk(file)
-        temporary.chmod(0o777 & ~_umask())
         require_new(path)
         temporary.rename(path)
 
@@ -62,7 +63,6 @@ def new_file(path: Path) -> Iterator[Path]:
         temporary = folder / path.name
         yield temporary
         _to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())
         require_new(path)
         temporary.rename(path)
 
@@ -73,7 +73,8 @@ def _beside(path: Path) -> Iterator[Path]:
     require_new(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        temporary = _temporary_name(path)
+        temporary.mkdir()
     except OSError as error:
         raise BaryonError(cannot_write(path, error, "out")) from error
     lock = os.open(temporary, os.O_RDONLY)
@@ -92,7 +93,7 @@ def left_behind(folder: Path, name: str = "*") -> list[Path]:
 
     None where the file system knows no locks.
     """
-    ending = "[a-z0-9_]" * 8
+    ending = "[0-9a-f]" * RANDOM_LETTERS
     return sorted(path for path in folder.glob(f".{name}.{ending}") if _is_left(path))
 
 
@@ -139,7 +140,6 @@ def _to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _temporary_name(path: Path) -> Path:
+    """Return a hidden name beside `path` that nobody else takes."""
+    return path.parent / f".{path.name}.{secrets.token_hex(RANDOM_LETTERS // 2)}"

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from baryon.child_python import child_python
 from baryon.components import check_arguments
 from baryon.config import GENERATE, PREDICT, PRIMARY, option_values
 from baryon.conformance import check_communicator
@@ -67,7 +68,7 @@ def check_light(plugin: Plugin, plugins: Plugins) -> None:
     """Reading its hooks in a fresh interpreter imports nothing of `HEAVY`."""
     others = {other.name for other in plugins.all} - {plugin.name}
     environment = {"BARYON_DISABLE": ",".join(others), "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", _READ_HOOKS, *HEAVY]
+    command = child_python("-c", _READ_HOOKS, *HEAVY)
     imported = subprocess.run(  # noqa: S603
         command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
     ).stdout.split()

@@ -31,8 +31,13 @@ def near(tmp_path):
     return tmp_path / "near"
 
 
+def private(near):
+    """Where Baryon keeps its copies."""
+    return near / f"baryon-staged-{os.geteuid()}"
+
+
 def copies(near):
-    return sorted(path.name.partition("-")[2] for path in near.glob("*-*"))
+    return sorted(path.name.partition("-")[2] for path in private(near).glob("*-*"))
 
 
 def test_a_table_reads_the_copies_and_tells_of_the_originals(files, near):
@@ -69,7 +74,7 @@ def test_what_does_not_fit_is_read_where_it_lies_and_said(files, near):
     size = files[0].stat().st_size
     with staging(str(near), 2.5 * size / MIB), console().capture() as said:
         places = [staged(path) for path in files]
-    assert [place.parent for place in places] == [near, near, files[2].parent]
+    assert [place.parent for place in places] == [private(near)] * 2 + [files[2].parent]
     assert f"{files[2]} is read where it lies" in said.get().replace("\n", " ")
     assert copies(near) == ["a.h5", "b.h5"]
 
@@ -90,7 +95,7 @@ def test_a_copy_that_another_run_removed_is_counted_no_more(files, near):
     size = files[0].stat().st_size
     with staging(str(near), 1.5 * size / MIB):
         staged(files[0]).unlink()  # as another run does that needs the room
-        assert staged(files[1]).parent == near
+        assert staged(files[1]).parent == private(near)
         assert staged(files[0]) == files[0]  # no room any more, beside one that is in use
 
 
@@ -105,8 +110,8 @@ def test_what_cannot_be_copied_is_read_where_it_lies_and_said(files, near, monke
     assert "a.h5 is read where it lies: it cannot be staged in" in text
     assert "No space left on device)" in text
     assert copies(near) == []
-    (near / ".lock").unlink()
-    (near / ".lock").mkdir()  # as good as another owner's
+    (private(near) / ".lock").unlink()
+    (private(near) / ".lock").mkdir()  # as good as another owner's
     with staging(str(near), 10):
         assert staged(files[0]) == files[0]
 
@@ -135,3 +140,62 @@ def test_a_place_that_cannot_be_made(files, tmp_path):
     stage = staging(str(tmp_path / "file" / "below"), 10)
     with pytest.raises(BaryonError, match=r"data\.stage=.*file/below cannot be made"), stage:
         pass
+
+
+def test_staging_removes_nothing_of_the_user(files, near):
+    """Whatever a user keeps in the folder, also where names look like a copy's."""
+    near.mkdir()
+    kept = [near / "my-results.h5", near / f"{'0' * 16}-a.h5"]
+    for path in kept:
+        path.write_bytes(b"x" * 10_000)
+    size = files[0].stat().st_size
+    for path in files:
+        with staging(str(near), 1.5 * size / MIB):
+            staged(path)
+    assert [path.stat().st_size for path in kept] == [10_000] * 2
+    assert copies(near) == ["c.h5"]
+
+
+def test_staging_removes_only_copies_from_its_own_folder(files, near):
+    size = files[0].stat().st_size
+    with staging(str(near), 1.5 * size / MIB):
+        staged(files[0])
+    note = private(near) / "read-me.txt"
+    note.write_text("x" * 10_000)
+    with staging(str(near), 1.5 * size / MIB):
+        staged(files[1])
+    assert note.is_file()
+    assert copies(near) == ["b.h5", "me.txt"]
+
+
+@pytest.mark.parametrize("fault", ["mode", "link", "file"])
+def test_staging_trusts_no_folder_that_others_can_write_to(files, near, tmp_path, fault):
+    near.mkdir()
+    if fault == "mode":
+        private(near).mkdir(mode=0o700)
+        private(near).chmod(0o770)
+    elif fault == "link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        private(near).symlink_to(tmp_path / "elsewhere")
+    else:
+        private(near).write_text("")
+    refused = pytest.raises(BaryonError, match=r"not a folder of yours alone|cannot be made")
+    with refused, staging(str(near), 10):
+        pass
+
+
+def test_staging_follows_no_link_for_its_lock_or_its_copies(files, near, tmp_path):
+    with staging(str(near), 10):
+        copy = staged(files[0])
+    planted = tmp_path / "planted.h5"
+    planted.write_bytes(b"\0" * copy.stat().st_size)
+    copy.unlink()
+    copy.symlink_to(planted)
+    with staging(str(near), 10), h5py.File(staged(files[0])) as file:
+        assert file["x"][0] == 0
+        assert not copy.is_symlink()
+    (private(near) / ".lock").unlink()
+    (private(near) / ".lock").symlink_to(tmp_path / "lock")
+    with staging(str(near), 10):
+        assert staged(files[1]) == files[1]
+    assert not (tmp_path / "lock").exists()

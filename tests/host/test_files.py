@@ -5,6 +5,7 @@ import resource
 import signal
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,12 @@ def test_a_folder_is_left_behind_when_its_process_is_killed_and_not_before(tmp_p
     assert left_behind(tmp_path, "out") == [left]
     assert left_behind(tmp_path, "other") == []
     assert not (tmp_path / "out").exists()
+
+
+def test_writing_by_several_threads_leaves_the_umask_alone(tmp_path):
+    """Reading it means setting it: two threads at once once left it at 0 for the whole process."""
+    before = _umask()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: write_text(tmp_path / f"{n % 8}-{n}.txt", "x"), range(400)))
+    assert _umask() == before
+    assert not [path for path in tmp_path.iterdir() if path.stat().st_mode & 0o022 & before]

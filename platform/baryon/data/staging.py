@@ -2,6 +2,9 @@
 
 A copy is named by its original's path, size and time of change, so that a changed file is copied
 anew. Only reading goes to the copy: messages and fingerprints tell of the original.
+
+Copies lie in a folder of our own below the one that the user names, which nobody else can write
+to. Only what lies there is ever trusted as a copy, or removed: the user's folder may hold anything.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +26,8 @@ from baryon.reporting.console import say, warn
 from baryon.reporting.units import size
 
 MIB = 2**20
+DIGITS = 16  # of the hash that begins a copy's name
+OUR_NAMES = "[0-9a-f]" * DIGITS + "-*"
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,30 @@ def staging(folder: str | None, mib: float) -> Iterator[None]:
     if folder is None:
         yield
         return
-    path = Path(folder).expanduser()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BaryonError(f"data.stage={folder} cannot be made: {error.strerror}") from error
-    token = _stage.set(Stage(path, int(mib * MIB)))
+    token = _stage.set(Stage(_private_folder(folder), int(mib * MIB)))
     try:
         yield
     finally:
         _stage.reset(token)
+
+
+def _private_folder(folder: str) -> Path:
+    """Make this user's folder of copies below `folder`, or check that it is this user's alone."""
+    private = Path(folder).expanduser() / f"baryon-staged-{os.geteuid()}"
+    try:
+        private.parent.mkdir(parents=True, exist_ok=True)
+        private.mkdir(mode=0o700, exist_ok=True)
+        about = private.lstat()
+    except OSError as error:
+        raise BaryonError(f"data.stage={folder} cannot be made: {error.strerror}") from error
+    others = stat.S_IMODE(about.st_mode) & 0o077
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or others:
+        raise BaryonError(
+            f"data.stage={folder}: {private} is not a folder of yours alone (owner "
+            f"{about.st_uid}, mode {stat.filemode(about.st_mode)}): remove it or give another "
+            "data.stage"
+        )
+    return private
 
 
 def staged(path: Path) -> Path:
@@ -77,9 +97,9 @@ def staged(path: Path) -> Path:
 def _copy_of(path: Path, stage: Stage) -> Path:
     about = path.stat()
     key = repr((str(path.resolve()), about.st_size, about.st_mtime_ns))
-    copy = stage.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}-{path.name}"
+    copy = stage.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:DIGITS]}-{path.name}"
     with _alone(stage.folder):
-        if copy.is_file() and copy.stat().st_size == about.st_size:
+        if not copy.is_symlink() and copy.is_file() and copy.stat().st_size == about.st_size:
             stage.used.add(copy)
             os.utime(copy)  # used last: the last to be removed
             say(f"{path} is read from its copy in {stage.folder}")
@@ -100,9 +120,12 @@ def _copy_of(path: Path, stage: Stage) -> Path:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One process of the node at a time; the others wait for its copy and find it there."""
-    with (folder / ".lock").open("a") as lock:
+    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def _make_room(stage: Stage, size: int) -> bool:
@@ -110,7 +133,7 @@ def _make_room(stage: Stage, size: int) -> bool:
 
     Whoever still reads a removed copy goes on: it stays on the disk until it is closed.
     """
-    there = {one: one.stat() for one in stage.folder.glob("*-*")}
+    there = {one: one.stat() for one in stage.folder.glob(OUR_NAMES) if _is_copy(one)}
     held = sum(about.st_size for about in there.values())
     own = sum(about.st_size for one, about in there.items() if one in stage.used)
     if own + size > stage.room:
@@ -120,3 +143,8 @@ def _make_room(stage: Stage, size: int) -> bool:
             held -= there[old].st_size
             old.unlink()
     return size < shutil.disk_usage(stage.folder).free
+
+
+def _is_copy(path: Path) -> bool:
+    """Whether a name in our folder is a plain file, which we alone can have put there."""
+    return stat.S_ISREG(path.lstat().st_mode)

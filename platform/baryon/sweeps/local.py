@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from baryon.child_python import child_python
 from baryon.sweeps import gpus, lock, status
 from baryon.training.signals import STOPPED
 from baryon.verbs.launch import launch_command, launch_environment
@@ -36,7 +37,7 @@ def run(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
     """
     if (folder.parent / STOPPING).exists():
         return
-    command = [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)]
+    command = child_python("-m", "baryon.sweeps.run_job", str(folder))
     if ranks > 1:
         command = launch_command(ranks, command)
     with (

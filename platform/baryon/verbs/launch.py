@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+from baryon.child_python import child_python
 from baryon.cli import HELP_FLAGS
 from baryon.errors import BaryonError
 from baryon.reporting.console import say
@@ -47,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     ranks, verb = _ranks(arguments[0]), list(arguments[1:])
     if not verb:
         raise BaryonError("launch needs a verb: baryon launch ranks=2 train ...")
-    command = launch_command(ranks, [sys.executable, "-m", "baryon", *verb])
+    command = launch_command(ranks, child_python("-m", "baryon", *verb))
     return follow(command, launch_environment(ranks))
 
 

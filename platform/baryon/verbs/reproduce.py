@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from baryon import config as configs
+from baryon.child_python import child_python
 from baryon.cli import HELP_FLAGS
 from baryon.config import Config
 from baryon.errors import BaryonError
@@ -132,7 +132,7 @@ def _launch(old: RunDirectory, capsule: Mapping[str, Any], path: Path, folder: P
             f"{old.path} had {len(ranks)} processes, too many for this machine: start them as the "
             f"run was started, for example srun -n {len(ranks)} baryon reproduce run={old.path}"
         )
-    command = [sys.executable, "-m", "baryon", "reproduce", f"run={old.path}", f"into={path}"]
+    command = child_python("-m", "baryon", "reproduce", f"run={old.path}", f"into={path}")
     command += [f"folder={folder}"] if folder else []
     threads = {"OMP_NUM_THREADS": str(ranks[0]["threads"])}
     code = follow(launch_command(len(ranks), command), launch_environment(len(ranks)) | threads)

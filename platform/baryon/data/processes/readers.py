@@ -20,6 +20,7 @@ from multiprocessing import Pipe
 from multiprocessing.reduction import send_handle
 from typing import Any
 
+from baryon.child_python import child_python
 from baryon.data.processes.memory import Memory
 from baryon.data.processes.reader import Failure
 from baryon.errors import BaryonError, told
@@ -136,7 +137,7 @@ class _Process:
         self._name = f"reading process {number} of {count}"
         self._lock = threading.Lock()
         self._connection, theirs = Pipe()
-        command = [sys.executable, "-P", "-c", LIFE, str(theirs.fileno())]
+        command = child_python("-c", LIFE, str(theirs.fileno()))
         with theirs, _held_back(THE_PARENTS):
             self._process = subprocess.Popen(  # noqa: S603
                 command,
