@@ -4,13 +4,15 @@ Pixels are few, so that most of the bytes that are damaged are the formats' own.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import xarray
+import yaml
 from outcomes import Kind
 
 from baryon.data.decoding import read_rows
@@ -21,20 +23,14 @@ from baryon_hep.dataset.hep_images import HepImages
 
 EVENTS, SIZE = 12, 6
 YEAR = 1979
-LABELS: Mapping[str, Any] = {
-    "box_order": "ymin_xmin_ymax_xmax",
-    "first_class": 0,
-    "empty_frames": "unlabelled",
-    "bad_boxes": "refuse",
-    "labelled_share": 1.0,
-    "labelled_seed": 1,
-    "crop": None,
-    "keep_boxes": 0.5,
-    "window": 1,
-    "augment": False,
-    "check_values": True,
-    "statistics_frames": None,
-}
+
+
+def options(package: str, name: str, **changes: Any) -> dict[str, Any]:
+    """Return the defaults of a dataset's option file with some changes."""
+    text = (resources.files(package) / "conf" / "dataset" / f"{name}.yaml").read_text()
+    return {
+        k: v for k, v in yaml.safe_load(text).items() if k not in ("defaults", "name")
+    } | changes
 
 
 def digest(split: Split) -> str:
@@ -68,8 +64,7 @@ def write_events(path: Path, **options: Any) -> list[Path]:
 
 def read_events(folder: Path) -> str:
     """Open and read as a training would."""
-    files = {"train": str(folder / "events.h5"), "val": None, "test": None}
-    dataset = HepImages(**files, channel_max=None, check_pixels=True, augment=False)
+    dataset = HepImages(**options("baryon_hep", "hep_images", train=str(folder / "events.h5")))
     return digest(dataset.splits["train"])
 
 
@@ -90,7 +85,7 @@ def write_frames(folder: Path, frames: int = 4, height: int = 6, width: int = 8)
 def read_frames(folder: Path) -> str:
     """Open and read as a training would."""
     dataset = ClimateExtremeWeather(
-        folder=str(folder), train=YEAR, val=None, test=None, step_hours=None, **LABELS
+        **options("baryon_climate", "climate_extreme_weather", folder=str(folder), train=YEAR)
     )
     return digest(dataset.splits["train"])
 
@@ -118,16 +113,8 @@ def write_netcdf(path: Path, engine: str, *, packed: bool = False) -> Sequence[P
 
 def read_netcdf(folder: Path) -> str:
     """Open and read as a training would."""
-    dataset = ClimateNetcdf(
-        train=str(folder / "fields.nc"),
-        val=None,
-        test=None,
-        channels=["TMQ", "PSL"],
-        variables={},
-        allow_gaps=False,
-        boxes=None,
-        **LABELS,
-    )
+    changes = {"train": str(folder / "fields.nc"), "channels": ["TMQ", "PSL"]}
+    dataset = ClimateNetcdf(**options("baryon_climate", "climate_netcdf", **changes))
     return digest(dataset.splits["train"])
 
 

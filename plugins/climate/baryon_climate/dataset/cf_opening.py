@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baryon.data.file_kind import HDF5, file_kind
+from baryon.data.hdf5 import require_sound
 from baryon.errors import BaryonError, told
 from baryon_climate.dataset import zarr_store
 from baryon_climate.dataset.classic_netcdf import require_complete
@@ -29,6 +30,8 @@ def open_dataset(path: Path) -> tuple[Any, str]:
     try:
         if engine in ("scipy", "netcdf4"):
             require_complete(path)
+        if engine == "h5netcdf":
+            require_sound(path)
         group = _group(path, engine)
         return _open(path, engine, group), group
     except ImportError as error:
