@@ -84,8 +84,9 @@ def write_frames(folder: Path, frames: int = 4, height: int = 6, width: int = 8)
 
 def read_frames(folder: Path) -> str:
     """Open and read as a training would."""
+    changes = {"folder": str(folder), "train": YEAR, "box_order": "ymin_xmin_ymax_xmax"}
     dataset = ClimateExtremeWeather(
-        **options("baryon_climate", "climate_extreme_weather", folder=str(folder), train=YEAR)
+        **options("baryon_climate", "climate_extreme_weather", **changes)
     )
     return digest(dataset.splits["train"])
 
