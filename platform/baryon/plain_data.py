@@ -329,3 +329,14 @@ def _yaml_loader() -> Any:
         PlainLoader.add_constructor(f"tag:yaml.org,2002:{kind}", PlainLoader.construct_yaml_number)
     PlainLoader.add_constructor("tag:yaml.org,2002:map", PlainLoader.construct_yaml_mapping)
     return PlainLoader
+
+
+def finite(value: Any) -> Any:
+    """Return the same with None for every number that JSON does not have: NaN, infinity."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value

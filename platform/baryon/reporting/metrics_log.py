@@ -11,6 +11,7 @@ from baryon.errors import BaryonError
 from baryon.files import cannot_write, write_text
 from baryon.plain_data import (
     Shape,
+    finite,
     fits,
     is_count,
     is_finite,
@@ -21,7 +22,6 @@ from baryon.plain_data import (
     parse_json,
     read_lines,
 )
-from baryon.reporting.run_directory import finite
 
 Record = dict[str, Any]
 STEPS = "steps"

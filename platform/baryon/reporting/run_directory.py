@@ -26,6 +26,7 @@ from typing import Any
 from baryon.config import unique_name
 from baryon.errors import BaryonError
 from baryon.files import cannot_write, write_text
+from baryon.plain_data import finite
 from baryon.reporting.console import warn
 from baryon.schemas import Run
 
@@ -145,14 +146,3 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Numbers that are not finite become null, which JSON can hold."""
     text = json.dumps(finite(values), indent=2, default=str)
     write_text(path, text + "\n")
-
-
-def finite(value: Any) -> Any:
-    """Return the same with None for every number that JSON does not have: NaN, infinity."""
-    if isinstance(value, Mapping):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    if isinstance(value, float) and value - value != 0:
-        return None
-    return value
