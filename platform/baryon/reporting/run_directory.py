@@ -21,14 +21,16 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baryon.config import unique_name
 from baryon.errors import BaryonError
 from baryon.files import cannot_write, write_text
 from baryon.plain_data import finite
 from baryon.reporting.console import warn
-from baryon.schemas import Run
+
+if TYPE_CHECKING:
+    from baryon.schemas import Run
 
 OTHERS = ("exports", "predictions", "profile", "mlflow_run_id", "job.json", ".lock")
 """What else may be written into a run's folder."""
