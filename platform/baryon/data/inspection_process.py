@@ -21,7 +21,7 @@ from baryon.data.storage import data_bytes, problem
 
 SMALL_BYTES = 2**20
 """Datasets of so many bytes, coordinates say, have their values read as well."""
-SECONDS = 60
+SECONDS = 20
 """Processor time for one object; a library that loops uses it up."""
 MEMORY_BYTES = 4 * 2**30
 MOST_OBJECTS = 100_000
