@@ -58,6 +58,10 @@ def test_values_in_a_few_words():
     assert describe(values) == "loss 0.5123  61.2 samples/s  0.0712 TFLOP/s"
 
 
+def test_a_high_rate_has_no_power_of_ten():
+    assert describe({"samples_per_second": 1110.4}) == "1,110 samples/s"
+
+
 def test_several_terms_are_told_beside_their_sum():
     assert describe({"loss": 3.0, "ce": 3.0}) == "loss 3.0000"
     assert describe({"loss": 3.0, "x": 1.0, "y": 2.0}) == "loss 3.0000  x 1.0000  y 2.0000"

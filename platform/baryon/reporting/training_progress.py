@@ -83,6 +83,11 @@ def describe(values: Mapping[str, float]) -> str:
     terms = [name for name in values if name not in UNITS and name != "loss"]
     shown = [name for name in values if name not in terms or len(terms) > 1]
     return "  ".join(
-        f"{values[name]:.3g} {UNITS[name]}" if name in UNITS else f"{name} {values[name]:.4f}"
+        f"{_rate(values[name])} {UNITS[name]}" if name in UNITS else f"{name} {values[name]:.4f}"
         for name in shown
     )
+
+
+def _rate(value: float) -> str:
+    """Three digits, and whole numbers from a thousand on: `1,110`, not `1.11e+03`."""
+    return f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}"
