@@ -32,6 +32,8 @@ VERBS = {
     "completion": "print what completes words in bash or zsh",
 }
 
+TRAINING = (["train"], ["resume"])
+"""Verbs that the signals of Slurm stop so that they go on later."""
 HELP_FLAGS = ("-h", "--help")
 HOME = re.compile(r"""(?<![^\[,:'" ])~[\w.-]*(?=/|$|[\]},'"])""")
 """At the start of a value, of an entry of a list or of a quoted text."""
@@ -41,13 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return the process's exit code: 0, 1 for an error, 2 for wrong usage."""
     protect_children()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return end_with_one_line(lambda: _dispatch(given))
+    return end_with_one_line(lambda: _dispatch(given), requeues=given[:1] in TRAINING)
 
 
-def end_with_one_line(work: Callable[[], int]) -> int:
-    """The exit code of `work`; what went wrong is said in one line."""
+def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int:
+    """The exit code of `work`; what went wrong is said in one line.
+
+    `requeues`: it trains, and goes on when it is started again: see `Terminated.end`.
+    """
     try:
-        with unwinding():
+        with unwinding(requeues=requeues):
             code = work()
             sys.stdout.flush()
         return code
@@ -62,9 +67,9 @@ def end_with_one_line(work: Callable[[], int]) -> int:
         print("baryon: interrupted", file=sys.stderr)  # noqa: T201
         return 130
     except Terminated as error:
-        print(f"baryon: ended by {error}", file=sys.stderr, flush=True)  # noqa: T201
-        error.end()
-        return 128 + error.number
+        again = " as it began: start it again" if requeues else ""
+        print(f"baryon: ended by {error}{again}", file=sys.stderr, flush=True)  # noqa: T201
+        return error.end()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

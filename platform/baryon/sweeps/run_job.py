@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     """The job as a process of its own."""
     if launched().rank == 0:
         threading.Thread(target=_stop_when_alone, daemon=True).start()
-    return end_with_one_line(lambda: run(Path(arguments[0])))
+    return end_with_one_line(lambda: run(Path(arguments[0])), requeues=True)
 
 
 def run(folder: Path) -> int:

@@ -16,6 +16,7 @@ from baryon.interfaces import Batch, Evaluation, Evaluator
 from baryon.reporting.progress import bar
 from baryon.training.network import Network, each_tensor
 from baryon.training.parts import Parts
+from baryon.training.signals import StopRequest
 
 
 def validation_loss(parts: Parts, loader: Loader) -> dict[str, float]:
@@ -77,16 +78,25 @@ def _not_finite(values: torch.Tensor) -> torch.Tensor:
     return ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
 
 
-def evaluate(parts: Parts, loader: Loader, split: str) -> Evaluation | None:
+class StoppedError(Exception):
+    """A signal came before all samples were seen."""
+
+
+def evaluate(
+    parts: Parts, loader: Loader, split: str, stop: StopRequest | None = None
+) -> Evaluation | None:
     """The evaluator's answer over a split on the leader, None elsewhere.
 
+    Raises `StoppedError` on all workers if one of them was asked to `stop` by a signal.
     Raises `BaryonError` if the evaluator finds an entry missing in the batches, fails, or answers
     what the contract does not know; if the model's output is NaN.
     """
     comm, owner = parts.comm, parts.owners["evaluator"]
     while True:
         evaluator = copy.deepcopy(parts.evaluator)
-        seen = _take_in(parts, evaluator, loader, split)
+        seen = _take_in(parts, evaluator, loader, split, stop)
+        if comm.agree({"stopped": float(_signalled(stop))})["stopped"]:
+            raise StoppedError
         with naming(f"{owner}: state() fails"):
             state = evaluator.state()
         _, *others = comm.gather(state) or [None]
@@ -104,11 +114,20 @@ def evaluate(parts: Parts, loader: Loader, split: str) -> Evaluation | None:
     return evaluation
 
 
-def _take_in(parts: Parts, evaluator: Evaluator, loader: Loader, split: str) -> int:
+def _signalled(stop: StopRequest | None) -> bool:
+    """Whether a signal came; that a sweep needs no more training does not stop an evaluation."""
+    return stop is not None and stop.signal is not None
+
+
+def _take_in(
+    parts: Parts, evaluator: Evaluator, loader: Loader, split: str, stop: StopRequest | None
+) -> int:
     """Show the evaluator this worker's share; the number of its samples."""
     network, share, seen = parts.network, parts.comm.share, 0
     with inference(network), bar("evaluating", len(loader.split), "samples") as advance:
         for batch in loader.in_order(share):
+            if _signalled(stop):
+                break
             output = network.to_cpu(network(network.to_device(batch)))
             _require_numbers(output, batch, split)
             take_in(parts.owners["evaluator"], evaluator, output, batch)

@@ -28,13 +28,13 @@ from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import BEST, load_last
 from baryon.training.checkpoints.identity import require_same, require_same_config
 from baryon.training.checkpoints.weights import put_weights
-from baryon.training.evaluation import evaluate
+from baryon.training.evaluation import StoppedError, evaluate
 from baryon.training.execution.execution import EAGER, FP32, Execution, precisions
 from baryon.training.loop import Observer, Trainer
 from baryon.training.network import Network
 from baryon.training.parts import TRAIN, Parts, build_parts
 from baryon.training.run_lock import RunLock
-from baryon.training.signals import stop_on_signals
+from baryon.training.signals import StopRequest, stop_on_signals
 from baryon.training.trial_batch import try_parts
 
 Found: TypeAlias = tuple[dict[str, Any], Path]
@@ -69,8 +69,8 @@ def take_up(
 ) -> None:
     """Begin in a folder that was made for this run, or go on if it has a checkpoint.
 
-    Who calls this holds the folder's lock. `observe`: asked after each validation whether to stop.
-    `git`: as `capsule.write` has it.
+    A sweep's job has the folder's lock already; the folder of a reproduction nobody else knows.
+    `observe`: asked after each validation whether to stop. `git`: as `capsule.write` has it.
     """
 
     def folder(parts: Parts, ranks: Ranks) -> Place:
@@ -132,13 +132,14 @@ def _work_together(
             with stop_on_signals():  # the workers stop, and a server when they have
                 comm.serve()
             return
-        with closing(parts):
+        # From here on signals are kept: a run that has a folder ends with a checkpoint in it.
+        with closing(parts), stop_on_signals() as stop:
             place: Place = comm.broadcast(folder(parts, ranks) if comm.leads else None)
             path, resumes = place
             found = None
             if resumes:
                 found = _last_checkpoint(RunDirectory(path), config, parts, any_version=any_version)
-            _work(RunDirectory(path), config, plugins, parts, found, observe, lock)
+            _work(RunDirectory(path), config, plugins, parts, found, observe, lock, stop)
 
 
 def _last_checkpoint(
@@ -162,36 +163,28 @@ def _work(
     found: Found | None,
     observe: Observer | None,
     lock: RunLock | None,
+    stop: StopRequest,
 ) -> None:
     with closing(Trackers(config, run)) as trackers:
-        _train(run, config, parts, found, trackers, observe, lock)
-        _take_best_weights(run, config, parts)
-        answer(run, config, plugins, parts, parts.held_out, trackers)
-
-
-def _train(
-    run: RunDirectory,
-    config: Config,
-    parts: Parts,
-    found: Found | None,
-    trackers: Trackers,
-    observe: Observer | None,
-    lock: RunLock | None,
-) -> None:
-    with stop_on_signals() as stop:
         trainer = Trainer(parts, config, run, stop, trackers, observe, lock)
-        if found is not None:
-            trainer.restore(*found)
-        say(_opening(run, trainer))
-        say(f"input: {trainer.loader.describe(parts.comm.share)}")
-        finished = trainer.fit()
-        _show_speed(trainer)
-        if not finished:
-            say(
-                f"stopped by {stop} after step {trainer.step} of {trainer.total_steps}; the "
-                f"checkpoint is written: go on with `baryon resume run={run.path}`"
-            )
-            raise SystemExit(_agreed_code(parts.comm, stop.exit_code))
+        _train(run, trainer, found)
+        _take_best_weights(run, config, parts)
+        answer(run, config, plugins, parts, parts.held_out, trackers, stop)
+
+
+def _train(run: RunDirectory, trainer: Trainer, found: Found | None) -> None:
+    if found is not None:
+        trainer.restore(*found)
+    say(_opening(run, trainer))
+    say(f"input: {trainer.loader.describe(trainer.parts.comm.share)}")
+    finished = trainer.fit()
+    _show_speed(trainer)
+    if not finished:
+        say(
+            f"stopped by {trainer.stop} after step {trainer.step} of {trainer.total_steps}; the "
+            f"checkpoint is written: go on with `baryon resume run={run.path}`"
+        )
+        raise SystemExit(_agreed_code(trainer.parts.comm, trainer.stop.exit_code))
 
 
 def answer(
@@ -201,14 +194,24 @@ def answer(
     parts: Parts,
     split: str,
     trackers: Trackers | None = None,
+    stop: StopRequest | None = None,
 ) -> None:
     """Evaluate on a split; the leader writes and shows the results.
 
-    `trackers` of the training that came before; with what the communicator found in it.
+    `trackers` of the training that came before; with what the communicator found in it. Raises
+    `SystemExit` on all ranks if a signal is caught by `stop` before all samples were seen.
     """
     written = False
     while not written:
-        evaluation = evaluate(parts, parts.loader(split), split)
+        try:
+            evaluation = evaluate(parts, parts.loader(split), split, stop)
+        except StoppedError:
+            say(
+                f"stopped by {stop} in the evaluation; the run is trained: go on with `baryon "
+                f"resume run={run.path}`"
+            )
+            code = stop.exit_code if stop and stop.signal else 0
+            raise SystemExit(_agreed_code(parts.comm, code)) from None
         findings = parts.comm.findings() if trackers else Findings()
         if evaluation is not None:
             findings = checked_findings(parts.owners["comm"], findings)

@@ -3,18 +3,20 @@
 SIGUSR1 is what launchers hand on, and what Slurm sends ahead of the time limit on request. Within a
 Slurm job a run that SIGTERM or SIGUSR1 stopped exits with `REQUEUE`: the job's script can tell it
 from an end and from an error, and requeues itself (docs/train.md).
+
+From the moment that a run has a folder: until then `baryon.termination` ends the process at once.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-REQUEUE = os.EX_TEMPFAIL
-"""75, "try again" in sysexits.h."""
+from baryon.termination import TRY_AGAIN, is_slurms
+
+REQUEUE = TRY_AGAIN
 STOPPED = (REQUEUE, 128 + signal.SIGUSR1, -signal.SIGUSR1)
 """How a process ends that SIGUSR1 has stopped, the last one before it could catch it."""
 ASKED_TO_STOP = 85
@@ -41,10 +43,8 @@ class StopRequest:
     @property
     def exit_code(self) -> int:
         """128 plus the signal's number, as shells count; `REQUEUE` for Slurm's within its jobs."""
-        if "SLURM_JOB_ID" in os.environ and self.signal in (signal.SIGTERM, signal.SIGUSR1):
-            return REQUEUE
         if self.signal is not None:
-            return 128 + int(self.signal)
+            return REQUEUE if is_slurms(self.signal) else 128 + int(self.signal)
         return ASKED_TO_STOP if self.asked else 0
 
     def __str__(self) -> str:

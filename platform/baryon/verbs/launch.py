@@ -66,7 +66,7 @@ def launch_environment(ranks: int) -> dict[str, str]:
 
 
 def follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a launcher; the first Ctrl-C or SIGTERM asks its ranks to stop, the second ends it.
+    """Run a launcher; the first signal asks its ranks to stop, the second ends it.
 
     mpiexec itself would kill the ranks before they have saved anything, but hands SIGUSR1 on.
     """
@@ -79,7 +79,7 @@ def follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
         process.send_signal(signal.SIGTERM if asked else signal.SIGUSR1)
         asked.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, pass_on)
     code = process.wait()
     return code if code >= 0 else 128 - code
