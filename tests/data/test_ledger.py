@@ -160,3 +160,12 @@ def test_a_checkpoint_of_another_way_to_cut_batches_is_refused(monkeypatch):
     monkeypatch.setattr("baryon.data.order.VERSION", 3)
     with pytest.raises(BaryonError, match="order was 2, now it is 3"):
         Ledger(loader(), {}).load_state_dict(saved)
+
+
+def test_as_many_workers_as_a_checkpoint_may_name_are_listed_in_time():
+    """Each worker's part costs the same however many there are."""
+    ledger = Ledger(loader(), {})
+    ledger.begin(0, Share(0, 2**8, 0, 2**8))
+    parts = ledger.parts(0)
+    assert len(parts) == 2**16
+    assert sorted(row for part in parts.values() for row in part) == sorted(ledger.batch(0))

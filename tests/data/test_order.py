@@ -77,6 +77,13 @@ def test_samples_of_a_window_are_mixed():
     assert neighbours < 0.02
 
 
+@given(size=st.integers(0, 50), parts=st.integers(1, 60))
+def test_a_part_is_that_of_an_even_split(size, parts):
+    rows = np.arange(size)
+    split = [part_of(rows, Share(number, parts, 0, 1)).tolist() for number in range(parts)]
+    assert split == [part.tolist() for part in np.array_split(rows, parts)]
+
+
 @given(size=st.integers(0, 50), groups=st.integers(1, 4), members=st.integers(1, 4))
 def test_shares_are_disjoint_and_even(size, groups, members):
     batch = np.arange(size)

@@ -87,5 +87,12 @@ def shuffled(chunk_starts: Sequence[int], rows: int, window: int, seed: int, epo
 
 def part_of(rows: Rows, share: Share) -> Rows:
     """A worker's part of some samples: of its group's, its member's; even but for one sample."""
-    group = np.array_split(rows, share.groups)[share.group]
-    return np.array_split(group, share.members)[share.member]
+    group = _even_part(rows, share.group, share.groups)
+    return _even_part(group, share.member, share.members)
+
+
+def _even_part(rows: Rows, number: int, parts: int) -> Rows:
+    """Return what `np.array_split` has at `number`, without making all the others."""
+    size, larger = divmod(len(rows), parts)
+    start = number * size + min(number, larger)
+    return rows[start : start + size + (number < larger)]
