@@ -176,6 +176,8 @@ def test_parts_that_do_not_hold_what_they_should(tmp_path, place):
         ("optimizer.weight.exp_avg", ABSENT, "weight holds step, exp_avg_sq, and not exp_avg"),
         ("optimizer.weight.exp_avg", torch.zeros(3), r"weight.exp_avg has the shape \(3,\)"),
         ("optimizer.weight.exp_avg", torch.zeros(2, 3, dtype=torch.int64), "no tensor of real"),
+        ("optimizer.bias.step", ABSENT, "optimizer.bias.step is no single number"),
+        ("optimizer.bias.step", None, "optimizer.bias.step is no single number"),
         ("optimizer.bias.step", torch.zeros(4), "optimizer.bias.step is no single number"),
         ("optimizer.bias", "x", "bias"),
         ("outer", {"weight": torch.zeros(5)}, r"communicator.outer.weight has the shape \(5,\)"),
@@ -203,6 +205,7 @@ def test_a_config_that_was_changed_is_named(tmp_path):
     }
     path = tmp_path / "last.pt"
     require_same_config(path, then, {**then, "comm": {"name": "sync", "groups": 1}})
+    require_same_config(path, then, {**then, "data": {"stage": "near", "stage_mib": 5.0}})
     now = {**then, "train": {"learning_rate": 0.9, "momentum": 0.9}}
     with pytest.raises(
         BaryonError, match=r"written with train\.learning_rate=0\.001, here it is 0\.9: put"

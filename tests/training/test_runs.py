@@ -162,6 +162,7 @@ def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, 
 def test_a_run_goes_on_once_however_often_it_is_resumed(start, baryon, environment, tmp_path):
     """While it lives, and twice at once after it was killed: two terminals, or two requeues."""
     process = start("train.steps=60", "train.checkpoint_every_steps=3", steps=10)
+    process.send_signal(signal.SIGSTOP)  # or a slow machine would see it end meanwhile
     while_it_lives = error_line(baryon("resume", "run=runs/cut"))
     assert f"runs/cut is being trained by process {process.pid} on " in while_it_lives
     assert process.poll() is None

@@ -14,7 +14,12 @@ from baryon.reporting.comparison import flat
 
 MAY_CHANGE = ("comm", "evaluator")
 """Kinds that a resumed run may choose anew."""
-KEYS_THAT_MAY_CHANGE = (*(f"{kind}." for kind in MAY_CHANGE), "data.processes", "data.threads")
+KEYS_THAT_MAY_CHANGE = (
+    *(f"{kind}." for kind in MAY_CHANGE),
+    "data.processes",
+    "data.threads",
+    "data.stage",
+)
 
 
 def identity(config: Config, plugins: Plugins) -> dict[str, Any]:

@@ -290,8 +290,9 @@ def _optimizer_problems(
             if missing or entry.keys() - {*buffers, "step"}:
                 yield f"{place} holds {', '.join(entry)}, and not {', '.join(buffers)}"
             yield from _shape_problems(place, kept, dict.fromkeys(kept, parameter))
-            step = entry.get("step", 0.0)
-            if isinstance(step, torch.Tensor) and (step.dim() or not step.is_floating_point()):
+            step = entry.get("step")
+            counts = isinstance(step, torch.Tensor) and step.is_floating_point() and not step.dim()
+            if not counts and "exp_avg" in buffers:  # Adam's; SGD counts no steps
                 yield f"{place}.step is no single number"
 
 
