@@ -13,7 +13,7 @@ import pytest
 from kinds import all_kinds
 from outcomes import BAD
 
-FEW = 14
+FEW = 7
 
 
 @pytest.fixture(scope="module")
