@@ -25,6 +25,8 @@ DIRECTIONS = ("minimize", "maximize")
 SAMPLERS = ("random", "tpe")
 PRUNERS = ("median", "none")
 VALIDATION_LOSS = "validation_loss"
+MOST_AT_ONCE = 1024
+"""Threads, processes and batches ahead: a config may be somebody else's, and ask for any number."""
 COMPRESSIONS = ("auto", "gzip", "none", "shuffled-gzip")
 
 
@@ -121,6 +123,9 @@ class Data:
         for key in ("window_mib", "prefetch", "threads", "stage_mib"):
             _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
         _check("data.processes", self.processes, "0 or more", lambda value: value >= 0)
+        for key in ("threads", "processes", "prefetch"):
+            rule = f"{MOST_AT_ONCE} or less"
+            _check(f"data.{key}", getattr(self, key), rule, lambda value: value <= MOST_AT_ONCE)
 
 
 @dataclass

@@ -26,6 +26,21 @@ def pages(tmp_path_factory, write_run, write_sweep) -> dict[str, Path]:
     return found
 
 
+def test_numbers_that_a_float_does_not_tell_apart_are_drawn(opened, write_run, tmp_path):
+    """Ticks of steps that are smaller than the spacing of floats would never come to their end."""
+    rate = {"samples_per_second": 1e300, "tflops_per_second": 1.0, "of_ceiling": 1.0}
+    where = {"kind": "train", "epoch": 1, "seconds": 9e14, **rate}
+    steps = (2**53 - 2, 2**53 - 1)
+    log = [{**where, "step": step, "loss": 1e17, "ce": 1e17} for step in steps]
+    run = write_run(tmp_path / "run", log=log)
+    assert main(["report", f"run={run}"]) == 0
+    page = opened((run / "report.html").as_uri())
+    page.click("#chart-loss button:text-is('log')")  # to the linear scale
+    page.click("#chart-loss button:text-is('time')")
+    assert page.complaints == []
+    assert page.locator("#chart-loss svg text").count() > 0
+
+
 def test_a_runs_own_report_opens_offline_with_all_its_pictures(opened, short_run):
     report = short_run / "report.html"
     page = opened(report.as_uri())

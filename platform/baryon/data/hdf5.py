@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from baryon.data.file_systems import tell_of_locks
 from baryon.data.filters import DecodeError
 from baryon.data.inspection import inspect
 from baryon.data.links import LinkedFiles, follows_links, member, one_line
+from baryon.data.package_files import package_folder
 from baryon.data.staging import staged
 from baryon.data.storage import chunk_bytes, data_bytes
 from baryon.data.stored import Stored, describe
@@ -68,7 +68,7 @@ def _local(pattern: str) -> str:
     if not pattern.startswith(PACKAGE_PREFIX):
         return str(Path(pattern).expanduser())
     package, _, inside = pattern.removeprefix(PACKAGE_PREFIX).partition("/")
-    return str(resources.files(package) / inside)
+    return str(package_folder(package) / inside)
 
 
 def open_file(path: Path) -> h5py.File:
