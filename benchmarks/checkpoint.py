@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from baryon.training.allocator import keep_freed_memory
+from baryon.system.allocator import keep_freed_memory
 from baryon.training.checkpoints.folder import LAST, Folder
 from baryon.training.checkpoints.saver import Saver
 

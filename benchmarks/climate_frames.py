@@ -30,7 +30,7 @@ import yaml
 
 import baryon_climate
 from baryon.data.loader import Loader, Loading
-from baryon.training.allocator import keep_freed_memory
+from baryon.system.allocator import keep_freed_memory
 from baryon_climate.dataset.climate_extreme_weather import ClimateExtremeWeather
 from baryon_climate.dataset.frames import Frames
 from baryon_climate.generation.generate import generate

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import yaml
+from baryon_hep.generation.components import Tally
 
 import baryon_hep
-from baryon_hep.generation import parts
+from baryon_hep.generation import components
 from baryon_hep.generation.chain import passing_events
 from baryon_hep.generation.events import EventGenerator
 from baryon_hep.generation.hits import Hits
 from baryon_hep.generation.merge import write_split
-from baryon_hep.generation.parts import Tally
 from baryon_hep.generation.processes import Process, processes
 from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.splits import SplitFile, Stream
@@ -63,8 +63,8 @@ def seconds_an_event(process: Process, least: int, settings: Settings) -> float:
 def write_images(process: Process, hits: Hits, flags: npt.NDArray[np.bool_], folder: Path) -> None:
     """As a part, then as images."""
     process = replace(process, events=len(hits))
-    (part,) = parts.parts([process], len(hits), folder)
-    parts.write(part.file, hits, flags, Tally(1, 1.0, 0.0, 1, 1, len(hits)))
+    (part,) = components.components([process], len(hits), folder)
+    components.write(part.file, hits, flags, Tally(1, 1.0, 0.0, 1, 1, len(hits)))
     stream = Stream(0, process, [part], 0, len(hits), 1.0, 1.0)
     file = SplitFile(folder / "images.h5", IMAGE_SIZE, ETA_MAX, [stream], (1, 0), {})
     write_split(file, lambda _: None)

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from steps.composing import compose, options_of
 
-from baryon import config as configs
+from baryon.config import config as configs
 from baryon.interfaces import Batch
-from baryon.plugins import discover
-from baryon.training.parts import TRAIN, Parts, build_communicator, build_parts
+from baryon.plugins.registry import discover
+from baryon.training.build import TRAIN, RunComponents, build_communicator, build_components
 
 GOAL = 0.97
 TURNS = 5
@@ -39,22 +39,22 @@ def now() -> Seconds:
 class Steps:
     """A plain training step on what it is given."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self._optimizer = torch.optim.Adam(parts.network.model.parameters(), lr=1e-4)
-        parts.network.model.train()
+    def __init__(self, components: RunComponents) -> None:
+        self.components = components
+        self._optimizer = torch.optim.Adam(components.runner.model.parameters(), lr=1e-4)
+        components.runner.model.train()
 
     def step(self, batch: Batch) -> None:
         """Forward, loss, backward, update."""
-        here = self.parts.network.to_device(batch)
+        here = self.components.runner.to_device(batch)
         self._optimizer.zero_grad()
-        terms = self.parts.loss(self.parts.network(here), here)
+        terms = self.components.loss(self.components.runner(here), here)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
     def from_files(self, steps: int, epoch: int) -> tuple[Seconds, Batch]:
         """The time of so many steps on fresh batches, and the last of these."""
-        with closing(self.parts.loader(TRAIN).shuffled(epoch)) as batches:
+        with closing(self.components.loader(TRAIN).shuffled(epoch)) as batches:
             batch = next(batches)
             start = now()
             for _ in range(steps):
@@ -72,8 +72,8 @@ class Steps:
 
 def measure(config: configs.Config, size: int, steps: int) -> None:
     """Take turns; print one line of JSON."""
-    parts = build_parts(config, discover(), build_communicator(config, discover()))
-    both = Steps(parts)
+    components = build_components(config, discover(), build_communicator(config, discover()))
+    both = Steps(components)
     _, batch = both.from_files(2, epoch=0)  # warms up
     turns = []
     for turn in range(TURNS):

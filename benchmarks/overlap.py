@@ -30,16 +30,16 @@ def as_rank(size: int, batch: int, turns: int) -> None:
     for turn in range(turns + 1):
         exposed = []
         for comm, learner in ways:
-            comm.agree({})
-            comm.measures()
+            comm.all_reduce_sum({})
+            comm.metrics()
             for step in range(turn * STEPS_OF_A_TURN, (turn + 1) * STEPS_OF_A_TURN):
-                comm.begin(step, batch, batch * comm.share.members, stop=False)
+                comm.begin(step, batch, batch * comm.shard.group_size, stop=False)
                 learner.backward()
                 comm.step()
-            mine = comm.measures()["exposed_ms"]
-            exposed.append(comm.agree({"ms": mine / comm.share.members})["ms"])
+            mine = comm.metrics()["exposed_ms"]
+            exposed.append(comm.all_reduce_sum({"ms": mine / comm.shard.group_size})["ms"])
         found.append(exposed)
-    if ways[0][0].leads:
+    if ways[0][0].is_leader:
         print(json.dumps(found[1:]))  # the first warms up
     for comm, _ in ways:
         comm.close()

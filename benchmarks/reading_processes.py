@@ -26,9 +26,9 @@ from reading.images import Distant, Images, Turned, write
 from shuffled_reading import BATCH, best
 
 from baryon.data.loader import Loader, Loading
-from baryon.data.processes.readers import Readers
+from baryon.data.workers.worker_group import WorkerGroup
 from baryon.interfaces import Split
-from baryon.training.allocator import keep_freed_memory
+from baryon.system.allocator import keep_freed_memory
 
 GOAL = 1.3
 """Times the one thread, with two processes on two cores that the gathering shares."""
@@ -44,7 +44,7 @@ def processor_seconds() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def rate(split: Split, readers: Readers | None) -> float:
+def rate(split: Split, readers: WorkerGroup | None) -> float:
     """Samples a second of a whole shuffled epoch."""
     loading = Loading(
         batch_size=BATCH,
@@ -68,7 +68,10 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()  # as a run on a CPU does
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder, closing(Readers(options.processes)) as readers:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(WorkerGroup(options.processes)) as readers,
+    ):
         path = Path(folder) / "images.h5"
         write(path, options.samples, fletcher32=True)
         begun = time.perf_counter()

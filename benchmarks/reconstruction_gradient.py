@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from semi_supervised import ARMS, DATA, NETWORK, run
 
-from baryon.config import composed
-from baryon.plugins import discover
-from baryon.training.parts import TRAIN, Parts, build_communicator, build_parts
+from baryon.config.config import composed
+from baryon.plugins.registry import discover
+from baryon.training.build import TRAIN, RunComponents, build_communicator, build_components
 
 LABELLED, OTHERS, BATCH, EVERY = 3, 27, 8, 80
 Batch = Mapping[str, torch.Tensor]
 
 
-def parts_of(folder: Path) -> Parts:
+def parts_of(folder: Path) -> RunComponents:
     """The semi-supervised arm, on two years."""
     if not (folder / "generation.json").is_file():
         run("data", "generate", "dataset=climate_extreme_weather", f"generate.out={folder}",
@@ -37,7 +37,7 @@ def parts_of(folder: Path) -> Parts:
     others = [one for one in DATA if not one.startswith(("dataset.train", "dataset.test"))]
     chosen = [*others, *NETWORK, *ARMS["semi, lambda 10"], "dataset.train=1979-1980"]
     config = composed([*chosen, f"dataset.folder={folder}", "train.device=cpu"], discover())
-    return build_parts(config, discover(), build_communicator(config, discover()))
+    return build_components(config, discover(), build_communicator(config, discover()))
 
 
 def part(batch: Batch, rows: np.ndarray) -> Batch:
@@ -45,10 +45,10 @@ def part(batch: Batch, rows: np.ndarray) -> Batch:
     return {name: values[rows] for name, values in batch.items()}
 
 
-def gradients(parts: Parts, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+def gradients(components: RunComponents, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """The encoder's of all box terms, and of the reconstruction, in one row each."""
-    model = parts.network.model
-    terms = dict(parts.loss(model(batch["inputs"]), batch))
+    model = components.runner.model
+    terms = dict(components.loss(model(batch["inputs"]), batch))
     rebuilt = terms.pop("reconstruction")
     weights = [p for name, p in model.named_parameters() if name.startswith("encoder")]
 
@@ -67,26 +67,26 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary) / "frames"
-        with closing(parts_of(folder)) as parts:
-            split = parts.dataset.splits[TRAIN]
+        with closing(parts_of(folder)) as components:
+            split = components.dataset.splits[TRAIN]
             read = split.read(0, len(split)).items()
             everything = {name: torch.from_numpy(np.ascontiguousarray(v)) for name, v in read}
             known = everything["labelled"].bool().numpy()
             rows = [*np.flatnonzero(known)[:LABELLED], *np.flatnonzero(~known)[:OTHERS]]
             probe = part(everything, np.array(rows))
-            adam = torch.optim.Adam(parts.network.model.parameters(), lr=1e-3)
+            adam = torch.optim.Adam(components.runner.model.parameters(), lr=1e-3)
             random = np.random.default_rng(1)
             print("| step | boxes | reconstruction | cosine | of frames without labels |")
             print("|---|---|---|---|---|")
             for step in range(options.steps + 1):
                 if step % EVERY == 0:
-                    boxes, rebuilt = gradients(parts, probe)
-                    _, alone = gradients(parts, part(probe, np.arange(LABELLED, len(rows))))
+                    boxes, rebuilt = gradients(components, probe)
+                    _, alone = gradients(components, part(probe, np.arange(LABELLED, len(rows))))
                     cosine = float(torch.cosine_similarity(boxes, rebuilt, dim=0))
                     print(f"| {step} | {boxes.norm():.3g} | {rebuilt.norm():.3g} | {cosine:.2f} |"
                           f" {alone.norm():.3g} |", flush=True)  # fmt: skip
                 batch = part(everything, random.integers(0, len(split), BATCH))
-                terms = parts.loss(parts.network.model(batch["inputs"]), batch)
+                terms = components.loss(components.runner.model(batch["inputs"]), batch)
                 adam.zero_grad()
                 torch.stack(list(terms.values())).sum().backward()
                 adam.step()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from baryon.interfaces import Table
-from baryon.reporting.console import say
-from baryon.reporting.results import show_table
+from baryon.report.results import show_table
+from baryon.terminal.console import say
 
 COLUMNS = ("name", "value", "unit", "alternative", "ratio", "goal")
 

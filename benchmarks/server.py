@@ -17,8 +17,8 @@ import torch
 from ranks.launching import communicator, on_ranks, told
 from torch import nn
 
-from baryon.conformance import train
-from baryon.training.optimizers import Updates
+from baryon.testing.communicator import train
+from baryon.training.optimizers import ScheduledOptimizerFactory
 
 MANY = 10**6
 
@@ -40,16 +40,16 @@ def as_rank(kib: int, seconds: float) -> None:
         return
     model = OneLayer(kib)
     gradient = torch.full_like(model.weight, 1e-6)
-    comm.start(model, Updates(train(), MANY, MANY))
-    comm.agree({})
+    comm.start(model, ScheduledOptimizerFactory(train(), MANY, MANY))
+    comm.all_reduce_sum({})
     step, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        comm.begin(step, 1, comm.share.groups, stop=False)
+        comm.begin(step, 1, comm.shard.num_groups, stop=False)
         model.weight.backward(gradient)
         comm.step()
         step += 1
-    rate = comm.agree({"rate": step / (time.perf_counter() - start)})["rate"]
-    if comm.leads:
+    rate = comm.all_reduce_sum({"rate": step / (time.perf_counter() - start)})["rate"]
+    if comm.is_leader:
         print(json.dumps(rate))
     comm.close()
 

@@ -28,7 +28,7 @@ from reading.images import CHUNK, SHAPE, Images, write
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from baryon.data.loader import Loader, Loading
-from baryon.training.allocator import keep_freed_memory
+from baryon.system.allocator import keep_freed_memory
 
 BATCH = 64
 TURNS = 3

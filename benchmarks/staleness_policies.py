@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from baryon.interfaces import Table
-from baryon.reporting.results import show_table
+from baryon.report.results import show_table
 
 NO_POLICY = "plain, momentum as given"
 WAYS = {

@@ -22,16 +22,16 @@ import torch
 from omegaconf import OmegaConf
 from torch.nn.functional import cross_entropy
 
-from baryon.config import option_values
-from baryon.interfaces import Field, Share
-from baryon.plugins import discover, host_conf
-from baryon.schemas import Train
-from baryon.training.execution.choose import Tries, choose
-from baryon.training.execution.execution import FP32, Execution, set_precision
-from baryon.training.gradients.gradient import Gradient
-from baryon.training.meters.stopwatch import Stopwatch, clock_of
-from baryon.training.network import Network, each_tensor
-from baryon.training.optimizers import Updates
+from baryon.config.config import option_values
+from baryon.config.schemas import Train
+from baryon.interfaces import DataShard, Field
+from baryon.plugins.registry import discover, host_conf
+from baryon.training.autotune.execution_mode import FP32, ExecutionMode, set_precision
+from baryon.training.autotune.search import TrialRunner, autotune
+from baryon.training.backward import Gradient
+from baryon.training.metrics.stopwatch import Stopwatch, clock_of
+from baryon.training.model_runner import ModelRunner, each_tensor
+from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_climate.loss.climate_semi_supervised import ClimateSemiSupervised
 from baryon_climate.model.climate_15pf import climate_15pf
 from baryon_hep.model.hep_cnn import hep_cnn
@@ -42,8 +42,8 @@ LONG = 10**6  # steps of a run in which compiling pays
 class Alone:
     """One process."""
 
-    leads = True
-    share = Share()
+    is_leader = True
+    shard = DataShard()
 
     def broadcast(self, value: Any) -> Any:
         """The value itself."""
@@ -133,11 +133,13 @@ def bare(task: Task, *, fast: bool) -> Callable[[], None]:
     return step
 
 
-def engine(network: Network, task: Task, updates: Updates) -> Callable[[], None]:
+def engine(
+    runner: ModelRunner, task: Task, updates: ScheduledOptimizerFactory
+) -> Callable[[], None]:
     """The engine's step: gradient with its check and its meters, update."""
-    stopwatch = Stopwatch(clock_of(network.device))
-    gradient = Gradient(network, task.loss, stopwatch, skips=False)
-    update = updates(network.model.parameters())
+    stopwatch = Stopwatch(clock_of(runner.device))
+    gradient = Gradient(runner, task.loss, stopwatch, skips=False)
+    update = updates(runner.model.parameters())
 
     def step() -> None:
         gradient.compute(task.batch, lambda: None)
@@ -165,18 +167,20 @@ def measure(name: str, batch: int, steps: int) -> dict[str, Any]:
     task = make(batch)
     here = {key: tensor.cuda() for key, tensor in task.batch.items()}
     task = replace(task, batch={**here, "keys": torch.arange(batch)})
-    set_precision(Execution(FP32), torch.device("cuda"))  # PyTorch's default convolves in TF32
+    set_precision(ExecutionMode(FP32), torch.device("cuda"))  # PyTorch's default convolves in TF32
     plain = images_per_second(bare(task, fast=False), batch, min(steps, 20))
     tuned = images_per_second(bare(task, fast=True), batch, steps)
     torch.compiler.reset()  # gives its graphs' memory back
     torch.cuda.empty_cache()
-    network, updates = Network(task.model, train), Updates(train, LONG, LONG)
-    tries = Tries(network, task.loss, updates, [task.batch], None, seed=1)
-    chosen = choose(train, Alone(), tries, LONG, {"benchmark": [name, batch]})  # type: ignore[arg-type]
+    runner, updates = ModelRunner(task.model, train), ScheduledOptimizerFactory(train, LONG, LONG)
+    tries = TrialRunner(runner, task.loss, updates, [task.batch], None, seed=1)
+    chosen = autotune(train, Alone(), tries, LONG, {"benchmark": [name, batch]})  # type: ignore[arg-type]
     print(f"auto: {chosen['why']}")
-    network.use(Execution(**{key: chosen[key] for key in ("precision", "mode", "channels_last")}))
-    network.model.train()
-    value = images_per_second(engine(network, task, updates), batch, steps)
+    runner.use(
+        ExecutionMode(**{key: chosen[key] for key in ("precision", "mode", "channels_last")})
+    )
+    runner.model.train()
+    value = images_per_second(engine(runner, task, updates), batch, steps)
     told = f"compiled bf16 channels-last, {tuned:.1f}; eager float32, {plain:.1f}"
     return row | {"value": round(value, 1), "alternative": told, "ratio": round(value / tuned, 3)}
 
@@ -188,7 +192,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=None)
     parser.add_argument("--steps", type=int, default=50)
     options = parser.parse_args()
-    for name in [options.network] if options.network else TASKS:
+    for name in [options.runner] if options.runner else TASKS:
         print(json.dumps(measure(name, options.batch or TASKS[name][1], options.steps)))
 
 

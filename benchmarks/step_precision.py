@@ -18,12 +18,12 @@ import time
 from steps.composing import compose, options_of
 from steps.turns import TURN, in_turns, seconds
 
-from baryon import config as configs
-from baryon.plugins import discover
-from baryon.reporting import run_directory
-from baryon.training.loop import Trainer
-from baryon.training.parts import build_communicator, build_parts
-from baryon.training.signals import StopRequest
+from baryon.config import config as configs
+from baryon.plugins.registry import discover
+from baryon.runs import directory as run_directory
+from baryon.training.build import build_communicator, build_components
+from baryon.training.stop_request import StopRequest
+from baryon.training.trainer import Trainer
 
 GOAL = 2.7
 PLAIN = """
@@ -72,10 +72,10 @@ class PlainLoop:
 
 def measure(config: configs.Config, size: int, steps: int) -> None:
     """Let engine and plain loop take turns; print one line of JSON."""
-    parts = build_parts(config, discover(), build_communicator(config, discover()))
+    components = build_components(config, discover(), build_communicator(config, discover()))
     run = run_directory.create(config.run, "benchmark")
     plain = PlainLoop(size, config.train.batch_size)
-    trainer = Trainer(parts, config, run, StopRequest())
+    trainer = Trainer(components, config, run, StopRequest())
     engine = trainer.steps()
 
     def engine_turn() -> float:
@@ -85,7 +85,7 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
     ratio, took = in_turns(engine_turn, lambda: plain.seconds(TURN // 2), steps // TURN)
     engine.close()
     plain.close()
-    print(f"computed in {parts.network.execution} ({trainer.preparation.why})")
+    print(f"computed in {components.runner.execution} ({trainer.autotuner.why})")
     figures = {
         "name": f"training step of hep_cnn at {size}, batch {config.train.batch_size}, "
         f"{config.train.precision}",

@@ -35,14 +35,14 @@ def as_rank(comm: str, options: dict[str, Any], slow: bool, seconds: float, **le
         return
     mine = Learner(**learner)
     one.start(mine.model, mine.updates())
-    share = one.share
-    late = slow and (share.group, share.member) == (share.groups - 1, share.members - 1)
+    shard = one.shard
+    late = slow and (shard.group, shard.rank) == (shard.num_groups - 1, shard.group_size - 1)
     images, step, usual, stopping = 0, 0, 0.0, False
     start = end = time.perf_counter()
     while not stopping:
         if step in (WARM_UP, MEASURED):
             usual = (time.perf_counter() - start) / (MEASURED - WARM_UP)
-            one.agree({})
+            one.all_reduce_sum({})
             images, start = 0, time.perf_counter()
         over = step > MEASURED and time.perf_counter() - start > seconds
         one.begin(step, mine.batch, mine.batch * WORKERS, stop=over)
@@ -53,8 +53,8 @@ def as_rank(comm: str, options: dict[str, Any], slow: bool, seconds: float, **le
         if not over:
             images, end = images + mine.batch, time.perf_counter()
         step += 1
-    rate = one.agree({"rate": images / (end - start)})["rate"]
-    if one.leads:
+    rate = one.all_reduce_sum({"rate": images / (end - start)})["rate"]
+    if one.is_leader:
         print(json.dumps(rate))
     one.close()
 

@@ -45,9 +45,9 @@ def ddp(comm: Communicator, learner: Learner) -> Callable[[int], None]:
     with socket.socket() as free:
         free.bind(("", 0))
         port = comm.broadcast(free.getsockname()[1])
-    rank = comm.share.member
+    rank = comm.shard.rank
     os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    dist.init_process_group("gloo", rank=rank, world_size=comm.share.members)
+    dist.init_process_group("gloo", rank=rank, world_size=comm.shard.group_size)
     model = DistributedDataParallel(learner.model)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
@@ -62,26 +62,26 @@ def ddp(comm: Communicator, learner: Learner) -> Callable[[int], None]:
 
 def turn(step: Callable[[int], None], first: int, comm: Communicator) -> float:
     """Seconds a step."""
-    comm.agree({})
+    comm.all_reduce_sum({})
     start = time.perf_counter()
     for number in range(first, first + STEPS_OF_A_TURN):
         step(number)
-    comm.agree({})
+    comm.all_reduce_sum({})
     return (time.perf_counter() - start) / STEPS_OF_A_TURN
 
 
 def as_rank(size: int, batch: int, turns: int, **options: Any) -> None:
     """Both ways, turn by turn."""
     comm = communicator("sync", **options)
-    members = comm.share.members
+    members = comm.shard.group_size
     mine = ours(comm, Learner(size=size, batch=batch), members)
     theirs = ddp(comm, Learner(size=size, batch=batch))
     times = []
     for number in range(turns + 1):
         first = number * STEPS_OF_A_TURN
         times.append((turn(mine, first, comm), turn(theirs, first, comm)))
-    exposed = comm.measures()["exposed_ms"]
-    if comm.leads:
+    exposed = comm.metrics()["exposed_ms"]
+    if comm.is_leader:
         print(json.dumps({"times": times[1:], "exposed_ms": exposed}))  # the first warms up
     dist.destroy_process_group()
     comm.close()

@@ -18,12 +18,12 @@ from steps.composing import compose, options_of
 from steps.turns import TURN, in_turns, seconds
 from torch.nn.functional import cross_entropy
 
-from baryon import config as configs
-from baryon.plugins import discover
-from baryon.reporting import run_directory
-from baryon.training.loop import Trainer
-from baryon.training.parts import build_communicator, build_parts
-from baryon.training.signals import StopRequest
+from baryon.config import config as configs
+from baryon.plugins.registry import discover
+from baryon.runs import directory as run_directory
+from baryon.training.build import build_communicator, build_components
+from baryon.training.stop_request import StopRequest
+from baryon.training.trainer import Trainer
 
 MOST_OVERHEAD = 1.02
 
@@ -46,11 +46,13 @@ def bare_step(model: torch.nn.Module, batch: int, size: int, precision: str) -> 
 
 def measure(config: configs.Config, size: int, steps: int) -> None:
     """Let engine and bare loop take turns; print one line of JSON."""
-    parts = build_parts(config, discover(), build_communicator(config, discover()))
+    components = build_components(config, discover(), build_communicator(config, discover()))
     run = run_directory.create(config.run, "benchmark")
     train = config.train
-    bare = bare_step(copy.deepcopy(parts.network.model), train.batch_size, size, train.precision)
-    engine = Trainer(parts, config, run, StopRequest()).steps()
+    bare = bare_step(
+        copy.deepcopy(components.runner.model), train.batch_size, size, train.precision
+    )
+    engine = Trainer(components, config, run, StopRequest()).steps()
     ratio, took = in_turns(
         lambda: seconds(lambda: next(engine)), lambda: seconds(bare), steps // TURN
     )

@@ -144,7 +144,7 @@ def build_wheel(tmp_path_factory) -> Callable[[Path], Path]:
 def wheel(tmp_path_factory, build_wheel) -> Path:
     """Baryon's, built from a copy, so that nothing of an earlier build gets in."""
     tree = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
     for name in ("conf", "platform", "plugins"):

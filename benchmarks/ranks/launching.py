@@ -7,11 +7,11 @@ import subprocess
 import sys
 from typing import Any
 
-from baryon.components import prepare
-from baryon.config import Choice, option_values
+from baryon.config.config import option_values
 from baryon.interfaces import Communicator
-from baryon.plugins import discover
-from baryon.verbs.launch import launch_command, launch_environment
+from baryon.launch.mpiexec import launch_command, launch_environment
+from baryon.plugins.components import Choice, prepare
+from baryon.plugins.registry import discover
 
 AS_RANK = "--as-rank"
 
@@ -40,5 +40,5 @@ def communicator(name: str, **options: Any) -> Communicator:
     values = option_values(f"comm={name}", "comm", name, plugins)
     component = values.pop("name", name)
     comm: Communicator = prepare(plugins, Choice("comm", component, {**values, **options}))()
-    comm.exchange("here")
+    comm.all_gather_object("here")
     return comm

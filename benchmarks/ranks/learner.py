@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from baryon.conformance import train
 from baryon.interfaces import Field
-from baryon.training.allocator import keep_freed_memory
-from baryon.training.optimizers import Updates
+from baryon.system.allocator import keep_freed_memory
+from baryon.testing.communicator import train
+from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_hep.model.hep_cnn import hep_cnn
 
 STEPS = 10**6
@@ -37,6 +37,6 @@ class Learner:
         cross_entropy((model or self.model)(self.images), self.labels).backward()
 
     @staticmethod
-    def updates() -> Updates:
+    def updates() -> ScheduledOptimizerFactory:
         """Adam, as the engine makes it for any communicator."""
-        return Updates(train(optimizer="adam", learning_rate=1e-4), STEPS, STEPS)
+        return ScheduledOptimizerFactory(train(optimizer="adam", learning_rate=1e-4), STEPS, STEPS)

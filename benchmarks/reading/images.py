@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from baryon.data.hdf5 import Table
+from baryon.data.hdf5.table import Table
 from baryon.interfaces import Arrays, Field
 
 SECONDS_TO_ANSWER = 0.05

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from baryon import config as configs
-from baryon.plugins import discover
+from baryon.config import config as configs
+from baryon.plugins.registry import discover
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

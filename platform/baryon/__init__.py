@@ -10,6 +10,6 @@ import pluggy
 __version__ = "0.1.0"
 
 hookimpl = pluggy.HookimplMarker("baryon")
-"""Marks a function as a plugin's answer to a hook of `baryon.hookspecs`."""
+"""Marks a function as a plugin's answer to a hook of `baryon.plugins.hookspecs`."""
 
 __all__ = ["__version__", "hookimpl"]

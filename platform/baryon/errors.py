@@ -15,7 +15,7 @@ class BaryonError(Exception):
     """
 
 
-def one_of(names: Iterable[str], wrong: str = "") -> str:
+def did_you_mean(names: Iterable[str], wrong: str = "") -> str:
     """The tail of a message about a wrong name: the nearest name, then all that exist."""
     known = sorted(names)
     if not known:
@@ -25,7 +25,7 @@ def one_of(names: Iterable[str], wrong: str = "") -> str:
     return f"{hint}there is: {', '.join(known)}"
 
 
-def told(error: Exception) -> str:
+def format_error(error: Exception) -> str:
     """Another's error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 

@@ -67,7 +67,8 @@ class Split(Protocol):
     It knows nothing of ranks, shuffling, batches or devices: `baryon.data` does those.
     Reads may come from another thread than the one that opened it, one at a time. With
     `data.processes` it is pickled, and read in other processes: what it holds of files and locks
-    it leaves out in `__getstate__` and opens anew in `__setstate__`, as `baryon.data.hdf5.Table`.
+    it leaves out in `__getstate__` and opens anew in `__setstate__`, as
+    `baryon.data.hdf5.table.Table` does.
 
     A split may also have
     * `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it is called with every
@@ -146,7 +147,7 @@ class Loss(Protocol):
         ...
 
 
-class Update(Protocol):
+class OptimizerStep(Protocol):
     """The optimiser of some parameters with its clipping and its schedule."""
 
     def apply(self, step: int) -> None:
@@ -170,24 +171,24 @@ class Update(Protocol):
         ...
 
 
-class UpdateFactory(Protocol):
+class OptimizerFactory(Protocol):
     """Makes the update of some parameters; it can be pickled, for it travels to servers."""
 
     def __call__(
         self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
-    ) -> Update:
+    ) -> OptimizerStep:
         """`implicit_momentum` is taken off the momentum that the config asks for, down to zero."""
         ...
 
 
 @dataclass(frozen=True)
-class Share:
+class DataShard:
     """Which part of every batch a worker reads: its member's part of its group's part."""
 
     group: int = 0
-    groups: int = 1
-    member: int = 0
-    members: int = 1
+    num_groups: int = 1
+    rank: int = 0
+    group_size: int = 1
 
 
 class Communicator(Protocol):
@@ -204,7 +205,7 @@ class Communicator(Protocol):
         ...
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """True on the one worker that writes the run's files and speaks.
 
         It changes when that worker dies and another takes its place.
@@ -212,15 +213,15 @@ class Communicator(Protocol):
         ...
 
     @property
-    def share(self) -> Share:
+    def shard(self) -> DataShard:
         """This worker's part of each batch. It changes when workers die."""
         ...
 
-    def exchange(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Every rank's value, servers' too, in rank order on all. Before `start` or `serve`."""
         ...
 
-    def start(self, model: torch.nn.Module, update: UpdateFactory) -> None:
+    def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
         """Once, before the first step: all ranks hold the leader's weights. Collective."""
         ...
 
@@ -241,7 +242,7 @@ class Communicator(Protocol):
         """
         ...
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """All workers come to hold the same weights, those to evaluate and save. Collective."""
         ...
 
@@ -249,7 +250,9 @@ class Communicator(Protocol):
         """On a server rank: answer the workers until they have all finished."""
         ...
 
-    def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
+    def all_reduce_sum(
+        self, values: Mapping[str, float], *, in_group: bool = False
+    ) -> dict[str, float]:
         """The sum of each value over all workers, the same on every one. Collective.
 
         `in_group`: over the members of this worker's group alone, who are at the same step.
@@ -264,11 +267,11 @@ class Communicator(Protocol):
         """The leader's value on every worker. Collective."""
         ...
 
-    def measures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """What was measured since the last call, numbers by name; for the log."""
         ...
 
-    def findings(self) -> Findings:
+    def summary(self) -> CommunicatorSummary:
         """What there is to say of the whole run, on the leader. Collective."""
         ...
 
@@ -331,7 +334,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Findings:
+class CommunicatorSummary:
     """What a communicator has to say of a run; shown with the evaluation."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)

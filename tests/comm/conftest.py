@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from baryon.interfaces import Field
-from baryon.verbs.launch import launch_command, launch_environment
+from baryon.launch.mpiexec import launch_command, launch_environment
 from baryon_hep.model.hep_cnn import hep_cnn
 
 BARYON = Path(sys.executable).parent / "baryon"

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import torch
 
-from baryon.components import prepare
-from baryon.config import Choice, option_values
-from baryon.conformance import STEPS, Toy, one_step, train
-from baryon.launched import launched
-from baryon.plugins import discover
-from baryon.training.network import choose_device
-from baryon.training.optimizers import Updates
+from baryon.config.config import option_values
+from baryon.launch.environment import cluster_environment
+from baryon.plugins.components import Choice, prepare
+from baryon.plugins.registry import discover
+from baryon.testing.communicator import STEPS, Toy, one_step, train
+from baryon.training.model_runner import choose_device
+from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_comm.gradients import bucket as buckets
 from baryon_comm.gradients.bucket import GROUP, STEP
 from baryon_comm.server.server import Server
@@ -56,22 +56,22 @@ def serve(comm, last: int | None) -> None:
 def learn(comm, told, folder: Path) -> None:
     buckets.bucket_device = (lambda device: device) if told.get("apart") else bucket_device
     toy = Toy(device=choose_device(told.get("device", "cpu")))
-    comm.start(toy.model, Updates(train(**told.get("train", {})), STEPS, STEPS))
+    comm.start(toy.model, ScheduledOptimizerFactory(train(**told.get("train", {})), STEPS, STEPS))
     for step in range(STEPS):
-        if DEATHS.get(str(launched().rank)) == step:
+        if DEATHS.get(str(cluster_environment().rank)) == step:
             os.kill(os.getpid(), signal.SIGKILL)
         if step - 1 in DEATHS.values():
             time.sleep(3 * SECONDS_TO_DIE)
-        if step == 5 and told.get("slow") == comm.share.member:
+        if step == 5 and told.get("slow") == comm.shard.rank:
             time.sleep(SECONDS_TO_SLEEP)
         one_step(toy, comm, step)
-        if step == 5 and told.get("spoil") == comm.share.member:
+        if step == 5 and told.get("spoil") == comm.shard.rank:
             toy.model[0].weight.data[0, 0] += 1e-6
-    worker = comm.share.group * comm.share.members + comm.share.member
-    measures = comm.measures()
+    worker = comm.shard.group * comm.shard.group_size + comm.shard.rank
+    measures = comm.metrics()
     torch.save({"weights": toy.weights(), "measures": measures}, folder / f"{worker}.pt")
-    findings = comm.findings()
-    if comm.leads:
+    findings = comm.summary()
+    if comm.is_leader:
         found = {**findings.metrics, "warnings": findings.warnings}
         (folder / "findings.json").write_text(json.dumps(found))
 
@@ -82,8 +82,8 @@ for way, told in json.loads(sys.argv[2]).items():
     comm = make(told)
     DEATHS = told.get("deaths", {})
     try:
-        comm.exchange(None)
-        serve(comm, DEATHS.get(str(launched().rank))) if comm.is_server else learn(
+        comm.all_gather_object(None)
+        serve(comm, DEATHS.get(str(cluster_environment().rank))) if comm.is_server else learn(
             comm, told, folder
         )
         comm.close()

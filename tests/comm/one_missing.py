@@ -6,9 +6,9 @@ import sys
 import time
 
 from baryon.cli import main
-from baryon.launched import launched
+from baryon.launch.environment import cluster_environment
 
-if launched().rank == 1:
+if cluster_environment().rank == 1:
     if sys.argv[1] == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(300)

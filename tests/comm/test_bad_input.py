@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from baryon.verbs.launch import launch_command, launch_environment
+from baryon.launch.mpiexec import launch_command, launch_environment
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from baryon import conformance
-from baryon.testing import check_communicator
+from baryon.testing import check_communicator, communicator
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
@@ -74,6 +73,6 @@ def test_ranks_that_never_begin_are_not_waited_for_without_limit(tmp_path):
     sleeping = "[sys.executable, '-c', 'import time; time.sleep(99)']"
     child = f"import subprocess, sys; subprocess.run({sleeping})"
     reasons = tmp_path / "reasons"
-    code, _ = conformance._run([sys.executable, "-c", child], dict(os.environ), reasons, 1.0)
+    code, _ = communicator._run([sys.executable, "-c", child], dict(os.environ), reasons, 1.0)
     assert code == -9
     assert reasons.read_text() == "not done in 1 s: the ranks hang, or never began"

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from baryon.conformance import STEPS, Toy, one_step, train
-from baryon.training.optimizers import Updates
+from baryon.testing.communicator import STEPS, Toy, one_step, train
+from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_comm.serial import Serial
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
@@ -91,7 +91,7 @@ def weights(workers) -> list[torch.Tensor]:
 
 def serial_weights(**changes) -> torch.Tensor:
     toy, comm = Toy(), Serial()
-    comm.start(toy.model, Updates(train(**changes), STEPS, STEPS))
+    comm.start(toy.model, ScheduledOptimizerFactory(train(**changes), STEPS, STEPS))
     for step in range(STEPS):
         one_step(toy, comm, step)
     return toy.weights()

@@ -1,9 +1,9 @@
 """The workers' part of a run's summary."""
 
-from baryon.interfaces import Findings
+from baryon.interfaces import CommunicatorSummary
 from baryon_comm.report import worker_summary
 
-NONE = Findings()
+NONE = CommunicatorSummary()
 
 
 def worker(number: int, computing: float, faults=None):

@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from baryon.errors import BaryonError
-from baryon.interfaces import Share
-from baryon.launched import Launched
+from baryon.interfaces import DataShard
+from baryon.launch.environment import ClusterEnvironment
 from baryon_comm import serial
 from baryon_comm.serial import Serial
 
@@ -27,7 +27,7 @@ class Counting:
 
 def test_one_worker_owns_all_the_data():
     comm = Serial()
-    assert (comm.share, comm.leads, comm.is_server) == (Share(0, 1, 0, 1), True, False)
+    assert (comm.shard, comm.is_leader, comm.is_server) == (DataShard(0, 1, 0, 1), True, False)
 
 
 def test_a_step_is_the_updates_own():
@@ -55,11 +55,11 @@ def test_who_asks_to_stop_stops():
 
 def test_agreement_with_oneself():
     comm = Serial()
-    assert comm.agree({"loss": 1.5, "stop": 0.0}) == {"loss": 1.5, "stop": 0.0}
-    assert comm.gather("state") == comm.exchange("state") == ["state"]
+    assert comm.all_reduce_sum({"loss": 1.5, "stop": 0.0}) == {"loss": 1.5, "stop": 0.0}
+    assert comm.gather("state") == comm.all_gather_object("state") == ["state"]
 
 
 def test_several_processes_are_not_one(monkeypatch):
-    monkeypatch.setattr(serial, "launched", lambda: Launched(1, 4, "srun"))
+    monkeypatch.setattr(serial, "launched", lambda: ClusterEnvironment(1, 4, "srun"))
     with pytest.raises(BaryonError, match=r"srun started 4.*choose comm=sync"):
         Serial()

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from baryon.interfaces import Findings, Share
+from baryon.interfaces import CommunicatorSummary, DataShard
 
 
 class Toy:
@@ -18,10 +18,10 @@ class Toy:
 
         self._fault, self._mpi = fault, MPI
         self._comm = MPI.COMM_WORLD.Dup()
-        self.share = Share(0, 1, self._comm.rank, self._comm.size)
-        self.leads = self._comm.rank == 0
+        self.shard = DataShard(0, 1, self._comm.rank, self._comm.size)
+        self.is_leader = self._comm.rank == 0
 
-    def exchange(self, value):
+    def all_gather_object(self, value):
         return self._comm.allgather(value)
 
     def start(self, model, update):
@@ -44,11 +44,11 @@ class Toy:
         stopping = self._comm.allreduce(float(self._stop)) > 0
         return self._stop if self._fault == "stop" else stopping
 
-    def settle(self): ...
+    def synchronize(self): ...
 
     def serve(self): ...
 
-    def agree(self, values, *, in_group=False):
+    def all_reduce_sum(self, values, *, in_group=False):
         everyone = self._comm.allgather(dict(values))
         return {name: sum(one[name] for one in everyone) for name in values}
 
@@ -58,18 +58,18 @@ class Toy:
     def broadcast(self, value):
         return self._comm.bcast(value)
 
-    def measures(self):
+    def metrics(self):
         return {"waiting": [1.0] if self._fault == "measures" else np.float32(1)}
 
-    def findings(self):
-        return Findings()
+    def summary(self):
+        return CommunicatorSummary()
 
     def state_dict(self):
         names = [name for name, _ in self._model.named_parameters()]
         states = self._update.state_dict()["parameters"]
         return {
             "optimizer": {} if self._fault == "state" else dict(zip(names, states, strict=True)),
-            "mine": self.share if self._fault == "object" else None,
+            "mine": self.shard if self._fault == "object" else None,
         }
 
     def load_state_dict(self, state):

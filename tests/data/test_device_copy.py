@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from baryon.data.hdf5 import Table
+from baryon.data.hdf5.table import Table
 from baryon.data.loader import Loader, Loading
 from baryon.interfaces import Field
 

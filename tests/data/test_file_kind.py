@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from baryon.data.file_kind import file_kind
-from baryon.data.hdf5 import open_file
+from baryon.data.hdf5.table import open_file
 from baryon.errors import BaryonError
 
 

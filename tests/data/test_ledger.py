@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from baryon.data.ledger import Ledger
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
-from baryon.interfaces import Field, Share
+from baryon.interfaces import DataShard, Field
 
 worlds = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
@@ -59,9 +59,11 @@ class Run:
         end = self.step + steps
         while self.step < end:
             epoch, first = self.ledger.position(self.step)
-            self.ledger.begin(self.step, Share(0, groups, 0, members))
-            shares = [Share(g, groups, m, members) for g in range(groups) for m in range(members)]
-            workers = [self.loader.shuffled(epoch, first, share) for share in shares]
+            self.ledger.begin(self.step, DataShard(0, groups, 0, members))
+            shards = [
+                DataShard(g, groups, m, members) for g in range(groups) for m in range(members)
+            ]
+            workers = [self.loader.shuffled(epoch, first, shard) for shard in shards]
             for parts in zip(*workers, strict=True):
                 self.seen.append([part["keys"].tolist() for part in parts])
                 self.step += 1
@@ -126,10 +128,10 @@ def test_a_resume_on_the_same_workers_is_no_new_stretch():
     run.train(11)
     again = Run(loader, run.checkpoint(), (1, 2))
     again.train(9)
-    assert len(again.ledger.stretches) == 1
+    assert len(again.ledger.worker_spans) == 1
     other = Run(loader, again.checkpoint(), (2, 2))
     other.train(1)
-    assert [(s.first_step, s.groups) for s in other.ledger.stretches] == [(0, 1), (20, 2)]
+    assert [(s.first_step, s.groups) for s in other.ledger.worker_spans] == [(0, 1), (20, 2)]
 
 
 def test_data_that_changed_since_the_checkpoint():
@@ -157,7 +159,7 @@ def test_an_order_that_cannot_be_gone_on_with(changes, key):
 
 def test_a_checkpoint_of_another_way_to_cut_batches_is_refused(monkeypatch):
     saved = Ledger(loader(), {}).state_dict(3)
-    monkeypatch.setattr("baryon.data.order.VERSION", 3)
+    monkeypatch.setattr("baryon.data.sampling.VERSION", 3)
     with pytest.raises(BaryonError, match="order was 2, now it is 3"):
         Ledger(loader(), {}).load_state_dict(saved)
 
@@ -165,7 +167,7 @@ def test_a_checkpoint_of_another_way_to_cut_batches_is_refused(monkeypatch):
 def test_as_many_workers_as_a_checkpoint_may_name_are_listed_in_time():
     """Each worker's part costs the same however many there are."""
     ledger = Ledger(loader(), {})
-    ledger.begin(0, Share(0, 2**8, 0, 2**8))
+    ledger.begin(0, DataShard(0, 2**8, 0, 2**8))
     parts = ledger.parts(0)
     assert len(parts) == 2**16
     assert sorted(row for part in parts.values() for row in part) == sorted(ledger.batch(0))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
-from baryon.interfaces import Field, Share
+from baryon.interfaces import DataShard, Field
 
 
 class Numbers:
@@ -38,8 +38,8 @@ class Numbers:
         return {"inputs": inputs, "label": rows.astype(np.int64)}
 
 
-def shares(groups: int, members: int) -> list[Share]:
-    return [Share(g, groups, m, members) for g in range(groups) for m in range(members)]
+def shards(groups: int, members: int) -> list[DataShard]:
+    return [DataShard(g, groups, m, members) for g in range(groups) for m in range(members)]
 
 
 def loading(**changes) -> Loading:
@@ -57,9 +57,9 @@ def loading(**changes) -> Loading:
 )
 def test_workers_together_get_every_sample_once(rows, chunk, batch, groups, members, window):
     seen = []
-    for share in shares(groups, members):
+    for shard in shards(groups, members):
         loader = Loader(Numbers(rows, chunk), loading(batch_size=batch, window_mib=window))
-        for given_batch in loader.shuffled(3, share=share):
+        for given_batch in loader.shuffled(3, shard=shard):
             assert given_batch["inputs"][:, 0].tolist() == given_batch["keys"].tolist()
             assert given_batch["inputs"][:, 1].tolist() == (10 * given_batch["keys"]).tolist()
             assert given_batch["label"].tolist() == given_batch["keys"].tolist()
@@ -70,8 +70,8 @@ def test_workers_together_get_every_sample_once(rows, chunk, batch, groups, memb
 def test_a_batch_is_the_same_set_for_any_number_of_workers():
     def batches(groups, members):
         loaders = [
-            Loader(Numbers(100, 10), loading()).shuffled(0, share=share)
-            for share in shares(groups, members)
+            Loader(Numbers(100, 10), loading()).shuffled(0, shard=shard)
+            for shard in shards(groups, members)
         ]
         return [
             sorted(key for part in parts for key in part["keys"].tolist())
@@ -86,9 +86,9 @@ def keys(batches) -> list[list[int]]:
 
 
 def test_in_order_each_worker_reads_a_run_of_rows():
-    parts = [keys(Loader(Numbers(8, 4), loading()).in_order(share)) for share in shares(1, 3)]
+    parts = [keys(Loader(Numbers(8, 4), loading()).in_order(shard)) for shard in shards(1, 3)]
     assert parts == [[[0, 1, 2]], [[3, 4, 5]], [[6, 7]]]
-    few = [keys(Loader(Numbers(2, 4), loading()).in_order(share)) for share in shares(1, 3)]
+    few = [keys(Loader(Numbers(2, 4), loading()).in_order(shard)) for shard in shards(1, 3)]
     assert few == [[[0]], [[1]], []]
 
 
@@ -149,10 +149,10 @@ def test_what_is_held_stays_within_the_stated_bound(rows, chunk, batch, window, 
     split = Counted(rows, chunk)
     mib = window * chunk * Counted.bytes_a_sample / 2**20
     loader = Loader(split, loading(batch_size=batch, window_mib=mib, threads=threads))
-    share = shares(1, members)[0]
+    shard = shards(1, members)[0]
     batch_bytes = -(-batch // members) * Counted.bytes_a_sample
-    for _ in loader.shuffled(0, share=share):
-        assert split.alive + batch_bytes <= loader.most_bytes(share)
+    for _ in loader.shuffled(0, shard=shard):
+        assert split.alive + batch_bytes <= loader.most_bytes(shard)
 
 
 class Counted(Numbers):
@@ -198,7 +198,7 @@ GROWTH = """
 import json, resource, sys
 from pathlib import Path
 import h5py, numpy as np, torch
-from baryon.data.hdf5 import Table
+from baryon.data.hdf5.table import Table
 from baryon.data.loader import Loader, Loading
 from baryon.interfaces import Field
 
@@ -265,7 +265,7 @@ def test_how_it_reads_is_told_for_a_group_of_workers():
         "61 chunks (3,904 samples) are mixed, so that a batch of 32"
     )
     assert loader.describe().endswith("iB held, 1 thread decoding")
-    of_a_group = loader.describe(Share(group=1, groups=4))
+    of_a_group = loader.describe(DataShard(group=1, num_groups=4))
     assert of_a_group.startswith("15 chunks (960 samples) are mixed, so that a batch of 8")
 
 
@@ -285,9 +285,9 @@ def test_several_threads_augment_at_the_same_time():
 def test_a_worker_decodes_little_more_than_its_part():
     """Of 128 chunks in a window, 8 workers with batches of 512 together."""
     reads = []
-    for share in shares(1, 8):
+    for shard in shards(1, 8):
         split = Numbers(128 * 64, 64)
-        for _ in Loader(split, loading(batch_size=512, window_mib=64)).shuffled(0, share=share):
+        for _ in Loader(split, loading(batch_size=512, window_mib=64)).shuffled(0, shard=shard):
             pass
         reads.append(split.reads)
     assert max(reads) < 128 / 3

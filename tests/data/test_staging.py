@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 import pytest
 
-from baryon.data.hdf5 import Table
+from baryon.data.hdf5.table import Table
 from baryon.data.staging import MIB, staged, staging
 from baryon.errors import BaryonError
-from baryon.reporting.console import console
+from baryon.terminal.console import console
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from outcomes import Kind
 
-from baryon import config as configs
+from baryon.commands import reproduce
+from baryon.config import config as configs
 from baryon.errors import BaryonError
-from baryon.plugins import discover
-from baryon.reporting import capsule, run_record, sweep_record
-from baryon.reporting.page import run_page, several_page
-from baryon.reporting.run_directory import FORMAT, RunDirectory, find
-from baryon.sweeps import record, status
-from baryon.verbs import reproduce
+from baryon.plugins.registry import discover
+from baryon.report.page import run_page, several_page
+from baryon.runs import provenance, sweep_record
+from baryon.runs import record as run_record
+from baryon.runs.directory import FORMAT, RunDirectory, find
+from baryon.sweeps import job_status, record
 
 CHOICES = ("dataset=hep_images", "model=hep_cnn", "dataset.train=train.h5", "comm=sync")
 RATE = {"samples_per_second": 640.0, "tflops_per_second": 0.017, "of_ceiling": 0.2}
@@ -70,7 +71,7 @@ def write_run(folder: Path) -> Sequence[Path]:
         (run.evaluation, ANSWER),
         (run.metrics, ANSWER["metrics"]),
         (
-            run.path / status.NAME,
+            run.path / job_status.NAME,
             {"state": "finished", "error": None, "seconds": 1.0, "slurm": None},
         ),
         (folder / record.JSON, _sweep()),
@@ -102,11 +103,11 @@ def read_run(folder: Path) -> str:
     Each of them may refuse the run in one line; the report itself comes last.
     """
     run = RunDirectory(folder / "0-job")
-    status.read(run.path)
+    job_status.read(run.path)
     plugins = discover()
     for reading in (
         lambda: configs.read(find(str(run.path)).config, asked={}),
-        lambda: capsule.read(run),
+        lambda: provenance.read(run),
         lambda: reproduce._config(run, plugins),
         lambda: record.read(folder, plugins),
         lambda: several_page.sweep_page(sweep_record.read(folder), folder),

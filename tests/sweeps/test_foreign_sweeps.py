@@ -6,9 +6,10 @@ import time
 import pytest
 
 from baryon.errors import BaryonError
-from baryon.plugins import discover
-from baryon.sweeps import lock, record, status, study
-from baryon.sweeps.study import JOURNAL, About, mend_journal, open_study, read_about
+from baryon.plugins.registry import discover
+from baryon.sweeps import job_status, optuna_study, record
+from baryon.sweeps.optuna_study import JOURNAL, About, mend_journal, open_study, read_about
+from baryon.system import locks
 
 ABOUT = About("loss", "minimize", "none", 1, 1)
 
@@ -69,8 +70,8 @@ def test_a_journal_of_other_operations_is_one_line(journal):
     ],
 )  # fmt: skip
 def test_a_damaged_status_is_that_of_a_job_that_waits(tmp_path, text):
-    (tmp_path / status.NAME).write_text(text)
-    assert status.read(tmp_path) == status.Status()
+    (tmp_path / job_status.NAME).write_text(text)
+    assert job_status.read(tmp_path) == job_status.Status()
 
 
 def sweep_file(folder, **changes):
@@ -115,9 +116,9 @@ def test_a_sweep_of_other_types_is_one_line(tmp_path, changes):
 
 
 def test_what_optuna_is_told_of_is_checked(tmp_path):
-    study.write_about(tmp_path, ABOUT)
+    optuna_study.write_about(tmp_path, ABOUT)
     assert read_about(tmp_path) == ABOUT
-    (tmp_path / study.ABOUT).write_text('{"metric": "loss", "direction": "sideways"}')
+    (tmp_path / optuna_study.ABOUT).write_text('{"metric": "loss", "direction": "sideways"}')
     with pytest.raises(BaryonError, match="is not what a sweep writes"):
         read_about(tmp_path)
 
@@ -125,6 +126,8 @@ def test_what_optuna_is_told_of_is_checked(tmp_path):
 @pytest.mark.parametrize("process", [0, -1, 1, "3", None, 2**70])
 def test_no_process_is_signalled_because_a_file_says_so(tmp_path, process):
     since = time.strftime("%H:%M")
-    (tmp_path / lock.NAME).write_text(json.dumps({"host": "a", "process": process, "since": since}))
-    assert lock.Lock(tmp_path).told() == {}
-    assert lock.Lock(tmp_path).holder() == "another process"
+    (tmp_path / locks.NAME).write_text(
+        json.dumps({"host": "a", "process": process, "since": since})
+    )
+    assert locks.Lock(tmp_path).told() == {}
+    assert locks.Lock(tmp_path).holder() == "another process"

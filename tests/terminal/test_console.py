@@ -8,9 +8,9 @@ from rich.table import Table as RichTable
 from baryon import cli
 from baryon.errors import BaryonError
 from baryon.interfaces import Table
-from baryon.reporting import console
-from baryon.reporting.console import printable
-from baryon.reporting.results import show_table
+from baryon.report.results import show_table
+from baryon.terminal import console
+from baryon.terminal.console import printable
 
 ESCAPES = "\x1b]0;title\x07\x1b[2J\x9b31m\r\x00‮\u2028"
 

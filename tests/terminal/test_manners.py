@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from baryon.cli import VERBS
-from baryon.verbs.data import ACTIONS
+from baryon.cli import COMMANDS
+from baryon.commands.data import ACTIONS
 
 ESCAPE = "\x1b["
-COMMANDS = [[verb] for verb in VERBS] + [["data", action] for action in ACTIONS]
+COMMANDS = [[verb] for verb in COMMANDS] + [["data", action] for action in ACTIONS]
 
 
 def plain(text: str) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from baryon.options import Options
-from baryon.plugins import discover
+from baryon.config.options import Options
+from baryon.plugins.registry import discover
 
 OPTIONS = Options(discover())
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from baryon.plugins import host_conf
-from baryon.schemas import Train
+from baryon.config.schemas import Train
+from baryon.plugins.registry import host_conf
 
-sys.path.insert(0, str(Path(__file__).parent))  # for checkpoint_states
+sys.path.insert(0, str(Path(__file__).parent / "checkpoints"))  # for checkpoint_states
 
 
 @pytest.fixture(scope="session")

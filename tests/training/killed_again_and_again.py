@@ -20,7 +20,7 @@ import rich.table  # noqa: F401
 import torch
 
 from baryon import cli
-from baryon.training import session  # noqa: F401  imported before the forks
+from baryon.training import run as training_run  # noqa: F401  imported before the forks
 from baryon_hep.dataset import hep_images  # noqa: F401
 from baryon_hep.evaluator import hep_roc  # noqa: F401
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from baryon.schemas import Train
-from baryon.training.optimizers import Updates
+from baryon.config.schemas import Train
+from baryon.training.optimizers import ScheduledOptimizerFactory
 
 SETTINGS = {
     "epochs": 1,
@@ -47,7 +47,7 @@ def train(**changes) -> Train:
 def descend(settings, steps=5, total=5, per_epoch=5):
     """The weight after each update of f(w) = w^2 / 2 from 1."""
     weight = nn.Parameter(torch.ones(()))
-    update = Updates(settings, total, per_epoch)([weight])
+    update = ScheduledOptimizerFactory(settings, total, per_epoch)([weight])
     trace = []
     for step in range(steps):
         (weight**2 / 2).backward()
@@ -112,7 +112,7 @@ def test_schedules():
 
 def test_gradients_are_clipped():
     weight = nn.Parameter(torch.tensor([30.0, 40.0]))
-    update = Updates(train(clip_norm=1.0), 1, 1)([weight])
+    update = ScheduledOptimizerFactory(train(clip_norm=1.0), 1, 1)([weight])
     (weight**2 / 2).sum().backward()
     update.apply(0)
     assert weight.tolist() == pytest.approx([30 - 0.06, 40 - 0.08])
@@ -122,7 +122,7 @@ def test_an_update_goes_on_from_its_state():
     settings = train(optimizer="adam", momentum=0.9, schedule="linear")
     whole = descend(settings, steps=5, total=10, per_epoch=10)
     weight = nn.Parameter(torch.ones(()))
-    make = Updates(settings, 10, 10)
+    make = ScheduledOptimizerFactory(settings, 10, 10)
     update = make([weight])
     for step in range(5):
         if step == 2:
@@ -136,7 +136,7 @@ def test_an_update_goes_on_from_its_state():
 
 def test_momentum_can_be_less_than_asked_for_but_not_below_zero():
     weight = nn.Parameter(torch.ones(()))
-    make = Updates(train(momentum=0.9, nesterov=True), 10, 10)
+    make = ScheduledOptimizerFactory(train(momentum=0.9, nesterov=True), 10, 10)
     assert make([weight], implicit_momentum=0.5).optimizer.defaults["momentum"] == pytest.approx(
         0.4
     )
@@ -145,7 +145,7 @@ def test_momentum_can_be_less_than_asked_for_but_not_below_zero():
 
 def test_the_schedule_follows_the_step_it_is_told():
     weight = nn.Parameter(torch.ones(()))
-    update = Updates(train(schedule="linear"), 10, 10)([weight])
+    update = ScheduledOptimizerFactory(train(schedule="linear"), 10, 10)([weight])
     weight.grad = torch.ones(())
     update.apply(5)
     assert weight.item() == pytest.approx(1 - 0.05)

@@ -5,15 +5,15 @@ import json
 import pytest
 import torch
 
-from baryon import config as configs
-from baryon.plugins import discover
-from baryon.reporting import run_directory
-from baryon.training.agreement import together
+from baryon.config import config as configs
+from baryon.plugins.registry import discover
+from baryon.runs import directory as run_directory
+from baryon.training.build import build_components
 from baryon.training.checkpoints.folder import load_last
-from baryon.training.loop import Trainer
-from baryon.training.parts import build_parts
+from baryon.training.consistency import distributed_run
 from baryon.training.running_loss import RunningLoss, merged
-from baryon.training.signals import StopRequest
+from baryon.training.stop_request import StopRequest
+from baryon.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 EVERY = 4
@@ -43,17 +43,17 @@ def train(hep_files, tmp_path, monkeypatch, cache):
         ]
         config = configs.composed(overrides, plugins)
         directory = run_directory.RunDirectory(tmp_path / "runs" / name)
-        with together(config, plugins) as comm:
-            parts = build_parts(config, plugins, comm)
+        with distributed_run(config, plugins) as comm:
+            components = build_components(config, plugins, comm)
             if not directory.path.exists():
                 directory = run_directory.create(config.run, "test")
             request = StopRequest()
-            trainer = Trainer(parts, config, directory, request)
+            trainer = Trainer(components, config, directory, request)
             if (directory.checkpoints / "last.pt").exists():
                 trainer.restore(*load_last(directory.checkpoints))
             trainer._after_step = _asking(trainer._after_step, trainer, request, stop)
             trainer.fit()
-            parts.close()
+            components.close()
         lines = (directory.path / "metrics.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 

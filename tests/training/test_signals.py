@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from baryon.training.signals import REQUEUE
+from baryon.training.stop_request import REQUEUE
 
 pytestmark = pytest.mark.slow
 
@@ -117,7 +117,7 @@ def test_a_launcher_hands_sigusr1_on(tmp_path):
         "print('there', flush=True); signal.pause()"
     )
     follows = (
-        f"import os, sys; from baryon.verbs.launch import follow; "
+        f"import os, sys; from baryon.launch.mpiexec import follow; "
         f"sys.exit(follow([sys.executable, '-c', {waits!r}], os.environ))"
     )
     with subprocess.Popen(

@@ -12,12 +12,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from baryon.config import Choice, composed
+from baryon.config.config import composed
 from baryon.errors import BaryonError
-from baryon.interfaces import Evaluation, Field, Share, Table
-from baryon.plugins import Component, Plugin, Plugins, discover
-from baryon.training import session
-from baryon.training.parts import build_parts
+from baryon.interfaces import DataShard, Evaluation, Field, Table
+from baryon.plugins.components import Choice
+from baryon.plugins.registry import Component, Plugin, Plugins, discover
+from baryon.training import run as training_run
+from baryon.training.build import build_components
 from baryon.training.trial_batch import try_parts
 
 MODULE = "toy_components"
@@ -99,7 +100,7 @@ class Evaluator:
 class Comm:
     """Only what building and trying ask for."""
 
-    is_server, leads, share = False, True, Share()
+    is_server, leads, shard = False, True, DataShard()
     exchange = abort = close = None
 
 
@@ -111,7 +112,7 @@ def plugins():
     return Plugins([*discover().all, toys])
 
 
-ALONE = Share()
+ALONE = DataShard()
 KINDS = ("dataset", "model", "loss", "comm", "evaluator")
 
 
@@ -147,12 +148,12 @@ def chosen(config, monkeypatch):
 def trial(chosen):
     """Build a run of toys, some of them replaced by these, and try it; gives its parts."""
 
-    def run(*, share=ALONE, **components):
+    def run(*, shard=ALONE, **components):
         config, comm = chosen(**components), Comm()
-        comm.share = share
-        parts = build_parts(config, plugins(), comm)
-        try_parts(config, plugins(), parts)
-        return parts
+        comm.shard = shard
+        components = build_components(config, plugins(), comm)
+        try_parts(config, plugins(), components)
+        return components
 
     return run
 
@@ -198,15 +199,15 @@ def test_it_changes_nothing_that_the_training_depends_on(trial):
             self.calls += 1
             return loss(output, batch)
 
-    parts = trial(model=model, loss=Counting(), factories={"evaluator": evaluator})
+    components = trial(model=model, loss=Counting(), factories={"evaluator": evaluator})
     after = draws()
     seeds()
     assert after == draws()
     assert len(seen) == 1
-    assert parts.evaluator._seen == 0
+    assert components.evaluator._seen == 0
     for name, value in model.state_dict().items():
         assert torch.equal(value, weights[name]), name
-    assert (int(model.calls), model.steps, parts.loss.calls) == (0, 0, 0)
+    assert (int(model.calls), model.steps, components.loss.calls) == (0, 0, 0)
     assert [module.training for module in model.modules()] == modes
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -361,7 +362,7 @@ def test_a_state_that_cannot_be_sent_matters_among_several_processes(trial, refu
 
     trial(evaluator=Unsendable())
     says = f"{EVALUATOR}: its state() cannot be sent to another process"
-    assert refused(evaluator=Unsendable(), share=Share(0, 1, 0, 2)).startswith(says)
+    assert refused(evaluator=Unsendable(), shard=DataShard(0, 1, 0, 2)).startswith(says)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +425,7 @@ class Measuring:
 
     def __new__(cls):
         serial = discover().component("comm", "serial").load()()
-        serial.measures = lambda: {"waiting": np.float32(0.25), "messages": np.int64(3)}
+        serial.metrics = lambda: {"waiting": np.float32(0.25), "messages": np.int64(3)}
         return serial
 
 
@@ -441,7 +442,7 @@ def trained(chosen, tmp_path, monkeypatch):
             train=replace(config.train, epochs=2, batch_size=4, log_every_steps=1),
             tracking=replace(config.tracking, tensorboard=False),
         )
-        session.start(config, plugins(), "toy")
+        training_run.start(config, plugins(), "toy")
         return tmp_path / "runs" / name
 
     return run
@@ -456,7 +457,7 @@ def test_training_is_the_same_to_the_bit_with_and_without_a_trial(trained, monke
         return Model()
 
     tried = trained("tried", model=fresh())
-    monkeypatch.setattr(session, "try_parts", lambda *_: None)
+    monkeypatch.setattr(training_run, "try_parts", lambda *_: None)
     untried = trained("untried", model=fresh())
     assert losses(tried) == losses(untried)
     assert len(losses(tried)) == 12

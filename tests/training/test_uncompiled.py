@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from baryon.training.meters.operations import counting
+from baryon.training.metrics.flop_count import counting
 from baryon.training.uncompiled import uncompiled
 
 KINDS = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
@@ -17,7 +17,7 @@ KINDS = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
 SCRIPT = """
 import json, sys
 import torch
-from baryon.training.meters.operations import counting
+from baryon.training.metrics.flop_count import counting
 from baryon.training.uncompiled import uncompiled
 
 for kind in (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from baryon.data.hdf5 import Table, find_files
-from baryon.data.stored import Stored
+from baryon.data.hdf5.storage_info import StorageInfo
+from baryon.data.hdf5.table import Table, find_files
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field
 
@@ -76,7 +76,7 @@ class Windows:
         """File and row."""
         return self._table.place(row)
 
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[StorageInfo]:
         """For `baryon data check`."""
         return self._table.stored()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 from baryon.errors import BaryonError
-from baryon.files import replacing
-from baryon.reporting.console import say
+from baryon.system.atomic import atomic_write
+from baryon.terminal.console import say
 
 from baryon_gw import physics
 
@@ -39,7 +39,7 @@ def generate(
         path = folder / f"{split}.h5"
         if path.exists():
             raise BaryonError(f"{path} is there already: give another folder with generate.out=")
-        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
             _write(file, count, chirp_mass, snr, np.random.default_rng([seed, number]))
         say(f"{path}: {count} windows of {physics.WINDOW / physics.SAMPLE_RATE:g} s")
 

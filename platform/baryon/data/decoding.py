@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from baryon.data.declared import (
+from baryon.data.collate import WIDE, collate
+from baryon.data.contract_check import (
     augmented_fields,
     chunk_bounds,
     class_of,
     require_augmented,
     require_declared,
 )
-from baryon.data.gathering import WIDE, gather
-from baryon.data.order import Rows
+from baryon.data.sampling import Rows
 from baryon.interfaces import Arrays, Batch, Field, Split
 
 Key = Sequence[int]
@@ -43,7 +43,7 @@ def _bytes(field: Field) -> int:
 
 
 @dataclass(frozen=True)
-class Claim:
+class PendingBatch:
     """A batch whose chunks are being decoded."""
 
     rows: Rows
@@ -93,21 +93,21 @@ class Decoding:
         """Held by whoever calls the split."""
         self._pool = ThreadPoolExecutor(threads, "baryon-decode")
 
-    def begin(self, rows: Rows) -> Claim:
+    def begin(self, rows: Rows) -> PendingBatch:
         """The next batch in the sequence: have its chunks decoded. Called by one thread alone."""
         end = self._asked + len(rows)
         self._decode_ahead(end)
         chunk_of = self._chunk_of(rows)
         chunks = list(dict.fromkeys(chunk_of.tolist()))
         self._asked = end
-        return Claim(
+        return PendingBatch(
             rows,
             chunk_of,
             {chunk: self._held[chunk] for chunk in chunks},
             [chunk for chunk in chunks if self._last_use[chunk] < end],
         )
 
-    def fill(self, claim: Claim, key: Key | None = None) -> dict[str, torch.Tensor]:
+    def fill(self, claim: PendingBatch, key: Key | None = None) -> dict[str, torch.Tensor]:
         """The batch: its rows of every field in the order given, their numbers as `keys`.
 
         Augmented if there is a `key`. Called by any thread.
@@ -116,7 +116,7 @@ class Decoding:
             return self._gathered(claim)
         return self._augmented(claim, key)
 
-    def _gathered(self, claim: Claim) -> dict[str, torch.Tensor]:
+    def _gathered(self, claim: PendingBatch) -> dict[str, torch.Tensor]:
         rows = claim.rows
         kept = self._handed_over(claim)
         batch = {
@@ -125,13 +125,13 @@ class Decoding:
             if name not in kept
         }
         chunks = ((*self._rows_of(chunk), its.result()) for chunk, its in claim.chunks.items())
-        gather(rows, chunks, as_arrays(batch))
+        collate(rows, chunks, as_arrays(batch))
         keys = torch.from_numpy(rows)
         tensors = {**batch, **kept}
         ordered = {name: tensors[name] for name in self._fields}
         return {**ordered, "keys": keys.pin_memory() if self._pinned else keys}
 
-    def _augmented(self, claim: Claim, key: Key) -> dict[str, torch.Tensor]:
+    def _augmented(self, claim: PendingBatch, key: Key) -> dict[str, torch.Tensor]:
         split: Any = self._split
         batch = as_arrays(self._gathered(claim))
         with self._guard:
@@ -139,7 +139,7 @@ class Decoding:
         require_augmented(class_of(split), changed, augmented_fields(split), len(claim.rows))
         return as_tensors(changed, pinned=self._pinned)
 
-    def _handed_over(self, claim: Claim) -> dict[str, torch.Tensor]:
+    def _handed_over(self, claim: PendingBatch) -> dict[str, torch.Tensor]:
         """Fields that need no copy: the batch is one chunk as it was decoded, and its last use.
 
         Of narrow fields, and of arrays that are parts of others, a copy is made all the same: they
@@ -160,7 +160,7 @@ class Decoding:
             and held[name][:1].nbytes >= WIDE
         }
 
-    def end(self, claim: Claim) -> None:
+    def end(self, claim: PendingBatch) -> None:
         """The batch is filled: its last chunks make room. In the order of `begin`, same thread."""
         claim.chunks.clear()
         for chunk in claim.finished:

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
-from baryon.data import order
+from baryon.data import sampling
 from baryon.data.loader import Loader
-from baryon.data.order import Order, Rows
+from baryon.data.sampling import EpochOrder, Rows
 from baryon.errors import BaryonError
-from baryon.interfaces import Share
+from baryon.interfaces import DataShard
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class WorkerSpan:
     """Steps, from `first_step` until the next stretch, that the same workers made together."""
 
     first_step: int
@@ -50,12 +50,12 @@ class Ledger:
         """`data` are the fingerprints of the dataset's splits; `loader` reads the training's."""
         self._loader = loader
         self._data = dict(data)
-        self._orders: dict[int, Order] = {}
+        self._orders: dict[int, EpochOrder] = {}
         self.step = 0
         """Steps that were made when the state that was loaded was saved."""
-        self.stretches: list[Stretch] = []
+        self.worker_spans: list[WorkerSpan] = []
         self.basis = Basis(
-            order=order.VERSION,
+            order=sampling.VERSION,
             seed=loader.loading.seed,
             batch_size=loader.loading.batch_size,
             samples=len(loader.split),
@@ -67,42 +67,47 @@ class Ledger:
         """Epoch, and batch in it, of the step after `step` others; all count from 0."""
         return divmod(step, self._loader.batches_per_epoch())
 
-    def begin(self, step: int, share: Share) -> None:
+    def begin(self, step: int, shard: DataShard) -> None:
         """From this step on the workers are as many as `share` says."""
-        kept = [stretch for stretch in self.stretches if stretch.first_step < step]
-        now = Stretch(step, share.groups, share.members)
+        kept = [span for span in self.worker_spans if span.first_step < step]
+        now = WorkerSpan(step, shard.num_groups, shard.group_size)
         same = kept and astuple(kept[-1])[1:] == astuple(now)[1:]
-        self.stretches = kept if same else [*kept, now]
+        self.worker_spans = kept if same else [*kept, now]
 
     def batch(self, step: int) -> Rows:
         """Row numbers that all workers together take in the step after `step` others."""
         epoch, number = self.position(step)
         return self._order(epoch).batch(number, self.basis.batch_size)
 
-    def parts(self, step: int) -> dict[Share, Rows]:
+    def parts(self, step: int) -> dict[DataShard, Rows]:
         """The same by worker; one for all where no such step was made yet."""
         epoch, number = self.position(step)
         order, size = self._order(epoch), self.basis.batch_size
-        return {share: order.part(number, size, share) for share in self._shares(step)}
+        return {shard: order.part(number, size, shard) for shard in self._shares(step)}
 
-    def _shares(self, step: int) -> Sequence[Share]:
-        there = [stretch for stretch in self.stretches if stretch.first_step <= step]
-        now = there[-1] if there else Stretch(0, 1, 1)
+    def _shares(self, step: int) -> Sequence[DataShard]:
+        there = [span for span in self.worker_spans if span.first_step <= step]
+        now = there[-1] if there else WorkerSpan(0, 1, 1)
         return [
-            Share(group, now.groups, member, now.members)
+            DataShard(group, now.groups, member, now.members)
             for group in range(now.groups)
             for member in range(now.members)
         ]
 
-    def _order(self, epoch: int) -> Order:
+    def _order(self, epoch: int) -> EpochOrder:
         if epoch not in self._orders:
             self._orders = {epoch: self._loader.order(epoch)}
         return self._orders[epoch]
 
     def state_dict(self, step: int) -> dict[str, Any]:
         """Plain values that a checkpoint after `step` steps holds."""
-        stretches = [list(astuple(stretch)) for stretch in self.stretches]
-        return {"step": step, "basis": asdict(self.basis), "data": self._data, "workers": stretches}
+        worker_spans = [list(astuple(span)) for span in self.worker_spans]
+        return {
+            "step": step,
+            "basis": asdict(self.basis),
+            "data": self._data,
+            "workers": worker_spans,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a checkpoint's. Raises `BaryonError` if the samples would not be the same."""
@@ -116,7 +121,7 @@ class Ledger:
                     "of Baryon that it was started with, or start a new run"
                 )
         self.step = state["step"]
-        self.stretches = [Stretch(*numbers) for numbers in state["workers"]]
+        self.worker_spans = [WorkerSpan(*numbers) for numbers in state["workers"]]
 
     def _require_same_data(self, then: Mapping[str, str]) -> None:
         for split in sorted(then.keys() | self._data.keys()):

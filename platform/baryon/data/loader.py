@@ -16,30 +16,30 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from baryon.data.ahead import Ahead
-from baryon.data.declared import chunk_bounds
-from baryon.data.decoding import Claim, Decoding, Key, reads_in_parallel, sample_bytes
+from baryon.data.contract_check import chunk_bounds
+from baryon.data.decoding import Decoding, Key, PendingBatch, reads_in_parallel, sample_bytes
 from baryon.data.device_copy import on_device
-from baryon.data.mixing import Mixing, mixing
-from baryon.data.order import (
-    Order,
+from baryon.data.prefetch import Prefetcher
+from baryon.data.sampling import (
+    EpochOrder,
     Rows,
     batch_bounds,
     batches_per_epoch,
     part_of,
     shuffled,
 )
-from baryon.data.processes.decoding import DecodingByProcesses, batch_bytes, chunk_bytes
-from baryon.data.processes.readers import Readers
-from baryon.interfaces import Batch, Share, Split
-from baryon.reporting.units import size
+from baryon.data.shuffle_quality import ShuffleQuality, shuffle_quality
+from baryon.data.workers.decoding import DecodingByProcesses, batch_bytes, chunk_bytes
+from baryon.data.workers.worker_group import WorkerGroup
+from baryon.interfaces import Batch, DataShard, Split
+from baryon.terminal.units import size
 
 MIB = 2**20
 
 KeyOf = Callable[[int], Key]
 """Of a batch by its number among those that are read."""
 Batches = Generator[Batch, None, None]
-ALL = Share()
+ALL = DataShard()
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Loading:
     """That decode chunks, where the split allows several."""
     device: torch.device
     """Where shuffled batches go."""
-    readers: Readers | None = None
+    readers: WorkerGroup | None = None
     """Processes that do it all in place of the threads."""
 
 
@@ -83,48 +83,48 @@ class Loader:
         start, stop = batch_bounds(number, len(self.split), self.loading.batch_size)
         return stop - start
 
-    def order(self, epoch: int) -> Order:
+    def order(self, epoch: int) -> EpochOrder:
         """The order of an epoch, the same on all workers."""
         starts = self.bounds[:-1].tolist()
         return shuffled(starts, len(self.split), self.window, self.loading.seed, epoch)
 
-    def shuffled(self, epoch: int, first_batch: int = 0, share: Share = ALL) -> Batches:
+    def shuffled(self, epoch: int, first_batch: int = 0, shard: DataShard = ALL) -> Batches:
         """One epoch's batches from number `first_batch` on, on the device of the training."""
         order, size = self.order(epoch), self.loading.batch_size
         numbers = range(first_batch, self.batches_per_epoch())
-        parts = [order.part(number, size, share) for number in numbers]
-        batches = self._ahead(parts, (epoch, first_batch, share))
+        parts = [order.part(number, size, shard) for number in numbers]
+        batches = self._ahead(parts, (epoch, first_batch, shard))
         return on_device(batches, self.loading.device) if self._pinned else batches
 
-    def in_order(self, share: Share = ALL) -> Batches:
+    def in_order(self, shard: DataShard = ALL) -> Batches:
         """All batches in the order of the files; each of several workers reads a run of rows."""
-        rows = part_of(np.arange(len(self.split), dtype=np.int64), share)
-        size = self.part_size(share)
+        rows = part_of(np.arange(len(self.split), dtype=np.int64), shard)
+        size = self.part_size(shard)
         return self._ahead([rows[start : start + size] for start in range(0, len(rows), size)])
 
     def each(self, parts: Sequence[Rows]) -> Batches:
         """A batch of each of these, in their order."""
         return self._ahead(parts)
 
-    def part_size(self, share: Share = ALL) -> int:
+    def part_size(self, shard: DataShard = ALL) -> int:
         """Samples of a batch that are one worker's."""
-        return -(-self.loading.batch_size // (share.groups * share.members))
+        return -(-self.loading.batch_size // (shard.num_groups * shard.group_size))
 
-    def mixing(self, groups: int = 1) -> Mixing:
+    def mixing(self, groups: int = 1) -> ShuffleQuality:
         """How random the shuffled order is, of the batches that one group learns from.
 
         Of several groups each takes its part of a batch, and so its part of a window's chunks.
         """
         window, batch = max(1, self.window // groups), -(-self.loading.batch_size // groups)
-        return mixing(np.diff(self.bounds).tolist(), window, batch)
+        return shuffle_quality(np.diff(self.bounds).tolist(), window, batch)
 
-    def most_bytes(self, share: Share = ALL) -> int:
+    def most_bytes(self, shard: DataShard = ALL) -> int:
         """Bytes of samples held at most.
 
         2 windows, prefetch + 4 batches, 2 chunks and 2 batches a thread; where samples are
         augmented another batch a thread, and one more where a process does it.
         """
-        batch = min(self.part_size(share), len(self.split))
+        batch = min(self.part_size(shard), len(self.split))
         a_thread = 3 if self._augmented else 2
         batches = (self.loading.prefetch + 4 + a_thread * self.threads) * batch
         chunk = int(np.diff(self.bounds).max())
@@ -134,12 +134,12 @@ class Loader:
             most += self.threads * batch_bytes(self.split, batch)
         return most
 
-    def describe(self, share: Share = ALL) -> str:
+    def describe(self, shard: DataShard = ALL) -> str:
         """How the shuffled batches are read, in one line."""
-        most = size(self.most_bytes(share))
+        most = size(self.most_bytes(shard))
         kind = "process" if self.loading.readers else "thread"
         several = "" if self.threads == 1 else "es" if self.loading.readers else "s"
-        mixed = self.mixing(share.groups)
+        mixed = self.mixing(shard.num_groups)
         return f"{mixed}; at most {most} held, {self.threads} {kind}{several} decoding"
 
     def _chunks_in_window(self) -> int:
@@ -157,13 +157,13 @@ class Loader:
         return int(sizes[: 2 * self.window].sum()) * self.sample_bytes
 
     def _ahead(
-        self, parts: Sequence[Rows], augmented: tuple[int, int, Share] | None = None
+        self, parts: Sequence[Rows], augmented: tuple[int, int, DataShard] | None = None
     ) -> Batches:
         key_of = self._key_of(*augmented) if augmented and self._augmented else None
         decoding = self._decoding(parts, augmented=key_of is not None)
         with closing(decoding):
             batches = self._gathered(decoding, parts, key_of)
-            with closing(Ahead(batches, self.loading.prefetch)) as ahead:
+            with closing(Prefetcher(batches, self.loading.prefetch)) as ahead:
                 yield from ahead
 
     def _decoding(self, parts: Sequence[Rows], *, augmented: bool) -> Decoding:
@@ -181,15 +181,15 @@ class Loader:
     ) -> Iterator[Batch]:
         """The batches in their order; several are copied together at the same time."""
 
-        def make(number: int, claim: Claim) -> Batch:
+        def make(number: int, claim: PendingBatch) -> Batch:
             return decoding.fill(claim, key_of(number) if key_of else None)
 
-        def finished(claim: Claim, batch: Future[Batch]) -> Batch:
+        def finished(claim: PendingBatch, batch: Future[Batch]) -> Batch:
             made = batch.result()
             decoding.end(claim)
             return made
 
-        waiting: deque[tuple[Claim, Future[Batch]]] = deque()
+        waiting: deque[tuple[PendingBatch, Future[Batch]]] = deque()
         with ThreadPoolExecutor(self.threads, "baryon-batch") as pool:
             for number, rows in enumerate(parts):
                 claim = decoding.begin(rows)
@@ -199,7 +199,7 @@ class Loader:
             while waiting:
                 yield finished(*waiting.popleft())
 
-    def _key_of(self, epoch: int, first_batch: int, share: Share) -> KeyOf:
+    def _key_of(self, epoch: int, first_batch: int, shard: DataShard) -> KeyOf:
         """Random changes follow from seed, epoch, batch and share: a resume repeats them."""
-        worker = share.group * share.members + share.member
+        worker = shard.group * shard.group_size + shard.rank
         return lambda number: [self.loading.seed, epoch, first_batch + number, worker]

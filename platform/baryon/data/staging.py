@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from baryon.errors import BaryonError
-from baryon.files import replacing
-from baryon.reporting.console import say, warn
-from baryon.reporting.units import size
+from baryon.system.atomic import atomic_write
+from baryon.terminal.console import say, warn
+from baryon.terminal.units import size
 
 MIB = 2**20
 DIGITS = 16  # of the hash that begins a copy's name
@@ -110,7 +110,7 @@ def _copy_of(path: Path, stage: Stage) -> Path:
                 f"data.stage_mib={stage.room / MIB:g} or on the disk of {stage.folder}"
             )
             return path
-        with replacing(copy) as temporary:
+        with atomic_write(copy) as temporary:
             shutil.copyfile(path, temporary)
         stage.used.add(copy)
         say(f"{path} is staged in {stage.folder} ({size(about.st_size)})")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from baryon.config import Config
-from baryon.data.links import following_links
+from baryon.config.config import Config
+from baryon.data.hdf5.links import following_links
 from baryon.errors import BaryonError
 from baryon.interfaces import Dataset, Field, Split
-from baryon.plugins import Plugins
-from baryon.training.parts import TEST, TRAIN, build_dataset
+from baryon.plugins.registry import Plugins
+from baryon.training.build import TEST, TRAIN, build_dataset
 
 
 def open_input(dataset: Dataset, files: Sequence[str], config: Config, plugins: Plugins) -> Split:

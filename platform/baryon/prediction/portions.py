@@ -11,18 +11,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from baryon.data.order import Rows
-from baryon.interfaces import Share
+from baryon.data.sampling import Rows
+from baryon.interfaces import DataShard
 
 
-def turns(bounds: Rows, size: int, share: Share) -> list[list[Rows]]:
+def turns(bounds: Rows, size: int, shard: DataShard) -> list[list[Rows]]:
     """This worker's batches of at most `size` samples, round by round.
 
     `bounds` are the first rows of the chunks and the number of all rows. All workers have as many
     rounds; there may be nothing for them to do in the last.
     """
-    workers = share.groups * share.members
-    worker = share.group * share.members + share.member
+    workers = shard.num_groups * shard.group_size
+    worker = shard.group * shard.group_size + shard.rank
     portions = _portions(bounds, size)
     rounds = -(-len(portions) // workers)
     mine = dict(enumerate(portions[worker::workers]))

@@ -12,19 +12,19 @@ from baryon.data.loader import Loader
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch, Communicator, Predictor
 from baryon.prediction.portions import turns
-from baryon.reporting.progress import bar
-from baryon.training.network import Network
+from baryon.terminal.progress import bar
+from baryon.training.model_runner import ModelRunner
 
 
 def predict(
-    network: Network, predictor: Predictor, loader: Loader, comm: Communicator, folder: Path
+    runner: ModelRunner, predictor: Predictor, loader: Loader, comm: Communicator, folder: Path
 ) -> str:
     """Have the leader's predictor write into `folder`; its sentence, an empty text elsewhere.
 
     Collective. Raises `BaryonError` if a worker died, or the predictor left something unread.
     """
-    predictions = _in_order(network, predictor, loader, comm)
-    said = predictor.write(predictions, folder) if comm.leads else ""
+    predictions = _in_order(runner, predictor, loader, comm)
+    said = predictor.write(predictions, folder) if comm.is_leader else ""
     for _ in predictions:
         if said:
             raise BaryonError(
@@ -35,31 +35,31 @@ def predict(
 
 
 def _in_order(
-    network: Network, predictor: Predictor, loader: Loader, comm: Communicator
+    runner: ModelRunner, predictor: Predictor, loader: Loader, comm: Communicator
 ) -> Iterator[Any]:
     """On the leader all workers' predictions in the order of the samples, elsewhere none."""
-    share, total = comm.share, len(loader.split)
-    rounds = turns(loader.bounds, loader.part_size(share), share)
+    shard, total = comm.shard, len(loader.split)
+    rounds = turns(loader.bounds, loader.part_size(shard), shard)
     batches = loader.each([batch for batches in rounds for batch in batches])
-    network.model.eval()
+    runner.model.eval()
     seen, fault = 0, ""
     with bar("predicting", total, "samples") as advance:
         for number in rounds:
             made: list[Any] = []
             if not fault:
-                made, fault = _round(network, predictor, batches, len(number))
+                made, fault = _round(runner, predictor, batches, len(number))
             for count, theirs, wrong in comm.gather((sum(map(len, number)), made, fault)):
                 yield from theirs
                 if wrong:
                     raise BaryonError(wrong)
                 advance(count)
                 seen += count
-    if comm.agree({"seen": seen})["seen"] != total:
+    if comm.all_reduce_sum({"seen": seen})["seen"] != total:
         raise BaryonError(f"a worker died: {seen} of {total} samples were predicted; start again")
 
 
 def _round(
-    network: Network, predictor: Predictor, batches: Iterator[Batch], count: int
+    runner: ModelRunner, predictor: Predictor, batches: Iterator[Batch], count: int
 ) -> tuple[list[Any], str]:
     """What a worker makes of its batches, or what is wrong with one of them.
 
@@ -67,14 +67,14 @@ def _round(
     has half written.
     """
     try:
-        return [_one(network, predictor, next(batches)) for _ in range(count)], ""
+        return [_one(runner, predictor, next(batches)) for _ in range(count)], ""
     except BaryonError as error:
         return [], str(error)
 
 
-def _one(network: Network, predictor: Predictor, batch: Batch) -> Any:
+def _one(runner: ModelRunner, predictor: Predictor, batch: Batch) -> Any:
     with torch.inference_mode():
-        output = network.to_cpu(network(network.to_device(batch)))
+        output = runner.to_cpu(runner(runner.to_device(batch)))
     try:
         return predictor.predict(output, batch)
     except KeyError as error:

@@ -6,16 +6,16 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from baryon.components import Maker, build, check_arguments
-from baryon.config import PREDICT, option_values
-from baryon.errors import BaryonError, one_of
+from baryon.config.config import PREDICT, option_values
+from baryon.errors import BaryonError, did_you_mean
 from baryon.interfaces import RUNTIME_ARGUMENTS
-from baryon.plugins import Component, Plugins, load_target
+from baryon.plugins.components import Maker, build, check_arguments
+from baryon.plugins.registry import Component, Plugins, load_target
 
 RUNTIME = RUNTIME_ARGUMENTS[PREDICT]
 
 
-def prepare_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]) -> Maker:
+def load_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]) -> Maker:
     """The evaluator's predictor, its options checked; call the result with `split`.
 
     `overrides` are of the form `predict.<key>=<value>`. Raises `BaryonError` if the evaluator names
@@ -27,7 +27,7 @@ def prepare_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]
     if target is None:
         raise BaryonError(
             f"evaluator {evaluator!r} (plugin {component.plugin!r}) names no predictor, which "
-            f"`baryon predict` needs; evaluators that do: {one_of(_with_predictor(plugins))}"
+            f"`baryon predict` needs; evaluators that do: {did_you_mean(_with_predictor(plugins))}"
         )
     factory = load_target(owner, target)
     arguments = option_values(owner, PREDICT, evaluator, plugins, overrides)

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from baryon import schemas
-from baryon.errors import BaryonError, one_of
-from baryon.launched import launched
-from baryon.plugins import discover
-from baryon.sweeps import folder, grid, identity, launching, local, search
+from baryon.config import schemas
+from baryon.errors import BaryonError, did_you_mean
+from baryon.launch.environment import cluster_environment
+from baryon.plugins.registry import discover
+from baryon.sweeps import folder, grid, identity, launching, local, optuna_search
 from baryon.sweeps.launching import section
 from baryon.sweeps.plan import Planner
 from baryon.sweeps.sweep import Sweep
@@ -28,15 +28,12 @@ SCHEMAS: dict[str, type[schemas.Sweep]] = {GRID: schemas.Sweep, OPTUNA: schemas.
 
 
 def register() -> None:
-    """Make `hydra/sweeper=baryon` known."""
-    from hydra.core.config_store import ConfigStore
+    """Let Hydra make Baryon's sweeper: it does not scan an editable install for it."""
     from hydra.core.plugins import Plugins as HydraPlugins
 
     from hydra_plugins.baryon import BaryonSweeper
 
     HydraPlugins.instance().register(BaryonSweeper)
-    node = {"_target_": f"{BaryonSweeper.__module__}.{BaryonSweeper.__name__}"}
-    ConfigStore.instance().store(group="hydra/sweeper", name="baryon", node=node)
 
 
 def run(
@@ -64,7 +61,9 @@ def run(
 def _settings(master: DictConfig) -> schemas.Sweep:
     method = master.sweep.method
     if method not in SCHEMAS:
-        raise BaryonError(f"sweep.method={method} is not known; {one_of(SCHEMAS, str(method))}")
+        raise BaryonError(
+            f"sweep.method={method} is not known; {did_you_mean(SCHEMAS, str(method))}"
+        )
     settings: schemas.Sweep = section(master, "sweep", SCHEMAS[method])
     return settings
 
@@ -75,15 +74,15 @@ def _prepare(
     """What does the jobs, once all that can be checked is."""
     overrides = planner.parse(arguments)
     if isinstance(settings, schemas.Optuna):
-        return search.prepare(planner, overrides, settings)
+        return optuna_search.prepare(planner, overrides, settings)
     return grid.prepare(planner, overrides)
 
 
 def _require_alone() -> None:
-    if launched().ranks > 1:
+    if cluster_environment().ranks > 1:
         raise BaryonError(
             "a sweep starts the ranks of its jobs itself: `baryon train -m ... launch.ranks="
-            f"{launched().ranks}`, without {launched().by}"
+            f"{cluster_environment().ranks}`, without {cluster_environment().by}"
         )
 
 

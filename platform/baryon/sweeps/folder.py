@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from baryon.errors import BaryonError
-from baryon.files import cannot_write
-from baryon.sweeps import lock
+from baryon.system import locks
+from baryon.system.atomic import cannot_write
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def opened(root: Path, name: str, *, fresh: bool) -> Iterator[Path]:
         f"{path} is being run by {{holder}}: wait for it, stop it, or begin another sweep of the "
         "same jobs by sweep.fresh=true"
     )
-    with lock.held(path, refusal):
+    with locks.held(path, refusal):
         yield path
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baryon.config import Config
+from baryon.config.config import Config
 
 NOT_DECISIVE = ("hydra.", "launch.", "launch=", "run.", "sweep.", "sweep=")
 """How arguments start that say where jobs run, are written and compared, not what they are."""

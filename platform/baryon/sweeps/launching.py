@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from baryon import schemas
-from baryon.errors import BaryonError, told
-from baryon.sweeps.queue import Queue
-from baryon.verbs.launch import find_mpiexec
+from baryon.config import schemas
+from baryon.errors import BaryonError, format_error
+from baryon.launch.mpiexec import find_mpiexec
+from baryon.sweeps.slurm_queue import Queue
 
 if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
@@ -46,7 +46,7 @@ def section(composed: DictConfig, name: str, schema: type[Any]) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from baryon.config_errors import one_line
+    from baryon.config.errors import one_line
 
     try:
         typed = OmegaConf.create({name: OmegaConf.structured(schema)})
@@ -117,7 +117,7 @@ class Launching:
             for result in self._launcher.launch(jobs, initial_job_idx=first):
                 _ = result.return_value  # which raises what a job could not tell itself
         except Exception as error:  # noqa: BLE001  a launcher may raise anything
-            self.error = f"launch={self.where}: {told(error)}"
+            self.error = f"launch={self.where}: {format_error(error)}"
 
     def _launch_and_watch(
         self,

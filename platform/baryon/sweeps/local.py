@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from baryon.child_python import child_python
-from baryon.sweeps import gpus, lock, status
-from baryon.training.signals import STOPPED
-from baryon.verbs.launch import launch_command, launch_environment
+from baryon.launch.child_python import child_python
+from baryon.launch.mpiexec import launch_command, launch_environment
+from baryon.sweeps import gpus, job_status
+from baryon.system import locks
+from baryon.training.stop_request import STOPPED
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_STOP = 60.0
@@ -71,7 +72,7 @@ def stop_all(sweep: Path) -> None:
     until = time.monotonic() + SECONDS_TO_STOP
     asked: set[int] = set()
     while time.monotonic() < until:
-        running = {process for path in sweep.glob("*/") if (process := lock.holding(path))}
+        running = {process for path in sweep.glob("*/") if (process := locks.holding(path))}
         if not running:
             return
         for process in running - asked:
@@ -98,7 +99,7 @@ def _output(folder: Path, *, aloud: bool) -> Iterator[IO[bytes] | None]:
 
 def _keep(stderr: IO[bytes], folder: Path, aloud: bool) -> None:
     """Into a file, and to the terminal all but the error that the sweep says itself."""
-    with stderr, (folder / status.STDERR).open("wb") as file:
+    with stderr, (folder / job_status.STDERR).open("wb") as file:
         for line in stderr:
             file.write(line)
             file.flush()
@@ -131,17 +132,21 @@ def _stop(process: subprocess.Popen[bytes]) -> bool:
 
 def _tell_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
     """What the job could not tell itself: it was killed, or ended by another rank."""
-    now = status.read(folder)
-    if now.state in (status.FINISHED, status.PRUNED) or (now.state == status.FAILED and code):
+    now = job_status.read(folder)
+    if now.state in (job_status.FINISHED, job_status.PRUNED) or (
+        now.state == job_status.FAILED and code
+    ):
         return
     if stopped or code in STOPPED:
-        status.write(folder, status.WAITING, now.seconds)
+        job_status.write(folder, job_status.WAITING, now.seconds)
         return
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    status.write(folder, status.FAILED, now.seconds, last_words(folder) or f"ended by {how}")
+    job_status.write(
+        folder, job_status.FAILED, now.seconds, last_words(folder) or f"ended by {how}"
+    )
 
 
-def last_words(folder: Path, pattern: str = status.STDERR) -> str:
+def last_words(folder: Path, pattern: str = job_status.STDERR) -> str:
     """The error in what a job wrote to its stderr: Baryon's own line, Slurm's, or the last one."""
     lines = [
         line.strip()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from baryon.config import Config
-from baryon.errors import BaryonError, one_of
-from baryon.plain_data import is_number, read_json
-from baryon.reporting.metrics_log import MetricsLog, Record
-from baryon.reporting.run_directory import RunDirectory
-from baryon.schemas import VALIDATION_LOSS
+from baryon.config.config import Config
+from baryon.config.schemas import VALIDATION_LOSS
+from baryon.errors import BaryonError, did_you_mean
+from baryon.runs.directory import RunDirectory
+from baryon.runs.metrics_log import MetricsLog, Record
+from baryon.system.plain_data import is_number, read_json
 
 
 def value(run: RunDirectory, config: Config, metric: str) -> float:
@@ -24,7 +24,9 @@ def value(run: RunDirectory, config: Config, metric: str) -> float:
     if losses:
         found[VALIDATION_LOSS] = min(losses) if config.train.weights == "best" else losses[-1]
     if metric not in found:
-        raise BaryonError(f"there is no figure sweep.metric={metric}; {one_of(found, metric)}")
+        raise BaryonError(
+            f"there is no figure sweep.metric={metric}; {did_you_mean(found, metric)}"
+        )
     number = found[metric]
     if not is_number(number) or not math.isfinite(number):
         raise BaryonError(f"sweep.metric={metric} is {number} in {run.metrics}, which is no number")

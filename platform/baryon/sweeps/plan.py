@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from baryon import components
-from baryon import config as configs
-from baryon.config_errors import one_line
+from baryon.config import config as configs
+from baryon.config.errors import one_line
 from baryon.errors import BaryonError
-from baryon.plugins import KINDS, Plugins
+from baryon.plugins import components
+from baryon.plugins.registry import KINDS, Plugins
 from baryon.sweeps.identity import NOT_DECISIVE, Job
 
 if TYPE_CHECKING:

@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from baryon import __version__
-from baryon.credentials import without_credentials
 from baryon.errors import BaryonError
-from baryon.files import write_text
 from baryon.interfaces import Table
-from baryon.plain_data import (
+from baryon.plugins.registry import Plugins
+from baryon.runs.directory import RunDirectory, write_json
+from baryon.runs.judgement import value_with_error
+from baryon.sweeps.identity import Job, shown
+from baryon.sweeps.job_status import FINISHED, WAITING
+from baryon.system.atomic import write_text
+from baryon.system.plain_data import (
     Shape,
     fits,
     inside,
@@ -27,12 +31,8 @@ from baryon.plain_data import (
     optional,
     read_json,
 )
-from baryon.plugins import Plugins
-from baryon.reporting.judgement import value_with_error
-from baryon.reporting.page.page import cell
-from baryon.reporting.run_directory import RunDirectory, write_json
-from baryon.sweeps.identity import Job, shown
-from baryon.sweeps.status import FINISHED, WAITING
+from baryon.terminal.cells import cell
+from baryon.terminal.credentials import without_credentials
 
 JSON, CSV = "sweep.json", "sweep.csv"
 ENTRY: Shape = {

@@ -14,20 +14,21 @@ import threading
 import time
 from pathlib import Path
 
-from baryon import config as configs
-from baryon.cli import end_with_one_line
-from baryon.errors import BaryonError, told
-from baryon.launched import launched
-from baryon.plugins import discover
-from baryon.reporting.run_directory import RunDirectory
-from baryon.sweeps import launching, lock, status
-from baryon.sweeps.study import pruning
-from baryon.training.signals import ASKED_TO_STOP
+from baryon.config import config as configs
+from baryon.errors import BaryonError, format_error
+from baryon.launch.environment import cluster_environment
+from baryon.plugins.registry import discover
+from baryon.runs.directory import RunDirectory
+from baryon.sweeps import job_status, launching
+from baryon.sweeps.optuna_study import pruning
+from baryon.system import locks
+from baryon.system.process_exit import end_with_one_line
+from baryon.training.stop_request import ASKED_TO_STOP
 
 
 def main(arguments: list[str]) -> int:
     """The job as a process of its own."""
-    if launched().rank == 0:
+    if cluster_environment().rank == 0:
         threading.Thread(target=_stop_when_alone, daemon=True).start()
     return end_with_one_line(lambda: run(Path(arguments[0])), requeues=True)
 
@@ -38,7 +39,7 @@ def run(folder: Path) -> int:
     Raises `BaryonError` when the job fails, `SystemExit` when a signal has stopped it.
     """
     try:
-        if launched().rank:
+        if cluster_environment().rank:
             _train(folder)
         else:
             _train_alone(folder)
@@ -54,32 +55,32 @@ def _train_alone(folder: Path) -> None:
     Several ranks go on all the same, from the last step: the others do not know.
     """
     waiting = f"{folder} is still computed by {{holder}}, left by an earlier sweep: waiting for it"
-    with lock.awaited(folder, waiting):
-        done = status.read(folder).state in (status.FINISHED, status.PRUNED)
-        if not done or launched().ranks > 1:
+    with locks.awaited(folder, waiting):
+        done = job_status.read(folder).state in (job_status.FINISHED, job_status.PRUNED)
+        if not done or cluster_environment().ranks > 1:
             _train_and_tell(folder)
 
 
 def _train_and_tell(folder: Path) -> None:
-    before = status.read(folder).seconds or 0.0
+    before = job_status.read(folder).seconds or 0.0
     started = time.monotonic()
 
     def tell(state: str, error: str | None = None) -> None:
-        status.write(folder, state, before + time.monotonic() - started, error)
+        job_status.write(folder, state, before + time.monotonic() - started, error)
 
-    tell(status.RUNNING)
+    tell(job_status.RUNNING)
     try:
         _train(folder)
     except BaryonError as error:
-        tell(status.FAILED, str(error))
+        tell(job_status.FAILED, str(error))
         raise
     except SystemExit as stop:
-        tell(status.PRUNED if stop.code == ASKED_TO_STOP else status.WAITING)
+        tell(job_status.PRUNED if stop.code == ASKED_TO_STOP else job_status.WAITING)
         raise
     except Exception as error:
-        tell(status.FAILED, told(error))
+        tell(job_status.FAILED, format_error(error))
         raise
-    tell(status.FINISHED)
+    tell(job_status.FINISHED)
 
 
 def _train(folder: Path) -> None:
@@ -87,9 +88,9 @@ def _train(folder: Path) -> None:
     plugins.check()
     config = configs.read(run.config, asked=json.loads(os.environ.get(launching.ASKED, "{}")))
 
-    from baryon.training import session
+    from baryon.training import run as training_run
 
-    session.take_up(run, config, plugins, observe=pruning(folder, config.digest))
+    training_run.start_or_resume(run, config, plugins, observe=pruning(folder, config.digest))
 
 
 def _stop_when_alone() -> None:

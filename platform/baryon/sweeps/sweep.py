@@ -9,22 +9,23 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from baryon import config as configs
-from baryon.config import Config
+from baryon.config import config as configs
+from baryon.config.config import Config
+from baryon.config.schemas import VALIDATION_LOSS
+from baryon.config.schemas import Sweep as Settings
 from baryon.errors import BaryonError
-from baryon.plugins import Plugins
-from baryon.reporting.console import say, warn
-from baryon.reporting.results import show_table
-from baryon.reporting.run_directory import RunDirectory, fill
-from baryon.schemas import VALIDATION_LOSS
-from baryon.schemas import Sweep as Settings
-from baryon.sweeps import lock, objective, record, status
+from baryon.plugins.registry import Plugins
+from baryon.report.results import show_table
+from baryon.runs.directory import RunDirectory, fill
+from baryon.sweeps import job_status, objective, record
 from baryon.sweeps.identity import Job
+from baryon.sweeps.job_status import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING
 from baryon.sweeps.launching import SLURM, Launching
 from baryon.sweeps.local import last_words
-from baryon.sweeps.queue import SUBMITIT
 from baryon.sweeps.record import Entry
-from baryon.sweeps.status import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING
+from baryon.sweeps.slurm_queue import SUBMITIT
+from baryon.system import locks
+from baryon.terminal.console import say, warn
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_SETTLE = 60.0
@@ -96,8 +97,8 @@ class Sweep:
         for entry in left:
             entry.state, entry.error = WAITING, None
             self._stopped.discard(entry.id)
-            if not lock.is_held(self._folder(entry)):
-                status.write(self._folder(entry), WAITING, entry.seconds)
+            if not locks.is_held(self._folder(entry)):
+                job_status.write(self._folder(entry), WAITING, entry.seconds)
         placed = {entry.id: [*overrides[entry.id], *self._place(entry)] for entry in left}
         for portion in self._launching.portions(left):
             with self._followed(portion):
@@ -172,7 +173,7 @@ class Sweep:
 
     def _take_up(self, entry: Entry) -> None:
         """What an earlier start left of this job, without a word."""
-        now = status.read(self._folder(entry))
+        now = job_status.read(self._folder(entry))
         state = now.state if now.state in ENDED else WAITING
         entry.state, entry.error, entry.seconds = state, now.error, now.seconds
         entry.value = None
@@ -183,7 +184,7 @@ class Sweep:
         """See how far the jobs are; tell of each change once, and write it down."""
         with self._guard:
             for entry in entries:
-                now = status.read(self._folder(entry))
+                now = job_status.read(self._folder(entry))
                 if now.state == RUNNING and self._launching.where == SLURM:
                     now = self._died(entry) or now
                 if now.state == entry.state or entry.state == FINISHED:
@@ -191,17 +192,17 @@ class Sweep:
                 entry.error, entry.seconds = now.error, now.seconds
                 self._changed(entry, now.state)
 
-    def _died(self, entry: Entry) -> status.Status | None:
+    def _died(self, entry: Entry) -> job_status.Status | None:
         """The status of a job whose processes have gone without a word, as Slurm may end them."""
         folder = self._folder(entry)
-        if lock.is_held(folder):
+        if locks.is_held(folder):
             return None
-        now = status.read(folder)
+        now = job_status.read(folder)
         if now.state != RUNNING:  # it ended while we looked
             return now
         words = last_words(self.folder / SUBMITIT / (now.slurm or ""), "*_log.err")
-        status.write(folder, FAILED, now.seconds, words or f"Slurm job {now.slurm} was ended")
-        return status.read(folder)
+        job_status.write(folder, FAILED, now.seconds, words or f"Slurm job {now.slurm} was ended")
+        return job_status.read(folder)
 
     def _changed(self, entry: Entry, state: str) -> None:
         entry.state = state
@@ -237,8 +238,8 @@ class Sweep:
         """A job has left Slurm's queue: cancelled before it began, or stopped, or all is well."""
         with self._guard:
             entry = entries[place]
-            folder, now = self._folder(entry), status.read(self._folder(entry))
-            if now.state != WAITING or entry.id in self._stopped or lock.is_held(folder):
+            folder, now = self._folder(entry), job_status.read(self._folder(entry))
+            if now.state != WAITING or entry.id in self._stopped or locks.is_held(folder):
                 return
             if now.slurm == number:
                 self._stopped.add(entry.id)
@@ -246,7 +247,7 @@ class Sweep:
                 return
             words = last_words(self.folder / SUBMITIT / number, "*_log.err")
             told = f"Slurm job {number} was cancelled before it began"
-            status.write(folder, FAILED, now.seconds, f"{told}: {words}" if words else told)
+            job_status.write(folder, FAILED, now.seconds, f"{told}: {words}" if words else told)
         self._look(entries)
 
     def _settle(self) -> None:
@@ -256,7 +257,7 @@ class Sweep:
             return
         until = time.monotonic() + SECONDS_TO_SETTLE
         for entry in self.record.jobs:
-            while lock.is_held(self._folder(entry)) and time.monotonic() < until:
+            while locks.is_held(self._folder(entry)) and time.monotonic() < until:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             self._take_up(entry)
         self.record.write(self.folder)

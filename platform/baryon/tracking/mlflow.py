@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from baryon.config import Config
-from baryon.credentials import strip_credentials
-from baryon.errors import BaryonError, told
-from baryon.files import write_text
-from baryon.plain_data import read_text
-from baryon.reporting.comparison import flat
-from baryon.reporting.console import warn
-from baryon.reporting.run_directory import RunDirectory
+from baryon.config.config import Config
+from baryon.config.flatten import flat
+from baryon.errors import BaryonError, format_error
+from baryon.runs.directory import RunDirectory
+from baryon.system.atomic import write_text
+from baryon.system.plain_data import read_text
+from baryon.terminal.console import warn
+from baryon.terminal.credentials import strip_credentials
 
 SECONDS_TO_END = 20.0
 """How long what is not yet told is waited for when the run ends."""
@@ -87,7 +87,7 @@ class MLflow:
             client.set_terminated(there, status=self._status)
         except Exception as error:  # noqa: BLE001  whatever a server does, training goes on
             self._failed = True
-            reason = strip_credentials(told(error))[:LONGEST_REASON]
+            reason = strip_credentials(format_error(error))[:LONGEST_REASON]
             shown = strip_credentials(self._address)
             warn(f"MLflow at {shown} is not told any more, training goes on: {reason}")
 

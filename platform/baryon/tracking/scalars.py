@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from baryon.reporting.metrics_log import STEPS
+from baryon.runs.metrics_log import STEPS
 
 WHERE = ("step", "epoch", "seconds", STEPS)
 GROUPS = {

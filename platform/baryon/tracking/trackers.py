@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from baryon.config import Config
-from baryon.errors import told
-from baryon.reporting.console import warn
-from baryon.reporting.run_directory import RunDirectory
+from baryon.config.config import Config
+from baryon.errors import format_error
+from baryon.runs.directory import RunDirectory
+from baryon.terminal.console import warn
 from baryon.tracking.scalars import results, scalars
 
 
@@ -90,6 +90,6 @@ class Trackers:
         try:
             act()
         except Exception as error:  # noqa: BLE001  a stranger's code and servers may fail in any way
-            warn(f"{name} is not told any more, training goes on: {told(error)}")
+            warn(f"{name} is not told any more, training goes on: {format_error(error)}")
             return False
         return True

@@ -9,45 +9,45 @@ from typing import Any
 
 import torch
 
-from baryon.answers import checked_evaluation, require_some_number
 from baryon.data.loader import Loader
-from baryon.errors import BaryonError, told
+from baryon.errors import BaryonError, format_error
 from baryon.interfaces import Batch, Evaluation, Evaluator
-from baryon.reporting.progress import bar
-from baryon.training.network import Network, each_tensor
-from baryon.training.parts import Parts
-from baryon.training.signals import StopRequest
+from baryon.plugins.answers import checked_evaluation, require_some_number
+from baryon.terminal.progress import bar
+from baryon.training.build import RunComponents
+from baryon.training.model_runner import ModelRunner, each_tensor
+from baryon.training.stop_request import StopRequest
 
 
-def validation_loss(parts: Parts, loader: Loader) -> dict[str, float]:
+def validation_loss(components: RunComponents, loader: Loader) -> dict[str, float]:
     """Mean of every loss term over a split, and their sum as `loss`; the same on all workers.
 
     What is not finite stays in it: `unusable_rows` says where that comes from. Collective.
     """
-    network, comm = parts.network, parts.comm
+    runner, comm = components.runner, components.comm
     sums: dict[str, float] = {"samples": 0.0}
-    with inference(network):
-        for batch in loader.in_order(comm.share):
-            here = network.to_device(batch)
-            terms = parts.loss(network(here), here)
+    with inference(runner):
+        for batch in loader.in_order(comm.shard):
+            here = runner.to_device(batch)
+            terms = components.loss(runner(here), here)
             count = len(batch["keys"])
             sums["samples"] += count
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * count
-    agreed = comm.agree(sums)
+    agreed = comm.all_reduce_sum(sums)
     total = agreed.pop("samples")
     means = {name: value / total for name, value in agreed.items()}
     return {"loss": sum(means.values()), **means}
 
 
-def unusable_rows(parts: Parts, loader: Loader) -> str:
+def unusable_rows(components: RunComponents, loader: Loader) -> str:
     """Say which rows of a split give a loss that is not finite, and what of them. Collective."""
-    network, comm, cause = parts.network, parts.comm, ""
-    with inference(network):
-        for batch in loader.in_order(comm.share):
-            here = network.to_device(batch)
-            output = network(here)
-            if all(torch.isfinite(term) for term in parts.loss(output, here).values()):
+    runner, comm, cause = components.runner, components.comm, ""
+    with inference(runner):
+        for batch in loader.in_order(comm.shard):
+            here = runner.to_device(batch)
+            output = runner(here)
+            if all(torch.isfinite(term) for term in components.loss(output, here).values()):
                 continue
             cause = _cause(batch, output)
             break
@@ -83,7 +83,7 @@ class StoppedError(Exception):
 
 
 def evaluate(
-    parts: Parts, loader: Loader, split: str, stop: StopRequest | None = None
+    components: RunComponents, loader: Loader, split: str, stop: StopRequest | None = None
 ) -> Evaluation | None:
     """The evaluator's answer over a split on the leader, None elsewhere.
 
@@ -91,18 +91,18 @@ def evaluate(
     Raises `BaryonError` if the evaluator finds an entry missing in the batches, fails, or answers
     what the contract does not know; if the model's output is NaN.
     """
-    comm, owner = parts.comm, parts.owners["evaluator"]
+    comm, owner = components.comm, components.owners["evaluator"]
     while True:
-        evaluator = copy.deepcopy(parts.evaluator)
-        seen = _take_in(parts, evaluator, loader, split, stop)
-        if comm.agree({"stopped": float(_signalled(stop))})["stopped"]:
+        evaluator = copy.deepcopy(components.evaluator)
+        seen = _take_in(components, evaluator, loader, split, stop)
+        if comm.all_reduce_sum({"stopped": float(_signalled(stop))})["stopped"]:
             raise StoppedError
         with naming(f"{owner}: state() fails"):
             state = evaluator.state()
         _, *others = comm.gather(state) or [None]
-        if comm.agree({"seen": seen})["seen"] == len(loader.split):
+        if comm.all_reduce_sum({"seen": seen})["seen"] == len(loader.split):
             break  # else a worker died with what it had seen: the others see all of it again
-    if not comm.leads:
+    if not comm.is_leader:
         return None
     for state in others:
         with naming(f"{owner}: merge() fails"):
@@ -120,19 +120,23 @@ def _signalled(stop: StopRequest | None) -> bool:
 
 
 def _take_in(
-    parts: Parts, evaluator: Evaluator, loader: Loader, split: str, stop: StopRequest | None
+    components: RunComponents,
+    evaluator: Evaluator,
+    loader: Loader,
+    split: str,
+    stop: StopRequest | None,
 ) -> int:
     """Show the evaluator this worker's share; the number of its samples."""
-    network, share, seen = parts.network, parts.comm.share, 0
-    with inference(network), bar("evaluating", len(loader.split), "samples") as advance:
-        for batch in loader.in_order(share):
+    runner, shard, seen = components.runner, components.comm.shard, 0
+    with inference(runner), bar("evaluating", len(loader.split), "samples") as advance:
+        for batch in loader.in_order(shard):
             if _signalled(stop):
                 break
-            output = network.to_cpu(network(network.to_device(batch)))
+            output = runner.to_cpu(runner(runner.to_device(batch)))
             _require_numbers(output, batch, split)
-            take_in(parts.owners["evaluator"], evaluator, output, batch)
+            take_in(components.owners["evaluator"], evaluator, output, batch)
             seen += len(batch["keys"])
-            advance(len(batch["keys"]) * share.groups * share.members)
+            advance(len(batch["keys"]) * shard.num_groups * shard.group_size)
     return seen
 
 
@@ -169,16 +173,16 @@ def naming(what: str) -> Iterator[None]:
     except BaryonError:
         raise
     except Exception as error:  # a stranger's component may raise anything
-        raise BaryonError(f"{what}: {told(error)}") from error
+        raise BaryonError(f"{what}: {format_error(error)}") from error
 
 
 @contextmanager
-def inference(network: Network) -> Iterator[None]:
+def inference(runner: ModelRunner) -> Iterator[None]:
     """Within it the model evaluates, and no gradients are prepared."""
-    was_training = network.model.training
-    network.model.eval()
+    was_training = runner.model.training
+    runner.model.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        network.model.train(was_training)
+        runner.model.train(was_training)

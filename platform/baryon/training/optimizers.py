@@ -10,14 +10,14 @@ from typing import Any
 
 import torch
 
-from baryon.schemas import Train
-from baryon.training.meters.stopwatch import OPTIMISER, Stopwatch
+from baryon.config.schemas import Train
+from baryon.training.metrics.stopwatch import OPTIMISER, Stopwatch
 from baryon.training.schedules import rate_factor
 from baryon.training.uncompiled import uncompiled
 
 
 @dataclass(frozen=True)
-class Updates:
+class ScheduledOptimizerFactory:
     """What a communicator calls with the parameters it is to update; it can be pickled."""
 
     train: Train
@@ -26,12 +26,12 @@ class Updates:
     stopwatch: Stopwatch | None = None
     """Of the process that made it; it does not travel."""
 
-    def __reduce__(self) -> tuple[type[Updates], tuple[Train, int, int]]:
-        return Updates, (self.train, self.total_steps, self.steps_per_epoch)
+    def __reduce__(self) -> tuple[type[ScheduledOptimizerFactory], tuple[Train, int, int]]:
+        return ScheduledOptimizerFactory, (self.train, self.total_steps, self.steps_per_epoch)
 
     def __call__(
         self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
-    ) -> Update:
+    ) -> OptimizerStep:
         """An update whose momentum is smaller than the config's by `implicit_momentum`."""
         train = replace(self.train, momentum=max(0.0, self.train.momentum - implicit_momentum))
         factor = partial(
@@ -40,7 +40,7 @@ class Updates:
             total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
         )
-        return Update(parameters, train, factor, self.stopwatch)
+        return OptimizerStep(parameters, train, factor, self.stopwatch)
 
 
 BUFFERS = {
@@ -51,7 +51,7 @@ BUFFERS = {
 """What each optimiser keeps of a parameter, of its shape."""
 
 
-class Update:
+class OptimizerStep:
     """Clip, step, clear; see `baryon.interfaces.Update`."""
 
     def __init__(

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile, schedule
 
-from baryon.files import replacing, write_text
-from baryon.reporting.console import say, warn
+from baryon.system.atomic import atomic_write, write_text
+from baryon.terminal.console import say, warn
 
 FIRST, WARM_UP, TRACED = 2, 1, 3  # steps passed over, warmed up with, traced
 ROWS = 40
@@ -34,7 +34,7 @@ def profiling(wanted: bool, device: torch.device, run: Path) -> Iterator[Callabl
             return
         folder = run / FOLDER
         folder.mkdir(exist_ok=True)
-        with replacing(folder / "trace.json") as temporary:
+        with atomic_write(folder / "trace.json") as temporary:
             profiler.export_chrome_trace(str(temporary))
         key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
         table = profiler.key_averages().table(sort_by=key, row_limit=ROWS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from baryon.errors import BaryonError
-from baryon.reporting.console import warn
-from baryon.sweeps.lock import Lock, NoLocksError
+from baryon.system.locks import Lock, NoLocksError
+from baryon.terminal.console import warn
 
 
 class RunLock:

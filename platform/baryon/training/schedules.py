@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from baryon.schemas import Train
+from baryon.config.schemas import Train
 
 
 def rate_factor(update: int, train: Train, total_steps: int, steps_per_epoch: int) -> float:

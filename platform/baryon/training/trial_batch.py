@@ -18,10 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from baryon.answers import checked_evaluation
-from baryon.components import prepare
-from baryon.config import Choice, Config, option_values
-from baryon.data.declared import (
+from baryon.config.config import Config, option_values
+from baryon.data.contract_check import (
     KEYS,
     augmented_fields,
     chunk_bounds,
@@ -29,14 +27,16 @@ from baryon.data.declared import (
     require_declared,
 )
 from baryon.data.decoding import sample_bytes
-from baryon.errors import BaryonError, form, told
+from baryon.errors import BaryonError, form, format_error
 from baryon.interfaces import Batch, Loss, Split
-from baryon.plugins import Plugins
-from baryon.reporting.figures import without_layout
-from baryon.training import state
+from baryon.plugins.answers import checked_evaluation
+from baryon.plugins.components import Choice, prepare
+from baryon.plugins.registry import Plugins
+from baryon.report.figures import without_layout
+from baryon.training import rng
+from baryon.training.build import TRAIN, VALIDATION, RunComponents
 from baryon.training.evaluation import naming, take_in
-from baryon.training.network import Network, each_tensor
-from baryon.training.parts import TRAIN, VALIDATION, Parts
+from baryon.training.model_runner import ModelRunner, each_tensor
 
 LEAST, MOST = 2, 8
 """Samples of a trial: two, for a layer that normalises over the batch may refuse a single one."""
@@ -51,16 +51,16 @@ RESERVED = frozenset(
 """What a line of the log has beside the loss terms."""
 
 
-def try_parts(config: Config, plugins: Plugins, parts: Parts) -> None:
+def try_parts(config: Config, plugins: Plugins, components: RunComponents) -> None:
     """Try the components of a run on the first samples of each split, eagerly.
 
     Raises `BaryonError` that names plugin, component and cause. An evaluator may say that so few
     samples are too little, which is a `BaryonError` of its `result()`.
     """
-    with _unchanged(parts.network), warnings.catch_warnings(action="ignore"):
-        trial = Trial(config, plugins, parts)
+    with _unchanged(components.runner), warnings.catch_warnings(action="ignore"):
+        trial = Trial(config, plugins, components)
         trial.learn()
-        if VALIDATION in parts.dataset.splits:
+        if VALIDATION in components.dataset.splits:
             trial.validate()
         trial.evaluate()
 
@@ -68,19 +68,19 @@ def try_parts(config: Config, plugins: Plugins, parts: Parts) -> None:
 class Trial:
     """The components of a run with the first samples of its splits."""
 
-    def __init__(self, config: Config, plugins: Plugins, parts: Parts) -> None:
-        self._config, self._plugins, self._parts = config, plugins, parts
-        self._owners = parts.owners
+    def __init__(self, config: Config, plugins: Plugins, components: RunComponents) -> None:
+        self._config, self._plugins, self._components = config, plugins, components
+        self._owners = components.owners
         with naming(f"{self._owners['loss']} cannot be copied"):
-            self._loss: Loss = copy.deepcopy(parts.loss)  # it may count its calls
-        if not any(p.requires_grad for p in parts.network.model.parameters()):
+            self._loss: Loss = copy.deepcopy(components.loss)  # it may count its calls
+        if not any(p.requires_grad for p in components.runner.model.parameters()):
             raise BaryonError(f"{self._owners['model']} has no parameters that could learn")
 
     def learn(self) -> None:
         """As in a step: a batch of the training split, the output, the loss terms."""
-        parts = self._parts
+        components = self._components
         batch = self._batch(TRAIN, augmented=True)
-        parts.network.model.train()
+        components.runner.model.train()
         output = self._output(batch, TRAIN)
         terms = self._terms(output, batch, TRAIN)
         if not any(term.requires_grad for term in terms.values()):
@@ -93,24 +93,28 @@ class Trial:
     def validate(self) -> None:
         """As after an epoch, whose samples may have other shapes than the augmented ones."""
         batch = self._batch(VALIDATION)
-        self._parts.network.model.eval()
+        self._components.runner.model.eval()
         self._terms(self._output(batch, VALIDATION), batch, VALIDATION)
 
     @torch.no_grad()
     def evaluate(self) -> None:
         """As in the end."""
-        parts, owner, split = self._parts, self._owners["evaluator"], self._parts.held_out
+        components, owner, split = (
+            self._components,
+            self._owners["evaluator"],
+            self._components.held_out,
+        )
         batch = self._batch(split)
-        parts.network.model.eval()
-        output = parts.network.to_cpu(self._output(batch, split))
+        components.runner.model.eval()
+        output = components.runner.to_cpu(self._output(batch, split))
         batch = {name: tensor.cpu() for name, tensor in batch.items()}
         with naming(f"{owner} cannot be copied"):
-            evaluator = copy.deepcopy(parts.evaluator)
+            evaluator = copy.deepcopy(components.evaluator)
         take_in(owner, evaluator, output, batch)
         with naming(f"{owner}: state() fails"):
             seen = evaluator.state()
-        share = parts.comm.share
-        if share.groups * share.members > 1:
+        shard = components.comm.shard
+        if shard.num_groups * shard.group_size > 1:
             with naming(f"{owner}: its state() cannot be sent to another process"):
                 pickle.dumps(seen)
         count = len(batch[KEYS])
@@ -122,28 +126,28 @@ class Trial:
         except Exception as error:  # a stranger's component may raise anything
             raise BaryonError(
                 f"{owner}: result() fails on the first {count} samples of split {split!r}: "
-                f"{told(error)}; if so few are too little, let it raise BaryonError"
+                f"{format_error(error)}; if so few are too little, let it raise BaryonError"
             ) from error
         checked_evaluation(owner, answer)
 
     def _batch(self, name: str, *, augmented: bool = False) -> Batch:
         """The first samples of a split, on the model's device."""
-        split = self._parts.dataset.splits[name]
+        split = self._components.dataset.splits[name]
         owner = f"split {name!r} of {self._owners['dataset']}"
         chunk_bounds(split, owner)
         if "inputs" not in split.fields:
             raise BaryonError(f"{owner} has no field 'inputs', which models are called on")
         if len(split) == 0:
             raise BaryonError(f"{owner} has no samples: give dataset.{name} other files")
-        return self._parts.network.to_device(
+        return self._components.runner.to_device(
             first_samples(owner, split, self._count(split), augmented=augmented)
         )
 
     def _count(self, split: Split) -> int:
         """Few samples; no more than go through the network at once in training."""
         by_bytes = MOST_BYTES // max(1, sample_bytes(split))
-        share, train = self._parts.comm.share, self._config.train
-        own = -(-train.batch_size // (share.groups * share.members))
+        shard, train = self._components.comm.shard, self._config.train
+        own = -(-train.batch_size // (shard.num_groups * shard.group_size))
         at_once = min(own, train.micro_batch or own)
         return min(max(LEAST, min(MOST, by_bytes)), at_once, len(split))
 
@@ -151,7 +155,7 @@ class Trial:
         model, dataset = self._owners["model"], self._owners["dataset"]
         inputs = form(batch["inputs"])
         with naming(f"{model} fails on inputs {inputs} of split {split!r} of {dataset}"):
-            output = self._parts.network(batch, eager=True)
+            output = self._components.runner(batch, eager=True)
             each_tensor(output, torch.Tensor.detach)  # it is made of tensors
         return output
 
@@ -160,7 +164,7 @@ class Trial:
         try:
             terms = self._loss(output, batch)
         except Exception as error:  # a stranger's component may raise anything
-            cause = str(error) if isinstance(error, BaryonError) else told(error)
+            cause = str(error) if isinstance(error, BaryonError) else format_error(error)
             raise BaryonError(
                 f"{loss} fails on the output of {self._owners['model']} and split {split!r} of "
                 f"{self._owners['dataset']}: {cause}; {self._fitting(output, batch)}"
@@ -233,9 +237,9 @@ def checked_terms(owner: str, terms: object) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def _unchanged(network: Network) -> Iterator[None]:
+def _unchanged(runner: ModelRunner) -> Iterator[None]:
     """Put weights, buffers, modes, counters and random numbers back to what they were."""
-    model = network.model
+    model = runner.model
     plain = [
         (module, {name: value for name, value in vars(module).items() if isinstance(value, PLAIN)})
         for module in model.modules()
@@ -243,7 +247,7 @@ def _unchanged(network: Network) -> Iterator[None]:
     buffers = dict(model.named_buffers())
     tensors = [*model.parameters(), *buffers.values()]
     values = [tensor.detach().clone() for tensor in tensors]
-    of_torch = state.random_state(network.device)
+    of_torch = rng.random_state(runner.device)
     of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  a plugin's
     try:
         yield
@@ -259,4 +263,4 @@ def _unchanged(network: Network) -> Iterator[None]:
             vars(module).update(values_by_name)
         random.setstate(of_python)
         np.random.set_state(of_numpy)  # noqa: NPY002
-        state.set_random(of_torch, network.device)
+        rng.set_random(of_torch, runner.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from baryon.errors import BaryonError, one_of
+from baryon.errors import BaryonError, did_you_mean
 
 TRANSPORTS = ("auto", "mpi", "torch")
 WIRES = ("fp32", "bf16")
@@ -34,4 +34,4 @@ class Options:
 
 def _require_known(key: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise BaryonError(f"comm.{key}={value} is not known; {one_of(known, value)}")
+        raise BaryonError(f"comm.{key}={value} is not known; {did_you_mean(known, value)}")

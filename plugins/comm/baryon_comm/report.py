@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from baryon.interfaces import Findings, Table
+from baryon.interfaces import CommunicatorSummary, Table
 
 STRAGGLER = 1.5  # times the median of the other workers
 
 
 def worker_summary(
-    workers: Sequence[Mapping[str, Any]], dead: Mapping[int, str], strategy: Findings
-) -> Findings:
+    workers: Sequence[Mapping[str, Any]], dead: Mapping[int, str], strategy: CommunicatorSummary
+) -> CommunicatorSummary:
     """Summarise the times and failures of the living workers, beside the strategy's summary."""
     warnings = _stragglers(workers)
     faults = _first_noticed(workers)
     warnings += [f"{_death(name, faults.get(rank))}" for rank, name in dead.items()]
     exposed = sum(worker["exposed_ms"] for worker in workers) / len(workers)
-    return Findings(
+    return CommunicatorSummary(
         metrics={"exposed_communication_ms": exposed, **strategy.metrics},
         tables={"workers": _table(workers), **_faults(dead, faults), **strategy.tables},
         figures=strategy.figures,

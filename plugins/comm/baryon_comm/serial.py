@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from baryon.errors import BaryonError
-from baryon.interfaces import Findings, Share, Update, UpdateFactory
-from baryon.launched import launched
+from baryon.interfaces import CommunicatorSummary, DataShard, OptimizerFactory, OptimizerStep
+from baryon.launch.environment import cluster_environment
 from baryon_comm.gradients.optimizer_state import by_name, in_order
 
 
@@ -20,26 +20,27 @@ class Serial:
     """
 
     is_server = False
-    leads = True
-    share = Share()
+    is_leader = True
+    shard = DataShard()
 
     _model: torch.nn.Module
-    _update: Update
+    _update: OptimizerStep
 
     def __init__(self) -> None:
-        if launched().ranks > 1:
+        environment = cluster_environment()
+        if environment.ranks > 1:
             raise BaryonError(
-                f"comm=serial is one process, but {launched().by} started {launched().ranks}: "
+                f"comm=serial is one process, but {environment.by} started {environment.ranks}: "
                 "choose comm=sync, async, hybrid or local_sgd, or start it without"
             )
         self._step = 0
         self._stop = False
 
-    def exchange(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Return the only value."""
         return [value]
 
-    def start(self, model: torch.nn.Module, update: UpdateFactory) -> None:
+    def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
         """Put the model's parameters under the optimizer."""
         self._model = model
         self._update = update(model.parameters())
@@ -54,13 +55,15 @@ class Serial:
         self._update.apply(self._step)
         return self._stop
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """No-op: a single process is always synchronized."""
 
     def serve(self) -> None:
         """No-op: only parameter servers serve."""
 
-    def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
+    def all_reduce_sum(
+        self, values: Mapping[str, float], *, in_group: bool = False
+    ) -> dict[str, float]:
         """Return the values: the sum over one worker."""
         del in_group
         return dict(values)
@@ -73,13 +76,13 @@ class Serial:
         """Return the value."""
         return value
 
-    def measures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Return nothing: no communication is measured."""
         return {}
 
-    def findings(self) -> Findings:
+    def summary(self) -> CommunicatorSummary:
         """Return an empty summary."""
-        return Findings()
+        return CommunicatorSummary()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the optimizer's state."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from baryon.errors import BaryonError
-from baryon.interfaces import Findings, Share, UpdateFactory
+from baryon.interfaces import CommunicatorSummary, DataShard, OptimizerFactory
 from baryon_comm.gradients.checksum import checksum
 from baryon_comm.gradients.layer import split_into_layers
 from baryon_comm.gradients.reducer import Reducer
@@ -56,22 +56,22 @@ class Worker:
         self._reducer: Reducer
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this is the first worker alive."""
-        return self._membership.leads
+        return self._membership.is_leader
 
     @property
-    def share(self) -> Share:
+    def shard(self) -> DataShard:
         """This worker's part of each batch: by group, then by rank in the group."""
-        return self._membership.share
+        return self._membership.shard
 
-    def exchange(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Return every rank's value."""
         task = self._world.all_gather_object(value)
         values: list[Any] = self._membership.run(task, "the exchange at the start")
         return values
 
-    def start(self, model: torch.nn.Module, update: UpdateFactory) -> None:
+    def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
         """Give all workers the leader's weights, and hook the gradients."""
         layers, parameters = split_into_layers(model)
         self._reducer = Reducer(layers, parameters, self._submit, overlap=self._options.overlap)
@@ -85,11 +85,11 @@ class Worker:
             model=model,
             layers=layers,
             parameters=parameters,
-            leads=lambda: self.leads,
+            is_leader=lambda: self.is_leader,
         )
         device = parameters[0][0].device
         self._membership.run(self._group.connect(device), "connecting the group")
-        weights = self.broadcast(_on_cpu(model.state_dict()) if self.leads else None)
+        weights = self.broadcast(_on_cpu(model.state_dict()) if self.is_leader else None)
         model.load_state_dict(weights)
         try:
             self._strategy.start(context, update)
@@ -128,7 +128,7 @@ class Worker:
         self._strategy.begin(step, stop=stop)
         if not self._strategy.averages_gradients:
             return
-        groups = self._membership.share.groups
+        groups = self._membership.shard.num_groups
         alone = self._layout.group_size == 1
         self._expected_samples = None if alone else batch_size / groups
         scale = 1.0 if self._expected_samples is None else samples / self._expected_samples
@@ -226,14 +226,14 @@ class Worker:
                 "their group: do they run other libraries?"
             )
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Give all workers the leader's weights; buffers become the mean over workers."""
         self._gather_all(None)
         model = self._started.model
         while True:
             task = self._strategy.synchronize()
             notes = self._membership.run(task, "fetching the weights")
-            weights = _on_cpu(dict(model.named_parameters())) if self.leads and notes else None
+            weights = _on_cpu(dict(model.named_parameters())) if self.is_leader and notes else None
             if (from_leader := self._from_leader((notes, weights))) is not None:
                 break  # otherwise the leader died, and its successor does it again
         notes, weights = from_leader
@@ -253,7 +253,9 @@ class Worker:
         for name, buffer in buffers.items():
             buffer.copy_(torch.stack([worker[name] for worker in workers]).mean(dim=0))
 
-    def agree(self, values: Mapping[str, float], *, in_group: bool = False) -> dict[str, float]:
+    def all_reduce_sum(
+        self, values: Mapping[str, float], *, in_group: bool = False
+    ) -> dict[str, float]:
         """Sum values over all workers, or the group, in rank order: the same on all."""
         membership = self._membership
         gather = membership.gather_group if in_group else membership.gather_all
@@ -273,7 +275,7 @@ class Worker:
     def gather(self, value: Any) -> list[Any]:
         """Return all workers' values on the leader."""
         values = self._gather_all(value)
-        return values if self.leads else []
+        return values if self.is_leader else []
 
     def broadcast(self, value: Any) -> Any:
         """Return the leader's value."""
@@ -287,20 +289,20 @@ class Worker:
 
     def _from_leader(self, value: Any) -> Any:
         """Return the leader's value on all workers; None if it has just died."""
-        values = self._gather_all(value if self.leads else None)
+        values = self._gather_all(value if self.is_leader else None)
         return next((value for value in values if value is not None), None)
 
-    def measures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """Return exposed communication, and the strategy's own metrics."""
         return {**self._timer.read(), **self._strategy.metrics()}
 
-    def findings(self) -> Findings:
+    def summary(self) -> CommunicatorSummary:
         """Return who was slow, who died, and the strategy's own summary."""
         membership = self._membership
         times = {"who": membership.description, "faults": membership.failures}
         workers = self.gather({**times, **self._timer.total()})
-        if not self.leads:
-            return Findings()
+        if not self.is_leader:
+            return CommunicatorSummary()
         strategy_summary = membership.run(self._strategy.summary(), "asking the servers")
         failed = sorted(self._world.failed_ranks())
         dead = {rank: self._world.describe(rank, self._layout) for rank in failed}
@@ -310,7 +312,7 @@ class Worker:
         """Return the strategy's state; nobody goes on before the leader has it."""
         while True:
             state = None
-            if self.leads:
+            if self.is_leader:
                 state = self._membership.run(self._strategy.state(), "collecting the state")
             if any(self._gather_all(state is not None)):
                 return state or {}  # otherwise the leader died, and its successor does it again

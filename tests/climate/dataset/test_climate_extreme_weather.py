@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from baryon.data.loader import Loader, Loading
-from baryon.data.processes.readers import Readers
+from baryon.data.workers.worker_group import WorkerGroup
 from baryon.errors import BaryonError
 from baryon_climate.dataset.box_order import IN_THE_WILD, ORDERS
 from baryon_climate.generation.year_file import stored_order
@@ -212,7 +212,7 @@ def test_training_crops_are_elsewhere_in_every_epoch_and_repeat_by_seed(write_ye
 def test_reading_processes_cut_the_same_crops(write_year, open_years):
     write_year(1979)
     split = open_years(train=1979, crop=16, augment=True).splits["train"]
-    with closing(Readers(1)) as readers:
+    with closing(WorkerGroup(1)) as readers:
         processes = list(Loader(split, _loading(readers=readers)).shuffled(0))
     for one, other in zip(Loader(split, _loading()).shuffled(0), processes, strict=True):
         assert list(one) == list(other)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from matplotlib.collections import LineCollection
 
-from baryon.config import option_values
+from baryon.config.config import option_values
 from baryon.errors import BaryonError
-from baryon.plugins import discover
+from baryon.plugins.registry import discover
 from baryon_climate.boxes.coding import encode
 from baryon_climate.evaluator.climate_boxes import ClimateBoxes
 from baryon_climate.fields import index

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from baryon.config import option_values
+from baryon.config.config import option_values
 from baryon.errors import BaryonError
-from baryon.plugins import discover
+from baryon.plugins.registry import discover
 from baryon_climate.classes import AR, ETC, TC, TD
 from baryon_climate.evaluator.heuristic.criteria import criteria
 from baryon_climate.evaluator.heuristic.detector import detect_by_criteria

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn.functional import smooth_l1_loss
 
-from baryon.config import option_values
+from baryon.config.config import option_values
 from baryon.errors import BaryonError
-from baryon.plugins import discover
+from baryon.plugins.registry import discover
 from baryon_climate.boxes.coding import encode
 from baryon_climate.loss.climate_semi_supervised import ClimateSemiSupervised
 from baryon_climate.loss.nearness import nearness

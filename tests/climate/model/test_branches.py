@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import leaky_relu
 
 from baryon.interfaces import Field
-from baryon.training.execution.activations import forget_activations
+from baryon.training.autotune.activation_checkpointing import apply_activation_checkpointing
 from baryon_climate.model.climate_15pf import climate_15pf
 from baryon_climate.model.climate_modern import climate_modern
 from baryon_climate.model.climate_racah import climate_racah_2d, climate_racah_3d
@@ -131,7 +131,7 @@ def test_forgetting_activations_leaves_the_gradients(name):
     inputs, found = torch.randn(2, 3, 16, 32), []
     for forget in (False, True):
         if forget:
-            forget_activations(model)
+            apply_activation_checkpointing(model)
         model.zero_grad()
         sum(tensor.square().sum() for tensor in model(inputs).values()).backward()
         found.append([parameter.grad.clone() for parameter in model.parameters()])

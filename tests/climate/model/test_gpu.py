@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from baryon.config import option_values
+from baryon.config.config import option_values
 from baryon.interfaces import Field
-from baryon.plugins import discover
-from baryon.training.execution.execution import Execution, set_precision
+from baryon.plugins.registry import discover
+from baryon.training.autotune.execution_mode import ExecutionMode, set_precision
 from baryon_climate.loss.climate_semi_supervised import ClimateSemiSupervised
 from baryon_climate.model.climate_15pf import climate_15pf
 
@@ -21,7 +21,7 @@ def test_a_step_on_the_gpu_is_that_of_the_cpu():
     """Terms of the loss and gradients, with boxes, empty cells and a frame without labels."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    set_precision(Execution(), torch.device("cuda"))
+    set_precision(ExecutionMode(), torch.device("cuda"))
     fields = {"inputs": Field((16, 128, 128), "float32")}
     torch.manual_seed(1)
     model = climate_15pf(**shipped("model", "climate_15pf") | {"width": 0.1}, fields=fields)

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from baryon.config import option_values
+from baryon.config.config import option_values
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
-from baryon.plugins import discover
+from baryon.plugins.registry import discover
 from baryon_climate.model.climate_15pf import climate_15pf
 from baryon_climate.model.climate_modern import climate_modern
 from baryon_climate.model.climate_racah import climate_racah_2d, climate_racah_3d

@@ -12,9 +12,9 @@ import pytest
 import torch
 import xarray
 
+from baryon.commands import export, predict, train
 from baryon.errors import BaryonError
-from baryon.exporting.formats import load_safetensors
-from baryon.verbs import export, predict, train
+from baryon.export.formats import load_safetensors
 from baryon_climate.boxes.coding import detect
 from baryon_climate.fields import CHANNELS
 from baryon_climate.grid import Grid

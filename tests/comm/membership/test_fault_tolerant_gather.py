@@ -40,7 +40,7 @@ class Mpi:
     Status = Status
 
 
-class Network:
+class ModelRunner:
     """Messages keep their order between two ranks, and arrive when the dice say so."""
 
     def __init__(self, ranks, dice):
@@ -139,7 +139,7 @@ def questions_at_once(monkeypatch):
 @given(seed=st.integers(0, 2**32), ranks=st.integers(1, 5), deaths=st.integers(0, 4))
 def test_all_survivors_have_the_same_answers(seed, ranks, deaths):
     dice = random.Random(seed)  # noqa: S311  no secret
-    network = Network(ranks, dice)
+    network = ModelRunner(ranks, dice)
     members = [Member(network, rank, ranks) for rank in range(ranks)]
     to_die = [None] * deaths
     for _ in range(40_000):

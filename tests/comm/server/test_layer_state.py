@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from baryon.conformance import train
-from baryon.training.optimizers import Updates
+from baryon.testing.communicator import train
+from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_comm.gradients.bucket import PRESENT, Bucket
 from baryon_comm.gradients.layer import split_into_layers
 from baryon_comm.server.layer_state import LayerState
@@ -21,7 +21,9 @@ def make(
     """A layer of three weights, all 1."""
     (layer,), _ = split_into_layers(nn.Linear(3, 1, bias=False))
     settings = train(learning_rate=RATE, momentum=momentum)
-    layer_state = LayerState(layer, Updates(settings, 100, 100), less, staleness_policy)
+    layer_state = LayerState(
+        layer, ScheduledOptimizerFactory(settings, 100, 100), less, staleness_policy
+    )
     layer_state.put(torch.ones_like(layer_state.values))
     return layer_state
 

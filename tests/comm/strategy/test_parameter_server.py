@@ -54,7 +54,7 @@ class Exchanges:
             model=model,
             layers=layers,
             parameters=parameters,
-            leads=lambda: False,
+            is_leader=lambda: False,
         )
         self.strategy = ParameterServerStrategy(
             StalenessPolicy("plain", 0.0, 1), momentum_correction=False

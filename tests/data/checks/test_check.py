@@ -11,7 +11,7 @@ import torch
 
 from baryon.data.checks.check import check
 from baryon.data.checks.values import intraclass_correlation
-from baryon.data.hdf5 import Table
+from baryon.data.hdf5.table import Table
 from baryon.data.loader import Loading
 from baryon.interfaces import Field
 
@@ -20,7 +20,7 @@ LOADING = Loading(
 )
 
 
-class Stored:
+class StorageInfo:
     """A split in a file, with all extras."""
 
     parallel_reads = True
@@ -66,7 +66,7 @@ def make(tmp_path, monkeypatch):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
             for member, values in members.items():
                 file.create_dataset(member, data=values, **(settings if member == "x" else {}))
-        return Stored(tmp_path / f"{name}.h5")
+        return StorageInfo(tmp_path / f"{name}.h5")
 
     return write
 

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import torch
 
-from baryon.components import prepare
-from baryon.config import Choice, option_values
+from baryon.config.config import option_values
 from baryon.errors import BaryonError
-from baryon.plugins import discover
+from baryon.plugins.components import Choice, prepare
+from baryon.plugins.registry import discover
 from baryon_hep.dataset.hep_images import HepImages
 
 MUST_FIT = "must be 0, or from 1e-45 to 3e+38, to fit single precision"

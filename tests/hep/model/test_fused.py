@@ -13,12 +13,12 @@ import torch
 from torch.library import opcheck
 from torch.nn import functional
 
-from baryon.components import check_arguments
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
+from baryon.plugins.components import check_arguments
+from baryon.training.autotune.activation_checkpointing import apply_activation_checkpointing
 from baryon.training.checkpoints.weights import put_weights
-from baryon.training.execution.activations import forget_activations
-from baryon.training.meters.operations import counting
+from baryon.training.metrics.flop_count import counting
 from baryon_hep.model.fused import choice
 from baryon_hep.model.hep_cnn import POOLINGS, hep_cnn
 
@@ -247,7 +247,7 @@ def test_compiled_and_forgetful_it_is_the_same():
     images = torch.rand(2, 3, SIZE, SIZE, device=DEVICE)
     model = build()
     forgetful = copy.deepcopy(model)
-    forget_activations(forgetful)
+    apply_activation_checkpointing(forgetful)
     compiled = torch.compile(copy.deepcopy(model), backend="aot_eager", fullgraph=True)
     gradients = []
     for one in (model, compiled, forgetful):

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from baryon.verbs import predict, train
+from baryon.commands import predict, train
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ import h5py
 import pytest
 import torch
 
+from baryon.commands import export
 from baryon.errors import BaryonError
-from baryon.exporting.formats import FORMATS, load_safetensors
-from baryon.verbs import export
+from baryon.export.formats import FORMATS, load_safetensors
 from baryon_hep.dataset.images import Images
 from baryon_hep.evaluator.events import log_odds
 

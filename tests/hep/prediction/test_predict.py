@@ -14,9 +14,9 @@ import pytest
 import torch
 import yaml
 
+from baryon.commands import export, predict
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
-from baryon.verbs import export, predict
 from baryon_comm.serial import Serial
 from baryon_hep.dataset.hep_images import HepImages
 from baryon_hep.evaluator.hep_roc import HepRoc

@@ -19,10 +19,10 @@ from baryon.data.checks.layout import MIB, layout_findings, layout_table
 from baryon.data.checks.speed import Speed, speed
 from baryon.data.checks.values import Survey
 from baryon.data.decoding import Decoding, as_arrays
+from baryon.data.hdf5.storage_info import storage_info_of
 from baryon.data.loader import Loader, Loading
-from baryon.data.stored import stored_of
 from baryon.interfaces import Dataset, Split, Table
-from baryon.reporting.progress import bar
+from baryon.terminal.progress import bar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def check(dataset: Dataset, loading: Loading, most_samples: int | None) -> Diagn
     surveys = {name: _survey(name, loader, most_samples) for name, loader in loaders.items()}
     sums = {name: _checksums(split) for name, split in there.items()}
     for name, split in there.items():
-        findings += layout_findings(name, stored_of(split), loading.window_mib)
+        findings += layout_findings(name, storage_info_of(split), loading.window_mib)
         findings += _values(name, surveys[name], split)
         findings += checksum_findings(name, sums[name])
     findings += distribution_findings(surveys) if surveys else ()
@@ -131,7 +131,7 @@ def _mixing(loader: Loader, survey: Survey) -> Iterator[Finding]:
 
 
 def _checksums(split: Split) -> dict[Path, str]:
-    paths = sorted({one.path for one in stored_of(split)})
+    paths = sorted({one.path for one in storage_info_of(split)})
     if not paths:
         return {}
     with bar("checksums", len(paths), "files") as advance:
@@ -145,7 +145,7 @@ def _checksums(split: Split) -> dict[Path, str]:
 def _tables(
     loaders: Mapping[str, Loader], speeds: Mapping[str, Speed], surveys: Mapping[str, Survey]
 ) -> dict[str, Table]:
-    stored = {name: stored_of(loader.split) for name, loader in loaders.items()}
+    stored = {name: storage_info_of(loader.split) for name, loader in loaders.items()}
     found = {
         "reading": _reading(loaders, speeds),
         "layout": layout_table(stored),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from baryon.data.checks.finding import Finding
-from baryon.data.stored import Stored
+from baryon.data.hdf5.storage_info import StorageInfo
 from baryon.interfaces import Table
-from baryon.reporting.units import size
+from baryon.terminal.units import size
 
 MIB = 2**20
 SMALL_SAMPLE = 1024
@@ -16,13 +16,13 @@ SMALL_CHUNK = 64 * 1024
 """Below this, finding and asking for a chunk costs more than decoding it."""
 
 
-def layout_table(split_members: Mapping[str, Sequence[Stored]]) -> Table:
+def layout_table(split_members: Mapping[str, Sequence[StorageInfo]]) -> Table:
     """One row for each split, member and way of storing it; files of one kind are counted."""
-    alike: dict[tuple[object, ...], list[Stored]] = {}
+    alike: dict[tuple[object, ...], list[StorageInfo]] = {}
     for split, members in split_members.items():
         for one in members:
             kind = (split, one.member, one.shape[1:], one.dtype, one.chunk, one.filters)
-            alike.setdefault((*kind, one.obstacle), []).append(one)
+            alike.setdefault((*kind, one.direct_read_blocker), []).append(one)
     rows = [_row(str(split), members) for (split, *_), members in alike.items()]
     columns = (
         "split", "member", "files", "sample", "chunk", "filters", "compressed by", "decoded by",
@@ -30,7 +30,7 @@ def layout_table(split_members: Mapping[str, Sequence[Stored]]) -> Table:
     return Table(columns, rows, "How the members are stored")
 
 
-def _row(split: str, members: Sequence[Stored]) -> list[str | float]:
+def _row(split: str, members: Sequence[StorageInfo]) -> list[str | float]:
     one = members[0]
     stored = sum(member.stored_bytes for member in members)
     return [
@@ -41,11 +41,13 @@ def _row(split: str, members: Sequence[Stored]) -> list[str | float]:
         f"{one.chunk}, {size(one.chunk_bytes)}" if one.chunk else "in one piece",
         ", ".join(one.filters) or "none",
         sum(member.decoded_bytes for member in members) / max(1, stored),
-        "one thread" if one.obstacle else "many threads",
+        "one thread" if one.direct_read_blocker else "many threads",
     ]
 
 
-def layout_findings(split: str, members: Sequence[Stored], window_mib: float) -> Iterator[Finding]:
+def layout_findings(
+    split: str, members: Sequence[StorageInfo], window_mib: float
+) -> Iterator[Finding]:
     """What makes reading slow or the shuffle poor."""
     told: set[tuple[str, str]] = set()
     for one in members:
@@ -57,7 +59,7 @@ def layout_findings(split: str, members: Sequence[Stored], window_mib: float) ->
                 yield Finding(split, f"{one.path}: member {one.member!r} {text}")
 
 
-def _faults(one: Stored, window_mib: float) -> Iterator[str]:
+def _faults(one: StorageInfo, window_mib: float) -> Iterator[str]:
     chunk = one.chunk or ()
     if chunk[1:] != one.shape[1:]:
         yield (
@@ -75,8 +77,8 @@ def _faults(one: Stored, window_mib: float) -> Iterator[str]:
             f"has chunks of {size(one.chunk_bytes)}, so small that finding them takes "
             "longer than decoding: `baryon data repack` makes larger ones"
         )
-    if one.obstacle:
+    if one.direct_read_blocker:
         yield (
-            f"is read by one thread at a time, for {one.obstacle}: `baryon data repack` helps, or "
-            "data.processes=<N>"
+            f"is read by one thread at a time, for {one.direct_read_blocker}: `baryon data "
+            "repack` helps, or data.processes=<N>"
         )

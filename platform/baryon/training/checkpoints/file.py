@@ -15,7 +15,7 @@ from typing import IO, Any
 import torch
 
 from baryon.errors import BaryonError
-from baryon.files import replacing
+from baryon.system.atomic import atomic_write
 
 PREFIX = b"sha256:"
 COMMENT = len(PREFIX) + 64
@@ -29,7 +29,7 @@ class DamagedError(BaryonError):
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors and plain values. Raises `BaryonError` when the disk is full; the old stays."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             with temporary.open("wb") as file:
                 digested = _Digesting(file)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from baryon.errors import BaryonError
-from baryon.files import cannot_write
-from baryon.reporting.console import warn
+from baryon.system.atomic import cannot_write
+from baryon.terminal.console import warn
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.schema import read_progress

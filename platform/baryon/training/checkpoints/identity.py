@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from baryon import __version__
-from baryon.config import Config
+from baryon.config.config import Config
+from baryon.config.flatten import flat
 from baryon.errors import BaryonError
-from baryon.plugins import Plugins
-from baryon.reporting.comparison import flat
+from baryon.plugins.registry import Plugins
 
 MAY_CHANGE = ("comm", "evaluator")
 """Kinds that a resumed run may choose anew."""

@@ -26,7 +26,7 @@ LARGEST = 2**63
 """Of integers: what is computed with them must not wrap around."""
 
 
-class Execution(TypedDict):
+class ExecutionMode(TypedDict):
     """How a step was computed."""
 
     precision: Literal["fp32", "tf32", "bf16"]
@@ -46,7 +46,7 @@ class Weights(TypedDict):
     """What `best.pt` holds."""
 
     step: int
-    execution: Execution
+    execution: ExecutionMode
     identity: Identity
     model: dict[str, torch.Tensor]
 
@@ -235,12 +235,12 @@ def _ledger_problems(ledger: Mapping[str, Any], step: int) -> Iterator[str]:
         yield f"ledger.step is {ledger['step']}, but step is {step}"
     if min(value for value in ledger["basis"].values() if isinstance(value, int)) < 0:
         yield "ledger.basis has a number below 0"
-    for number, stretch in enumerate(ledger["workers"]):
+    for number, span in enumerate(ledger["workers"]):
         place = f"ledger.workers[{number}]"
-        if len(stretch) != 3:
+        if len(span) != 3:
             yield f"{place} is not three numbers"
             return
-        first, groups, members = stretch
+        first, groups, members = span
         if first < 0 or min(groups, members) < 1 or groups * members > MOST_WORKERS:
             yield f"{place} is {groups} groups of {members} from step {first}"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baryon.errors import BaryonError
-from baryon.plain_data import parse_json
+from baryon.system.plain_data import parse_json
 from baryon_climate.dataset.listed_box import (
     ListedBox,
     event_class,

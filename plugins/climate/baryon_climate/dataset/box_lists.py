@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError, told
-from baryon.reporting.console import say, warn
+from baryon.errors import BaryonError, format_error
+from baryon.terminal.console import say, warn
 from baryon_climate.dataset import box_order
 from baryon_climate.dataset.box_csv import read_csv
 from baryon_climate.dataset.box_geojson import read_geojson
@@ -102,7 +102,7 @@ def _read(path: Path, first_class: int) -> tuple[list[ListedBox], bool]:
         if path.suffix.lower() == ".csv":
             return read_csv(path, first_class)
     except OSError as error:
-        raise BaryonError(f"dataset.boxes={path} cannot be read ({told(error)})") from error
+        raise BaryonError(f"dataset.boxes={path} cannot be read ({format_error(error)})") from error
     raise BaryonError(f"dataset.boxes={path} must be .csv or .geojson")
 
 

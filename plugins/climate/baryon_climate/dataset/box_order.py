@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError, one_of
+from baryon.errors import BaryonError, did_you_mean
 
 AUTO = "auto"
 COLUMNS = "ymin", "xmin", "ymax", "xmax"
@@ -28,7 +28,9 @@ Boxes = npt.NDArray[Any]
 def places(order: str) -> list[int]:
     """Columns that hold ymin, xmin, ymax and xmax. Raises `BaryonError` for an unknown order."""
     if order not in ORDERS:
-        raise BaryonError(f"dataset.box_order={order} is unknown; {one_of((*ORDERS, AUTO), order)}")
+        raise BaryonError(
+            f"dataset.box_order={order} is unknown; {did_you_mean((*ORDERS, AUTO), order)}"
+        )
     names = order.split("_")
     return [names.index(column) for column in COLUMNS]
 

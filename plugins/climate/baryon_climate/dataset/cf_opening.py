@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from baryon.data.file_kind import HDF5, file_kind
-from baryon.data.hdf5 import require_sound
-from baryon.errors import BaryonError, told
+from baryon.data.hdf5.table import require_sound
+from baryon.errors import BaryonError, format_error
 from baryon_climate.dataset import zarr_store
 from baryon_climate.dataset.classic_netcdf import require_complete
 
@@ -69,8 +69,8 @@ def _open(path: Path, engine: str, group: str) -> Any:
 def _cannot_be_read(path: Path, engine: str, error: Exception) -> str:
     kind = "Zarr" if engine == "zarr" else "NetCDF"
     return (
-        f"{path} cannot be read as {kind} ({told(error)}): is it complete? compare its size with "
-        "the original's"
+        f"{path} cannot be read as {kind} ({format_error(error)}): is it complete? compare its "
+        "size with the original's"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError, told
+from baryon.errors import BaryonError, format_error
 from baryon_climate.dataset.calendar import TIME_UNITS, Seconds
 
 SAME_DAYS = {"standard": "proleptic_gregorian", "gregorian": "proleptic_gregorian"}
@@ -116,7 +116,7 @@ def _decoded(times: npt.NDArray[Any], attributes: Any, where: str) -> tuple[Seco
                 "-setcalendar"
             ) from error
         raise BaryonError(
-            f"{where} in {units!r}, calendar {calendar!r}, cannot be dated ({told(error)})"
+            f"{where} in {units!r}, calendar {calendar!r}, cannot be dated ({format_error(error)})"
         ) from error
     resolution = _resolution(times, units)
     whole = np.rint(np.asarray(seconds, float) / resolution).astype(np.int64) * resolution

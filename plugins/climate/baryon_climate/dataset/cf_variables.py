@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError, one_of
+from baryon.errors import BaryonError, did_you_mean
 from baryon_climate.dataset.cf_file import CfFile
 from baryon_climate.dataset.cf_levels import Levels, levels
 from baryon_climate.dataset.unit_conversion import conversion
@@ -68,7 +68,8 @@ def chosen(names: Sequence[str] | None) -> list[Channel]:
     if unknown or not wanted or len(set(wanted)) < len(wanted):
         fault = f"{unknown[0]!r} is unknown" if unknown else "each channel once, one at least"
         raise BaryonError(
-            f"dataset.channels={wanted}: {fault}; {one_of(NAMES, unknown[0] if unknown else '')}"
+            f"dataset.channels={wanted}: {fault}; "
+            f"{did_you_mean(NAMES, unknown[0] if unknown else '')}"
         )
     return [CHANNELS[NAMES.index(name)] for name in wanted]
 

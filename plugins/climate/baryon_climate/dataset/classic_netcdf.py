@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from baryon.errors import BaryonError, told
+from baryon.errors import BaryonError, format_error
 
 COUNT = {"NETCDF3_CLASSIC": 4, "NETCDF3_64BIT_OFFSET": 4, "NETCDF3_64BIT_DATA": 8}
 """Bytes of a number of elements."""
@@ -30,7 +30,7 @@ def require_complete(path: Path) -> None:
             least = _header_bytes(file) + _data_bytes(file)
     except (OSError, RuntimeError) as error:
         raise BaryonError(
-            f"{path} cannot be read as NetCDF ({told(error)}): is it complete?"
+            f"{path} cannot be read as NetCDF ({format_error(error)}): is it complete?"
         ) from error
     size = path.stat().st_size
     if size < least:

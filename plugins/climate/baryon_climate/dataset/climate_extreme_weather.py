@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.hdf5 import Table, attributes, count_rows, find_files
-from baryon.data.stored import Stored
+from baryon.data.hdf5.storage_info import StorageInfo
+from baryon.data.hdf5.table import Table, attributes, count_rows, find_files
 from baryon.errors import BaryonError
 from baryon_climate.dataset import calendar
 from baryon_climate.dataset.frames import Frames, View
@@ -127,7 +127,7 @@ class YearFiles:
         """The year's file and the frame in it."""
         return self.table.place(frame)
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StorageInfo]:
         """How the members are stored."""
         return self.table.stored()
 

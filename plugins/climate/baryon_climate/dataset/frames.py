@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.stored import Stored
+from baryon.data.hdf5.storage_info import StorageInfo
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation
 from baryon_climate.dataset.calendar import CALENDARS
@@ -56,7 +56,7 @@ class Source(Protocol):
         """The file of a frame's channel and the frame in it, for people."""
         ...
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StorageInfo]:
         """How the files are laid out."""
         ...
 
@@ -221,7 +221,7 @@ class Frames:
         """The file of a sample and the frame in it."""
         return self.source.place(int(self._rows[row]))
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StorageInfo]:
         """How the files are laid out."""
         return self.source.stored()
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError, one_of
-from baryon.reporting.console import say, warn
+from baryon.errors import BaryonError, did_you_mean
+from baryon.terminal.console import say, warn
 from baryon_climate.classes import CLASSES, SHORT
 from baryon_climate.dataset import box_order
 
@@ -148,4 +148,4 @@ def keep_share(known: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDA
 
 def _require_one(key: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise BaryonError(f"dataset.{key}={value} is unknown; {one_of(choices, value)}")
+        raise BaryonError(f"dataset.{key}={value} is unknown; {did_you_mean(choices, value)}")

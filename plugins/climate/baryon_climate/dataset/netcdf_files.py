@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.stored import Stored
-from baryon.errors import BaryonError, told
-from baryon.reporting.console import warn
+from baryon.data.hdf5.storage_info import StorageInfo
+from baryon.errors import BaryonError, format_error
+from baryon.terminal.console import warn
 from baryon_climate.dataset.calendar import HOUR
 from baryon_climate.dataset.cf_file import CfFile
 from baryon_climate.dataset.cf_grid import same_grid
@@ -117,15 +117,15 @@ class NetcdfFiles:
             return series.read(self._files, first, last)
         except (OSError, RuntimeError, ValueError) as error:
             raise BaryonError(
-                f"{series.place(self._files, first)}, cannot be read ({told(error)}): is the file "
-                "damaged? compare its size or checksum with the original's"
+                f"{series.place(self._files, first)}, cannot be read ({format_error(error)}): is "
+                "the file damaged? compare its size or checksum with the original's"
             ) from error
 
     def place(self, frame: int, channel: int = 0) -> str:
         """The file of a frame's channel and the step in it."""
         return self._series[channel].place(self._files, frame)
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StorageInfo]:
         """Return nothing: xarray hides how files are laid out."""
         return ()
 

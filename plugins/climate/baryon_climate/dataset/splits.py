@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from baryon.errors import BaryonError
-from baryon.reporting.console import say
+from baryon.terminal.console import say
 from baryon_climate.dataset.frames import Frames
 from baryon_climate.dataset.labels import Labels, keep_share
 from baryon_climate.dataset.statistics import Statistics, statistics

@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from baryon.cache import cached, keep
 from baryon.errors import BaryonError
-from baryon.reporting.console import warn
-from baryon.reporting.progress import bar
+from baryon.system.cache import cached, keep
+from baryon.terminal.console import warn
+from baryon.terminal.progress import bar
 from baryon_climate.fields import Channel
 
 FILL = 1e19

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
-from baryon.errors import BaryonError, told
+from baryon.errors import BaryonError, format_error
 
 METADATA = ("zarr.json", ".zgroup", ".zmetadata", ".zarray")
 
@@ -32,7 +32,9 @@ def groups_with_arrays(path: Path) -> list[str]:
     except BaryonError:
         raise
     except Exception as error:  # of json, zarr and numcodecs
-        raise BaryonError(f"{path}: its Zarr metadata cannot be read ({told(error)})") from error
+        raise BaryonError(
+            f"{path}: its Zarr metadata cannot be read ({format_error(error)})"
+        ) from error
     arrays = [name for name, member in members.items() if isinstance(member, zarr.Array)]
     return sorted({name.rpartition("/")[0] for name in arrays})
 

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from baryon.reporting.figures import lay_out
+from baryon.report.figures import lay_out
 from baryon_climate.evaluator.examples import Example
 from baryon_climate.evaluator.plot_maps import draw_maps
 from baryon_climate.evaluator.plot_performance import draw_performance

@@ -14,11 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from baryon import worker_pool
 from baryon.errors import BaryonError
-from baryon.files import write_text
-from baryon.reporting.console import say
-from baryon.reporting.progress import bar
+from baryon.system import worker_pool
+from baryon.system.atomic import write_text
+from baryon.terminal.console import say
+from baryon.terminal.progress import bar
 from baryon_climate.dataset.years import Years, as_ranges
 from baryon_climate.dataset.years import years as all_years
 from baryon_climate.generation.settings import Settings, even_step

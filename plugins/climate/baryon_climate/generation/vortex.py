@@ -47,12 +47,12 @@ def holland(
 
 
 def low(
-    patch: Patch, depth: float, scale: float, stretch: float, angle: float, latitude: float
+    patch: Patch, depth: float, scale: float, span: float, angle: float, latitude: float
 ) -> tuple[Value, Value]:
     """Pressure below the surroundings (Pa, negative) and tangential wind (m/s) of a smooth low."""
     along = patch.x * np.cos(angle) + patch.y * np.sin(angle)
     across = patch.y * np.cos(angle) - patch.x * np.sin(angle)
-    root = np.sqrt(stretch)
+    root = np.sqrt(span)
     radius = np.maximum(np.hypot(along / root, across * root), 1.0)
     part = (radius / scale) ** 2
     fade = fading(radius, 3.2 * scale)

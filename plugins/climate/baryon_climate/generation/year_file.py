@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baryon.errors import BaryonError
-from baryon.files import replacing
+from baryon.system.atomic import atomic_write
 from baryon_climate.dataset.box_order import places
 from baryon_climate.dataset.calendar import NOLEAP
 from baryon_climate.fields import CHANNELS, NAMES, UNITS
@@ -65,7 +65,7 @@ def make_part(part: Part, settings: Settings, report: Callable[[int], None]) -> 
     world = World(Grid.globe(settings.height, settings.width), settings.seed, part.year)
     part.file.parent.mkdir(parents=True, exist_ok=True)
     boxes = np.empty((part.frames, BOXES, 5), "<i4")
-    with replacing(part.file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(part.file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for number in range(part.frames):
             frame, its = world.frame((part.first + number) * settings.step_hours / 24)
             chunk = _compressed(rounded(frame, settings.significant_bits))
@@ -94,7 +94,7 @@ def join(
     """
     _require_room(path, its)
     try:
-        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
             images, boxes = _members(file, settings, settings.count)
             _describe(file, settings, versions)
             for part in its:

@@ -14,7 +14,7 @@ import torch
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
-from baryon.reporting.console import warn
+from baryon.terminal.console import warn
 from baryon_climate.boxes.coding import cell_of, detect
 from baryon_climate.classes import SHORT
 from baryon_climate.grid import Grid

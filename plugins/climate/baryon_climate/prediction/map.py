@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from baryon.reporting.figures import lay_out
+from baryon.report.figures import lay_out
 from baryon_climate.grid import Grid
 from baryon_climate.maps.panel import Panel, class_keys, explain, extent
 from baryon_climate.storms import Storms
@@ -23,8 +23,8 @@ class Map:
 
     def __init__(self, grid: Grid) -> None:
         west, east, south, north = extent(grid)
-        stretch = (north - south) / (east - west)
-        size = WIDTH, WIDTH * 0.88 * stretch + 1.0
+        span = (north - south) / (east - west)
+        size = WIDTH, WIDTH * 0.88 * span + 1.0
         self._figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
         self.panel = Panel(self._figure.add_subplot(), grid)
         explain(self._figure, [self.panel])

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from baryon.interfaces import Update
+from baryon.interfaces import OptimizerStep
 
 StateByName = dict[str, dict[str, Any]]
 
 
-def by_name(model: torch.nn.Module, update: Update) -> StateByName:
+def by_name(model: torch.nn.Module, update: OptimizerStep) -> StateByName:
     """Return the state of each parameter of a model, all of which `update` optimizes in order."""
     names = [name for name, _ in model.named_parameters()]
     return dict(zip(names, update.state_dict()["parameters"], strict=True))

@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch._C._distributed_c10d import TCPStore
 
-from baryon.reporting.console import warn
+from baryon.terminal.console import warn
 from baryon_comm.gradients.bucket import Bucket
 from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.mpi.progress_engine import Task

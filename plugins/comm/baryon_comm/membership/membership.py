@@ -9,16 +9,11 @@ from typing import Any
 
 import torch
 
-from baryon.errors import BaryonError, told
-from baryon.interfaces import Share
+from baryon.errors import BaryonError, format_error
+from baryon.interfaces import DataShard
 from baryon_comm.group.group import Group
 from baryon_comm.group.transport import BrokenGroupError
-from baryon_comm.membership.health_check import (
-    TIMEOUT_SECONDS,
-    Activity,
-    HealthCheck,
-    RankState,
-)
+from baryon_comm.membership.health_check import TIMEOUT_SECONDS, Activity, HealthCheck, RankState
 from baryon_comm.membership.object_gather import ObjectGather, create_object_gather
 from baryon_comm.mpi.layout import Layout
 from baryon_comm.mpi.progress_engine import (
@@ -74,7 +69,7 @@ class Membership:
         self._gathered_at = time.monotonic()
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this is the first worker alive, as known since the last gather of all."""
         return bool(self._workers.ranks[0] == self.world.rank)
 
@@ -89,10 +84,10 @@ class Membership:
         return self.world.describe(self.world.rank, self.layout)
 
     @property
-    def share(self) -> Share:
+    def shard(self) -> DataShard:
         """This worker's part of a batch; a dead group's part goes to the others at a gather."""
         group = self._live_groups.index(self.group_number)
-        return Share(group, len(self._live_groups), self.group.rank, len(self.group))
+        return DataShard(group, len(self._live_groups), self.group.rank, len(self.group))
 
     def run(self, task: Task, what: str) -> Any:
         """Run a task and return its value. Raises `BaryonError` if MPI fails."""
@@ -172,7 +167,8 @@ class Membership:
         """Raise unless a death is behind an error and the strategy goes on without the dead."""
         if not self.world.wait_until(lambda: self.group.is_broken):
             raise BaryonError(
-                f"the exchange failed in step {self.step_number} without a death: {told(error)}"
+                f"the exchange failed in step {self.step_number} without a death: "
+                f"{format_error(error)}"
             ) from error
         if self._survives:
             return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from baryon.errors import BaryonError, told
-from baryon.launched import launched
+from baryon.errors import BaryonError, format_error
+from baryon.launch.environment import cluster_environment
 
 HOW_TO_GET = (
     "use the site's (module load ...; pip install mpi4py) or install one with "
@@ -27,7 +27,7 @@ def start_mpi() -> Any:
         mpi4py.rc.finalize = False  # `World` finalizes, unless a rank has died
         from mpi4py import MPI
     except (ImportError, RuntimeError, OSError) as error:
-        raise BaryonError(f"no MPI: {told(error)}; {HOW_TO_GET}") from error
+        raise BaryonError(f"no MPI: {format_error(error)}; {HOW_TO_GET}") from error
     if MPI.Query_thread() < MPI.THREAD_SERIALIZED:
         raise BaryonError(
             f"{_library(MPI)} allows MPI calls from the main thread alone, but messages travel "
@@ -38,7 +38,7 @@ def start_mpi() -> Any:
 
 
 def _require_one_library(mpi: Any) -> None:
-    launch = launched()
+    launch = cluster_environment()
     if launch.ranks > 1 and mpi.COMM_WORLD.size != launch.ranks:
         raise BaryonError(
             f"{launch.by} started {launch.ranks} processes, but mpi4py uses {_library(mpi)}, to "

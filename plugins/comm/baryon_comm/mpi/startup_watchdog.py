@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from baryon.launched import end_siblings, launched, wait_for_turn
+from baryon.launch.environment import cluster_environment
+from baryon.launch.failure import end_siblings, wait_for_turn
 
 SECONDS_TO_REPORT = 5.0
 
@@ -25,7 +26,7 @@ SECONDS_TO_REPORT = 5.0
 @contextmanager
 def startup_watchdog(seconds: float) -> Iterator[None]:
     """End all ranks on this host, with one line that says why, if the block takes longer."""
-    if launched().ranks == 1:
+    if cluster_environment().ranks == 1:
         yield
         return
     command = [sys.executable, "-m", __name__, str(seconds)]
@@ -47,7 +48,7 @@ def main(seconds: float) -> None:
     if _is_over_within(0.0):
         return
     print(  # noqa: T201
-        f"baryon: error: MPI has not connected all {launched().ranks} processes after "
+        f"baryon: error: MPI has not connected all {cluster_environment().ranks} processes after "
         f"{seconds:.0f} s: one has died, hangs or never started; see that all can start, then "
         "start the run again (comm.deadline_s is a tenth of this deadline)",
         file=sys.stderr,

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from baryon.errors import BaryonError, told
-from baryon.launched import wait_for_turn
+from baryon.errors import BaryonError, format_error
+from baryon.launch.failure import wait_for_turn
 from baryon_comm.mpi.backoff import EAGER, SPARING
 from baryon_comm.mpi.layout import Layout
 from baryon_comm.mpi.progress_engine import STARTUP_FACTOR, Task
@@ -134,7 +134,7 @@ class World:
         """Return the error to raise for an error of MPI, naming the deaths behind it."""
         failed = sorted(self.wait_for_failures())
         if not failed:
-            return BaryonError(f"{what} failed: {told(error)}")
+            return BaryonError(f"{what} failed: {format_error(error)}")
         names = ", ".join(self.describe(rank, layout) for rank in failed)
         return BaryonError(
             f"{names} died; {what} failed: start the run again, or go on with `baryon resume "

@@ -13,15 +13,7 @@ from baryon_comm.mpi.progress_engine import Task
 from baryon_comm.mpi.requests import wait_all
 from baryon_comm.mpi.world import World
 from baryon_comm.server.placement import Placement
-from baryon_comm.server.protocol import (
-    ADOPT,
-    GOODBYE,
-    GRADIENT,
-    REPLY,
-    REQUEST,
-    WEIGHTS,
-    tag,
-)
+from baryon_comm.server.protocol import ADOPT, GOODBYE, GRADIENT, REPLY, REQUEST, WEIGHTS, tag
 
 CurrentWeights = Callable[[int], Bucket]
 """Returns the weights of a layer with which this worker computes, and their version."""

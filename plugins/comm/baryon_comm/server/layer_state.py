@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from baryon.interfaces import Update, UpdateFactory
+from baryon.interfaces import OptimizerFactory, OptimizerStep
 from baryon_comm.gradients.bucket import NEVER, Bucket
 from baryon_comm.gradients.layer import Layer
 from baryon_comm.server.momentum import TotalMomentumEstimator
@@ -25,7 +25,7 @@ class LayerState:
     def __init__(
         self,
         layer: Layer,
-        update: UpdateFactory,
+        update: OptimizerFactory,
         implicit_momentum: float,
         policy: StalenessPolicy,
     ) -> None:
@@ -33,7 +33,7 @@ class LayerState:
         self._buffers = WeightBuffers(layer)
         self.parameters = [torch.nn.Parameter(p) for p in self._buffers.latest.parameters]
         self._create_update = partial(update, self.parameters, implicit_momentum)
-        self._updates: dict[int, Update] = {}
+        self._updates: dict[int, OptimizerStep] = {}
         self._adopted: tuple[int, torch.Tensor] | None = None
         self._sent: dict[int, torch.Tensor] = {}
         self._lookahead: dict[int, Bucket] = {}
@@ -104,7 +104,7 @@ class LayerState:
             for parameter, view in zip(self.parameters, views, strict=True):
                 parameter.data = view
 
-    def _update_of(self, group: int) -> Update:
+    def _update_of(self, group: int) -> OptimizerStep:
         key = group if self._policy.momentum_by_group else 0
         if key not in self._updates:
             self._updates[key] = self._create_update()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from baryon.interfaces import UpdateFactory
+from baryon.interfaces import OptimizerFactory
 from baryon_comm.gradients.layer import Layer
 from baryon_comm.mpi.layout import Layout
 from baryon_comm.server.staleness import StalenessPolicy
@@ -45,7 +45,7 @@ class SetUp:
     """What a server must know of a run."""
 
     layers: Sequence[Layer]
-    update: UpdateFactory
+    update: OptimizerFactory
     implicit_momentum: float
     policy: StalenessPolicy
     layout: Layout

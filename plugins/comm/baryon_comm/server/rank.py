@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from baryon.interfaces import Share
+from baryon.interfaces import DataShard
 from baryon_comm.membership.health_check import Activity, HealthCheck, RankState
 from baryon_comm.mpi.layout import Layout
 from baryon_comm.mpi.progress_engine import Task
@@ -19,8 +19,8 @@ class ServerRank:
     """A parameter server's rank; see `baryon.interfaces.Communicator`."""
 
     is_server = True
-    leads = False
-    share = Share()
+    is_leader = False
+    shard = DataShard()
 
     def __init__(self, world: World, layout: Layout) -> None:
         self._world, self._layout = world, layout
@@ -31,7 +31,7 @@ class ServerRank:
         world.comm.Split(world.mpi.UNDEFINED, world.rank)
         world.comm.Split(world.mpi.UNDEFINED, world.rank)
 
-    def exchange(self, value: Any) -> list[Any]:
+    def all_gather_object(self, value: Any) -> list[Any]:
         """Return every rank's value."""
         try:
             values: list[Any] = self._run(self._world.all_gather_object(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from baryon.interfaces import Findings, Table
+from baryon.interfaces import CommunicatorSummary, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 SHOWN = 4  # values of the staleness that a table lists
 
 
-def server_summary(answers: Mapping[int, Mapping[str, Any]], hosts: Sequence[str]) -> Findings:
+def server_summary(
+    answers: Mapping[int, Mapping[str, Any]], hosts: Sequence[str]
+) -> CommunicatorSummary:
     """Summarise the reports of the living servers, given by rank."""
     layers = {
         name: {**layer, "server": rank}
@@ -28,7 +30,7 @@ def server_summary(answers: Mapping[int, Mapping[str, Any]], hosts: Sequence[str
     momenta = [layer["momentum"] for layer in layers.values() if layer["momentum"] is not None]
     if momenta:
         metrics["effective_momentum"] = sum(momenta) / len(momenta)
-    return Findings(
+    return CommunicatorSummary(
         metrics=metrics,
         tables={"layers": _layers(layers), "servers": _servers(answers, hosts)},
         figures={"staleness": _figure(layers)},

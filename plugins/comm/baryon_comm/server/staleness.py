@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from baryon.errors import BaryonError, one_of
+from baryon.errors import BaryonError, did_you_mean
 
 PLAIN, COMPENSATED, RINGMASTER, DANA = "plain", "delay_compensation", "ringmaster", "dana"
 STALENESS_POLICIES = (PLAIN, COMPENSATED, RINGMASTER, DANA)
@@ -30,7 +30,7 @@ class StalenessPolicy:
         if self.name not in STALENESS_POLICIES:
             raise BaryonError(
                 f"comm.staleness_policy={self.name} is not known; "
-                f"{one_of(STALENESS_POLICIES, self.name)}"
+                f"{did_you_mean(STALENESS_POLICIES, self.name)}"
             )
         if self.compensation < 0:
             raise BaryonError(f"comm.compensation={self.compensation} must be 0 or more")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from baryon.interfaces import Update, UpdateFactory
+from baryon.interfaces import OptimizerFactory, OptimizerStep
 from baryon_comm.gradients.bucket import STOP, Bucket
 from baryon_comm.gradients.optimizer_state import by_name, in_order
 from baryon_comm.mpi.progress_engine import Task
@@ -16,9 +16,9 @@ class AllReduceStrategy(Strategy):
     """The optimizer and its state are on every worker, the same on all."""
 
     _context: StrategyContext
-    _update: Update
+    _update: OptimizerStep
 
-    def start(self, context: StrategyContext, update: UpdateFactory) -> None:
+    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
         """Put all parameters under one optimizer."""
         self._context = context
         self._update = update(context.model.parameters())

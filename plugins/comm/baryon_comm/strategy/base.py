@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from baryon.interfaces import Findings, UpdateFactory
+from baryon.interfaces import CommunicatorSummary, OptimizerFactory
 from baryon_comm.gradients.bucket import Bucket
 from baryon_comm.gradients.layer import Layer
 from baryon_comm.group.group import Group
@@ -32,7 +32,7 @@ class StrategyContext:
     model: torch.nn.Module
     layers: list[Layer]
     parameters: list[list[torch.nn.Parameter]]
-    leads: Callable[[], bool]
+    is_leader: Callable[[], bool]
     """Whether this worker is the leader now."""
 
 
@@ -45,7 +45,7 @@ class Strategy(ABC):
     """Whether the members of a group average their gradients at every step."""
 
     @abstractmethod
-    def start(self, context: StrategyContext, update: UpdateFactory) -> None:
+    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
         """Set up before the first step; all workers hold the same weights."""
 
     def begin(self, step: int, *, stop: bool) -> None:  # noqa: B027  a no-op by default
@@ -105,7 +105,7 @@ class Strategy(ABC):
 
     def summary(self) -> Task:
         """Return the `Findings` of the whole run, on the leader."""
-        return completed(Findings())
+        return completed(CommunicatorSummary())
 
 
 def completed(value: Any = None) -> Task:

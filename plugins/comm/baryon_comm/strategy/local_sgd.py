@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from baryon.errors import BaryonError
-from baryon.interfaces import Update, UpdateFactory
+from baryon.interfaces import OptimizerFactory, OptimizerStep
 from baryon_comm.gradients.bucket import STOP, Bucket, buckets_for
 from baryon_comm.gradients.optimizer_state import averaged, by_name, in_order, on_cpu
 from baryon_comm.mpi.progress_engine import Task
@@ -46,7 +46,7 @@ class LocalSgdStrategy(Strategy):
     averages_gradients = False
 
     _context: StrategyContext
-    _update: Update
+    _update: OptimizerStep
 
     def __init__(self, outer: OuterOptimizer) -> None:
         self._outer = outer
@@ -56,7 +56,7 @@ class LocalSgdStrategy(Strategy):
         self._moves: list[Bucket] = []
         self._velocity: list[torch.Tensor] = []
 
-    def start(self, context: StrategyContext, update: UpdateFactory) -> None:
+    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
         """Remember the weights from which all start."""
         self._context = context
         self._update = update(context.model.parameters())

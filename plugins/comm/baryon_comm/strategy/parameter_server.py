@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from baryon.interfaces import UpdateFactory
+from baryon.interfaces import OptimizerFactory
 from baryon_comm.gradients.bucket import NEVER, SERVER, STALENESS, STOP_AT, VERSION, Bucket
 from baryon_comm.mpi.progress_engine import Task
 from baryon_comm.server.client import ParameterServerClient
@@ -44,7 +44,7 @@ class ParameterServerStrategy(Strategy):
         self._staleness: list[list[int]] = []
         self._previous_version, self._steps = 0, 0
 
-    def start(self, context: StrategyContext, update: UpdateFactory) -> None:
+    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
         """Tell the servers which layers they hold and how to update them."""
         self._context = context
         self._placement = Placement(context.layers, list(context.layout.server_ranks()))
@@ -62,10 +62,10 @@ class ParameterServerStrategy(Strategy):
             context.layout.group_of(context.world.rank),
             lambda layer: self._current[layer],
         )
-        if context.leads():
+        if context.is_leader():
             context.engine.run(self._set_up(update), "setting up the servers", context.timeout)
 
-    def _set_up(self, update: UpdateFactory) -> Task:
+    def _set_up(self, update: OptimizerFactory) -> Task:
         layout = self._context.layout
         for server in layout.server_ranks():
             weights = {n: self._current[n].values for n in self._placement.layers_of(server)}
@@ -156,7 +156,7 @@ class ParameterServerStrategy(Strategy):
         """On the leader: fetch the servers' weights; their origins are the notes for all."""
         if self._context.group.rank == 0:
             yield from self._client.hand_over(range(len(self._current)))
-        if not self._context.leads():
+        if not self._context.is_leader():
             return None
         answers = yield from self._client.ask_all(FETCH)
         latest = {
@@ -190,7 +190,7 @@ class ParameterServerStrategy(Strategy):
     def load(self, state: Mapping[str, Any]) -> Task:
         """On the leader: send weights and optimizer state to the servers."""
         self.synchronized(self._origins())
-        if not self._context.leads():
+        if not self._context.is_leader():
             return
         for server in self._placement.alive():
             weights = {n: self._current[n].values for n in self._placement.layers_of(server)}

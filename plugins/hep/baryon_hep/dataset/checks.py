@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baryon.data.hdf5 import Table, has_member
+from baryon.data.hdf5.table import Table, has_member
 from baryon.errors import BaryonError
 from baryon_hep.dataset.images import Column
 

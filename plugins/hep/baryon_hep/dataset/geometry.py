@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from baryon.data.hdf5 import open_file
+from baryon.data.hdf5.table import open_file
 from baryon.errors import BaryonError
 
 ATTRIBUTES = ("axes", "channels", "units", "phi_range", "eta_range")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from baryon.data.hdf5 import Table, has_member
+from baryon.data.hdf5.table import Table, has_member
 from baryon_hep.dataset import checks
 from baryon_hep.dataset.event_ids import require_distinct
 from baryon_hep.dataset.images import (

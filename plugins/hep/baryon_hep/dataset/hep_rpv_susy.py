@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baryon.data.hdf5 import Table, has_member
+from baryon.data.hdf5.table import Table, has_member
 from baryon_hep.dataset import checks
 from baryon_hep.dataset.images import (
     Column,

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from baryon.data.hdf5 import Table, find_files
-from baryon.data.scan import channel_range
-from baryon.data.stored import Stored
+from baryon.data.hdf5.storage_info import StorageInfo
+from baryon.data.hdf5.table import Table, find_files
+from baryon.data.hdf5.value_scan import channel_range
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation
 from baryon_hep.dataset.geometry import require_alike
@@ -88,7 +88,7 @@ class Images:
         """The file of an event and its row there."""
         return self.table.place(row)
 
-    def stored(self) -> Sequence[Stored]:
+    def stored(self) -> Sequence[StorageInfo]:
         """How the members are stored."""
         return self.table.stored()
 

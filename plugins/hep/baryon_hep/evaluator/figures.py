@@ -8,7 +8,7 @@ import mplhep
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from baryon.reporting.figures import lay_out
+from baryon.report.figures import lay_out
 from baryon_hep.evaluator.examples import Images
 from baryon_hep.evaluator.plot_images import draw_images
 from baryon_hep.evaluator.plot_roc import draw_roc

@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from baryon.reporting.rounding import short
+from baryon.terminal.rounding import short
 from baryon_hep.evaluator.examples import Images
 from baryon_hep.evaluator.results import Results
 
@@ -33,9 +33,9 @@ def draw_images(
     """
     every = [image for of_class in images.values() for image in of_class.values()]
     eta_max = eta_max or _usual_eta_max(every[0].shape)
-    stretch = math.sqrt(eta_max / math.pi)
+    span = math.sqrt(eta_max / math.pi)
     columns = max(len(of_class) for of_class in images.values())
-    size = (1.8 + _PANEL * stretch * columns, 0.7 + 2 * (0.3 + _PANEL / stretch))
+    size = (1.8 + _PANEL * span * columns, 0.7 + 2 * (0.3 + _PANEL / span))
     figure = Figure(figsize=size, layout="compressed")
     grid = figure.subplots(2, columns, sharex=True, sharey=True, squeeze=False)
     pixels = _pixels_a_cell(every[0].shape)

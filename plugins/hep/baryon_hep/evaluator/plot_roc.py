@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from baryon.reporting.rounding import short, with_error, within
+from baryon.terminal.rounding import short, with_error, within
 from baryon_hep.evaluator.comparison import AtRate, Comparison
 from baryon_hep.evaluator.efficiency import Efficiency, Interval, efficiency
 from baryon_hep.evaluator.palette import CUTS, MUTED, NETWORK

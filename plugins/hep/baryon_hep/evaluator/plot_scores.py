@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from baryon.reporting.rounding import short
+from baryon.terminal.rounding import short
 from baryon_hep.evaluator.events import Events
 from baryon_hep.evaluator.palette import BACKGROUND, MUTED, SIGNAL
 from baryon_hep.evaluator.results import Results

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from baryon.interfaces import Evaluation, Table
-from baryon.reporting.rounding import short, with_error, within
+from baryon.terminal.rounding import short, with_error, within
 from baryon_hep.evaluator.comparison import AtRate, Comparison
 from baryon_hep.evaluator.efficiency import Efficiency, Interval
 from baryon_hep.evaluator.results import Rejection, Results

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from baryon import worker_pool
 from baryon.errors import BaryonError
-from baryon.reporting.console import say
-from baryon.reporting.progress import bar
+from baryon.system import worker_pool
+from baryon.terminal.console import say
+from baryon.terminal.progress import bar
 from baryon_hep.generation.chain import generate_part
 from baryon_hep.generation.folder import PARTS, RECORD, is_finished, open_folder, writing
 from baryon_hep.generation.merge import write_split

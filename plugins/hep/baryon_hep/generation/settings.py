@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from baryon.errors import BaryonError, one_of
+from baryon.errors import BaryonError, did_you_mean
 from baryon_hep.generation.slha import SIGNALS
 
 BEAM_ENERGY = 6500.0
@@ -96,7 +96,7 @@ def _check_counts(settings: Settings) -> None:
 
 def _check_signal(settings: Settings) -> None:
     if settings.signal not in SIGNALS:
-        raise _refuse("signal", f"no {settings.signal!r}; {one_of(SIGNALS, settings.signal)}")
+        raise _refuse("signal", f"no {settings.signal!r}; {did_you_mean(SIGNALS, settings.signal)}")
     if not 0 < settings.neutralino_mass < settings.gluino_mass:
         raise _refuse(
             "neutralino_mass",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baryon.reporting.console import say
+from baryon.terminal.console import say
 from baryon_hep.model.fused import operators
 from baryon_hep.model.fused.kernels import INTERPRETED
 

@@ -7,8 +7,8 @@ from typing import Literal
 
 import torch
 
-from baryon.errors import told
-from baryon.reporting.console import warn
+from baryon.errors import format_error
+from baryon.terminal.console import warn
 
 
 def is_fused(kernels: Literal["auto", "fused", "plain"]) -> bool:
@@ -41,5 +41,5 @@ def _rehearsed() -> str | None:
     try:
         right = right_on(torch.device("cuda"))
     except Exception as error:  # noqa: BLE001  a compiler may fail in many ways
-        return f"the fused ones fail on {name}: {told(error)[:200]}"
+        return f"the fused ones fail on {name}: {format_error(error)[:200]}"
     return None if right else f"the fused ones give wrong answers on {name}"

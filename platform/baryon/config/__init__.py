@@ -1,0 +1,1 @@
+"""From options and overrides to a frozen, checked config."""

@@ -1,0 +1,258 @@
+"""The host's own configuration keys with their types. Their values live in `conf/`.
+
+OmegaConf checks names and types while a config is composed; `__post_init__` checks the ranges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import MISSING
+
+from baryon.errors import BaryonError, did_you_mean
+from baryon.plugins.bounds import check_seed, check_size
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "linear", "step")
+PRECISIONS = ("fp32", "tf32", "bf16", "auto")
+COMPILING = ("auto", "never", "always")
+NONFINITE = ("stop", "skip")
+WEIGHTS = ("best", "last")
+DIRECTIONS = ("minimize", "maximize")
+SAMPLERS = ("random", "tpe")
+PRUNERS = ("median", "none")
+VALIDATION_LOSS = "validation_loss"
+MOST_AT_ONCE = 1024
+"""Threads, processes and batches ahead: a config may be somebody else's, and ask for any number."""
+COMPRESSIONS = ("auto", "gzip", "none", "shuffled-gzip")
+
+
+@dataclass
+class Train:
+    """Section `train`; see `conf/train/default.yaml` for each key's meaning."""
+
+    epochs: int = MISSING
+    steps: int | None = MISSING
+    batch_size: int = MISSING
+    optimizer: str = MISSING
+    learning_rate: float = MISSING
+    weight_decay: float = MISSING
+    momentum: float = MISSING
+    beta2: float = MISSING
+    nesterov: bool = MISSING
+    schedule: str = MISSING
+    warmup_steps: int = MISSING
+    step_epochs: int = MISSING
+    step_factor: float = MISSING
+    clip_norm: float | None = MISSING
+    device: str = MISSING
+    precision: str = MISSING
+    compile: str = MISSING
+    channels_last: bool = MISSING
+    micro_batch: int | None = MISSING
+    memory_gib: float | None = MISSING
+    activation_checkpointing: bool = MISSING
+    nonfinite: str = MISSING
+    validate_every_epochs: int = MISSING
+    checkpoint_every_steps: int = MISSING
+    keep_checkpoints: int = MISSING
+    shard_gib: float = MISSING
+    weights: str = MISSING
+    log_every_steps: int = MISSING
+    profile: bool = MISSING
+
+    def __post_init__(self) -> None:
+        check_size("train", vars(self))
+        _choice("train.optimizer", self.optimizer, OPTIMIZERS)
+        _choice("train.schedule", self.schedule, SCHEDULES)
+        _choice("train.precision", self.precision, PRECISIONS)
+        _choice("train.compile", self.compile, COMPILING)
+        _choice("train.nonfinite", self.nonfinite, NONFINITE)
+        _choice("train.weights", self.weights, WEIGHTS)
+        positive = ("epochs", "steps", "batch_size", "step_epochs", "clip_norm", "micro_batch")
+        sizes = ("memory_gib", "keep_checkpoints", "shard_gib")
+        every = ("validate_every_epochs", "checkpoint_every_steps", "log_every_steps")
+        for key in (*positive, *sizes, *every):
+            _check(f"train.{key}", getattr(self, key), "above 0", lambda value: value > 0)
+        for key in ("learning_rate", "weight_decay", "warmup_steps"):
+            _check(f"train.{key}", getattr(self, key), "0 or more", lambda value: value >= 0)
+        if self.micro_batch is not None and self.memory_gib is not None:
+            raise BaryonError("give train.micro_batch, or train.memory_gib to find it, not both")
+        for key in ("momentum", "beta2"):
+            _check(f"train.{key}", getattr(self, key), "in [0, 1)", lambda value: 0 <= value < 1)
+
+
+@dataclass
+class Run:
+    """Section `run`: where the results go."""
+
+    root: str = MISSING
+    name: str | None = MISSING
+
+
+@dataclass
+class Tracking:
+    """Section `tracking`: what else is told of the run while it goes on."""
+
+    tensorboard: bool = MISSING
+    mlflow: str | None = MISSING
+    experiment: str = MISSING
+
+    def __post_init__(self) -> None:
+        if not self.experiment.strip():
+            raise BaryonError("tracking.experiment must have a name")
+
+
+@dataclass
+class Data:
+    """Section `data`: how samples are read."""
+
+    window_mib: float = MISSING
+    prefetch: int = MISSING
+    threads: int | None = MISSING
+    processes: int = MISSING
+    stage: str | None = MISSING
+    stage_mib: float = MISSING
+    follow_links: bool = MISSING
+
+    def __post_init__(self) -> None:
+        check_size("data", vars(self))
+        for key in ("window_mib", "prefetch", "threads", "stage_mib"):
+            _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
+        _check("data.processes", self.processes, "0 or more", lambda value: value >= 0)
+        for key in ("threads", "processes", "prefetch"):
+            rule = f"{MOST_AT_ONCE} or less"
+            _check(f"data.{key}", getattr(self, key), rule, lambda value: value <= MOST_AT_ONCE)
+
+
+@dataclass
+class Sweep:
+    """Section `sweep`; see `conf/sweep/grid.yaml` for each key's meaning."""
+
+    method: str = MISSING
+    name: str | None = MISSING
+    fresh: bool = MISSING
+    metric: str = MISSING
+    direction: str | None = MISSING
+
+    def __post_init__(self) -> None:
+        if self.direction is not None:
+            _choice("sweep.direction", self.direction, DIRECTIONS)
+        elif self.metric != VALIDATION_LOSS:
+            raise BaryonError(
+                f"sweep.metric={self.metric} does not say which values are better: give "
+                "sweep.direction=minimize or sweep.direction=maximize"
+            )
+        if self.name is not None and not re.fullmatch(r"[\w.+-]+", self.name):
+            raise BaryonError(
+                f"sweep.name={self.name!r} names a folder: letters, digits, '.', '+', '-' and '_'"
+            )
+
+
+@dataclass
+class Optuna(Sweep):
+    """Section `sweep` of a search; see `conf/sweep/optuna.yaml` for each key's meaning."""
+
+    trials: int = MISSING
+    sampler: str = MISSING
+    pruner: str = MISSING
+    startup_trials: int = MISSING
+    warmup_epochs: int = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_size("sweep", vars(self))
+        _choice("sweep.sampler", self.sampler, SAMPLERS)
+        _choice("sweep.pruner", self.pruner, PRUNERS)
+        _check("sweep.trials", self.trials, "above 0", lambda value: value > 0)
+        for key in ("startup_trials", "warmup_epochs"):
+            _check(f"sweep.{key}", getattr(self, key), "0 or more", lambda value: value >= 0)
+
+
+@dataclass
+class Launch:
+    """Section `launch`: where jobs of a sweep run; see `conf/launch/` for each key's meaning."""
+
+    where: str = MISSING
+    ranks: int = MISSING
+
+    def __post_init__(self) -> None:
+        check_size("launch", vars(self))
+        for key, value in vars(self).items():
+            if key != "where":
+                _check(f"launch.{key}", value, "above 0", lambda value: value > 0)
+
+
+@dataclass
+class LaunchOnCores(Launch):
+    """Section `launch` with `launch=cores`."""
+
+    jobs: int | None = MISSING
+
+
+@dataclass
+class LaunchBySlurm(Launch):
+    """Section `launch` with `launch=slurm`."""
+
+    nodes: int = MISSING
+    jobs: int = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.ranks % self.nodes:
+            raise BaryonError(
+                f"launch.ranks={self.ranks} is no multiple of launch.nodes={self.nodes}: every "
+                "node of a job gets as many ranks"
+            )
+
+
+@dataclass
+class Repack:
+    """The config of `baryon data repack`; see `conf/data_repack.yaml` for each key's meaning."""
+
+    file: str = MISSING
+    out: str = MISSING
+    chunk_mib: float = MISSING
+    compression: str = MISSING
+    level: int = MISSING
+    shuffle: bool = MISSING
+    seed: int = MISSING
+    memory_mib: float = MISSING
+
+    def __post_init__(self) -> None:
+        _choice("compression", self.compression, COMPRESSIONS)
+        for key in ("chunk_mib", "memory_mib"):
+            _check(key, getattr(self, key), "above 0", lambda value: value > 0)
+        _check("level", self.level, "from 1 to 9", lambda value: 1 <= value <= 9)
+        check_seed("seed", self.seed)
+
+
+@dataclass
+class Root:
+    """The whole of a run's config; the five choices are typed by their factories."""
+
+    seed: int = MISSING
+    train: Train = MISSING
+    run: Run = MISSING
+    data: Data = MISSING
+    sweep: dict[str, Any] = MISSING
+    launch: dict[str, Any] = MISSING
+    tracking: Tracking = MISSING
+    dataset: dict[str, Any] = MISSING
+    model: dict[str, Any] = MISSING
+    loss: dict[str, Any] = MISSING
+    comm: dict[str, Any] = MISSING
+    evaluator: dict[str, Any] = MISSING
+
+
+def _choice(key: str, value: str, names: Sequence[str]) -> None:
+    if value not in names:
+        raise BaryonError(f"{key}={value} is not known; {did_you_mean(names, value)}")
+
+
+def _check(key: str, value: Any, rule: str, holds: Any) -> None:
+    if value is not None and not holds(value):
+        raise BaryonError(f"{key}={value} must be {rule}")

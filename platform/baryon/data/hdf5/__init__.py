@@ -1,0 +1,1 @@
+"""HDF5 files: tables, direct reads, filters, storage facts, repacking."""

@@ -1,0 +1,1 @@
+"""What started this process, and starting more of them: mpiexec, Slurm, ranks."""

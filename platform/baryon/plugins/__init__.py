@@ -1,0 +1,1 @@
+"""The plugin host: hooks, registry, components, the scaffold of a new plugin."""

@@ -1,0 +1,135 @@
+"""What evaluators and communicators answer, held against the contract and made plain.
+
+Metrics become Python numbers: whatever JSON does not know would be written as text, and a sweep by
+such a figure finds none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+from baryon.errors import BaryonError, form
+from baryon.interfaces import CommunicatorSummary, Evaluation, Table
+
+Answer = TypeVar("Answer", Evaluation, CommunicatorSummary)
+
+
+def checked_evaluation(owner: str, answer: object) -> Evaluation:
+    """Return an evaluator's answer with plain numbers.
+
+    Raises `BaryonError`, said of `owner`, for what is no `Evaluation` or has anything in it that
+    cannot be written.
+    """
+    if not isinstance(answer, Evaluation):
+        raise BaryonError(
+            f"{owner}: result() gives {form(answer)}, not a baryon.interfaces.Evaluation"
+        )
+    if not isinstance(answer.summary, str):
+        raise BaryonError(f"{owner}: its summary is {form(answer.summary)}, not a sentence")
+    return _checked(owner, answer)
+
+
+def checked_findings(owner: str, answer: object) -> CommunicatorSummary:
+    """Return a communicator's findings in the same way."""
+    if not isinstance(answer, CommunicatorSummary):
+        raise BaryonError(
+            f"{owner}: findings() gives {form(answer)}, not a baryon.interfaces.Findings"
+        )
+    return _checked(owner, answer)
+
+
+def numbers(owner: str, values: object) -> dict[str, float]:
+    """Return numbers by name as Python's own; of an array or tensor without axes its only one.
+
+    Raises `BaryonError`, said of `owner`, for anything else.
+    """
+    found = {}
+    for name, value in _mapping(owner, values).items():
+        number = _number(value)
+        if number is None:
+            raise BaryonError(f"{owner}: {name!r} is {form(value)}, not a number")
+        found[name] = number
+    return found
+
+
+def require_some_number(owner: str, metrics: Mapping[str, float]) -> None:
+    """Raise `BaryonError` if there are metrics and none of them is a number."""
+    if metrics and all(math.isnan(value) for value in metrics.values()):
+        raise BaryonError(
+            f"{owner}: none of its metrics is a number ({', '.join(metrics)}): look at the data "
+            "and at the weights"
+        )
+
+
+def _number(value: Any) -> float | None:
+    """A Python number, None for what is none; true and false count as 1 and 0."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else None
+
+
+def _checked(owner: str, answer: Answer) -> Answer:
+    warnings = answer.warnings
+    is_list = isinstance(warnings, Sequence) and not isinstance(warnings, str)
+    if not is_list or not all(isinstance(text, str) for text in warnings):
+        raise BaryonError(f"{owner}: its warnings are {form(warnings)}, not a list of sentences")
+    return replace(
+        answer,
+        metrics=numbers(f"{owner}: metrics", answer.metrics),
+        tables={
+            name: _table(f"{owner}: table {name!r}", table)
+            for name, table in _mapping(f"{owner}: tables", answer.tables).items()
+        },
+        figures=_figures(owner, answer.figures),
+    )
+
+
+def _mapping(owner: str, values: object) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+        raise BaryonError(f"{owner} must be a mapping by name, not {form(values)}")
+    return values
+
+
+def _table(owner: str, table: object) -> Table:
+    if not isinstance(table, Table):
+        raise BaryonError(f"{owner} is {form(table)}, not a baryon.interfaces.Table")
+    rows = []
+    for row in table.rows:
+        if len(row) != len(table.columns):
+            raise BaryonError(
+                f"{owner} has {len(table.columns)} columns and a row of {len(row)} cells"
+            )
+        rows.append([_cell(owner, cell) for cell in row])
+    return replace(table, rows=rows)
+
+
+def _cell(owner: str, cell: Any) -> str | float:
+    value = cell if isinstance(cell, str) else _number(cell)
+    if value is None:
+        raise BaryonError(f"{owner} has a cell that is {form(cell)}, not text or a number")
+    return value
+
+
+def _figures(owner: str, figures: object) -> Mapping[str, Any]:
+    named = _mapping(f"{owner}: figures", figures)
+    if not named:
+        return {}
+    from matplotlib.figure import Figure  # not before there is one: it is heavy
+
+    for name, figure in named.items():
+        if not name.strip() or name.startswith(".") or set(name) & set("/\\\0"):
+            raise BaryonError(
+                f"{owner}: figure {name!r} cannot be named so, for its name is its file's: leave "
+                "out slashes, and a dot at the beginning"
+            )
+        if not isinstance(figure, Figure):
+            raise BaryonError(
+                f"{owner}: figure {name!r} is {form(figure)}, not a matplotlib.figure.Figure"
+            )
+    return named

@@ -1,0 +1,60 @@
+"""The answer of `baryon data check`: onto the terminal, and as a page with pictures in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from baryon.data.checks.check import Diagnosis
+from baryon.errors import BaryonError
+from baryon.report import figures
+from baryon.report.page.page import picture, render
+from baryon.report.results import show_table
+from baryon.runs.directory import write_json
+from baryon.system.atomic import cannot_write, write_text
+from baryon.terminal.console import console, say, warn
+
+
+def write(diagnosis: Diagnosis, name: str, options: Mapping[str, Any], folder: Path) -> None:
+    """Write `report.html`, `figures/` and `check.json`. Raises `BaryonError` if it cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BaryonError(cannot_write(folder, error)) from error
+    figures.save(diagnosis.figures, folder / "figures")
+    shown = {
+        figures.caption(name, figure): folder / "figures" / f"{name}.png"
+        for name, figure in diagnosis.figures.items()
+    }
+    page = render(
+        "check.html.j2",
+        {"charts": [], "parallel": None},
+        title=f"Check of dataset {name}",
+        diagnosis=diagnosis,
+        options=options,
+        found_pictures=[picture(path, caption) for caption, path in shown.items()],
+    )
+    write_text(folder / "report.html", page)
+    found = {
+        "summary": diagnosis.summary,
+        "refused": diagnosis.refused,
+        "findings": [asdict(finding) for finding in diagnosis.findings],
+        "checksums": diagnosis.checksums,
+    }
+    write_json(folder / "check.json", found)
+
+
+def show(diagnosis: Diagnosis, folder: Path) -> None:
+    """How fast it goes, findings, the answer, and where the page with all the rest lies."""
+    if "reading" in diagnosis.tables:
+        show_table(diagnosis.tables["reading"])
+    for finding in diagnosis.findings:
+        text = f"{finding.split}: {finding.text}"
+        if finding.refused:
+            console().print(f"refused: {text}", style="red", markup=False, soft_wrap=True)
+        else:
+            warn(text)
+    say(diagnosis.summary)
+    say(f"report: {folder / 'report.html'}")

@@ -1,0 +1,134 @@
+"""Templates, styles and scripts put together into one file that asks nothing of the network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from baryon import __version__
+from baryon.runs.record import LARGEST_PICTURE
+from baryon.system.plain_data import read_bytes
+from baryon.terminal.cells import cell, numeric
+from baryon.terminal.units import duration
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LARGEST_INTEGER = 2**53
+"""Of a browser, which counts in floats."""
+SCRIPTS = ("chart.js", "parallel.js", "tables.js", "page.js")
+
+
+def render(
+    template: str, data: Mapping[str, Any], *, going: bool = False, tag: str = "", **values: Any
+) -> str:
+    """The page. `data` is what its scripts draw; `tag` names its state where it is served live."""
+    return (
+        environment()
+        .get_template(f"page/{template}")
+        .render(
+            style=_source("style.css"),
+            script=_script(),
+            script_hash=_hash(_script()),
+            data=_embedded(data),
+            going=going,
+            tag=tag,
+            version=__version__,
+            made=time.strftime("%Y-%m-%d %H:%M"),
+            **values,
+        )
+    )
+
+
+@cache
+def environment() -> Environment:
+    """The templates, with the filters that say numbers, times and values as people do."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("baryon.report", "."), autoescape=True, undefined=StrictUndefined
+    )
+    templates.filters |= {
+        "cell": cell,
+        "duration": duration,
+        "numeric": numeric,
+        "plain": plain,
+        "width": width,
+    }
+    return templates
+
+
+def plain(value: object) -> str:
+    """As it would be given on the command line."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def width(share: object) -> str:
+    """A share such as `12.5%` as the length of a bar; nothing for any other text."""
+    text = str(share)
+    return text if re.fullmatch(r"\d{1,3}(\.\d{1,6})?%", text) else "0%"
+
+
+def flops(tflops: float) -> tuple[str, str]:
+    """A rate given in TFLOP/s in the unit that suits it."""
+    for unit, factor in (("PFLOP/s", 1e-3), ("TFLOP/s", 1.0), ("GFLOP/s", 1e3)):
+        if tflops * factor >= 1:
+            return f"{tflops * factor:.3g}", unit
+    return f"{tflops * 1e6:.3g}", "MFLOP/s"
+
+
+def picture(path: Path, caption: str) -> dict[str, str]:
+    """A PNG inside the page."""
+    data = base64.b64encode(read_bytes(path, LARGEST_PICTURE)).decode()
+    return {"source": f"data:image/png;base64,{data}", "caption": caption}
+
+
+def _embedded(data: Mapping[str, Any]) -> Any:
+    """JSON that cannot end the script it lies in."""
+    from markupsafe import Markup
+
+    text = json.dumps(finite(data), separators=(",", ":"), default=str)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704  nothing in it can be markup
+
+
+def finite(value: Any) -> Any:
+    """Numbers as a browser can hold them: what is not finite is null, a huge integer a float."""
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@cache
+def _script() -> Any:
+    from markupsafe import Markup
+
+    return Markup("\n".join(_source(name) for name in SCRIPTS))  # noqa: S704  our own files
+
+
+def _hash(script: str) -> str:
+    """By which the page's policy knows its own script from any other."""
+    digest = hashlib.sha256(str(script).encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+@cache
+def _source(name: str) -> Any:
+    from markupsafe import Markup
+
+    file = resources.files("baryon.report.page") / name
+    return Markup(file.read_text(encoding="utf-8"))  # noqa: S704  our own files

@@ -1,0 +1,267 @@
+"""The page of one run."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from baryon.config import defaults
+from baryon.config.flatten import flat
+from baryon.interfaces import Table
+from baryon.report import speed
+from baryon.report.page import charts
+from baryon.report.page.page import flops, picture, render
+from baryon.runs.record import FINISHED, GOING, RunRecord
+from baryon.terminal.units import duration
+
+TRAINING = "training"
+"""The figure of the curves, which the page draws itself."""
+MACHINE = {"memory_gib": "memory, GiB", "gpus": "GPUs", "mpi": "MPI"}
+LEAST_SECONDS = 0.005
+"""Share of the wall clock below which a phase is not worth a name of its own."""
+
+
+def page(run: RunRecord, tag: str = "") -> str:
+    """Everything there is; what is missing is left out, or said to be missing."""
+    communication = _communication(run)
+    return render(
+        "run.html.j2",
+        {"charts": charts.of_run(run), "parallel": None},
+        title=run.name,
+        going=run.state == GOING,
+        tag=tag,
+        run=run,
+        choices=choices(run.config),
+        started=moment(run.capsule.get("started")),
+        progress=_progress(run),
+        found_tiles=tiles(run),
+        results=_results(run, communication),
+        times=times(run),
+        communication=communication,
+        config=_config(run),
+        capsule=_capsule(run),
+    )
+
+
+def choices(config: Mapping[str, Any]) -> dict[str, str]:
+    """The five, by kind."""
+    from baryon.plugins.registry import KINDS
+
+    return {k: config[k].get("name", "-") for k in KINDS if isinstance(config.get(k), Mapping)}
+
+
+def moment(iso: str | None) -> str:
+    """A time stamp as people read it."""
+    try:
+        return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M") if iso else ""
+    except ValueError:
+        return ""
+
+
+def _progress(run: RunRecord) -> dict[str, Any] | None:
+    if run.state == FINISHED or not run.log:
+        return None
+    total = (run.last("execution") or {}).get("total_steps")
+    done, seconds = run.log[-1].get("step"), run.seconds or 0.0
+    if not total or done is None:
+        return None
+    left = seconds * (total - done) / done if done and run.state == GOING else None
+    return {"step": done, "total": total, "left": left}
+
+
+def tiles(run: RunRecord) -> list[dict[str, str]]:
+    """The few numbers that are looked for first."""
+    validation = [line for line in run.lines("validation") if math.isfinite(line["loss"])]
+    train = run.last("train")
+    execution, meters = run.last("execution") or {}, run.last("meters")
+    found = []
+    if validation:
+        best = min(validation, key=lambda line: line["loss"])
+        where = f"lowest, at step {best['step']:,}"
+        found.append(_tile("validation loss", f"{best['loss']:.4g}", "", where))
+    if train:
+        found.append(_tile("training loss", f"{train['loss']:.4g}", "", "last"))
+        found.append(_tile("steps", f"{train['step']:,}", "", f"in epoch {train['epoch']}"))
+    if run.seconds:
+        goodput = f"goodput {meters['goodput']:.0%}" if meters else ""
+        found.append(_tile("wall clock", duration(run.seconds), "", goodput))
+    rates = meters["rates"]["sustained"] if meters else train
+    if rates:
+        speed_now = f"{rates['samples_per_second']:,.4g}"
+        found.append(_tile("speed", speed_now, "", "samples/s" + ", sustained" * bool(meters)))
+        value, unit = flops(rates["tflops_per_second"])
+        share = f"{unit}, {rates['of_ceiling']:.0%} of the ceiling"
+        found.append(_tile("operations", value, "", share))
+    if execution.get("parameters"):
+        how = f"{execution.get('precision', '')} {execution.get('mode', '')}"
+        found.append(_tile("parameters", short_count(execution["parameters"]), "", how))
+    ranks = len(run.capsule.get("ranks", ()))
+    if ranks > 1:
+        hosts = len({rank["host"] for rank in run.capsule["ranks"]})
+        found.append(_tile("processes", str(ranks), "", f"on {hosts} host{'s' * (hosts > 1)}"))
+    return found
+
+
+def short_count(number: int) -> str:
+    """531 k, 1.2 M."""
+    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
+
+def _tile(name: str, value: str, unit: str, under: str = "") -> dict[str, str]:
+    return {"name": name, "value": value, "unit": unit, "under": under}
+
+
+def times(run: RunRecord) -> dict[str, Any] | None:
+    """The split of the wall clock, and the tables of rates, phases and layers."""
+    meters = run.last("meters")
+    if meters is None:
+        return None
+    spent = {**meters["phase_seconds"], "lost": meters["lost_seconds"]}
+    total = sum(spent.values()) or 1e-9
+    shares = [
+        {
+            "name": name,
+            "seconds": seconds,
+            "share": seconds / total,
+            "colour": charts.phase_colour(name, number),
+        }
+        for number, (name, seconds) in enumerate(spent.items())
+        if seconds / total > LEAST_SECONDS
+    ]
+    return {
+        "wall": meters["wall_seconds"],
+        "goodput": meters["goodput"],
+        "shares": shares,
+        "how": _how(run.last("execution") or {}),
+        "tables": speed.tables(meters),
+    }
+
+
+def _how(execution: Mapping[str, Any]) -> str:
+    if not all(key in execution for key in ("why", "precision", "mode")):
+        return ""
+    return f"Computed in {execution['precision']} {execution['mode']}: {execution['why']}."
+
+
+def _tables(answer: Mapping[str, Any]) -> dict[str, Table]:
+    return {
+        name: Table(table["columns"], table["rows"], str(table.get("caption", "")))
+        for name, table in answer["tables"].items()
+    }
+
+
+def _communication(run: RunRecord) -> dict[str, Any] | None:
+    """Tables and figures of the communicator, and whether all of its processes lived."""
+    ranks = len(run.capsule.get("ranks", ()))
+    names = run.answer["of_communication"]
+    tables = {name: table for name, table in _tables(run.answer).items() if name in names}
+    pictures = [picture(p.path, p.caption) for p in run.pictures if p.path.stem in names]
+    if not tables and not pictures:
+        return None
+    faultless = run.state == FINISHED and "faults" not in tables
+    return {"tables": tables, "pictures": pictures, "faultless": faultless, "ranks": ranks}
+
+
+def _results(run: RunRecord, communication: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    others = communication["tables"] if communication else {}
+    tables = {name: table for name, table in _tables(run.answer).items() if name not in others}
+    names = run.answer["of_communication"]
+    pictures = [
+        picture(one.path, one.caption)
+        for one in run.pictures
+        if one.path.stem != TRAINING and one.path.stem not in names
+    ]
+    if not tables and not pictures and not run.answered and not run.later:
+        return None
+    return {"tables": tables, "pictures": pictures}
+
+
+def _config(run: RunRecord) -> dict[str, Any]:
+    """Every key, and its default where it has another value."""
+    changed = run.capsule.get("changed")
+    if changed is None and run.config:
+        changed = defaults.changed_now(run.config)
+    why = changed if isinstance(changed, str) else ""
+    other = changed if isinstance(changed, Mapping) else {}
+    rows = [
+        {"key": key, "value": value, "changed": key in other, "default": other.get(key)}
+        for key, value in flat(run.config).items()
+    ]
+    return {"rows": rows, "changes": len(other), "why": why}
+
+
+def _capsule(run: RunRecord) -> dict[str, Any]:
+    capsule = run.capsule
+    machine = capsule.get("machine", {})
+    known = {
+        "seed": capsule.get("seed"),
+        "config": capsule.get("config"),
+        "started": capsule.get("started"),
+        "folder": capsule.get("folder"),
+        **{
+            f"resumed at {one['at']}": shlex.join(one["command"])
+            for one in capsule.get("resumed", ())
+        },
+    }
+    parts = {
+        "Run": {key: value for key, value in known.items() if value is not None},
+        "Code": _git(capsule.get("git"), known=bool(capsule)),
+        "Software": {
+            "Baryon": capsule.get("baryon"),
+            "Python": capsule.get("python"),
+            **{f"plugin {name}": version for name, version in capsule.get("plugins", {}).items()},
+            **capsule.get("libraries", {}),
+        },
+        "Machine": {
+            **{MACHINE.get(k, k): _listed(value) for k, value in machine.items() if value},
+            **_processes(capsule.get("ranks", [])),
+            **capsule.get("environment", {}),
+        },
+        "Data": capsule.get("data", {}),
+    }
+    command = capsule.get("command")
+    return {
+        "command": shlex.join(command) if command else "",
+        "again": f"baryon reproduce run={shlex.quote(str(run.directory.path))}"
+        if "git" in capsule
+        else "",
+        "parts": {caption: values for caption, values in parts.items() if any(values.values())},
+        "packages": capsule.get("packages", {}),
+    }
+
+
+def _git(git: Mapping[str, Any] | None, *, known: bool) -> dict[str, Any]:
+    if git is None:
+        return {"git": "no repository in the folder it was started from"} if known else {}
+    if git["changes"] is None:
+        changes = "none"
+    else:
+        changes = f"{git['patch_bytes']:,} bytes, SHA-256 {git['changes'][:12]}"
+    return {
+        "commit": git["commit"],
+        "branch": git["branch"],
+        "changes beside it": changes,
+        "files not tracked": git["untracked"],
+    }
+
+
+def _processes(ranks: list[Mapping[str, Any]]) -> dict[str, Any]:
+    if not ranks:
+        return {}
+    hosts = dict.fromkeys(rank["host"] for rank in ranks)
+    threads = sorted({rank["threads"] for rank in ranks})
+    return {
+        "processes": len(ranks),
+        "on": ", ".join(f"{host} ({sum(r['host'] == host for r in ranks)})" for host in hosts),
+        "threads each": ", ".join(map(str, threads)),
+    }
+
+
+def _listed(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,64 @@
+"""How fast a run was, as tables: rates, the time's share of each phase, operations by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from baryon.interfaces import Table
+from baryon.terminal.units import duration
+
+
+def rates(summary: Mapping[str, Any]) -> Table:
+    """Peak, sustained and mean rate with their share of the machine's ceiling."""
+    names = {
+        "peak": "peak (fastest step)",
+        "sustained": f"sustained (best {summary['sustained_steps']} steps)",
+        "whole run": "whole run",
+    }
+    rows = [
+        (
+            names.get(name, name),
+            rate["samples_per_second"],
+            rate["tflops_per_second"],
+            f"{rate['of_ceiling']:.0%}",
+        )
+        for name, rate in summary["rates"].items()
+    ]
+    ceiling = summary["ceiling_tflops_per_second"]
+    caption = (
+        f"Speed: {summary['gflop_per_sample']:.4g} GFLOP a sample; ceiling {ceiling:.3g} TFLOP/s"
+    )
+    return Table(("rate", "samples/s", "TFLOP/s", "of ceiling"), rows, caption)
+
+
+def phases(summary: Mapping[str, Any]) -> Table:
+    """Where the wall clock went, on the leader.
+
+    Goodput is the share of forward, backward and optimiser, of steps that were not undone.
+    """
+    total = sum(summary["phase_seconds"].values()) + summary["lost_seconds"]
+    spent = {**summary["phase_seconds"], "lost (made again)": summary["lost_seconds"]}
+    rows = [
+        (phase, duration(seconds), f"{seconds / max(total, 1e-9):.1%}")
+        for phase, seconds in spent.items()
+        if seconds > 0
+    ]
+    caption = f"Time: {duration(summary['wall_seconds'])}, goodput {summary['goodput']:.0%}"
+    return Table(("phase", "time", "share"), rows, caption)
+
+
+def layers(summary: Mapping[str, Any]) -> Table:
+    """Operations of each layer, forward and backward."""
+    total = sum(summary["gflop_by_layer"].values())
+    rows = [
+        (name, gflop, f"{gflop / (total or 1):.1%}")
+        for name, gflop in summary["gflop_by_layer"].items()
+    ]
+    return Table(("layer", "GFLOP a sample", "share"), rows, "Operations by layer")
+
+
+def tables(summary: Mapping[str, Any]) -> list[Table]:
+    """All of them, for the report."""
+    found = [rates(summary), phases(summary)]
+    return [*found, layers(summary)] if summary["gflop_by_layer"] else found

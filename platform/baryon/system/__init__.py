@@ -1,0 +1,1 @@
+"""Files, locks, caches, processes and signals of the operating system."""

@@ -1,0 +1,58 @@
+"""Run a command to its end: errors become one line, and every end has its exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from baryon.errors import TRACEBACK, BaryonError
+from baryon.launch.environment import cluster_environment
+from baryon.launch.failure import end_siblings, wait_for_turn
+from baryon.system.signals import Terminated, raise_on_termination
+from baryon.terminal.console import printable
+
+
+def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int:
+    """The exit code of `work`; what went wrong is said in one line.
+
+    `requeues`: it trains, and goes on when it is started again: see `Terminated.end`.
+    """
+    try:
+        with raise_on_termination(requeues=requeues):
+            code = work()
+            sys.stdout.flush()
+        return code
+    except BaryonError as error:
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        wait_for_turn()
+        print_error(str(error))
+        end_siblings()
+        return 1
+    except KeyboardInterrupt:
+        print("baryon: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+    except Terminated as error:
+        again = " as it began: start it again" if requeues else ""
+        print(f"baryon: ended by {error}{again}", file=sys.stderr, flush=True)  # noqa: T201
+        return error.end()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception:
+        end_siblings()
+        raise
+
+
+def print_error(text: str) -> None:
+    """In red on a terminal, unless NO_COLOR is set or mpiexec has made the terminal."""
+    start = "baryon: error:"
+    coloured = (
+        sys.stderr.isatty() and not os.environ.get("NO_COLOR") and cluster_environment().ranks == 1
+    )
+    if coloured and os.environ.get("TERM") != "dumb":
+        start = f"\x1b[31m{start}\x1b[0m"
+    line = printable(text).replace("\n", " ")  # a text of somebody's file may hold line feeds
+    print(f"{start} {line}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,70 @@
+"""SIGTERM and SIGHUP undo what is half done, as Ctrl-C does, before they end the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+CAUGHT = signal.SIGTERM, signal.SIGHUP
+TRY_AGAIN = os.EX_TEMPFAIL
+"""75 of sysexits.h: how a job of Slurm that its signals have stopped asks to be requeued."""
+
+
+class Terminated(BaseException):
+    """A signal asked the process to end; like `KeyboardInterrupt` no error that anyone mends."""
+
+    requeues = False
+    """Whether the work that was ended goes on when it is started again."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+    def end(self) -> int:
+        """End the process as the signal would have done, so that launchers know how it ended.
+
+        But in a job of Slurm that is to be requeued: then give the exit code for it.
+        """
+        if self.requeues and is_slurms(self.number):
+            return TRY_AGAIN
+        signal.signal(self.number, signal.SIG_DFL)
+        os.kill(os.getpid(), self.number)
+        return 128 + self.number
+
+
+def is_slurms(number: int) -> bool:
+    """Whether this is a job of Slurm, and the signal one that ends it for a time."""
+    return "SLURM_JOB_ID" in os.environ and number in (signal.SIGTERM, signal.SIGUSR1)
+
+
+@contextmanager
+def raise_on_termination(*, requeues: bool = False) -> Iterator[None]:
+    """Raise `Terminated` in the block for signals that nobody handles or ignores.
+
+    `requeues`: the block trains, and SIGUSR1, Slurm's warning, is one of them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = (*CAUGHT, signal.SIGUSR1) if requeues else CAUGHT
+    caught = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
+    for number in caught:
+        signal.signal(number, _raise)
+    try:
+        yield
+    except Terminated as error:
+        error.requeues = requeues
+        raise
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    del frame
+    signal.signal(number, signal.SIG_IGN)  # a second one does not break off the tidying
+    raise Terminated(signal.Signals(number))

@@ -1,0 +1,1 @@
+"""What people read in a terminal or a log: messages, progress, units."""

@@ -1,0 +1,56 @@
+"""Progress of long work: a bar on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from baryon.terminal.console import console, say
+from baryon.terminal.units import duration
+
+SECONDS_BETWEEN_LINES = 10.0
+
+Advance = Callable[[int], None]
+
+
+@contextmanager
+def bar(description: str, total: int, unit: str) -> Iterator[Advance]:
+    """Follow `total` pieces of work: call what it gives with the number newly done."""
+    follow = _terminal_bar if console().is_terminal else _log_lines
+    with follow(description, total, unit) as advance:
+        yield advance
+
+
+@contextmanager
+def _terminal_bar(description: str, total: int, unit: str) -> Iterator[Advance]:
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn(unit),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=console()) as shown:
+        task = shown.add_task(description, total=total)
+        yield lambda done: shown.advance(task, done)
+
+
+@contextmanager
+def _log_lines(description: str, total: int, unit: str) -> Iterator[Advance]:
+    started = last = time.monotonic()
+    finished = 0
+
+    def advance(done: int) -> None:
+        nonlocal finished, last
+        finished += done
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            rate = finished / (now - started)
+            say(f"{description}: {finished} of {total} {unit}, {rate:.1f} {unit}/s")
+
+    yield advance
+    say(f"{description}: {finished} {unit} in {duration(time.monotonic() - started)}")

@@ -1,0 +1,133 @@
+"""A model on its device, computed in the way that was chosen."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from baryon.config.schemas import Train
+from baryon.errors import BaryonError
+from baryon.interfaces import Batch
+from baryon.launch.environment import cluster_environment
+from baryon.training.autotune.execution_mode import (
+    BF16,
+    COMPILED,
+    EAGER,
+    GRAPHS,
+    TUNED,
+    ExecutionMode,
+    from_config,
+    set_precision,
+)
+
+IMAGE_AXES = 4
+COMPILE: Mapping[str, Mapping[str, str]] = {
+    GRAPHS: {"backend": "cudagraphs"},
+    COMPILED: {},
+    TUNED: {"mode": "max-autotune"},
+}
+"""Mode -> options of `torch.compile`."""
+RECORDED = (GRAPHS, TUNED)
+
+
+class ModelRunner:
+    """Calls a model with batches; its parameters and its output are float32 in any precision."""
+
+    execution: ExecutionMode
+
+    def __init__(self, model: torch.nn.Module, train: Train) -> None:
+        self.device = choose_device(train.device)
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)  # for what asks for no device by number
+        self.model = model.to(self.device)
+        found = from_config(train, self.device)
+        self.is_settled = found is not None
+        """False until `use` is called, if the config leaves the choice to a measurement."""
+        first = ExecutionMode(train.precision, EAGER, train.channels_last)
+        self._take(found or first)
+
+    def use(self, execution: ExecutionMode) -> None:
+        """Compute like this from now on."""
+        self._take(execution)
+        self.is_settled = True
+
+    def _take(self, execution: ExecutionMode) -> None:
+        self.execution = execution
+        set_precision(execution, self.device)
+        last = execution.channels_last
+        self._format = torch.channels_last if last else torch.contiguous_format
+        for weight in self.model.parameters():
+            if weight.dim() == IMAGE_AXES:  # PyTorch refuses the format for any other number
+                weight.data = weight.data.contiguous(memory_format=self._format)
+        self._call = _compiled(self.model, execution)
+
+    def __call__(self, batch: Batch, *, eager: bool = False) -> Any:
+        """The model's output on a batch that is on the device.
+
+        What is evaluated is never compiled, for one pass would not repay it.
+        """
+        inputs = batch["inputs"]
+        if inputs.dim() == IMAGE_AXES:
+            inputs = inputs.contiguous(memory_format=self._format)
+        call = self.model if eager or not self.model.training else self._call
+        autocast = self.execution.precision == BF16
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
+            output = call(inputs)
+        return each_tensor(output, lambda tensor: tensor.float()) if autocast else output
+
+    def begin_step(self) -> None:
+        """What is recorded is played from its start, even if the last forward had no backward."""
+        if self.execution.mode in RECORDED:
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+
+    def to_device(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The batch on the model's device."""
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
+
+    def to_cpu(self, output: Any) -> Any:
+        """The model's output on the CPU."""
+        return each_tensor(output, lambda tensor: tensor.cpu())
+
+
+def _compiled(model: torch.nn.Module, execution: ExecutionMode) -> Callable[..., Any]:
+    if execution.mode == EAGER:
+        return model
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # of its imports
+        options: Mapping[str, Any] = COMPILE[execution.mode]
+        compiled: Callable[..., Any] = torch.compile(model, dynamic=False, **options)
+    return compiled
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` takes CUDA when there is one; the ranks of a host take its GPUs in turn.
+
+    Raises `BaryonError` for a device that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BaryonError(f"train.device={name} is not known; there is: auto, cpu, cuda") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BaryonError(
+            f"train.device={name} is not there: this process sees {torch.cuda.device_count()} "
+            "CUDA devices; use train.device=cpu"
+        )
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", cluster_environment().local_rank % torch.cuda.device_count())
+    return device
+
+
+def each_tensor(output: Any, change: Callable[[torch.Tensor], Any]) -> Any:
+    """Apply a function to every tensor of a model's output."""
+    if isinstance(output, torch.Tensor):
+        return change(output)
+    if isinstance(output, Mapping):
+        return {key: each_tensor(value, change) for key, value in output.items()}
+    if isinstance(output, Sequence):
+        return [each_tensor(value, change) for value in output]
+    raise TypeError(f"a model's output is made of tensors, not {type(output).__name__}")

@@ -1,0 +1,24 @@
+"""What goes wrong is one line, with where it came from if that is asked for."""
+
+import pytest
+
+from baryon.errors import BaryonError
+from baryon.system.process_exit import end_with_one_line
+
+
+def fail() -> int:
+    try:
+        raise KeyError("label")
+    except KeyError as error:
+        raise BaryonError("the loss needs a label") from error
+
+
+@pytest.mark.parametrize("asked", ["", "1"])
+def test_an_error_shows_its_traceback_only_where_that_is_asked_for(asked, monkeypatch, capsys):
+    monkeypatch.setenv("BARYON_TRACEBACK", asked)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert end_with_one_line(fail) == 1
+    *before, last = capsys.readouterr().err.splitlines()
+    assert last == "baryon: error: the loss needs a label"
+    assert bool(before) == bool(asked)
+    assert ("KeyError: 'label'" in before) == bool(asked)

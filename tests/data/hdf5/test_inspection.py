@@ -1,0 +1,141 @@
+"""A process of its own looks at a file first: what ends it is one line here, and kept."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from baryon.data.hdf5 import inspection, inspection_process
+from baryon.data.hdf5.table import open_file
+from baryon.errors import BaryonError
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(inspection, "_seen", {})
+
+
+@pytest.fixture
+def life(monkeypatch):
+    """Have the process do what the test says at each file."""
+    running = inspection._process
+    monkeypatch.setattr(inspection, "_process", None)
+
+    def does(code: str) -> None:
+        looks = f"import os, signal, sys, time\nfor line in sys.stdin:\n    {code}"
+        monkeypatch.setattr(inspection, "LIFE", looks)
+
+    yield does
+    if inspection._process not in (None, running):
+        inspection._stop(inspection._process)
+
+
+def write(path: Path, value: float = 1.0) -> Path:
+    with h5py.File(path, "w") as file:
+        file["x"] = np.full(10, value)
+    return path
+
+
+def asked(life, path: Path, code: str) -> str:
+    life(code)
+    with pytest.raises(BaryonError) as raised:
+        open_file(path)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "by SIGSEGV"),
+        ("os.abort()", "by SIGABRT"),
+        ("sys.exit(3)", "with exit code 3"),
+        ("time.sleep(100)", "not done after 0.2 s"),
+    ],
+)
+def test_what_ends_the_process_is_one_line(life, tmp_path, monkeypatch, code, how):
+    path = write(tmp_path / "a.h5")
+    if "sleep" in code:
+        monkeypatch.setattr(inspection, "MOST_SECONDS", 0.2)
+    message = asked(life, path, code)
+    assert message.startswith(f"{path} is damaged: the HDF5 library does not survive it")
+    assert f"ended: {how})" in message
+
+
+def test_the_next_file_gets_a_new_process(life, tmp_path, monkeypatch):
+    asked(life, write(tmp_path / "a.h5"), "os.abort()")
+    monkeypatch.setattr(
+        inspection, "LIFE", inspection.LIFE.replace("os.abort()", "print('{}', flush=True)")
+    )
+    with open_file(write(tmp_path / "b.h5")) as file:
+        assert list(file) == ["x"]
+
+
+def test_an_unchanged_file_is_not_looked_at_again(life, tmp_path, monkeypatch):
+    path = write(tmp_path / "a.h5")
+    life("print('{}', flush=True)")
+    open_file(path).close()
+    monkeypatch.setattr(inspection, "_seen", {})  # as in the next command
+    inspection._stop(inspection._process)
+    monkeypatch.setattr(inspection, "_process", None)
+    life("os.abort()")
+    open_file(path).close()
+    for kept in (tmp_path / "cache" / "baryon" / "hdf5-inspection").iterdir():
+        kept.write_text("[]")  # emptied by whatever it was
+    monkeypatch.setattr(inspection, "_seen", {})
+    with pytest.raises(BaryonError, match="is damaged"):
+        open_file(path)
+
+
+def test_a_changed_file_is_looked_at_again(life, tmp_path):
+    path = write(tmp_path / "a.h5")
+    life("print('{}', flush=True)")
+    open_file(path).close()
+    inspection._stop(inspection._process)
+    life("os.abort()")
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(BaryonError, match="is damaged"):
+        open_file(path)
+
+
+def test_the_process_serves_many_files_and_ignores_signals_of_the_job(tmp_path):
+    paths = [write(tmp_path / f"{number}.h5") for number in range(3)]
+    code = "from baryon.data.hdf5.inspection_process import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    for path in paths:
+        process.stdin.write(json.dumps(str(path)) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "{}\n"
+        process.send_signal(inspection_process.signal.SIGUSR1)
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_the_process_imports_nothing_heavy():
+    code = (
+        "import sys, baryon.data.inspection_process; "
+        "print([m for m in ('torch', 'mpi4py', 'hydra', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_all_that_a_reader_may_touch_is_looked_at(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        inner = file.create_group("one/two")
+        inner["again"] = file["one"]  # a circle of hard links
+        short = inner.create_dataset("short", (8, 4), "f4", chunks=(8, 4))
+        short.id.write_direct_chunk((0, 0), b"1234")
+        inner.create_dataset("raw", (8,), "f4", external=[("/etc/passwd", 0, 32)])
+        inner["away"] = h5py.ExternalLink("gone.h5", "/x")
+        inner.attrs["text"] = ["a", "bc"]
+    found = inspection_process.look(str(tmp_path / "a.h5"))
+    assert sorted(name.rpartition("/")[2] for name in found) == ["raw", "short"]
