@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.interfaces import Arrays, Field
 
 SECONDS_TO_ANSWER = 0.05
@@ -45,7 +45,7 @@ class Images:
     fields = {"inputs": Field(SHAPE, "float32")}  # noqa: RUF012
 
     def __init__(self, path: Path) -> None:
-        self.table = Table([path], {"data": "data"})
+        self.table = Hdf5Table([path], {"data": "data"})
 
     def __len__(self) -> int:
         return len(self.table)

@@ -68,7 +68,7 @@ class Split(Protocol):
     Reads may come from another thread than the one that opened it, one at a time. With
     `data.processes` it is pickled, and read in other processes: what it holds of files and locks
     it leaves out in `__getstate__` and opens anew in `__setstate__`, as
-    `baryon.data.hdf5.table.Table` does.
+    `baryon.data.hdf5.table.Hdf5Table` does.
 
     A split may also have
     * `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it is called with every

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loader, Loading
 from baryon.interfaces import Field
 
@@ -17,7 +17,7 @@ class Split:
     fields = {"inputs": Field((3, 8, 8), "float32")}  # noqa: RUF012
 
     def __init__(self, path):
-        self.table = Table([path], {"x": "x"})
+        self.table = Hdf5Table([path], {"x": "x"})
 
     def __len__(self):
         return len(self.table)

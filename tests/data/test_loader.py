@@ -198,7 +198,7 @@ GROWTH = """
 import json, resource, sys
 from pathlib import Path
 import h5py, numpy as np, torch
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loader, Loading
 from baryon.interfaces import Field
 
@@ -206,7 +206,7 @@ class Split:
     parallel_reads = True
     fields = {"inputs": Field((4096,), "float32")}
     def __init__(self, path):
-        self.table = Table([path], {"x": "x"})
+        self.table = Hdf5Table([path], {"x": "x"})
     def __len__(self):
         return len(self.table)
     def chunk_starts(self):

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.staging import MIB, staged, staging
 from baryon.errors import BaryonError
 from baryon.terminal.console import console
@@ -41,9 +41,9 @@ def copies(near):
 
 
 def test_a_table_reads_the_copies_and_tells_of_the_originals(files, near):
-    plain = Table(files, {"x": "x"})
+    plain = Hdf5Table(files, {"x": "x"})
     with staging(str(near), 10):
-        table = Table(files, {"x": "x"})
+        table = Hdf5Table(files, {"x": "x"})
     assert copies(near) == ["a.h5", "b.h5", "c.h5"]
     assert table.fingerprint() == plain.fingerprint()
     assert table.place(25_000) == f"{files[1]}, row 0"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from baryon.data.hdf5.storage_info import StorageInfo
-from baryon.data.hdf5.table import Table, find_files
+from baryon.data.hdf5.table import Hdf5Table, find_files
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field
 
@@ -40,7 +40,9 @@ class Windows:
     flip = False
 
     def __init__(self, key: str, files: Files) -> None:
-        self._table = Table(find_files(key, files), {name: name for name in ("strain", *NUMBERS)})
+        self._table = Hdf5Table(
+            find_files(key, files), {name: name for name in ("strain", *NUMBERS)}
+        )
         if self._table.shapes["strain"] != (WINDOW,):
             raise BaryonError(
                 f"{self._table.paths[0]}: strain has windows of {self._table.shapes['strain']}, "

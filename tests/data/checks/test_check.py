@@ -11,7 +11,7 @@ import torch
 
 from baryon.data.checks.check import check
 from baryon.data.checks.values import intraclass_correlation
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loading
 from baryon.interfaces import Field
 
@@ -26,7 +26,7 @@ class StorageInfo:
     parallel_reads = True
 
     def __init__(self, path):
-        self.table = Table([path], {"inputs": "x", "label": "label", "weight": "weight"})
+        self.table = Hdf5Table([path], {"inputs": "x", "label": "label", "weight": "weight"})
         self.fields = {
             name: Field(self.table.shapes[name], self.table.dtypes[name].name)
             for name in self.table.members

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from baryon.data.hdf5 import table as hdf5_table
 from baryon.data.hdf5.direct_reads import DirectReader, direct_read_blocker
 from baryon.data.hdf5.filters import DecodeError
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.errors import BaryonError
 from baryon.terminal.console import console
 
@@ -95,7 +95,7 @@ def test_other_filters_are_left_to_the_library_and_said(tmp_path, way):
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=data, chunks=(4, 3), **BY_LIBRARY[way])
     with console().capture() as said:
-        table = Table([path], {"x": "x"})
+        table = Hdf5Table([path], {"x": "x"})
         np.testing.assert_array_equal(table.read("x", 3, 17), data[3:17])
         table.read("x", 0, 4)
     assert said.get().count("is read by one thread at a time") == 1
@@ -109,7 +109,7 @@ def test_a_filter_that_nobody_here_has(tmp_path):
         stored = file.create_dataset("x", (20, 3), "f4", chunks=(20, 3), **unknown)
         stored.id.write_direct_chunk((0, 0), b"whatever")
     with pytest.raises(BaryonError, match=r"'/x' is stored with filter 32999 \(unnamed\), which"):
-        Table([path], {"x": "x"})
+        Hdf5Table([path], {"x": "x"})
 
 
 def test_the_library_is_not_asked_for_what_was_refused_here(tmp_path, monkeypatch):
@@ -123,7 +123,7 @@ def test_the_library_is_not_asked_for_what_was_refused_here(tmp_path, monkeypatc
 
     monkeypatch.setattr(DirectReader, "read", fail)
     with pytest.raises(BaryonError, match=r"'x' cannot be read in rows 0 to 19 \(inflate: no zlib"):
-        Table([path], {"x": "x"}).read("x", 0, 20)
+        Hdf5Table([path], {"x": "x"}).read("x", 0, 20)
 
 
 def test_many_threads_read_one_table(tmp_path):
@@ -132,7 +132,7 @@ def test_many_threads_read_one_table(tmp_path):
     for path, half in zip(paths, (data[:200], data[200:]), strict=True):
         with h5py.File(path, "w") as file:
             file.create_dataset("x", data=half, chunks=(7, 6), compression="gzip", shuffle=True)
-    table = Table(paths, {"x": "x"})
+    table = Hdf5Table(paths, {"x": "x"})
     before = threading.active_count()
     with ThreadPoolExecutor(8) as pool:
         starts = list(range(390)) * 4
@@ -148,7 +148,7 @@ def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=numbers("f4", (20, 3)), chunks=(4, 3), maxshape=(None, 3))
-    table = Table([path], {"x": "x"})
+    table = Hdf5Table([path], {"x": "x"})
     table.read("x", 0, 4)
     with path.open("ab") as file:
         file.write(b"\0" * 100)
@@ -161,7 +161,7 @@ def test_a_file_that_is_gone(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["x"] = numbers("f4", (20, 3))
-    table = Table([path], {"x": "x"})
+    table = Hdf5Table([path], {"x": "x"})
     path.unlink()
     with pytest.raises(BaryonError, match=rf"{path} cannot be read: No such file"):
         table.read("x", 4, 8)

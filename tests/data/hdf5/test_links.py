@@ -8,7 +8,7 @@ from baryon.config.schemas import Repack
 from baryon.data.hdf5 import table as hdf5_table
 from baryon.data.hdf5.links import following_links
 from baryon.data.hdf5.repack import repack
-from baryon.data.hdf5.table import Table, has_member, open_file
+from baryon.data.hdf5.table import Hdf5Table, has_member, open_file
 from baryon.errors import BaryonError
 from baryon.terminal.console import console
 
@@ -51,14 +51,14 @@ def halves(folder, **layout):
 
 def refused(path, name="x") -> str:
     with pytest.raises(BaryonError) as raised:
-        Table([path], {"x": name})
+        Hdf5Table([path], {"x": name})
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
 
 @pytest.mark.parametrize("layout", [{}, {"chunks": (4, 2, 3), "compression": "gzip"}])
 def test_a_virtual_member_is_its_sources(tmp_path, layout):
-    table = Table([halves(tmp_path, **layout)], {"x": "x"})
+    table = Hdf5Table([halves(tmp_path, **layout)], {"x": "x"})
     for start in range(20):
         for stop in range(start + 1, 21):
             np.testing.assert_array_equal(table.read("x", start, stop), ROWS[start:stop])
@@ -74,18 +74,18 @@ def test_a_virtual_member_may_interleave_cut_and_stack(tmp_path):
         (np.s_[1:20:2, :, 2:], "odd.h5", (10, 2, 3), np.s_[:, :, 2:]),
     ]
     path = virtual(tmp_path / "v.h5", *parts)
-    table = Table([path], {"x": "x"})
+    table = Hdf5Table([path], {"x": "x"})
     np.testing.assert_array_equal(table.read("x", 3, 18), ROWS[3:18])
     write(tmp_path / "one.h5", ROWS[3])
     path = virtual(tmp_path / "stack.h5", (0, "one.h5", (2, 3), np.s_[:]), shape=(1, 2, 3))
-    np.testing.assert_array_equal(Table([path], {"x": "x"}).read("x", 0, 1), ROWS[3:4])
+    np.testing.assert_array_equal(Hdf5Table([path], {"x": "x"}).read("x", 0, 1), ROWS[3:4])
 
 
 def test_a_virtual_member_of_a_virtual_member(tmp_path):
     halves(tmp_path)
     parts = [(np.s_[:], "virtual.h5", ROWS.shape, np.s_[:])]
     path = virtual(tmp_path / "outer.h5", *parts)
-    table = Table([path], {"x": "x"})
+    table = Hdf5Table([path], {"x": "x"})
     np.testing.assert_array_equal(table.read("x", 5, 15), ROWS[5:15])
     (tmp_path / "a.h5").unlink()
     assert "a.h5, which does not exist" in refused(path)
@@ -128,10 +128,10 @@ def test_a_source_that_lacks_what_was_mapped_is_an_error(tmp_path):
 def test_a_source_that_changed_changes_the_fingerprint(tmp_path, monkeypatch):
     monkeypatch.setattr(hdf5_table, "SECONDS_BETWEEN_LOOKS", 0.0)
     path = halves(tmp_path)
-    table = Table([path], {"x": "x"})
-    assert table.fingerprint() == Table([path], {"x": "x"}).fingerprint()
+    table = Hdf5Table([path], {"x": "x"})
+    assert table.fingerprint() == Hdf5Table([path], {"x": "x"}).fingerprint()
     write(tmp_path / "b.h5", ROWS[:10])
-    assert table.fingerprint() != Table([path], {"x": "x"}).fingerprint()
+    assert table.fingerprint() != Hdf5Table([path], {"x": "x"}).fingerprint()
     with pytest.raises(BaryonError, match=r"b\.h5 changed while it was read \(it was written"):
         table.read("x", 0, 4)
 
@@ -140,7 +140,7 @@ def test_rows_that_no_source_fills_are_warned_of(tmp_path):
     write(tmp_path / "a.h5", ROWS[:10])
     path = virtual(tmp_path / "v.h5", (np.s_[:10], "a.h5", (10, 2, 3), np.s_[:]), fillvalue=7)
     with console().capture() as said:
-        table = Table([path], {"x": "x"})
+        table = Hdf5Table([path], {"x": "x"})
     assert "of member 'x' 60 of 120 numbers were never written, and read as 7.0" in said.get()
     assert table.read("x", 9, 11)[:, 0, 0].tolist() == [54, 7]
 
@@ -160,12 +160,12 @@ def test_links_are_followed_within_the_folder(tmp_path):
     with h5py.File(tmp_path / "v.h5", "w") as file:
         file["again"] = h5py.ExternalLink("sub/real.h5", "/")
         file["x"] = h5py.SoftLink("/again/x")
-    table = Table([tmp_path / "v.h5"], {"x": "x"})
+    table = Hdf5Table([tmp_path / "v.h5"], {"x": "x"})
     np.testing.assert_array_equal(table.read("x", 3, 9), ROWS[3:9])
     assert table.chunk_starts("x") == [0, 4, 8, 12, 16]
     before = table.fingerprint()
     write(tmp_path / "sub" / "real.h5", ROWS, chunks=(4, 2, 3))
-    assert Table([tmp_path / "v.h5"], {"x": "x"}).fingerprint() != before
+    assert Hdf5Table([tmp_path / "v.h5"], {"x": "x"}).fingerprint() != before
 
 
 @pytest.mark.parametrize(
@@ -204,14 +204,14 @@ def test_what_lies_outside_the_folder_is_read_only_if_that_is_said(tmp_path, way
         path = virtual(folder / "a.h5", (np.s_[:], outside, ROWS.shape, np.s_[:]))
     assert "outside the folder of the file: data.follow_links=true reads it" in refused(path)
     with following_links(True):
-        np.testing.assert_array_equal(Table([path], {"x": "x"}).read("x", 0, 20), ROWS)
+        np.testing.assert_array_equal(Hdf5Table([path], {"x": "x"}).read("x", 0, 20), ROWS)
 
 
 def test_an_absolute_name_is_found_beside_the_file_when_both_have_moved(tmp_path):
     """As HDF5 does."""
     write(tmp_path / "new" / "real.h5", ROWS)
     path = link(tmp_path / "new" / "a.h5", tmp_path / "old" / "real.h5")
-    np.testing.assert_array_equal(Table([path], {"x": "x"}).read("x", 0, 20), ROWS)
+    np.testing.assert_array_equal(Hdf5Table([path], {"x": "x"}).read("x", 0, 20), ROWS)
 
 
 def test_a_file_that_is_itself_a_symbolic_link_has_two_folders(tmp_path):
@@ -219,7 +219,7 @@ def test_a_file_that_is_itself_a_symbolic_link_has_two_folders(tmp_path):
     link(tmp_path / "store" / "a.h5", "real.h5")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.h5").symlink_to(tmp_path / "store" / "a.h5")
-    table = Table([tmp_path / "mine" / "a.h5"], {"x": "x"})
+    table = Hdf5Table([tmp_path / "mine" / "a.h5"], {"x": "x"})
     np.testing.assert_array_equal(table.read("x", 0, 20), ROWS)
 
 

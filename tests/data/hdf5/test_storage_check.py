@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from baryon.data.hdf5 import storage_check
-from baryon.data.hdf5.table import Table, require_sound
+from baryon.data.hdf5.table import Hdf5Table, require_sound
 from baryon.errors import BaryonError
 from baryon.terminal.console import console
 
@@ -35,7 +35,7 @@ def raw(tmp_path):
 
 def refused(path) -> str:
     with pytest.raises(BaryonError) as raised:
-        Table([path], {"x": "x"}).read("x", 0, 8)
+        Hdf5Table([path], {"x": "x"}).read("x", 0, 8)
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -54,7 +54,7 @@ def refused(path) -> str:
 )
 def test_chunks_that_left_filters_out_are_read(raw, chunk, mask, layout):
     path = raw(chunk, mask, **layout)
-    np.testing.assert_array_equal(Table([path], {"x": "x"}).read("x", 8, 16), VALUES)
+    np.testing.assert_array_equal(Hdf5Table([path], {"x": "x"}).read("x", 8, 16), VALUES)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_rows_that_the_file_cannot_hold_are_refused(tmp_path, rows, chunks):
         for name in ("x", "y", "z"):
             file.create_dataset(name, (rows,), "f4", chunks=chunks and (chunks,), fillvalue=1)
     with pytest.raises(BaryonError, match=rf"declares {12 * rows:,} bytes of values, but has "):
-        Table([path], {name: name for name in "xyz"})
+        Hdf5Table([path], {name: name for name in "xyz"})
 
 
 def test_the_library_is_not_given_a_bomb(raw, monkeypatch):
@@ -125,7 +125,7 @@ def test_samples_without_numbers_and_extended_precision_are_refused(tmp_path):
 
 def said_of(path) -> str:
     with console().capture() as said:
-        Table([path], {"x": "x"}).read("x", 0, 1)
+        Hdf5Table([path], {"x": "x"}).read("x", 0, 1)
     return said.get()
 
 
@@ -155,4 +155,4 @@ def test_names_that_are_no_text(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file[b"caf\xe9"] = np.ones(3)
     with pytest.raises(BaryonError, match=r"has no member 'x'; .*caf"):
-        Table([tmp_path / "a.h5"], {"x": "x"})
+        Hdf5Table([tmp_path / "a.h5"], {"x": "x"})

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from baryon.data.hdf5.table import Table, find_files, has_member, open_file
+from baryon.data.hdf5.table import Hdf5Table, find_files, has_member, open_file
 from baryon.errors import BaryonError
 
 
@@ -19,7 +19,7 @@ def write(path, rows, *, start=0, dtype="f4", shape=(2, 2), chunks=None, members
 
 def test_several_files_read_as_one_table(tmp_path):
     paths = [write(tmp_path / "a.h5", 5), write(tmp_path / "b.h5", 7, start=5)]
-    table = Table(paths, {"x": "x"})
+    table = Hdf5Table(paths, {"x": "x"})
     assert len(table) == 12
     for start in range(12):
         for stop in range(start + 1, 13):
@@ -31,30 +31,30 @@ def test_chunk_starts_follow_the_files_and_their_chunks(tmp_path):
         write(tmp_path / "a.h5", 5, chunks=(2, 2, 2)),
         write(tmp_path / "b.h5", 4, start=5, chunks=(3, 2, 2)),
     ]
-    assert Table(paths, {"x": "x"}).chunk_starts("x") == [0, 2, 4, 5, 8]
+    assert Hdf5Table(paths, {"x": "x"}).chunk_starts("x") == [0, 2, 4, 5, 8]
 
 
 def test_a_contiguous_member_is_read_in_pieces(tmp_path):
-    table = Table([write(tmp_path / "a.h5", 130)], {"x": "x"})
+    table = Hdf5Table([write(tmp_path / "a.h5", 130)], {"x": "x"})
     assert table.chunk_starts("x") == [0, 64, 128]
 
 
 def test_place_names_file_and_row(tmp_path):
     paths = [write(tmp_path / "a.h5", 5), write(tmp_path / "b.h5", 7)]
-    assert Table(paths, {"x": "x"}).place(6) == f"{tmp_path / 'b.h5'}, row 1"
+    assert Hdf5Table(paths, {"x": "x"}).place(6) == f"{tmp_path / 'b.h5'}, row 1"
 
 
 def test_fingerprint_changes_with_the_data(tmp_path):
     path = write(tmp_path / "a.h5", 5)
-    before = Table([path], {"x": "x"}).fingerprint()
-    assert Table([path], {"x": "x"}).fingerprint() == before
+    before = Hdf5Table([path], {"x": "x"}).fingerprint()
+    assert Hdf5Table([path], {"x": "x"}).fingerprint() == before
     write(path, 6)
-    assert Table([path], {"x": "x"}).fingerprint() != before
+    assert Hdf5Table([path], {"x": "x"}).fingerprint() != before
 
 
 def error(paths, **members):
     with pytest.raises(BaryonError) as raised:
-        Table(paths, members or {"x": "x"})
+        Hdf5Table(paths, members or {"x": "x"})
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -82,7 +82,7 @@ def test_a_damaged_chunk_names_file_and_member(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[offset : offset + 200] = b"\0" * 200
     path.write_bytes(raw)
-    table = Table([path], {"x": "x"})
+    table = Hdf5Table([path], {"x": "x"})
     table.read("x", 0, 32)
     with pytest.raises(BaryonError, match=rf"{path}: member 'x' cannot be read in rows 32 to 47"):
         table.read("x", 32, 48)

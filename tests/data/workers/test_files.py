@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loader
 from baryon.data.staging import staging
 from baryon.errors import BaryonError
@@ -28,7 +28,7 @@ def path(tmp_path):
 
 
 def images(path) -> Images:
-    return Images(Table([path], {"data": "data"}), ["data"], COLUMNS, phi_axis=2)
+    return Images(Hdf5Table([path], {"data": "data"}), ["data"], COLUMNS, phi_axis=2)
 
 
 def test_they_give_what_threads_give(readers, loading, path, capsys):
@@ -70,7 +70,7 @@ def test_a_file_that_changed_before_they_opened_it(readers, loading, path):
 
 
 def test_a_table_is_pickled_without_its_files(path):
-    table = Table([path], {"x": "data"})
+    table = Hdf5Table([path], {"x": "data"})
     other = pickle.loads(pickle.dumps(table))  # noqa: S301
     assert np.array_equal(table.read("x", 5, 30), other.read("x", 5, 30))
     assert other.fingerprint() == table.fingerprint()
@@ -82,7 +82,7 @@ def test_a_table_is_pickled_without_its_files(path):
 
 def test_staged_copies_are_what_they_open(path, tmp_path):
     with staging(str(tmp_path / "node"), 100):
-        table = Table([path], {"x": "data"})
+        table = Hdf5Table([path], {"x": "data"})
     other = pickle.loads(pickle.dumps(table))  # noqa: S301
     assert other._files[0].file.filename.startswith(str(tmp_path / "node"))
     other.close()

@@ -43,7 +43,7 @@ GZIP, SHUFFLED_GZIP, NONE, AUTO = "gzip", "shuffled-gzip", "none", "auto"
 
 
 @dataclass(frozen=True)
-class Layout:
+class StorageLayout:
     """How a member is written."""
 
     chunk: tuple[int, ...] | None
@@ -55,7 +55,7 @@ class Layout:
         return f"chunks of {self.chunk}, {self.compression}" if self.chunk else "in one piece"
 
 
-def repack(settings: Repack) -> dict[str, Layout]:
+def repack(settings: Repack) -> dict[str, StorageLayout]:
     """Write `settings.out`; the layout of each member with rows.
 
     Raises `BaryonError` if `out` exists and is another file, or the copy would lose something, or
@@ -91,7 +91,7 @@ def repack(settings: Repack) -> dict[str, Layout]:
 
 
 def _require_room(
-    target: Path, members: Mapping[str, h5py.Dataset], layouts: Mapping[str, Layout]
+    target: Path, members: Mapping[str, h5py.Dataset], layouts: Mapping[str, StorageLayout]
 ) -> None:
     """Before anything is written: HDF5 cannot go on from a full disk, nor end in good order."""
     sizes = [len(one) * _row_bytes(one) * layouts[name].share for name, one in members.items()]
@@ -107,7 +107,7 @@ def _write(
     file: h5py.File,
     path: Path,
     members: Mapping[str, h5py.Dataset],
-    layouts: Mapping[str, Layout],
+    layouts: Mapping[str, StorageLayout],
     read: Mapping[str, Read],
     settings: Repack,
 ) -> None:
@@ -186,7 +186,7 @@ def _copy_attributes(of: Any, to: Any) -> None:
 
 
 def _create(
-    copy: h5py.File, name: str, member: h5py.Dataset, layout: Layout, level: int
+    copy: h5py.File, name: str, member: h5py.Dataset, layout: StorageLayout, level: int
 ) -> h5py.Dataset:
     gzip = layout.compression in (GZIP, SHUFFLED_GZIP)
     stored = copy.create_dataset(
@@ -204,11 +204,11 @@ def _create(
     return stored
 
 
-def _layout(member: h5py.Dataset, read: Read, settings: Repack) -> Layout:
+def _layout(member: h5py.Dataset, read: Read, settings: Repack) -> StorageLayout:
     row = _row_bytes(member)
     resizable = member.maxshape != member.shape
     if row * len(member) <= SMALL and not resizable:
-        return Layout(None, NONE)
+        return StorageLayout(None, NONE)
     rows = max(1, int(settings.chunk_mib * MIB / row))
     chunk = (max(1, min(rows, len(member))), *member.shape[1:])
     shares = _shares(member, read, chunk[0], settings.level)
@@ -216,7 +216,7 @@ def _layout(member: h5py.Dataset, read: Read, settings: Repack) -> Layout:
     chosen = settings.compression
     if chosen == AUTO:
         chosen = best if shares[best] < WORTH_IT else NONE
-    return Layout(chunk, chosen, shares[chosen])
+    return StorageLayout(chunk, chosen, shares[chosen])
 
 
 def _row_bytes(member: h5py.Dataset) -> int:

@@ -103,7 +103,7 @@ def require_sound(path: Path) -> None:
         )
 
 
-class Table:
+class Hdf5Table:
     """The rows of several files, for the members that were asked for.
 
     `members` maps a field name to the member's path in the files. All files must hold all of

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from baryon.data.hdf5.table import Table
+from baryon.data.hdf5.table import Hdf5Table
 from baryon.errors import BaryonError
 from baryon.system.cache import cached, keep
 from baryon.terminal.progress import bar
@@ -47,7 +47,7 @@ def lenient() -> Iterator[None]:
         _lenient.reset(token)
 
 
-def channel_range(table: Table, field: str) -> Range:
+def channel_range(table: Hdf5Table, field: str) -> Range:
     """The range of an image field, every value checked.
 
     A sample of shape (channels, height, width) has as many ranges, one of (height, width) has one.
@@ -75,12 +75,12 @@ def _load(kept: Mapping[str, Any] | None, channels: int) -> Range | None:
     return Range(*map(tuple, ends))  # type: ignore[arg-type]
 
 
-def _channels(table: Table, field: str) -> int:
+def _channels(table: Hdf5Table, field: str) -> int:
     shape = table.shapes[field]
     return int(shape[0]) if len(shape) > 2 else 1
 
 
-def _scan(table: Table, field: str) -> Range:
+def _scan(table: Hdf5Table, field: str) -> Range:
     channels = _channels(table, field)
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
     with bar(f"checking {table.members[field]}", total=len(table), unit="samples") as advance:
@@ -98,7 +98,10 @@ def _scan(table: Table, field: str) -> Range:
 
 
 def _require_finite(
-    table: Table, field: str, start: int, values: np.ndarray[tuple[int, ...], np.dtype[np.floating]]
+    table: Hdf5Table,
+    field: str,
+    start: int,
+    values: np.ndarray[tuple[int, ...], np.dtype[np.floating]],
 ) -> None:
     bad = np.asarray(~_fits(values).all(axis=(1, 2)))
     if bad.any():

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from baryon.data.hdf5.storage_info import StorageInfo
-from baryon.data.hdf5.table import Table, attributes, count_rows, find_files
+from baryon.data.hdf5.table import Hdf5Table, attributes, count_rows, find_files
 from baryon.errors import BaryonError
 from baryon_climate.dataset import calendar
 from baryon_climate.dataset.frames import Frames, View
@@ -93,7 +93,7 @@ class YearFiles:
     """The frames of several years' files, in the order of time."""
 
     def __init__(self, paths: Sequence[Path], members: Sequence[str] = MEMBERS) -> None:
-        self.table = Table(paths, {member: member for member in members})
+        self.table = Hdf5Table(paths, {member: member for member in members})
         shape = self.table.shapes["images"]
         if len(shape) != 3 or shape[0] != len(CHANNELS) or self.table.dtypes["images"].kind != "f":
             told = ", ".join(["T", *map(str, shape)])

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from baryon.data.hdf5.table import Table, has_member
+from baryon.data.hdf5.table import Hdf5Table, has_member
 from baryon.errors import BaryonError
 from baryon_hep.dataset.images import Column
 
 WEIGHTS = ("weight", "normweight")
 
 
-def column(table: Table, field: str) -> Column:
+def column(table: Hdf5Table, field: str) -> Column:
     """A whole member of one finite number an event. Raises `BaryonError` for another shape."""
     if table.shapes[field] != () or table.dtypes[field].kind not in "biuf":
         raise BaryonError(f"{_who(table, field)}; it must be one number an event")
@@ -23,14 +23,14 @@ def column(table: Table, field: str) -> Column:
     return values
 
 
-def flags(table: Table, field: str) -> Column:
+def flags(table: Hdf5Table, field: str) -> Column:
     """A column of zeros and ones as int64. Raises `BaryonError` for any other value."""
     values = column(table, field)
     _require(table, field, values, (values == 0) | (values == 1), "0 or 1")
     return values.astype(np.int64)
 
 
-def weights(table: Table, field: str) -> Column:
+def weights(table: Hdf5Table, field: str) -> Column:
     """Event weights as float32.
 
     Raises `BaryonError` for a negative one, and for one that would become infinite or zero.
@@ -44,7 +44,7 @@ def weights(table: Table, field: str) -> Column:
     return single
 
 
-def images(table: Table, field: str, form: str, rank: int, channels: int | None) -> None:
+def images(table: Hdf5Table, field: str, form: str, rank: int, channels: int | None) -> None:
     """Raise `BaryonError` unless a sample has `rank` axes of numbers, `channels` of them first."""
     shape = table.shapes[field]
     right = len(shape) == rank and channels in (None, shape[0] if shape else None)
@@ -52,7 +52,7 @@ def images(table: Table, field: str, form: str, rank: int, channels: int | None)
         raise BaryonError(f"{_who(table, field)}; it must be {form} of numbers")
 
 
-def same_size(table: Table, field: str, other: str) -> None:
+def same_size(table: Hdf5Table, field: str, other: str) -> None:
     """Raise `BaryonError` unless the images of two members have one size."""
     if table.shapes[field] != table.shapes[other]:
         raise BaryonError(
@@ -61,7 +61,7 @@ def same_size(table: Table, field: str, other: str) -> None:
         )
 
 
-def both_classes(split: str, table: Table, columns: Mapping[str, Column]) -> None:
+def both_classes(split: str, table: Hdf5Table, columns: Mapping[str, Column]) -> None:
     """Raise `BaryonError` for an empty split, and for a class without an event or any weight."""
     label = columns["label"]
     if len(label) == 0:
@@ -93,7 +93,7 @@ def in_all_or_none(paths: Sequence[Path], member: str) -> bool:
 
 
 def _require(
-    table: Table,
+    table: Hdf5Table,
     field: str,
     values: Column,
     right: np.ndarray[tuple[int], np.dtype[np.bool_]],
@@ -107,12 +107,12 @@ def _require(
         )
 
 
-def _who(table: Table, field: str) -> str:
+def _who(table: Hdf5Table, field: str) -> str:
     shape = ", ".join(["N", *map(str, table.shapes[field])])
     name = table.members[field]
     return f"{table.paths[0]}: member {name!r} has shape ({shape}) and dtype {table.dtypes[field]}"
 
 
-def _files(table: Table) -> str:
+def _files(table: Hdf5Table) -> str:
     more = len(table.paths) - 1
     return f"{table.paths[0]}" + (f" and {more} more files" if more else "")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from baryon.data.hdf5.table import Table, has_member
+from baryon.data.hdf5.table import Hdf5Table, has_member
 from baryon_hep.dataset import checks
 from baryon_hep.dataset.event_ids import require_distinct
 from baryon_hep.dataset.images import (
@@ -86,7 +86,7 @@ def _open_unlabelled(paths: Sequence[Path]) -> Images:
     return Images(table, ["data"], columns, phi_axis=2)
 
 
-def _table(paths: Sequence[Path], members: Sequence[str]) -> Table:
-    table = Table(paths, {member: member for member in members})
+def _table(paths: Sequence[Path], members: Sequence[str]) -> Hdf5Table:
+    table = Hdf5Table(paths, {member: member for member in members})
     checks.images(table, "data", "(N, 3, phi, eta)", rank=3, channels=len(CHANNELS))
     return table

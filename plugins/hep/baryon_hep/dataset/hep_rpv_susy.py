@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from baryon.data.hdf5.table import Table, has_member
+from baryon.data.hdf5.table import Hdf5Table, has_member
 from baryon_hep.dataset import checks
 from baryon_hep.dataset.images import (
     Column,
@@ -69,10 +69,10 @@ class HepRpvSusy:
         columns = {field: checks.column(table, field) for field in known}
         return Images(table, self._channels, columns, phi_axis=3)
 
-    def _table(self, paths: Sequence[Path], members: Mapping[str, str]) -> Table:
+    def _table(self, paths: Sequence[Path], members: Mapping[str, str]) -> Hdf5Table:
         """The channels and some other members, by the names of their fields."""
         fields = {channel: channel for channel in self._channels} | dict(members)
-        table = Table(paths, {field: f"{GROUP}/{member}" for field, member in fields.items()})
+        table = Hdf5Table(paths, {field: f"{GROUP}/{member}" for field, member in fields.items()})
         for channel in self._channels:
             checks.images(table, channel, "(N, eta, phi)", rank=2, channels=None)
             checks.same_size(table, channel, self._channels[0])
@@ -97,7 +97,7 @@ class HepRpvSusy:
         return Images(table, self._channels, columns, phi_axis=3)
 
 
-def _cuts(table: Table, optional: Sequence[str]) -> dict[str, Column]:
+def _cuts(table: Hdf5Table, optional: Sequence[str]) -> dict[str, Column]:
     """The cut flag `psr`: the files' own, or the OR of its two regions; none if neither is there.
 
     (The OR is the definition of `passSR`, reported: `scripts/physics_selections.py`.)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from baryon.data.hdf5.storage_info import StorageInfo
-from baryon.data.hdf5.table import Table, find_files
+from baryon.data.hdf5.table import Hdf5Table, find_files
 from baryon.data.hdf5.value_scan import channel_range
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation
@@ -30,7 +30,7 @@ class Images:
 
     def __init__(
         self,
-        table: Table,
+        table: Hdf5Table,
         image_fields: Sequence[str],
         columns: Mapping[str, Column],
         phi_axis: int,
