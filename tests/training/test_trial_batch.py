@@ -101,7 +101,7 @@ class Comm:
     """Only what building and trying ask for."""
 
     is_server, leads, shard = False, True, DataShard()
-    exchange = abort = close = None
+    all_gather_object = abort = close = None
 
 
 def plugins():

@@ -50,7 +50,7 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "dataset": ("splits",),
     "model": ("parameters", "forward"),
     "loss": ("__call__",),
-    "comm": ("is_server", "exchange", "abort", "close"),  # a server has no more
+    "comm": ("is_server", "all_gather_object", "abort", "close"),  # a server has no more
     "evaluator": ("update", "state", "merge", "result"),
     "predict": ("predict", "write"),
 }
