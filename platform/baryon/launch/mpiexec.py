@@ -18,7 +18,8 @@ from baryon.errors import BaryonError
 FOR_OUR_OPEN_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_btl": "self,sm,tcp",
+    # Ranks of one machine need no TCP, whose sockets would listen on every interface.
+    "OMPI_MCA_btl": "self,sm",
     "OMPI_MCA_mpi_yield_when_idle": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     "PRTE_MCA_hwloc_default_binding_policy": "none",

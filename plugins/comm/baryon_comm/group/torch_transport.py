@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from baryon_comm.mpi.progress_engine import Task
 from baryon_comm.mpi.requests import all_gather_object
 
 TIMEOUT = timedelta(days=1)  # the progress engine has deadlines of its own
+LOOPBACK = "127.0.0.1"
 
 
 class TorchTransport:
@@ -58,17 +60,19 @@ class TorchTransport:
             raise BrokenGroupError
 
     def connect(self) -> Task:
-        """Connect all members through a store on member 0."""
+        """Connect all members through a store on member 0.
+
+        On one machine the store and gloo listen on the loopback interface alone.
+        """
         rank, size = self._comm.rank, self._comm.size
-        host = socket.gethostname()
-        store = None
-        if rank == 0:
-            store = TCPStore(host, 0, size, is_master=True, wait_for_workers=False)
-        port = store.port if store is not None else 0
-        members = yield from all_gather_object(self._comm, (host, port, self._gpu_uuid()))
-        store_host, port, _ = members[0]
+        member = (socket.gethostname(), _network_of_this_process(), self._gpu_uuid())
+        members = yield from all_gather_object(self._comm, member)
+        on_one_machine = len({network for _, network, _ in members}) == 1
+        store_host = LOOPBACK if on_one_machine else members[0][0]
+        store = _listening_store(store_host, size) if rank == 0 else None
+        ports = yield from all_gather_object(self._comm, store.port if store is not None else 0)
         if store is None:
-            store = TCPStore(store_host, port, size, is_master=False)
+            store = TCPStore(store_host, ports[0], size, is_master=False)
         gpus = {gpu for _, _, gpu in members}
         if self._device.type == "cuda" and len(gpus) < size:
             # NCCL refuses two ranks on one GPU.
@@ -78,6 +82,8 @@ class TorchTransport:
         if self._device.type == "cuda":
             options = dist.ProcessGroupNCCL.Options()
             self._group = dist.ProcessGroupNCCL(store, rank, size, options)
+        elif on_one_machine:
+            self._group = dist.ProcessGroupGloo(store, rank, size, _gloo_on_loopback())
         else:
             self._group = dist.ProcessGroupGloo(store, rank, size, TIMEOUT)
 
@@ -90,3 +96,35 @@ class TorchTransport:
     def close(self) -> None:
         """Release the process group."""
         self._group = None
+
+
+def _network_of_this_process() -> tuple[str, int]:
+    """Return what is equal for all processes that share a loopback interface, and for no others.
+
+    Containers of one machine have the same boot id, but each its own network namespace.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    return boot, Path("/proc/self/ns/net").stat().st_ino
+
+
+def _listening_store(host: str, size: int) -> Any:
+    """Start the store of a group of `size` members; torch's own socket would listen everywhere."""
+    if host != LOOPBACK:
+        return TCPStore(host, 0, size, is_master=True, wait_for_workers=False)
+    listener = socket.create_server((LOOPBACK, 0))
+    port = listener.getsockname()[1]
+    return TCPStore(
+        LOOPBACK,
+        port,
+        size,
+        is_master=True,
+        wait_for_workers=False,
+        master_listen_fd=listener.detach(),  # the store closes it
+    )
+
+
+def _gloo_on_loopback() -> Any:
+    options = dist.ProcessGroupGloo._Options()  # type: ignore[attr-defined]  # unlisted
+    options._devices = [dist.ProcessGroupGloo.create_device(hostname=LOOPBACK)]
+    options._timeout = TIMEOUT
+    return options
