@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from baryon.interfaces import Table
 from baryon.terminal.cells import cell, numeric
+from baryon.terminal.console import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,6 +49,9 @@ def _fitted(
     from rich.table import Table as RichTable
     from rich.text import Text
 
+    # A `Text` is shown as it is: the console makes only plain strings printable.
+    columns, caption = [printable(name) for name in columns], printable(caption)
+    rows = [[printable(value) for value in row] for row in rows]
     each, whole = FRAME if boxed else BARE
     widths = _widths(columns, rows, width - whole - each * len(columns))
     if widths is None:
