@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from baryon.data.hdf5.table import Hdf5Table
-from baryon.interfaces import Arrays, Field
+from baryon.interfaces import Arrays, Field, Split
 
 SECONDS_TO_ANSWER = 0.05
 SHAPE = (3, 64, 64)
@@ -38,7 +38,7 @@ def write(path: Path, samples: int, *, fletcher32: bool = False) -> None:
             stored[start : start + CHUNK] = noise
 
 
-class Images:
+class Images(Split):
     """The split that Baryon reads."""
 
     parallel_reads = True

@@ -1,15 +1,17 @@
-"""What a component of each of the five kinds must be, and the data types that pass between them.
+"""Define what a component of each of the five kinds must provide, and what passes between them.
 
 Factories take keyword-only arguments without defaults: the option's YAML is the one place where
-defaults live. Beside these, a factory of some kinds receives run-time arguments from the host
-(`RUNTIME_ARGUMENTS`); it names the ones it wants in its signature.
+defaults live. Factories of some kinds may also receive run-time arguments from the host
+(`RUNTIME_ARGUMENTS`); a factory names those that it wants in its signature.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,23 +28,23 @@ RUNTIME_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "evaluator": {},
     "predict": {"split": "Split, the samples to predict"},
 }
-"""Per kind, the arguments a factory may ask the host for, with their meaning."""
+"""Arguments that a factory may ask the host for, by kind of component, with their meaning."""
 
 Batch: TypeAlias = "Mapping[str, torch.Tensor]"
-"""A batch of N samples, every tensor with N as its first axis.
+"""A batch of N samples; every tensor has N as its first axis.
 
-Two names are reserved: `inputs`, what the model is called with, and `keys` (N,) int64, the
-samples' row numbers in their split. All others are the dataset's own (`label`, `weight`, ...),
+Two names are reserved: `inputs`, the argument of the model, and `keys` (N,) int64, the row numbers
+of the samples in their split. All others (`label`, `weight`, ...) are defined by the dataset and
 read by the losses and evaluators of its field.
 """
 
 Arrays: TypeAlias = "Mapping[str, np.ndarray]"
-"""The same before it becomes tensors; `keys` is added by the host."""
+"""A batch as NumPy arrays, before it becomes tensors; the host adds `keys`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One entry of a batch: the shape of a single sample and its NumPy dtype name."""
+    """One entry of a batch: the shape of a single sample and the name of its NumPy dtype."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -50,140 +52,288 @@ class Field:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What a split does to the values of its files: inputs = (stored - offset) / scale.
+    """How a split scales the values of its files: `inputs = (stored - offset) / scale`.
 
-    A number for each channel, which is a sample's first axis, in the order of the channels.
+    One number for each channel, the first axis of a sample, in the order of the channels.
     """
 
     channels: tuple[str, ...]
-    """Their names, with units where they have any."""
+    """Names of the channels, with their units where they have any."""
     offset: tuple[float, ...]
     scale: tuple[float, ...]
 
 
-class Split(Protocol):
-    """The samples of one split, a table of rows stored in chunks.
+@dataclass(frozen=True)
+class StorageInfo:
+    """How one member (a field of a split) is stored in one file."""
 
-    It knows nothing of ranks, shuffling, batches or devices: `baryon.data` does those.
-    Reads may come from another thread than the one that opened it, one at a time. With
-    `data.processes` it is pickled, and read in other processes: what it holds of files and locks
-    it leaves out in `__getstate__` and opens anew in `__setstate__`, as
+    path: Path
+    member: str
+    shape: tuple[int, ...]
+    """Shape of the whole member; the first axis counts the samples."""
+    dtype: str
+    item: int
+    """Bytes of one number."""
+    chunk: tuple[int, ...] | None
+    """Shape of a stored chunk; None if the member is stored contiguously."""
+    filters: tuple[str, ...]
+    stored_bytes: int
+    """Bytes in the file, after compression."""
+    direct_read_blocker: str
+    """Why only one thread can read it at a time; empty if several can."""
+
+    @property
+    def sample_bytes(self) -> int:
+        """Decoded bytes of one sample."""
+        return self.item * prod(self.shape[1:])
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Decoded bytes of all samples."""
+        return self.sample_bytes * self.shape[0]
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Decoded bytes of a chunk, or of one sample if the member is stored contiguously."""
+        return self.item * prod(self.chunk) if self.chunk else self.sample_bytes
+
+
+class Split(ABC):
+    """Base class of one split of a dataset: a table of samples (rows), stored in chunks.
+
+    A split knows nothing of ranks, shuffling, batches or devices; `baryon.data` handles those.
+    A subclass must define `fields`, `__len__`, `chunk_starts`, `read` and `fingerprint`. All other
+    members have defaults and are optional.
+
+    Notes
+    -----
+    `read` may be called from another thread than the one that opened the split, but by one thread
+    at a time unless `parallel_reads` is true.
+
+    With `data.processes` a split is pickled and read in other processes. Open files and locks
+    cannot be pickled: drop them in `__getstate__` and open them anew in `__setstate__`, as
     `baryon.data.hdf5.table.Hdf5Table` does.
 
-    A split may also have
-    * `augment(arrays: Arrays, random: numpy.random.Generator) -> Arrays`: it is called with every
-      batch that a step is to learn from, and gives changed samples that are as likely as the
-      stored ones;
-    * `augmented_fields`: like `fields`, where `augment` changes shapes (it cuts crops, say): the
-      model is built for these;
-    * `parallel_reads = True`: `read` and `augment` may be called by several threads at once;
-    * `place(row: int) -> str`: the file and the row in it, for people;
-    * `stored() -> Sequence[baryon.data.stored.Stored]`: how each member of each file is stored,
-      for `baryon data check`;
-    * `normalisation() -> Normalisation` together with `raw(start: int, stop: int)`, the `inputs`
-      of some rows as the files hold them, float32: an exported model then takes these.
     """
 
+    parallel_reads: bool = False
+    """Whether several threads may call `read` and `augment` at once."""
+
     @property
+    @abstractmethod
     def fields(self) -> Mapping[str, Field]:
-        """The entries that `read` returns."""
-        ...
+        """Shape and dtype of one sample of every entry that `read` returns.
 
-    def __len__(self) -> int:
-        """Number of samples."""
-        ...
-
-    def chunk_starts(self) -> Sequence[int]:
-        """First row of every stored chunk, ascending from 0: reading within one is cheap."""
-        ...
-
-    def read(self, start: int, stop: int) -> Arrays:
-        """Rows start..stop-1 of every field, each an array with stop-start as its first axis.
-
-        Its shape and dtype are those that `fields` says: anything else is refused.
+        A class attribute will do where the shapes are known before any file is open.
         """
-        ...
 
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of samples."""
+
+    @abstractmethod
+    def chunk_starts(self) -> Sequence[int]:
+        """Return the first row of every stored chunk, ascending from 0.
+
+        Reading several rows of one chunk should cost about as much as reading one of them: the
+        loader reads whole chunks and shuffles their order first.
+        """
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> Arrays:
+        """Read the rows `start` to `stop - 1` of every field.
+
+        Returns
+        -------
+        mapping of str to numpy.ndarray
+            One array of shape `(stop - start, *field.shape)` and dtype `field.dtype` for each
+            entry of `fields`. Any other name, shape or dtype is refused.
+
+        """
+
+    @abstractmethod
     def fingerprint(self) -> str:
-        """A short text that changes when the data does."""
-        ...
+        """Return a short text that changes when the data does, such as a hash of the files' names.
 
-    def close(self) -> None:
-        """Let go of the files."""
-        ...
+        A run is resumed only on data of the same fingerprint.
+        """
 
-
-class Dataset(Protocol):
-    """What to learn from. Its factory raises `BaryonError` for data a run could not use.
-
-    Its factory may name a generator, `generator = "module:function"`, and ship its defaults as
-    `conf/generate/<name>.yaml`: `baryon data generate dataset=<name>` calls it with these keys.
-
-    A dataset may also have `open_input(files: Sequence[str]) -> Split`, for `baryon predict`: files
-    or globs, that need hold no more than the model's inputs, read as the run reads its own. Without
-    it they are opened as the argument `test` of its factory, as whole as that asks for.
-    """
+    def close(self) -> None:  # noqa: B027  optional: a split without files has nothing to close
+        """Close the files, if any are open."""
 
     @property
-    def splits(self) -> Mapping[str, Split]:
-        """By name; `train` is required, `val` and `test` are used when there."""
-        ...
+    def augmented_fields(self) -> Mapping[str, Field]:
+        """Shape and dtype of one sample after `augment`; the model is built for these.
+
+        Override it where `augment` changes shapes, for instance by cutting crops.
+        """
+        return self.fields
+
+    def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
+        """Change the samples of a training batch at random; the default changes nothing.
+
+        Called for every batch that a step trains on, never in validation or evaluation. The result
+        must be samples that are as likely as the stored ones.
+
+        Parameters
+        ----------
+        arrays
+            The fields of `read` for the N samples of the batch, and `keys` (N,) int64, their rows.
+        random
+            The only source of random numbers to use: it makes the run reproducible.
+
+        Returns
+        -------
+        mapping of str to numpy.ndarray
+            The same N samples, as `augmented_fields` describes them, and `keys`.
+
+        """
+        del random
+        return arrays
+
+    def place(self, row: int) -> str:
+        """Describe where a sample is stored, such as its file and the row there, for messages."""
+        return f"sample {row}"
+
+    def stored(self) -> Sequence[StorageInfo]:
+        """Return how each member of each file is stored, for `baryon data check`."""
+        return ()
+
+    def normalisation(self) -> Normalisation | None:
+        """Return how `read` scales the stored values, or None if it does not say.
+
+        Define it together with `raw`: an exported model then takes the values of the files.
+        """
+        return None
+
+    def raw(self, start: int, stop: int) -> np.ndarray:
+        """Read `inputs` of the rows `start` to `stop - 1` as the files hold them.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32, before the scaling of `normalisation`; same shape as `inputs` of `read`.
+
+        """
+        return self.read(start, stop)["inputs"]
+
+
+class Dataset:
+    """Base class of a dataset: the splits that a run learns from and is judged by.
+
+    The constructor (or factory) raises `BaryonError` for data that a run could not use.
+    """
+
+    generator: ClassVar[str | None] = None
+    """`"module:function"` that makes the data: `baryon data generate dataset=<name>` calls it.
+
+    Its arguments and their defaults are the keys of `conf/generate/<name>.yaml`. The attribute is
+    read from the factory, whether that is this class or a function.
+    """
+
+    splits: Mapping[str, Split]
+    """The splits by name: `train` is required, `val` and `test` are used if present."""
+
+    def open_input(self, files: Sequence[str]) -> Split | None:
+        """Open other files for `baryon predict`, read in the same way as the run's own.
+
+        The files need not hold more than the inputs of the model. Without an override (None) they
+        are opened as the argument `test` of the factory, so they must then be complete.
+
+        Parameters
+        ----------
+        files
+            Paths or glob patterns.
+
+        Raises
+        ------
+        BaryonError
+            If the files cannot be read or do not suit the model.
+
+        """
+        del files
+        return None
 
 
 Model: TypeAlias = "torch.nn.Module"
-"""What learns: an ordinary module, called with `batch["inputs"]`."""
+"""The network that is trained: an ordinary module, called with `batch["inputs"]`."""
 
 
 class Loss(Protocol):
-    """The training objective: maps the model's output and the batch to named scalar terms."""
+    """Training objective: maps the model output and the batch to named scalar loss terms."""
 
     def __call__(self, output: Any, batch: Batch) -> Mapping[str, torch.Tensor]:
-        """Return named scalar terms, each already with its factor.
+        """Return the loss terms by name, each a scalar tensor that includes its own factor.
 
-        Each is a mean over the samples of the batch, not a sum: several workers take a part of a
-        batch each, and their mean, weighted by samples, must be that of the whole. The host logs
-        each term by its name and minimises their sum.
+        The host logs each term under its name and minimises their sum.
+
+        Notes
+        -----
+        Each term must be a mean over the samples of the batch, not a sum. Several workers each take
+        a part of a batch, and the mean of their terms, weighted by their numbers of samples, must
+        equal the term of the whole batch.
+
         """
         ...
 
 
 class OptimizerStep(Protocol):
-    """The optimiser of some parameters with its clipping and its schedule."""
+    """An optimiser of some parameters, with its gradient clipping and learning-rate schedule."""
 
     def apply(self, step: int) -> None:
-        """Clip the gradients, change the weights at the rate of this step, clear the gradients.
+        """Clip the gradients, update the weights at the rate of this step, clear the gradients.
 
-        `step` counts the run's steps from 0; the optimiser's own counters (Adam's bias
-        correction) count the calls.
+        Parameters
+        ----------
+        step
+            Step of the run, counted from 0; it determines the learning rate. The optimiser's own
+            counters (Adam's bias correction) count the calls instead.
+
         """
         ...
 
     def momentum_lookahead(self) -> Sequence[torch.Tensor]:
-        """What momentum alone would add to each parameter at the next call; as `apply` left it."""
+        """Return what momentum alone would add to each parameter at the next call of `apply`."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """`parameters`: the optimiser's state of each parameter, in their order."""
+        """Return the state; `parameters` lists the optimiser's state of each parameter in order."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`."""
+        """Restore what `state_dict` returned."""
         ...
 
 
 class OptimizerFactory(Protocol):
-    """Makes the update of some parameters; it can be pickled, for it travels to servers."""
+    """Builds the optimiser of some parameters.
+
+    It can be pickled, because it is sent to parameter servers.
+    """
 
     def __call__(
         self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
     ) -> OptimizerStep:
-        """`implicit_momentum` is taken off the momentum that the config asks for, down to zero."""
+        """Build the optimiser of `parameters`.
+
+        Parameters
+        ----------
+        parameters
+            The parameters to update.
+        implicit_momentum
+            Momentum that asynchronous updates already cause. It is subtracted from the momentum of
+            the config, down to zero.
+
+        """
         ...
 
 
 @dataclass(frozen=True)
 class DataShard:
-    """Which part of every batch a worker reads: its member's part of its group's part."""
+    """The part of every batch that a worker reads: its rank's part of its group's part.
+
+    The workers form `num_groups` groups of `group_size` ranks; `group` and `rank` count from 0.
+    """
 
     group: int = 0
     num_groups: int = 1
@@ -192,23 +342,24 @@ class DataShard:
 
 
 class Communicator(Protocol):
-    """Who learns together. The training loop does not know which one it runs.
+    """Connects the processes of a run; the training loop does not know which one it uses.
 
-    Ranks are workers or servers; workers form groups whose members go step by step together.
-    `Collective` calls are made by all workers in the same order; any other by each for itself.
-    Its factory raises `BaryonError` if the ranks that were started do not suit it.
+    Each rank is a worker or a server. Workers form groups whose members take each step together.
+    All workers make the calls marked *collective* in the same order; every other call is made by
+    each worker on its own. The factory raises `BaryonError` if the number of ranks does not suit
+    it.
     """
 
     @property
     def is_server(self) -> bool:
-        """True on a rank that holds weights for others and calls `serve` instead of training."""
+        """Whether this rank holds weights for others and calls `serve` instead of training."""
         ...
 
     @property
     def is_leader(self) -> bool:
-        """True on the one worker that writes the run's files and speaks.
+        """Whether this is the one worker that writes the run's files and prints messages.
 
-        It changes when that worker dies and another takes its place.
+        Another worker becomes the leader if this one dies.
         """
         ...
 
@@ -218,89 +369,109 @@ class Communicator(Protocol):
         ...
 
     def all_gather_object(self, value: Any) -> list[Any]:
-        """Every rank's value, servers' too, in rank order on all. Before `start` or `serve`."""
+        """Return the value of every rank, servers included, in rank order on all ranks.
+
+        To be called before `start` or `serve`. Collective over all ranks.
+        """
         ...
 
     def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
-        """Once, before the first step: all ranks hold the leader's weights. Collective."""
+        """Give all workers the leader's weights, once, before the first step. Collective."""
         ...
 
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
-        """Before the backward of a step: gradients may leave from now on.
+        """Prepare for the backward pass of a step: gradients may be sent from now on.
 
-        `samples` are this worker's of the `batch_size` that all workers take in this step; the
-        gradient is to be their mean. A worker may have none, as may all if theirs are skipped:
-        then there is no backward.
-        `stop` asks all workers to stop.
+        Parameters
+        ----------
+        step
+            Step of the run, counted from 0.
+        samples
+            Samples of this worker in this step. With 0, because it has none or skips them, there
+            is no backward pass.
+        batch_size
+            Samples of all workers in this step; the gradient is to be the mean over these.
+        stop
+            Ask all workers to stop.
+
         """
         ...
 
     def step(self) -> bool:
-        """After backward: then the weights are those of the next step.
+        """Update the weights after the backward pass; on return they are those of the next step.
 
-        True if all workers stop after this very step.
+        Returns
+        -------
+        bool
+            True if all workers stop after this very step.
+
         """
         ...
 
     def synchronize(self) -> None:
-        """All workers come to hold the same weights, those to evaluate and save. Collective."""
+        """Give all workers the same weights, the ones to evaluate and to save. Collective."""
         ...
 
     def serve(self) -> None:
-        """On a server rank: answer the workers until they have all finished."""
+        """Answer the workers until they have all finished. Only called on a server rank."""
         ...
 
     def all_reduce_sum(
         self, values: Mapping[str, float], *, in_group: bool = False
     ) -> dict[str, float]:
-        """The sum of each value over all workers, the same on every one. Collective.
+        """Return the sum of each value over all workers, the same on every one. Collective.
 
-        `in_group`: over the members of this worker's group alone, who are at the same step.
+        With `in_group` the sums are over the members of this worker's group only, who are at the
+        same step.
         """
         ...
 
     def gather(self, value: Any) -> list[Any]:
-        """On the leader every worker's value in order, elsewhere an empty list. Collective."""
+        """Return every worker's value in order on the leader, elsewhere []. Collective."""
         ...
 
     def broadcast(self, value: Any) -> Any:
-        """The leader's value on every worker. Collective."""
+        """Return the leader's value on every worker. Collective."""
         ...
 
     def metrics(self) -> dict[str, float]:
-        """What was measured since the last call, numbers by name; for the log."""
+        """Return what was measured since the last call, numbers by name, for the log."""
         ...
 
     def summary(self) -> CommunicatorSummary:
-        """What there is to say of the whole run, on the leader. Collective."""
+        """Return the leader's report about the whole run, to be shown with the evaluation.
+
+        Collective.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """`optimizer`: the optimiser's state by parameter name; complete on the leader. Collective.
+        """Return the state for a checkpoint, complete on the leader. Collective.
 
-        After `settle`. Whatever else a communicator puts beside it, others pass over.
+        To be called after `synchronize`. `optimizer` holds the optimiser's state by parameter name;
+        other entries are ignored by other communicators.
         """
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict`, of this or another communicator, and the model's weights.
+        """Restore a state of this or another communicator, and take up the model's weights.
 
-        After `start`. Collective.
+        To be called after `start`. Collective.
         """
         ...
 
     def abort(self, message: str) -> None:
-        """Say it once for all ranks and end them all; returns in a world of one."""
+        """Print the message once for all ranks and end them all; return if there is one rank."""
         ...
 
     def close(self) -> None:
-        """Leave in good order. Collective."""
+        """End the communication in good order. Collective."""
         ...
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of results; cells are numbers (formatted by the reader) or text."""
+    """A table of results; cells are text or numbers, which the reader of the table formats."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str | float | int]]
@@ -309,15 +480,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a trained model means to the field."""
+    """The result of an evaluation in the terms of its field."""
 
     summary: str
     """The answer in one sentence."""
     metrics: Mapping[str, float]
-    """Figures by the field's names; written to `metrics.json`.
+    """Figures by the names that the field uses; written to `metrics.json`.
 
-    Numbers of Python, NumPy or PyTorch without axes; NaN where one is not known. Beside `x` may
-    stand its standard deviation `x_error`, or the ends `x_low` and `x_high` of its 68 % interval.
+    Python, NumPy or PyTorch numbers without axes; NaN where one is not known. A figure `x` may be
+    accompanied by its standard deviation `x_error`, or by the ends `x_low` and `x_high` of its 68 %
+    interval.
     """
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
@@ -335,7 +507,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class CommunicatorSummary:
-    """What a communicator has to say of a run; shown with the evaluation."""
+    """The report of a communicator about a whole run; shown with the evaluation."""
 
     metrics: Mapping[str, float] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
@@ -344,48 +516,67 @@ class CommunicatorSummary:
 
 
 class Evaluator(Protocol):
-    """What it means to the field.
+    """Judges a trained model in the terms of its field, batch by batch.
 
-    Its factory may name a predictor, `predictor = "module:factory"`, and ship its defaults as
-    `conf/predict/<name>.yaml`: `baryon predict` calls it with these keys; see `Predictor`.
+    The factory may name a predictor, `predictor = "module:factory"`: `baryon predict` calls it with
+    the keys of `conf/predict/<name>.yaml`; see `Predictor`.
     """
 
     def update(self, output: Any, batch: Batch) -> None:
-        """Take in the model's output on one batch (both on the CPU)."""
+        """Account for the model's output on one batch; both are on the CPU."""
         ...
 
     def state(self) -> Any:
-        """What was taken in so far, picklable."""
+        """Return everything accounted for so far, as something that can be pickled."""
         ...
 
     def merge(self, state: Any) -> None:
-        """Take in what another rank's evaluator saw."""
+        """Account for what the evaluator of another rank has seen: its `state`."""
         ...
 
     def result(self) -> Evaluation:
-        """The answer on all that was taken in. Raises `BaryonError` if there is too little.
+        """Return the result over all samples seen.
 
-        Before a run begins it is asked once about a few samples, to see that it can answer.
+        It is also asked once about a few samples before a run begins, as a test.
+
+        Raises
+        ------
+        BaryonError
+            If there are too few samples for a result.
+
         """
         ...
 
 
 class Predictor(Protocol):
-    """What a trained model says of new samples, as files that the field's other tools read.
+    """Writes what a trained model predicts for new samples, in formats of its field.
 
-    Every worker makes one and calls `predict` on its batches; the leader's `write` is given what
-    came of all of them, in the order of the samples.
+    Every worker builds one and calls `predict` on its batches. The leader's `write` receives the
+    predictions of all workers in the order of the samples.
     """
 
     def predict(self, output: Any, batch: Batch) -> Any:
-        """What is to be written of one batch (both on the CPU), picklable."""
+        """Return what is to be written of one batch, as something that can be pickled.
+
+        Both arguments are on the CPU.
+        """
         ...
 
     def write(self, predictions: Iterator[Any], folder: Path) -> str:
-        """Write into an empty folder what there is to say, and sum it up in one sentence.
+        """Write the predictions into an empty folder and summarise them in one sentence.
 
-        `predictions` come batch by batch while they are computed: keep only what is small. The
-        folder takes its final name when all is written. Raises `BaryonError` for a prediction that
-        is none.
+        Parameters
+        ----------
+        predictions
+            What `predict` returned, batch by batch, while later batches are being computed: do not
+            collect anything large.
+        folder
+            An empty folder. It gets its final name when everything is written.
+
+        Raises
+        ------
+        BaryonError
+            If something among the predictions cannot be written.
+
         """
         ...

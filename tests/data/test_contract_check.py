@@ -7,7 +7,7 @@ import torch
 from baryon.data.decoding import read_rows
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
-from baryon.interfaces import Field
+from baryon.interfaces import Field, Split
 
 ROWS, CHUNK = 20, 10
 LOADING = Loading(
@@ -15,7 +15,7 @@ LOADING = Loading(
 )
 
 
-class Points:
+class Points(Split):
     """Points and their class; `change` is applied to what the second chunk gives."""
 
     fields = {"inputs": Field((3,), "float32"), "label": Field((), "int64")}  # noqa: RUF012
@@ -33,6 +33,9 @@ class Points:
         rows = np.arange(start, stop)
         arrays = {"inputs": np.zeros((stop - start, 3), "f4"), "label": rows}
         return self._change(arrays) if start >= CHUNK else arrays
+
+    def fingerprint(self):
+        return "toy"
 
 
 CHANGES = {
@@ -84,7 +87,7 @@ def test_arrays_that_are_not_as_declared_are_refused(name):
         lambda: list(loader.shuffled(0)),
         lambda: read_rows(split, np.arange(CHUNK, ROWS)),
     ):
-        assert refused(read) == f"tests.data.test_declared.Points: {says}"
+        assert refused(read) == f"tests.data.test_contract_check.Points: {says}"
 
 
 @pytest.mark.parametrize(

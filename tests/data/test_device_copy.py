@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from baryon import interfaces
 from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loader, Loading
 from baryon.interfaces import Field
@@ -12,7 +13,7 @@ from baryon.interfaces import Field
 pytestmark = pytest.mark.gpu
 
 
-class Split:
+class Split(interfaces.Split):
     parallel_reads = True
     fields = {"inputs": Field((3, 8, 8), "float32")}  # noqa: RUF012
 
@@ -27,6 +28,9 @@ class Split:
 
     def read(self, start, stop):
         return {"inputs": self.table.read("x", start, stop)}
+
+    def fingerprint(self):
+        return "toy"
 
     def augment(self, arrays, random):
         return {**arrays, "inputs": arrays["inputs"] + random.random(dtype=np.float32)}

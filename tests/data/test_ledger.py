@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baryon import interfaces
 from baryon.data.ledger import Ledger
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
@@ -14,7 +15,7 @@ from baryon.interfaces import DataShard, Field
 worlds = st.tuples(st.integers(1, 3), st.integers(1, 3))
 
 
-class Split:
+class Split(interfaces.Split):
     fields = {"inputs": Field((), "int64")}  # noqa: RUF012
 
     def __init__(self, rows, chunk):
@@ -28,6 +29,9 @@ class Split:
 
     def read(self, start, stop):
         return {"inputs": np.arange(start, stop)}
+
+    def fingerprint(self):
+        return "toy"
 
 
 def loader(rows=60, chunk=7, *, batch=8, window=3, seed=1) -> Loader:

@@ -12,12 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baryon import interfaces
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard, Field
 
 
-class Numbers:
+class Numbers(interfaces.Split):
     """A split whose samples are (row, 10 * row); counts its reads."""
 
     fields = {"inputs": Field((2,), "float32"), "label": Field((), "int64")}  # noqa: RUF012
@@ -36,6 +37,9 @@ class Numbers:
         rows = np.arange(start, stop)
         inputs = np.stack([rows, 10 * rows], axis=1).astype(np.float32)
         return {"inputs": inputs, "label": rows.astype(np.int64)}
+
+    def fingerprint(self):
+        return "toy"
 
 
 def shards(groups: int, members: int) -> list[DataShard]:
@@ -200,9 +204,10 @@ from pathlib import Path
 import h5py, numpy as np, torch
 from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loader, Loading
+from baryon import interfaces
 from baryon.interfaces import Field
 
-class Split:
+class Split(interfaces.Split):
     parallel_reads = True
     fields = {"inputs": Field((4096,), "float32")}
     def __init__(self, path):
@@ -213,6 +218,8 @@ class Split:
         return self.table.chunk_starts("x")
     def read(self, start, stop):
         return {"inputs": self.table.read("x", start, stop)}
+    def fingerprint(self):
+        return "toy"
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -312,7 +319,7 @@ def test_augmentation_is_the_same_after_entering_in_the_middle():
     assert in_order["inputs"][:, 0].tolist() == in_order["keys"].tolist()
 
 
-class Frames:
+class Frames(interfaces.Split):
     """A split of wide samples, each a chunk; notes where those that it made lie."""
 
     fields = {"inputs": Field((64, 64), "float32"), "label": Field((), "int64")}  # noqa: RUF012
@@ -334,6 +341,9 @@ class Frames:
         inputs = np.full((stop - start, 64, 64), start, np.float32)
         self.made.add(inputs.ctypes.data)
         return {"inputs": inputs, "label": rows}
+
+    def fingerprint(self):
+        return "toy"
 
 
 def test_a_frame_that_is_a_whole_batch_is_not_copied():

@@ -47,16 +47,16 @@ import numpy as np
 import torch
 
 from baryon.errors import BaryonError
-from baryon.interfaces import Evaluation, Field
+from baryon.interfaces import Dataset, Evaluation, Field, Split
 
 
-class Line:
+class Line(Dataset):
     def __init__(self, *, val: int) -> None:
         sizes = {"train": 64, "val": val, "test": 32}
-        self.splits = {name: Split(size) for name, size in sizes.items() if size}
+        self.splits = {name: LineSplit(size) for name, size in sizes.items() if size}
 
 
-class Split:
+class LineSplit(Split):
     fields = {"inputs": Field(shape=(1,), dtype="float32"), "y": Field((1,), "float32")}
 
     def __init__(self, size: int) -> None:

@@ -5,25 +5,33 @@ import threading
 import numpy as np
 from torch import nn
 
-from baryon.interfaces import Evaluation, Field
+from baryon import interfaces
+from baryon.interfaces import Evaluation, Field, Normalisation
 
 CLASSES = 2
 
 
-class Dataset:
+class Dataset(interfaces.Dataset):
     """Points and their class."""
 
     def __init__(self, *, fault: str) -> None:
-        self.splits = {"train": Split(20, fault), "test": Split(20, fault)}
+        kind = Unscaled if fault == "normalisation" else Split
+        self.splits = {"train": kind(20, fault), "test": kind(20, fault)}
+        if fault == "open_inputs":
+            self.open_inputs = self.open_input
 
 
-class Split:
+class Split(interfaces.Split):
     def __init__(self, size, fault):
         self._size, self._fault = size, fault
-        self.fields = {"inputs": Field((3,), "float32"), "label": Field((), "int64")}
+        if fault == "augmet":
+            self.augmet = self.augment
         self._open = threading.Lock() if fault == "pickle" else None
-        if fault == "no_inputs":
-            self.fields = {"points": Field((3,), "float32"), "label": Field((), "int64")}
+
+    @property
+    def fields(self):
+        inputs = "points" if self._fault == "no_inputs" else "inputs"
+        return {inputs: Field((3,), "float32"), "label": Field((), "int64")}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -50,6 +58,13 @@ class Split:
         return "" if self._fault == "fingerprint" else "points"
 
     def close(self): ...
+
+
+class Unscaled(Split):
+    """Says how it scales the stored values, but not what they are."""
+
+    def normalisation(self):
+        return Normalisation(("x", "y", "z"), (0.0,) * 3, (1.0,) * 3)
 
 
 class Extra:

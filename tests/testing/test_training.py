@@ -37,6 +37,11 @@ EVALUATOR = "evaluator 'toy_share' of plugin 'toys'"
 FAULTS = {
     "dataset.fault=none": "nothing is wrong",
     "dataset.fault=chunks": f"{TRAIN}: chunk_starts() must ascend from 0 to below its 20 samples",
+    "dataset.fault=augmet": f"{TRAIN} has 'augmet', which is no member of baryon.interfaces.Split; "
+    "did you mean 'augment'?",
+    "dataset.fault=open_inputs": "dataset 'toy_points' of plugin 'toys' has 'open_inputs', "
+    "which is no member of baryon.interfaces.Dataset; did you mean 'open_input'?",
+    "dataset.fault=normalisation": f"{TRAIN} must define both normalisation() and raw(), or neith",
     "dataset.fault=no_inputs": f"{TRAIN} has no field 'inputs', which models are called on",
     "dataset.fault=field": f"{TRAIN}: read(0, 8) gives inputs, but its fields are inputs, label",
     "dataset.fault=dtype": f"{TRAIN}: read(0, 8) gives 'inputs' as float64 (8, 3), but its field ",

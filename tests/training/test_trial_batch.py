@@ -12,6 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
+from baryon import interfaces
 from baryon.config.config import composed
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard, Evaluation, Field, Table
@@ -25,14 +26,14 @@ MODULE = "toy_components"
 ROWS = 20
 
 
-class Dataset:
+class Dataset(interfaces.Dataset):
     """Points and their class."""
 
     def __init__(self, **changes) -> None:
         self.splits = {name: Split(**changes) for name in ("train", "val", "test")}
 
 
-class Split:
+class Split(interfaces.Split):
     fields = {"inputs": Field((3,), "float32"), "label": Field((), "int64")}  # noqa: RUF012
 
     def __init__(self, starts=(0, 10), read=None):
@@ -380,6 +381,37 @@ def test_a_state_that_cannot_be_sent_matters_among_several_processes(trial, refu
 def test_a_split_is_named_that_is_not_what_it_declares(refused, changes, says):
     split = "split 'train' of dataset 'toy' of plugin 'toys': "
     assert refused(dataset=Dataset(**changes)).startswith(split + says)
+
+
+class Unrelated:
+    splits = {"train": Split()}  # noqa: RUF012
+
+
+def of(splits):
+    dataset = Dataset()
+    dataset.splits = splits
+    return dataset
+
+
+DATASETS = {
+    "no subclass": (Unrelated(), "Unrelated is not a subclass of baryon.interfaces.Dataset"),
+    "no mapping": (of([Split()]), "its `splits` is list, not a mapping by name"),
+    "a list": (
+        of({"train": [1, 2]}),
+        "split 'train' is list, which is not a subclass of baryon.interfaces.Split",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_dataset_that_breaks_the_contract_is_named(refused, name):
+    dataset, says = DATASETS[name]
+    assert refused(dataset=dataset) == f"dataset 'toy' of plugin 'toys': {says}"
+
+
+def test_a_dataset_without_a_training_split(refused):
+    says = "dataset 'toy' of plugin 'toys' has no split 'train', which a run learns from"
+    assert refused(dataset=of({"val": Split()})) == says
 
 
 def sized(*, width: int):

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from baryon.data.hdf5.storage_info import StorageInfo
 from baryon.data.hdf5.table import Hdf5Table, find_files
 from baryon.errors import BaryonError
-from baryon.interfaces import Arrays, Field
+from baryon.interfaces import Arrays, Dataset, Field, Split, StorageInfo
 
 from baryon_gw.physics import WINDOW
 
@@ -20,20 +19,21 @@ Files = str | Sequence[str]
 NUMBERS = ("label", "chirp_mass", "snr")
 
 
-class GwStrain:
+class GwStrain(Dataset):
     """Its splits. Raises `BaryonError` for files that are missing or of another kind."""
 
     generator = "baryon_gw.generate:generate"
 
     def __init__(self, *, train: Files, val: Files | None, test: Files | None, flip: bool) -> None:
         wanted = {"train": train, "val": val, "test": test}
-        self.splits = {
+        windows = {
             name: Windows(f"dataset.{name}", files) for name, files in wanted.items() if files
         }
-        self.splits["train"].flip = flip
+        windows["train"].flip = flip
+        self.splits = windows
 
 
-class Windows:
+class Windows(Split):
     """`inputs` (1, 1024) for one-dimensional convolutions, and the numbers of each window."""
 
     parallel_reads = True
@@ -49,10 +49,15 @@ class Windows:
                 f"not of ({WINDOW},) samples: cut them to 1 s at 1024 Hz"
             )
         dtypes = {name: self._table.dtypes[name].name for name in NUMBERS}
-        self.fields: Mapping[str, Field] = {
+        self._fields = {
             "inputs": Field((1, WINDOW), "float32"),
             **{name: Field((), dtype) for name, dtype in dtypes.items()},
         }
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """The strain with a channel axis, and the numbers of each window as stored."""
+        return self._fields
 
     def __len__(self) -> int:
         return len(self._table)

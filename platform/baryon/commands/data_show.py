@@ -88,18 +88,19 @@ def _step(given: str | None, ledger: Ledger) -> int:
 
 
 def _samples(ledger: Ledger, step: int, split: Split) -> Table:
+    from baryon.data.contract_check import provides
     from baryon.data.decoding import read_rows
     from baryon.interfaces import Table
 
     parts = ledger.parts(step - 1)
     single = [name for name, field in split.fields.items() if field.shape == ()]
-    place = getattr(split, "place", None)
+    has_place = provides(split, "place")
     rows = []
     for worker, wanted in enumerate(parts.values()):
         values = read_rows(split, wanted)
         for number, row in enumerate(wanted.tolist()):
-            where = [place(row)] if place else []
+            where = [split.place(row)] if has_place else []
             rows.append([worker, row, *where, *(values[name][number].item() for name in single)])
-    columns = ["worker", "sample", *(["where"] if place else []), *single]
+    columns = ["worker", "sample", *(["where"] if has_place else []), *single]
     later = "" if step <= ledger.step else " (still to come at the last checkpoint)"
     return Table(columns, rows, f"{len(rows)} samples of {len(parts)} workers{later}")

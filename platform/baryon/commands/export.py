@@ -136,10 +136,9 @@ def _samples(split: Split, model: str) -> tuple[Normalisation | None, torch.Tens
     room = MOST_BYTES // sample_bytes(split)
     count = min(max(FEWEST, min(MOST, room)), len(split))
     inputs = np.asarray(split.read(0, count)["inputs"])
-    if hasattr(split, "normalisation"):
-        normalisation, raw = split.normalisation(), split.raw(0, count)  # type: ignore[attr-defined]
-    else:
-        normalisation, raw = None, inputs
+    normalisation = split.normalisation()
+    raw = inputs if normalisation is None else split.raw(0, count)
+    if normalisation is None:
         warn(f"the dataset tells no normalisation: {model} is exported for inputs as it reads them")
     if count == 1:
         inputs, raw = np.repeat(inputs, 2, axis=0), np.repeat(raw, 2, axis=0)

@@ -69,10 +69,9 @@ def class_of(split: Split) -> str:
     return f"{type(split).__module__}.{type(split).__qualname__}"
 
 
-def augmented_fields(split: Split) -> Mapping[str, Field]:
-    """Return what a sample is when a model learns from it: changes by `augment` included."""
-    fields: Mapping[str, Field] = getattr(split, "augmented_fields", split.fields)
-    return fields
+def provides(split: Split, member: str) -> bool:
+    """Return whether the split's class overrides an optional member of `Split`."""
+    return getattr(type(split), member) is not getattr(Split, member)
 
 
 def _dtype(owner: str, name: str, field: Field) -> str:

@@ -15,7 +15,6 @@ import torch
 
 from baryon.data.collate import WIDE, collate
 from baryon.data.contract_check import (
-    augmented_fields,
     chunk_bounds,
     class_of,
     require_augmented,
@@ -35,7 +34,7 @@ def sample_bytes(split: Split) -> int:
 
 def reads_in_parallel(split: Split) -> bool:
     """Whether a split lets several threads read at once."""
-    return bool(getattr(split, "parallel_reads", False))
+    return bool(split.parallel_reads)
 
 
 def _bytes(field: Field) -> int:
@@ -136,7 +135,7 @@ class Decoding:
         batch = as_arrays(self._gathered(claim))
         with self._guard:
             changed = split.augment(batch, np.random.default_rng(key))
-        require_augmented(class_of(split), changed, augmented_fields(split), len(claim.rows))
+        require_augmented(class_of(split), changed, split.augmented_fields, len(claim.rows))
         return as_tensors(changed, pinned=self._pinned)
 
     def _handed_over(self, claim: PendingBatch) -> dict[str, torch.Tensor]:

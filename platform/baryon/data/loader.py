@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from baryon.data.contract_check import chunk_bounds
+from baryon.data.contract_check import chunk_bounds, provides
 from baryon.data.decoding import Decoding, Key, PendingBatch, reads_in_parallel, sample_bytes
 from baryon.data.device_copy import on_device
 from baryon.data.prefetch import Prefetcher
@@ -71,7 +71,7 @@ class Loader:
         self.threads = loading.threads if reads_in_parallel(split) else 1
         if loading.readers:
             self.threads = loading.readers.count
-        self._augmented = hasattr(split, "augment")
+        self._augmented = provides(split, "augment")
         self._pinned = loading.device.type == "cuda"
 
     def batches_per_epoch(self) -> int:

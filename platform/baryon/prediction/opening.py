@@ -19,9 +19,10 @@ def open_input(dataset: Dataset, files: Sequence[str], config: Config, plugins: 
     Raises `BaryonError` if they cannot be read, hold nothing, or are of another shape than what
     the run's model takes.
     """
-    own = getattr(dataset, "open_input", None)
     with following_links(config.data.follow_links):
-        split: Split = own(files) if own else _as_test_split(files, config, plugins)
+        split = dataset.open_input(files)
+        if split is None:
+            split = _as_test_split(files, config, plugins)
     shown = ", ".join(files)
     if len(split) == 0:
         raise BaryonError(f"input={shown} holds no samples: give other files")

@@ -24,12 +24,13 @@ from typing import Any
 import torch
 
 from baryon.config.config import composed
-from baryon.data.contract_check import chunk_bounds, require_declared
+from baryon.data.contract_check import chunk_bounds, provides, require_declared
 from baryon.data.workers.worker_group import sendable
 from baryon.errors import BaryonError, form, format_error
-from baryon.interfaces import Batch, Evaluation, Evaluator, Split
+from baryon.interfaces import Batch, Dataset, Evaluation, Evaluator, Split
 from baryon.plugins.answers import checked_evaluation
 from baryon.plugins.registry import discover
+from baryon.testing.misspelling import require_no_misspelling
 from baryon.training.build import TRAIN, RunComponents, build_communicator, build_components
 from baryon.training.evaluation import naming
 from baryon.training.model_runner import each_tensor
@@ -53,6 +54,8 @@ def check_training(*choices: str) -> None:
     comm = build_communicator(config, plugins)
     with closing(build_components(config, plugins, comm)) as components:
         who = _Who(components.owners)
+        require_no_misspelling(who.dataset, components.dataset, Dataset)
+        require_no_misspelling(who.evaluator, components.evaluator, Evaluator)
         for name, split in components.dataset.splits.items():
             check_split(f"split {name!r} of {who.dataset}", split)
         check_step(who, components)
@@ -82,6 +85,16 @@ def check_split(who: str, split: Split) -> None:
     mark = split.fingerprint()
     _require(isinstance(mark, str) and mark, f"{who}: fingerprint() must be a text, not {mark!r}")
     check_copy(who, split, count)
+    check_optional_members(who, split)
+
+
+def check_optional_members(who: str, split: Split) -> None:
+    """Check that none is misspelt, and that `normalisation` and `raw` agree with `read`."""
+    require_no_misspelling(who, split, Split)
+    _require(
+        provides(split, "normalisation") == provides(split, "raw"),
+        f"{who} must define both normalisation() and raw(), or neither: an export needs the two",
+    )
 
 
 def check_copy(who: str, split: Split, count: int) -> None:

@@ -10,12 +10,11 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from baryon.config.config import Config
-from baryon.data.contract_check import augmented_fields
 from baryon.data.hdf5.links import following_links
 from baryon.data.loader import Loader, Loading
 from baryon.data.staging import staging
 from baryon.data.workers.worker_group import WorkerGroup, sendable
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, form
 from baryon.interfaces import Communicator, Dataset, Evaluator, Loss, Split
 from baryon.plugins.components import prepare
 from baryon.plugins.registry import Plugins
@@ -111,7 +110,7 @@ def build_trained_model(config: Config, plugins: Plugins) -> TrainedModel:
     torch.manual_seed(config.seed)
     with staging(config.data.stage, config.data.stage_mib):
         dataset = build_dataset(config, plugins)
-    model: torch.nn.Module = make_model(fields=augmented_fields(dataset.splits[TRAIN]))
+    model: torch.nn.Module = make_model(fields=dataset.splits[TRAIN].augmented_fields)
     if any(is_lazy(parameter) for parameter in model.parameters()):
         raise BaryonError(
             f"{plugins.component('model', config.choices['model'].name).owner} has parameters "
@@ -128,15 +127,31 @@ def build_dataset(config: Config, plugins: Plugins) -> Dataset:
     choice = config.choices["dataset"]
     with following_links(config.data.follow_links):
         dataset: Dataset = prepare(plugins, choice)()
-    if TRAIN not in dataset.splits:
-        raise BaryonError(
-            f"dataset {choice.name!r} has no split {TRAIN!r}, which a run learns from"
-        )
+    _require_contract(plugins.component("dataset", choice.name).owner, dataset)
     if config.data.processes:
         plugin = plugins.component("dataset", choice.name).plugin
         for name, split in dataset.splits.items():
             sendable(split, f"split {name!r} of dataset {choice.name!r} of plugin {plugin!r}")
     return dataset
+
+
+def _require_contract(owner: str, dataset: object) -> None:
+    """Raise `BaryonError` unless this is a `Dataset` of `Split`s, one of them for training."""
+    if not isinstance(dataset, Dataset):
+        raise BaryonError(
+            f"{owner}: {type(dataset).__name__} is not a subclass of baryon.interfaces.Dataset"
+        )
+    splits = dataset.splits
+    if not isinstance(splits, Mapping):
+        raise BaryonError(f"{owner}: its `splits` is {form(splits)}, not a mapping by name")
+    for name, split in splits.items():
+        if not isinstance(split, Split):
+            raise BaryonError(
+                f"{owner}: split {name!r} is {type(split).__name__}, which is not a subclass of "
+                "baryon.interfaces.Split"
+            )
+    if TRAIN not in splits:
+        raise BaryonError(f"{owner} has no split {TRAIN!r}, which a run learns from")
 
 
 def loading(config: Config) -> Loading:

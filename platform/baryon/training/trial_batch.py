@@ -10,7 +10,7 @@ import copy
 import pickle
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import NoneType
 from typing import Any
@@ -21,8 +21,8 @@ import torch
 from baryon.config.config import Config, option_values
 from baryon.data.contract_check import (
     KEYS,
-    augmented_fields,
     chunk_bounds,
+    provides,
     require_augmented,
     require_declared,
 )
@@ -202,11 +202,10 @@ def first_samples(owner: str, split: Split, count: int, *, augmented: bool) -> B
     require_declared(owner, call, arrays, split.fields, count)
     batch = {name: _own(values) for name, values in arrays.items()}
     batch[KEYS] = np.arange(count)
-    augment: Callable[..., Mapping[str, Any]] | None = getattr(split, "augment", None)
-    if augmented and augment is not None:
+    if augmented and provides(split, "augment"):
         with naming(f"{owner}: augment fails on {count} samples"):
-            changed = augment(batch, np.random.default_rng(0))
-        require_augmented(owner, changed, augmented_fields(split), count)
+            changed = split.augment(batch, np.random.default_rng(0))
+        require_augmented(owner, changed, split.augmented_fields, count)
         batch = {name: _own(values) for name, values in changed.items()}
     with naming(f"{owner}: its fields are no tensors"):
         return {name: torch.from_numpy(values) for name, values in batch.items()}

@@ -13,25 +13,34 @@ from baryon.data.checks.check import check
 from baryon.data.checks.values import intraclass_correlation
 from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loading
-from baryon.interfaces import Field
+from baryon.interfaces import Dataset, Field, Split
 
 LOADING = Loading(
     batch_size=16, window_mib=1, prefetch=2, seed=1, threads=2, device=torch.device("cpu")
 )
 
 
-class StorageInfo:
+class StoredSplit(Split):
     """A split in a file, with all extras."""
 
     parallel_reads = True
 
     def __init__(self, path):
         self.table = Hdf5Table([path], {"inputs": "x", "label": "label", "weight": "weight"})
-        self.fields = {
-            name: Field(self.table.shapes[name], self.table.dtypes[name].name)
-            for name in self.table.members
-        }
-        self.stored, self.place = self.table.stored, self.table.place
+
+    @property
+    def fields(self):
+        shapes, dtypes = self.table.shapes, self.table.dtypes
+        return {name: Field(shapes[name], dtypes[name].name) for name in self.table.members}
+
+    def stored(self):
+        return self.table.stored()
+
+    def place(self, row):
+        return self.table.place(row)
+
+    def fingerprint(self):
+        return self.table.fingerprint()
 
     def __len__(self):
         return len(self.table)
@@ -43,7 +52,7 @@ class StorageInfo:
         return {name: self.table.read(name, start, stop) for name in self.fields}
 
 
-class Dataset:
+class Data(Dataset):
     def __init__(self, **splits):
         self.splits = splits
 
@@ -66,7 +75,7 @@ def make(tmp_path, monkeypatch):
         with h5py.File(tmp_path / f"{name}.h5", "w") as file:
             for member, values in members.items():
                 file.create_dataset(member, data=values, **(settings if member == "x" else {}))
-        return StorageInfo(tmp_path / f"{name}.h5")
+        return StoredSplit(tmp_path / f"{name}.h5")
 
     return write
 
@@ -80,12 +89,12 @@ def at(index, value):
 
 
 def found(*, most_samples=None, loading=LOADING, **splits):
-    diagnosis = check(Dataset(**splits), loading, most_samples)
+    diagnosis = check(Data(**splits), loading, most_samples)
     return {(one.split, one.text, one.refused) for one in diagnosis.findings}
 
 
 def test_nothing_is_found_in_good_data(make):
-    diagnosis = check(Dataset(val=make("val"), train=make()), LOADING, None)
+    diagnosis = check(Data(val=make("val"), train=make()), LOADING, None)
     assert not diagnosis.findings
     assert not diagnosis.refused
     assert diagnosis.summary == "training would take these data (train 200, val 200); 0 warnings"
@@ -185,7 +194,7 @@ def test_files_are_compared_with_their_checksums(make, tmp_path):
     train = make()
     digest = hashlib.sha256((tmp_path / "train.h5").read_bytes()).hexdigest()
     (tmp_path / "SHA256SUMS").write_text(f"{digest}  train.h5\n")
-    diagnosis = check(Dataset(train=train), LOADING, None)
+    diagnosis = check(Data(train=train), LOADING, None)
     assert not diagnosis.findings
     assert diagnosis.checksums == {str(tmp_path / "train.h5"): digest}
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64} *train.h5\n")
@@ -200,13 +209,13 @@ def test_an_empty_split_is_refused(make):
 
 
 def test_some_samples_stand_for_all(make):
-    diagnosis = check(Dataset(train=make()), LOADING, 64)
+    diagnosis = check(Data(train=make()), LOADING, 64)
     counts = [row[3] for row in diagnosis.tables["classes"].rows]
     assert 32 <= sum(counts) <= 96
 
 
 def test_a_split_without_extras_is_checked_as_well(make):
-    class Plain:
+    class Plain(Split):
         fields = {"inputs": Field((3,), "float32")}  # noqa: RUF012
 
         def __len__(self):
@@ -220,8 +229,11 @@ def test_a_split_without_extras_is_checked_as_well(make):
                 "inputs": np.arange(start, stop, dtype="f4")[:, None] + np.arange(3, dtype="f4")
             }
 
+        def fingerprint(self):
+            return "plain"
+
     make()  # makes the measurements short
-    diagnosis = check(Dataset(train=Plain()), LOADING, None)
+    diagnosis = check(Data(train=Plain()), LOADING, None)
     assert not diagnosis.refused
     assert set(diagnosis.tables) == {"reading", "values"}
     assert not diagnosis.checksums

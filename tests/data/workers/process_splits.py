@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from baryon.errors import BaryonError
-from baryon.interfaces import Field
+from baryon.interfaces import Field, Split
 
 
-class Noise:
+class Noise(Split):
     """Wide and narrow samples of several types, changed by chance."""
 
     fields = {  # noqa: RUF012
@@ -39,6 +39,9 @@ class Noise:
             "label": np.arange(start, stop),
             "flag": random.random(stop - start) < 0.5,
         }
+
+    def fingerprint(self):
+        return "toy"
 
 
 class Augmented(Noise):

@@ -133,17 +133,17 @@ def test_each_rank_has_processes_of_its_own(arguments, environment, tmp_path):
 PLUGIN = """
 import threading
 import numpy as np
-from baryon.interfaces import Field
+from baryon.interfaces import Dataset, Field, Split
 
 
-class Data:
+class Data(Dataset):
     \"\"\"Points that cannot be sent.\"\"\"
 
     def __init__(self) -> None:
-        self.splits = {"train": Split()}
+        self.splits = {"train": Locked()}
 
 
-class Split:
+class Locked(Split):
     fields = {"inputs": Field((2,), "float32"), "label": Field((), "int64")}
 
     def __init__(self):

@@ -19,7 +19,6 @@ from baryon.data.checks.layout import MIB, layout_findings, layout_table
 from baryon.data.checks.speed import Speed, speed
 from baryon.data.checks.values import Survey
 from baryon.data.decoding import Decoding, as_arrays
-from baryon.data.hdf5.storage_info import storage_info_of
 from baryon.data.loader import Loader, Loading
 from baryon.interfaces import Dataset, Split, Table
 from baryon.terminal.progress import bar
@@ -58,7 +57,7 @@ def check(dataset: Dataset, loading: Loading, most_samples: int | None) -> Diagn
     surveys = {name: _survey(name, loader, most_samples) for name, loader in loaders.items()}
     sums = {name: _checksums(split) for name, split in there.items()}
     for name, split in there.items():
-        findings += layout_findings(name, storage_info_of(split), loading.window_mib)
+        findings += layout_findings(name, split.stored(), loading.window_mib)
         findings += _values(name, surveys[name], split)
         findings += checksum_findings(name, sums[name])
     findings += distribution_findings(surveys) if surveys else ()
@@ -110,9 +109,8 @@ def _survey(name: str, loader: Loader, most_samples: int | None) -> Survey:
 
 
 def _values(name: str, survey: Survey, split: Split) -> Iterator[Finding]:
-    place = getattr(split, "place", lambda row: f"sample {row}")
     for one in survey.fields.values():
-        yield from one.findings(name, place)
+        yield from one.findings(name, split.place)
 
 
 def _mixing(loader: Loader, survey: Survey) -> Iterator[Finding]:
@@ -131,7 +129,7 @@ def _mixing(loader: Loader, survey: Survey) -> Iterator[Finding]:
 
 
 def _checksums(split: Split) -> dict[Path, str]:
-    paths = sorted({one.path for one in storage_info_of(split)})
+    paths = sorted({one.path for one in split.stored()})
     if not paths:
         return {}
     with bar("checksums", len(paths), "files") as advance:
@@ -145,7 +143,7 @@ def _checksums(split: Split) -> dict[Path, str]:
 def _tables(
     loaders: Mapping[str, Loader], speeds: Mapping[str, Speed], surveys: Mapping[str, Survey]
 ) -> dict[str, Table]:
-    stored = {name: storage_info_of(loader.split) for name, loader in loaders.items()}
+    stored = {name: loader.split.stored() for name, loader in loaders.items()}
     found = {
         "reading": _reading(loaders, speeds),
         "layout": layout_table(stored),

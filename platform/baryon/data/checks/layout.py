@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from baryon.data.checks.finding import Finding
-from baryon.data.hdf5.storage_info import StorageInfo
-from baryon.interfaces import Table
+from baryon.interfaces import StorageInfo, Table
 from baryon.terminal.units import size
 
 MIB = 2**20

@@ -24,11 +24,12 @@ from baryon.data.hdf5.filters import DecodeError
 from baryon.data.hdf5.inspection import inspect
 from baryon.data.hdf5.links import LinkedFiles, follows_links, member, one_line
 from baryon.data.hdf5.storage_check import chunk_bytes, data_bytes
-from baryon.data.hdf5.storage_info import StorageInfo, describe
+from baryon.data.hdf5.storage_info import describe
 from baryon.data.hdf5.virtual import Rows, VirtualMember, virtual_member
 from baryon.data.package_files import package_folder
 from baryon.data.staging import staged
 from baryon.errors import BaryonError, format_error
+from baryon.interfaces import StorageInfo
 from baryon.system.file_systems import tell_of_locks
 from baryon.terminal.console import warn
 

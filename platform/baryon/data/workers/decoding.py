@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from baryon.data.contract_check import augmented_fields
 from baryon.data.decoding import Decoding, Key, PendingBatch
 from baryon.data.sampling import Rows
 from baryon.data.workers.shared_memory import Memory, extent, forms
@@ -25,7 +24,7 @@ def chunk_bytes(split: Split, bounds: Rows) -> int:
 
 def batch_bytes(split: Split, rows: int) -> int:
     """Bytes that an augmented batch takes."""
-    return extent(forms({**augmented_fields(split), "keys": KEYS}, rows))
+    return extent(forms({**split.augmented_fields, "keys": KEYS}, rows))
 
 
 class DecodingByProcesses(Decoding):

@@ -23,7 +23,6 @@ import numpy as np
 
 from baryon.data.collate import collate
 from baryon.data.contract_check import (
-    augmented_fields,
     class_of,
     require_augmented,
     require_declared,
@@ -101,7 +100,7 @@ class DataWorker:
         }
         collate(rows, (self._decoded(split, chunk) for chunk in chunks), batch)
         changed = split.augment({**batch, "keys": rows}, np.random.default_rng(key))
-        require_augmented(class_of(split), changed, augmented_fields(split), len(rows))
+        require_augmented(class_of(split), changed, split.augmented_fields, len(rows))
         its = [(name, array.dtype.str, array.shape) for name, array in changed.items()]
         memory, offset = slot
         for name, into in arrays(self._memories[memory], offset, its).items():

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.hdf5.storage_info import StorageInfo
 from baryon.data.hdf5.table import Hdf5Table, attributes, count_rows, find_files
 from baryon.errors import BaryonError
+from baryon.interfaces import Dataset, StorageInfo
 from baryon_climate.dataset import calendar
 from baryon_climate.dataset.frames import Frames, View
 from baryon_climate.dataset.labels import LabelOptions, labels
@@ -33,7 +33,7 @@ RUN_MIB = 256
 """Decoded frames that are read together where stored chunks span many time steps."""
 
 
-class ClimateExtremeWeather:
+class ClimateExtremeWeather(Dataset):
     """Global frames by year, with boxes around storms; each channel is -1..1 over `train`."""
 
     generator = "baryon_climate.generation.generate:generate"

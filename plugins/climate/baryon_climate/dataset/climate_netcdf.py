@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from baryon.errors import BaryonError
+from baryon.interfaces import Dataset
 from baryon_climate.dataset.box_lists import listed_boxes
 from baryon_climate.dataset.box_order import IN_THE_WILD
 from baryon_climate.dataset.cf_variables import chosen
@@ -31,7 +32,7 @@ from baryon_climate.dataset.unlabelled import unlabelled
 Files = str | Sequence[str]
 
 
-class ClimateNetcdf:
+class ClimateNetcdf(Dataset):
     """Frames from CF files with the channels asked for, each scaled to -1..1 over `train`."""
 
     def __init__(

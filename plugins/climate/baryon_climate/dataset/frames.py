@@ -17,9 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.hdf5.storage_info import StorageInfo
 from baryon.errors import BaryonError
-from baryon.interfaces import Arrays, Field, Normalisation
+from baryon.interfaces import Arrays, Field, Normalisation, Split, StorageInfo
 from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import Labels
@@ -83,7 +82,7 @@ class View:
     """Crops of training are cut anywhere, whole circles are turned."""
 
 
-class Frames:
+class Frames(Split):
     """One split."""
 
     parallel_reads = True

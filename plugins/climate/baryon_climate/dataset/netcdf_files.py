@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from baryon.data.hdf5.storage_info import StorageInfo
 from baryon.errors import BaryonError, format_error
+from baryon.interfaces import StorageInfo
 from baryon.terminal.console import warn
 from baryon_climate.dataset.calendar import HOUR
 from baryon_climate.dataset.cf_file import CfFile

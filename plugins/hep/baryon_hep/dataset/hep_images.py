@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baryon.data.hdf5.table import Hdf5Table, has_member
+from baryon.interfaces import Dataset
 from baryon_hep.dataset import checks
 from baryon_hep.dataset.event_ids import require_distinct
 from baryon_hep.dataset.images import (
@@ -33,7 +34,7 @@ OPTIONAL = ("mg", "mn", "jz", "eid")
 CHANNELS = ("channel 0 (energy)", "channel 1 (electromagnetic energy)", "channel 2 (tracks)")
 
 
-class HepImages:
+class HepImages(Dataset):
     """Images of the benchmark layout, each channel divided by its maximum over `train`."""
 
     generator = "baryon_hep.generation.generate:generate"
@@ -49,7 +50,9 @@ class HepImages:
         check_event_ids: bool,
         augment: bool,
     ) -> None:
-        self.splits = open_splits(_open, {"train": train, "val": val, "test": test})
+        self.splits: dict[str, Images] = open_splits(
+            _open, {"train": train, "val": val, "test": test}
+        )
         add_normalised_weights(self.splits)
         if check_event_ids:
             require_distinct(self.splits)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from baryon.data.hdf5.table import Hdf5Table, has_member
+from baryon.interfaces import Dataset
 from baryon_hep.dataset import checks
 from baryon_hep.dataset.images import (
     Column,
@@ -31,7 +32,7 @@ CUTS_REGIONS = ("passSR4J", "passSR5J")
 NORMALISED_WEIGHT = "normalized_weight"
 
 
-class HepRpvSusy:
+class HepRpvSusy(Dataset):
     """Images of the public files, each channel divided by its maximum over `train`.
 
     Their first axis is eta, as stored: the benchmark layout has phi there.
@@ -49,7 +50,9 @@ class HepRpvSusy:
         augment: bool,
     ) -> None:
         self._channels = list(channels)
-        self.splits = open_splits(self._open, {"train": train, "val": val, "test": test})
+        self.splits: dict[str, Images] = open_splits(
+            self._open, {"train": train, "val": val, "test": test}
+        )
         normalise(self.splits, self._channels, channel_max, check_pixels)
         self.splits["train"].augmented = augment
         add_normalised_weights(self.splits)

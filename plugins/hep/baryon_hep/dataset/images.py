@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from baryon.data.hdf5.storage_info import StorageInfo
 from baryon.data.hdf5.table import Hdf5Table, find_files
 from baryon.data.hdf5.value_scan import channel_range
 from baryon.errors import BaryonError
-from baryon.interfaces import Arrays, Field, Normalisation
+from baryon.interfaces import Arrays, Field, Normalisation, Split, StorageInfo
 from baryon_hep.dataset.geometry import require_alike
 
 Column = np.ndarray[Any, Any]
 
 
-class Images:
+class Images(Split):
     """One split: `inputs` (channels, phi, eta) float32 and one number an event for the rest.
 
     The images lie in `image_fields` of the table: either one field of shape (channels, ...), or
