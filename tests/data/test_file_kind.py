@@ -42,7 +42,7 @@ def zipped(buffer):
         (made_by(lambda file: torch.save(torch.ones(3), file)), "a PyTorch file", "HDF5"),
         (made_by(zipped), "a ZIP archive", "unpack"),
         (made_by(tar), "a tar archive", "unpack"),
-        (gzip.compress(b"\x89HDF"), "a gzip archive", "unpack"),
+        (gzip.compress(b"\x89HDF", mtime=0), "a gzip archive", "unpack"),
         (b"CDF\x01\x00\x00\x00\x00", "a classic NetCDF file", "nccopy"),
         (b"GRIB\x00\x00\x84\x02", "a GRIB file", "cdo"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer", "git lfs pull"),

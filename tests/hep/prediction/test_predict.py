@@ -202,7 +202,7 @@ def test_of_an_old_run_whose_loss_and_evaluator_took_other_options(here, run, un
 
 
 def test_a_worker_that_died_is_no_short_answer(here, run, unlabelled, monkeypatch):
-    monkeypatch.setattr(Serial, "agree", lambda self, values: {"seen": values["seen"] - 9})
+    monkeypatch.setattr(Serial, "all_reduce_sum", lambda self, values: {"seen": values["seen"] - 9})
     with pytest.raises(BaryonError, match=r"^a worker died: .* of 70 samples were predicted"):
         predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
     assert not (here / "new").exists()
