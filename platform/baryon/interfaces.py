@@ -191,6 +191,14 @@ class Split(ABC):
         del random
         return arrays
 
+    def strata(self) -> np.ndarray | None:
+        """Return the stratum of every sample, (N,) whole numbers, or None if samples are alike.
+
+        `data.stratify` puts a fixed number of samples of a stratum into every training batch, such
+        as labelled ones where most are not.
+        """
+        return None
+
     def place(self, row: int) -> str:
         """Describe where a sample is stored, such as its file and the row there, for messages."""
         return f"sample {row}"

@@ -117,12 +117,17 @@ class Data:
     stage: str | None = MISSING
     stage_mib: float = MISSING
     follow_links: bool = MISSING
+    # Runs from before there were strata have no such key in their frozen config.
+    stratify: dict[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_size("data", vars(self))
         for key in ("window_mib", "prefetch", "threads", "stage_mib"):
             _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
         _check("data.processes", self.processes, "0 or more", lambda value: value >= 0)
+        for stratum, count in (self.stratify or {}).items():
+            rule = "1 or more: samples of that stratum in every batch"
+            _check(f"data.stratify[{stratum}]", count, rule, lambda value: value > 0)
         for key in ("threads", "processes", "prefetch"):
             rule = f"{MOST_AT_ONCE} or less"
             _check(f"data.{key}", getattr(self, key), rule, lambda value: value <= MOST_AT_ONCE)

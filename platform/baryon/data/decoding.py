@@ -46,9 +46,8 @@ class PendingBatch:
     """A batch whose chunks are being decoded."""
 
     rows: Rows
-    chunk_of: Rows
-    """For each of `rows`."""
     chunks: dict[int, Future[Arrays]]
+    """By the number of their visit, which is the chunk's own where each is decoded once."""
     finished: list[int]
     """Chunks that no later batch needs."""
 
@@ -70,18 +69,27 @@ class Decoding:
         room: int,
         threads: int,
         pinned: bool,
+        visits: Sequence[Rows] | None = None,
     ) -> None:
+        """`visits` number, for each row of each batch, the time when its chunk is decoded for it.
+
+        Without them every chunk is decoded once. Order by strata repeats samples: a chunk that
+        was kept until its last use would be held for the whole epoch.
+        """
         self._split, self._bounds, self._pinned = split, bounds, pinned
         self._fields = dict(split.fields)
         self._room = room
         self._sample_bytes = sample_bytes(split)
-        chunk_of = self._chunk_of(np.concatenate([np.empty(0, np.int64), *batches]))
-        chunks, first = np.unique(chunk_of, return_index=True)
-        from_end = np.unique(chunk_of[::-1], return_index=True)[1]
+        none = np.empty(0, np.int64)
+        chunk_of = self._chunk_of(np.concatenate([none, *batches]))
+        self._visit_of = chunk_of if visits is None else np.concatenate([none, *visits])
+        ids, first = np.unique(self._visit_of, return_index=True)
+        from_end = np.unique(self._visit_of[::-1], return_index=True)[1]
         by_use = np.argsort(first)
-        self._coming = deque(zip(chunks[by_use].tolist(), first[by_use].tolist(), strict=True))
+        self._chunk_visited = dict(zip(ids.tolist(), chunk_of[first].tolist(), strict=True))
+        self._coming = deque(zip(ids[by_use].tolist(), first[by_use].tolist(), strict=True))
         self._last_use = dict(
-            zip(chunks.tolist(), (len(chunk_of) - 1 - from_end).tolist(), strict=True)
+            zip(ids.tolist(), (len(chunk_of) - 1 - from_end).tolist(), strict=True)
         )
         self._held: dict[int, Future[Arrays]] = {}
         self._held_bytes = 0
@@ -96,12 +104,10 @@ class Decoding:
         """The next batch in the sequence: have its chunks decoded. Called by one thread alone."""
         end = self._asked + len(rows)
         self._decode_ahead(end)
-        chunk_of = self._chunk_of(rows)
-        chunks = list(dict.fromkeys(chunk_of.tolist()))
+        chunks = list(dict.fromkeys(self._visit_of[self._asked : end].tolist()))
         self._asked = end
         return PendingBatch(
             rows,
-            chunk_of,
             {chunk: self._held[chunk] for chunk in chunks},
             [chunk for chunk in chunks if self._last_use[chunk] < end],
         )
@@ -203,8 +209,9 @@ class Decoding:
         require_declared(owner, call, arrays, self._fields, stop - start)
         return arrays
 
-    def _rows_of(self, chunk: int) -> tuple[int, int]:
-        """The first row of a chunk, and the one after its last."""
+    def _rows_of(self, visit: int) -> tuple[int, int]:
+        """The first row of the chunk of a visit, and the one after its last."""
+        chunk = self._chunk_visited[visit]
         return int(self._bounds[chunk]), int(self._bounds[chunk + 1])
 
     def _size(self, chunk: int) -> int:

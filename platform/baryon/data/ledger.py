@@ -24,7 +24,7 @@ class Basis:
     """What decides the order of samples."""
 
     order: int
-    """The version of `data/order.py`."""
+    """The version of `data/sampling.py`."""
     seed: int
     batch_size: int
     samples: int
@@ -32,6 +32,8 @@ class Basis:
     """Chunks that are mixed."""
     chunks: str
     """Hash of where the chunks start."""
+    strata: str = ""
+    """Hash of every sample's stratum and of `data.stratify`; empty where batches have no strata."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Ledger:
             samples=len(loader.split),
             window=loader.window,
             chunks=hashlib.sha256(loader.bounds.tobytes()).hexdigest()[:16],
+            strata=loader.stratification.digest if loader.stratification else "",
         )
 
     def position(self, step: int) -> tuple[int, int]:
@@ -113,12 +116,15 @@ class Ledger:
         """Go on from a checkpoint's. Raises `BaryonError` if the samples would not be the same."""
         self._require_same_data(state["data"])
         mine = asdict(self.basis)
-        for key, then in state["basis"].items():
+        # Checkpoints from before there were strata have no such entry: their batches had none.
+        saved = {"strata": "", **state["basis"]}
+        for key, then in saved.items():
             if mine.get(key) != then:
                 raise BaryonError(
-                    f"the checkpoint's order of samples cannot be gone on with: {key} was {then}, "
-                    f"now it is {mine.get(key)}; resume with the config, the data and the version "
-                    "of Baryon that it was started with, or start a new run"
+                    f"the checkpoint's order of samples cannot be gone on with: {key} was "
+                    f"{then or 'none'}, now it is {mine.get(key) or 'none'}; resume with the "
+                    "config, the data and the version of Baryon that it was started with, or start "
+                    "a new run"
                 )
         self.step = state["step"]
         self.worker_spans = [WorkerSpan(*numbers) for numbers in state["workers"]]

@@ -8,10 +8,11 @@ many; or each thread has a process do it (`Loading.readers`). All of it holds at
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from baryon.data.sampling import (
     shuffled,
 )
 from baryon.data.shuffle_quality import ShuffleQuality, shuffle_quality
+from baryon.data.strata import Stratification
 from baryon.data.workers.decoding import DecodingByProcesses, batch_bytes, chunk_bytes
 from baryon.data.workers.worker_group import WorkerGroup
 from baryon.interfaces import Batch, DataShard, Split
@@ -57,6 +59,8 @@ class Loading:
     """Where shuffled batches go."""
     readers: WorkerGroup | None = None
     """Processes that do it all in place of the threads."""
+    stratify: Mapping[int, int] | None = None
+    """Samples of a stratum, by its number, in every shuffled batch."""
 
 
 class Loader:
@@ -74,26 +78,49 @@ class Loader:
         self._augmented = provides(split, "augment")
         self._pinned = loading.device.type == "cuda"
 
+    @cached_property
+    def stratification(self) -> Stratification | None:
+        """How shuffled batches are made of strata; None where `data.stratify` names none.
+
+        Raises `BaryonError` where the split has no such strata.
+        """
+        stratify = self.loading.stratify
+        if not stratify:
+            return None
+        return Stratification.of(self.split, stratify, self.loading.batch_size)
+
     def batches_per_epoch(self) -> int:
         """Steps of one epoch; the sizes of their batches differ by one sample at most."""
+        if self.stratification:
+            return self.stratification.batches_per_epoch()
         return batches_per_epoch(len(self.split), self.loading.batch_size)
 
     def samples_of_batch(self, number: int) -> int:
         """Return the samples of all workers' batch `number` of an epoch."""
+        if self.stratification:
+            return self.stratification.samples_of_batch(number)
         start, stop = batch_bounds(number, len(self.split), self.loading.batch_size)
         return stop - start
 
     def order(self, epoch: int) -> EpochOrder:
         """The order of an epoch, the same on all workers."""
+        seed = self.loading.seed
+        if self.stratification:
+            return self.stratification.order(self.bounds, self.window, seed, epoch)
         starts = self.bounds[:-1].tolist()
-        return shuffled(starts, len(self.split), self.window, self.loading.seed, epoch)
+        return shuffled(starts, len(self.split), self.window, seed, epoch)
 
     def shuffled(self, epoch: int, first_batch: int = 0, shard: DataShard = ALL) -> Batches:
         """One epoch's batches from number `first_batch` on, on the device of the training."""
         order, size = self.order(epoch), self.loading.batch_size
         numbers = range(first_batch, self.batches_per_epoch())
-        parts = [order.part(number, size, shard) for number in numbers]
-        batches = self._ahead(parts, (epoch, first_batch, shard))
+        positions = [order.positions(number, size, shard) for number in numbers]
+        batches = self._ahead(
+            [order.rows[part] for part in positions],
+            (epoch, first_batch, shard),
+            # A sample that an epoch repeats is decoded for each of its uses.
+            [order.places[part] for part in positions] if self.stratification else None,
+        )
         return on_device(batches, self.loading.device) if self._pinned else batches
 
     def in_order(self, shard: DataShard = ALL) -> Batches:
@@ -144,36 +171,58 @@ class Loader:
 
     def _chunks_in_window(self) -> int:
         chunk = self.sample_bytes * len(self.split) / (len(self.bounds) - 1)
-        return max(1, int(self.loading.window_mib * MIB / chunk))
+        streams = 1 + len(self.loading.stratify or ())  # each stratum has a window of its own
+        return max(1, int(self.loading.window_mib * MIB / chunk / streams))
 
     def _two_windows(self) -> int:
         """Bytes of the largest window there can be, and of the one that is decoded ahead.
 
         With processes every chunk takes as many as the largest.
         """
-        sizes = np.sort(np.diff(self.bounds))[::-1]
+        streams = 1 + len(self.loading.stratify or ())
+        # Strata may hold the same chunk, each for itself.
+        sizes = np.sort(np.tile(np.diff(self.bounds), streams))[::-1]
+        chunks = 2 * self.window * streams
         if self.loading.readers:
-            return min(2 * self.window, len(sizes)) * chunk_bytes(self.split, self.bounds)
-        return int(sizes[: 2 * self.window].sum()) * self.sample_bytes
+            return min(chunks, len(sizes)) * chunk_bytes(self.split, self.bounds)
+        return int(sizes[:chunks].sum()) * self.sample_bytes
 
     def _ahead(
-        self, parts: Sequence[Rows], augmented: tuple[int, int, DataShard] | None = None
+        self,
+        parts: Sequence[Rows],
+        augmented: tuple[int, int, DataShard] | None = None,
+        visits: Sequence[Rows] | None = None,
     ) -> Batches:
         key_of = self._key_of(*augmented) if augmented and self._augmented else None
-        decoding = self._decoding(parts, augmented=key_of is not None)
+        decoding = self._decoding(parts, visits, augmented=key_of is not None)
         with closing(decoding):
             batches = self._gathered(decoding, parts, key_of)
             with closing(Prefetcher(batches, self.loading.prefetch)) as ahead:
                 yield from ahead
 
-    def _decoding(self, parts: Sequence[Rows], *, augmented: bool) -> Decoding:
+    def _decoding(
+        self, parts: Sequence[Rows], visits: Sequence[Rows] | None, *, augmented: bool
+    ) -> Decoding:
         room, pinned, readers = self._two_windows(), self._pinned, self.loading.readers
         if readers is None:
             return Decoding(
-                self.split, self.bounds, parts, room=room, threads=self.threads, pinned=pinned
+                self.split,
+                self.bounds,
+                parts,
+                room=room,
+                threads=self.threads,
+                pinned=pinned,
+                visits=visits,
             )
         return DecodingByProcesses(
-            readers, self.split, self.bounds, parts, room=room, pinned=pinned, augmented=augmented
+            readers,
+            self.split,
+            self.bounds,
+            parts,
+            room=room,
+            pinned=pinned,
+            augmented=augmented,
+            visits=visits,
         )
 
     def _gathered(

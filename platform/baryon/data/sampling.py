@@ -37,15 +37,19 @@ class EpochOrder:
         return self.rows[_span(number, len(self.rows), size)]
 
     def part(self, number: int, size: int, shard: DataShard) -> Rows:
-        """Return one worker's part of batch `number`.
+        """Return the row numbers of one worker's part of batch `number`."""
+        return self.rows[self.positions(number, size, shard)]
+
+    def positions(self, number: int, size: int, shard: DataShard) -> Rows:
+        """Return where in `rows` one worker's part of batch `number` stands.
 
         Each of several workers takes samples of neighbouring places, so that it meets few chunks:
         whoever takes one sample of a chunk has to decode all of it.
         """
-        batch = self.batch(number, size)
+        span = _span(number, len(self.rows), size)
+        batch = np.arange(span.start, span.stop, dtype=np.int64)
         if shard.num_groups * shard.group_size > 1:
-            places = self.places[_span(number, len(self.rows), size)]
-            batch = batch[np.argsort(places, kind="stable")]
+            batch = batch[np.argsort(self.places[span], kind="stable")]
         return part_of(batch, shard)
 
 
@@ -71,10 +75,11 @@ def _span(number: int, samples: int, size: int) -> slice:
 
 
 def shuffled(
-    chunk_starts: Sequence[int], rows: int, window: int, seed: int, epoch: int
+    chunk_starts: Sequence[int], rows: int, window: int, seed: int | Sequence[int], epoch: int
 ) -> EpochOrder:
     """The order of an epoch over `rows` samples; `window` is the number of chunks mixed."""
-    generator = np.random.default_rng([seed, epoch])
+    seeds = [seed] if isinstance(seed, int) else seed
+    generator = np.random.default_rng([*seeds, epoch])
     bounds = np.append(np.asarray(chunk_starts, dtype=np.int64), rows)
     chunks = generator.permutation(len(chunk_starts))
     windows = []

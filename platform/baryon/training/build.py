@@ -164,4 +164,5 @@ def loading(config: Config) -> Loading:
         threads=config.data.threads or torch.get_num_threads(),
         device=choose_device(config.train.device),
         readers=WorkerGroup(config.data.processes) if config.data.processes else None,
+        stratify=config.data.stratify,
     )

@@ -44,8 +44,12 @@ class DecodingByProcesses(Decoding):
         room: int,
         pinned: bool,
         augmented: bool,
+        visits: Sequence[Rows] | None = None,
     ) -> None:
-        super().__init__(split, bounds, batches, room=room, threads=readers.count, pinned=pinned)
+        threads = readers.count
+        super().__init__(
+            split, bounds, batches, room=room, threads=threads, pinned=pinned, visits=visits
+        )
         self._readers = readers
         self._number = readers.know(split)
         self._slots: dict[int, int] = {}

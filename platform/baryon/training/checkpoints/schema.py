@@ -60,6 +60,7 @@ class Basis(TypedDict):
     samples: int
     window: int
     chunks: str
+    strata: NotRequired[str]
 
 
 class LedgerState(TypedDict):

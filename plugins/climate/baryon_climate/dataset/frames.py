@@ -155,6 +155,10 @@ class Frames(Split):
             "scaling": np.repeat(self.scaling[None], len(rows), axis=0),
         }
 
+    def strata(self) -> npt.NDArray[np.int64]:
+        """Return 1 for each sample whose boxes are known, 0 for the others: see `data.stratify`."""
+        return self.labels.known[self._rows].astype(np.int64)
+
     def raw(self, start: int, stop: int) -> Numbers:
         """The inputs of samples start..stop-1 in the channels' units."""
         rows = self._rows[start:stop]
