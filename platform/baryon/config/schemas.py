@@ -106,6 +106,17 @@ class Tracking:
             raise BaryonError("tracking.experiment must have a name")
 
 
+STRATIFY_RULE = "a mapping such as {1: 4}, of strata to samples of them in every batch, or null"
+
+
+def _is_stratify(value: Any) -> bool:
+    if value is None:
+        return True
+    numbers = [*value.keys(), *value.values()] if isinstance(value, dict) else [None]
+    whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+    return whole and all(count > 0 for count in value.values())
+
+
 @dataclass
 class Data:
     """Section `data`: how samples are read."""
@@ -118,16 +129,15 @@ class Data:
     stage_mib: float = MISSING
     follow_links: bool = MISSING
     # Runs from before there were strata have no such key in their frozen config.
-    stratify: dict[int, int] | None = None
+    # Of any type for OmegaConf, which merges no mapping into a typed one that is null.
+    stratify: Any = None
 
     def __post_init__(self) -> None:
         check_size("data", vars(self))
         for key in ("window_mib", "prefetch", "threads", "stage_mib"):
             _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
         _check("data.processes", self.processes, "0 or more", lambda value: value >= 0)
-        for stratum, count in (self.stratify or {}).items():
-            rule = "1 or more: samples of that stratum in every batch"
-            _check(f"data.stratify[{stratum}]", count, rule, lambda value: value > 0)
+        _check("data.stratify", self.stratify, STRATIFY_RULE, _is_stratify)
         for key in ("threads", "processes", "prefetch"):
             rule = f"{MOST_AT_ONCE} or less"
             _check(f"data.{key}", getattr(self, key), rule, lambda value: value <= MOST_AT_ONCE)
