@@ -1,4 +1,4 @@
-"""`baryon <verb> [overrides]`: find the verb, run it, make errors one line and an exit code."""
+"""Run `baryon <command> [overrides]`; turn errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from baryon.launch.child_python import protect_children
 from baryon.system.process_exit import end_with_one_line, print_error
 
 TRAINING = (["train"], ["resume"])
-"""Verbs that the signals of Slurm stop so that they go on later."""
+"""Commands that the signals of Slurm stop so that they go on later."""
 HOME = re.compile(r"""(?<![^\[,:'" ])~[\w.-]*(?=/|$|[\]},'"])""")
 """At the start of a value, of an entry of a list or of a quoted text."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a verb and return the process's exit code: 0, 1 for an error, 2 for wrong usage."""
+    """Run a command and return the process's exit code: 0, 1 for an error, 2 for wrong usage."""
     protect_children()
     given = list(sys.argv[1:] if arguments is None else arguments)
     return end_with_one_line(lambda: _dispatch(given), requeues=given[:1] in TRAINING)
@@ -37,7 +37,7 @@ def _dispatch(arguments: list[str]) -> int:
         print(f"baryon {__version__}")  # noqa: T201
         return 0
     if command_name not in COMMANDS:
-        print_error(f"no verb {command_name!r}; {did_you_mean(COMMANDS, command_name)}")
+        print_error(f"no command {command_name!r}; {did_you_mean(COMMANDS, command_name)}")
         return 2
     return int(importlib.import_module(f"baryon.commands.{command_name}").run(rest))
 
@@ -55,11 +55,11 @@ def _help() -> str:
     lines = [f"  {command_name:<12}{meaning}" for command_name, meaning in COMMANDS.items()]
     return "\n".join(
         [
-            "usage: baryon <verb> [key=value ...]",
+            "usage: baryon <command> [key=value ...]",
             "",
             *lines,
             "",
-            "`baryon <verb> --help` says more about each; for example:",
+            "`baryon <command> --help` says more about each; for example:",
             "  baryon train experiment=hep_demo",
             "  baryon train dataset=hep_images model=hep_cnn train.learning_rate=3e-4",
         ]

@@ -19,10 +19,10 @@ def did_you_mean(names: Iterable[str], wrong: str = "") -> str:
     """The tail of a message about a wrong name: the nearest name, then all that exist."""
     known = sorted(names)
     if not known:
-        return "there is none"
+        return "none is available"
     near = difflib.get_close_matches(wrong, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}there is: {', '.join(known)}"
+    return f"{hint}choose from: {', '.join(known)}"
 
 
 def format_error(error: Exception) -> str:

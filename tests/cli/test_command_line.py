@@ -1,9 +1,9 @@
-"""What the command line says, how fast, and what it leaves unimported."""
+"""The command line: what it prints, the processor time it takes, and what it leaves unimported."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,13 +16,14 @@ HEAVY = {"h5py", "matplotlib", "mpi4py", "torch"}
 
 
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
-def test_answers_in_less_than_half_a_second(baryon, arguments):
-    def wall() -> float:
-        started = time.perf_counter()
+def test_quick_commands_take_little_processor_time(baryon, arguments):
+    def user_seconds() -> float:
+        """Measure the processor's time, not the clock's: other programs may be running."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         assert baryon(*arguments).returncode == 0
-        return time.perf_counter() - started
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
-    assert min(wall() for _ in range(5)) < 0.5
+    assert min(user_seconds() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -54,30 +55,31 @@ def test_imports_nothing_that_it_does_not_need(arguments, unwanted, environment,
     assert imported & unwanted == set()
 
 
-def test_help_names_every_verb(baryon):
+def test_help_names_every_command(baryon):
     done = baryon("--help")
-    assert all(f"  {verb} " in done.stdout for verb in COMMANDS)
+    assert all(f"  {command} " in done.stdout for command in COMMANDS)
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_every_verb_has_help(baryon, verb):
-    done = baryon(verb, "--help")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(baryon, command):
+    done = baryon(command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"usage: baryon {verb}")
+    assert done.stdout.startswith(f"usage: baryon {command}")
 
 
-def test_no_verb_shows_the_help_and_fails(baryon):
+def test_no_command_shows_the_help_and_fails(baryon):
     done = baryon()
     assert done.returncode == 2
     assert done.stdout == baryon("--help").stdout
 
 
-def test_an_unknown_verb_is_wrong_usage(baryon):
+def test_an_unknown_command_is_wrong_usage(baryon):
     done = baryon("trian")
     assert (done.returncode, done.stdout) == (2, "")
-    verbs = ", ".join(sorted(COMMANDS))
+    commands = ", ".join(sorted(COMMANDS))
     assert (
-        done.stderr == f"baryon: error: no verb 'trian'; did you mean 'train'? there is: {verbs}\n"
+        done.stderr
+        == f"baryon: error: no command 'trian'; did you mean 'train'? choose from: {commands}\n"
     )
 
 
@@ -98,7 +100,9 @@ def test_plugins_lists_each_with_origin_components_and_health(baryon):
 def test_plugins_takes_no_other_argument(baryon):
     done = baryon("plugins", "hep")
     assert done.returncode == 1
-    assert done.stderr == "baryon: error: baryon plugins takes no argument 'hep'; there is: new\n"
+    assert (
+        done.stderr == "baryon: error: baryon plugins takes no argument 'hep'; choose from: new\n"
+    )
 
 
 def _options() -> list[tuple[str, str, str]]:

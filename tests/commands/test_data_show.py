@@ -78,7 +78,7 @@ def test_a_run_is_not_resumed_on_data_that_changed(baryon, files, run, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run=nowhere"], "run=nowhere is no run"),
+        (["run=nowhere"], "run=nowhere is not a run folder"),
         (["step=3"], "give run=<run>"),
         (["run={run}", "step=0"], "step=0 is no number of a step: steps count from 1"),
         (["run={run}", "seed=3"], "data show takes run=<dir> and step=<N>, not 'seed=3'"),

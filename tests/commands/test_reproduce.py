@@ -130,7 +130,7 @@ def test_what_cannot_be_compared_is_one_line_before_any_training(old, capsys):
     assert "capsule.json is damaged" in line()
     assert "tolerance=-1 must be a number" in line("run=runs/old", "tolerance=-1")
     assert "takes the run's own config, not 'seed=2'" in line("run=runs/old", "seed=2")
-    assert "is no run" in line("run=runs")
+    assert "is not a run folder" in line("run=runs")
     (old / "metrics.json").unlink()
     assert "has not finished" in line()
 

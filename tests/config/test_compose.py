@@ -172,15 +172,18 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "no dataset chosen: give dataset=<name>; there is: "),
-        (["dataset=hep_images"], "no model chosen: give model=<name>; there is: "),
-        ([*RUN, "model=hep_cn"], "no option model=hep_cn; did you mean 'hep_cnn'? there is: "),
-        (["experiment=hep_dem"], "no option experiment=hep_dem; did you mean 'hep_demo'? there"),
-        ([*RUN, "comm=telepathy"], "no option comm=telepathy; there is: "),
-        ([*RUN, "modle=hep_cnn"], "the config has no key 'modle'; did you mean 'model'? there is:"),
-        ([*RUN, "train.epoch=3"], "train has no key 'epoch'; did you mean 'epochs'? there is: "),
-        ([*RUN, "+train.speed=3"], "train has no key 'speed'; there is: activation_ch"),
-        ([*RUN, "model.filter=3"], "model has no key 'filter'; did you mean 'filters'? there is: "),
+        ([], "no dataset chosen: give dataset=<name>; choose from: "),
+        (["dataset=hep_images"], "no model chosen: give model=<name>; choose from: "),
+        ([*RUN, "model=hep_cn"], "no option model=hep_cn; did you mean 'hep_cnn'? choose from: "),
+        (["experiment=hep_dem"], "no option experiment=hep_dem; did you mean 'hep_demo'? choo"),
+        ([*RUN, "comm=telepathy"], "no option comm=telepathy; choose from: "),
+        ([*RUN, "modle=hep_cnn"], "the config has no key 'modle'; did you mean 'model'? choose "),
+        ([*RUN, "train.epoch=3"], "train has no key 'epoch'; did you mean 'epochs'? choose from: "),
+        ([*RUN, "+train.speed=3"], "train has no key 'speed'; choose from: activation_ch"),
+        (
+            [*RUN, "model.filter=3"],
+            "model has no key 'filter'; did you mean 'filters'? choose from: ",
+        ),
         ([*RUN, "train.epochs=many"], "train.epochs: Value 'many' of type 'str' could not be conv"),
         ([*RUN, "train.epochs=2.5"], "train.epochs: Value '2.5' of type 'float' could not be conv"),
         ([*RUN, "seed=one"], "seed: Value 'one' of type 'str' could not be converted to Integer"),
@@ -217,8 +220,14 @@ def test_a_typo_in_an_experiment_of_ones_own_names_the_file(error, study, tmp_pa
             "model.filters=many",
             "model 'hep_cnn' (plugin 'hep'): filters='many' is of the wrong type",
         ),
-        ("+model.depth=3", "model 'hep_cnn' (plugin 'hep') takes no 'depth'; there is: dropout, "),
-        ("model.name=hep_cn", "no plugin offers model 'hep_cn'; did you mean 'hep_cnn'? there is:"),
+        (
+            "+model.depth=3",
+            "model 'hep_cnn' (plugin 'hep') takes no 'depth'; choose from: dropout, ",
+        ),
+        (
+            "model.name=hep_cn",
+            "no plugin offers model 'hep_cn'; did you mean 'hep_cnn'? choose from:",
+        ),
     ],
 )
 def test_a_component_is_asked_for_what_it_takes(error, override, says):

@@ -1,4 +1,4 @@
-"""The folder of a run, and that of a sweep: what reports and the verbs on runs read."""
+"""The folder of a run, and that of a sweep: what reports and the commands on runs read."""
 
 import hashlib
 import json

@@ -94,7 +94,7 @@ UNUSABLE = {
     "No module named 'no_such_library'; repair it, or block it with BARYON_DISABLE=broken",
     "loud": "plugin 'loud' (faults 0.1) failed to import faults_loud: RuntimeError: two lines",
     "misspelt": "plugin 'misspelt' (faults) has an unknown hook 'baryon_model'; did you mean "
-    "'baryon_models'? there is: baryon_communicators, baryon_datasets, baryon_evaluators, "
+    "'baryon_models'? choose from: baryon_communicators, baryon_datasets, baryon_evaluators, "
     "baryon_losses, baryon_models",
     "arguing": "plugin 'arguing' (faults) has a wrong hook: ",
     "raising": "hook 'baryon_models' of plugin 'raising' (faults) failed: KeyError: 'two\\nlines'; "

@@ -122,7 +122,7 @@ def baryon_models():
         (["My"], "'My' is no name for a plugin"),
         (["../x"], "'../x' is no name for a plugin"),
         ([], "give the plugin's name: baryon plugins new my_field"),
-        (["mine", "two"], "'two' is no key=value"),
+        (["mine", "two"], "'two' is not of the form key=value"),
         (["mine", "in=x"], "plugins new takes a name and out=<folder>, not 'in=x'"),
         (["mine", "out=full"], "full is there already: give another folder with out=<folder>"),
         (["mine", "out=full/file"], "full/file is there already: give another folder"),

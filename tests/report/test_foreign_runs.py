@@ -165,15 +165,15 @@ def test_a_report_of_a_damaged_run_is_a_page_or_one_line(run, capsys, how):
 
 
 @pytest.mark.parametrize(
-    "verb", ["resume", "evaluate", "reproduce", "data show", "export", "predict"]
+    "command", ["resume", "evaluate", "reproduce", "data show", "export", "predict"]
 )
 @pytest.mark.parametrize("how", ["config is a bomb", "config names a number"])
-def test_verbs_refuse_a_damaged_run_in_one_line(run, capsys, verb, how):
+def test_commands_refuse_a_damaged_run_in_one_line(run, capsys, command, how):
     damage(run, how)
-    if verb == "resume":
+    if command == "resume":
         (run / "metrics.json").unlink()
-    more = {"export": ["format=torch"], "predict": ["input=x.h5"]}.get(verb, [])
-    assert main([*verb.split(), f"run={run}", *more]) == 1  # there are no weights in any case
+    more = {"export": ["format=torch"], "predict": ["input=x.h5"]}.get(command, [])
+    assert main([*command.split(), f"run={run}", *more]) == 1  # there are no weights in any case
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith("baryon: error: ")
 

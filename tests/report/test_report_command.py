@@ -163,7 +163,9 @@ def test_a_run_of_a_newer_baryon_is_one_line(tmp_path, write_run, capsys):
 
 def test_what_is_no_run_or_no_sweep_is_one_line(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
-    assert "is no run: it has no config.yaml" in error_line(capsys, f"run={tmp_path / 'empty'}")
+    assert "is not a run folder: it has no config.yaml" in error_line(
+        capsys, f"run={tmp_path / 'empty'}"
+    )
     assert "does not exist" in error_line(capsys, f"run={tmp_path / 'nothing'}")
     line = error_line(capsys, f"sweep={tmp_path / 'empty'}")
     assert "is no sweep: it has neither sweep.json nor runs in it" in line

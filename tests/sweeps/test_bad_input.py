@@ -14,22 +14,25 @@ WIDTHS = "model.width=2,3"
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["model.widht=2,3"], "model has no key 'widht'; did you mean 'width'? there is: "),
+        (["model.widht=2,3"], "model has no key 'widht'; did you mean 'width'? choose from: "),
         (["model.width=2,many"], "model 'toy_net' (plugin 'toy'): width='many' is of the wrong ty"),
         (["train.epochs=2,many"], "train.epochs: Value 'many' of type 'str' could not be conv"),
         (["train.epochs=2,0"], "train.epochs=0 must be above 0"),
-        (["model=toy_net,toy_nett"], "no option model=toy_nett; did you mean 'toy_net'? there is"),
+        (["model=toy_net,toy_nett"], "no option model=toy_nett; did you mean 'toy_net'? choose "),
         (["run.root=a,b"], "run.root cannot be swept: it does not decide what a job computes"),
         (["sweep.metric=a,b"], "sweep.metric cannot be swept: "),
         ([WIDTHS, "run.name=mine"], "run.name=mine names a single run: give the sweep a name by"),
         ([WIDTHS, "hydra.sweep.dir=x"], "hydra.sweep.dir=x: where a sweep lies is chosen by run.r"),
         ([WIDTHS, "sweep.name=a/b"], "sweep.name='a/b' names a folder: letters, digits, "),
         ([WIDTHS, "sweep.fresh=maybe"], "sweep.fresh: Value 'maybe' is not a valid bool"),
-        ([WIDTHS, "sweep.trials=3"], "sweep has no key 'trials'; there is: direction, fresh, "),
+        ([WIDTHS, "sweep.trials=3"], "sweep has no key 'trials'; choose from: direction, fresh, "),
         ([WIDTHS, "sweep.metric=error"], "sweep.metric=error does not say which values are bette"),
-        ([WIDTHS, "sweep.direction=up"], "sweep.direction=up is not known; there is: maximize, m"),
-        ([WIDTHS, "sweep=bayes"], "no option sweep=bayes; there is: grid, optuna"),
-        ([WIDTHS, "launch=cloud"], "no option launch=cloud; there is: cores, here, slurm"),
+        (
+            [WIDTHS, "sweep.direction=up"],
+            "sweep.direction=up is not known; choose from: maximize, m",
+        ),
+        ([WIDTHS, "sweep=bayes"], "no option sweep=bayes; choose from: grid, optuna"),
+        ([WIDTHS, "launch=cloud"], "no option launch=cloud; choose from: cores, here, slurm"),
         ([WIDTHS, "launch.ranks=0"], "launch.ranks=0 must be above 0"),
         ([WIDTHS, "launch=slurm", "launch.nodes=2"], "launch.ranks=1 is no multiple of launch.nod"),
         (["train.learning_rate=interval(1,2)"], "train.learning_rate=interval(1,2): a grid needs"),
@@ -40,7 +43,7 @@ WIDTHS = "model.width=2,3"
             ["sweep=optuna", "train.learning_rate=tag(log,interval(0,1))"],
             "train.learning_rate=tag(log,interval(0,1)): ",
         ),
-        (["sweep=optuna", WIDTHS, "sweep.pruner=bonsai"], "sweep.pruner=bonsai is not known; th"),
+        (["sweep=optuna", WIDTHS, "sweep.pruner=bonsai"], "sweep.pruner=bonsai is not known; ch"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -53,7 +56,7 @@ def test_a_figure_that_does_not_exist_is_told_with_those_that_do(sweep_here, err
     few = ("model.width=2,2", "train.steps=1", "sweep.direction=maximize")
     error = error_line(sweep_here(*few, "sweep.metric=eror"))
     expected = (
-        "there is no figure sweep.metric=eror; did you mean 'error'? there is: error, nothing"
+        "there is no figure sweep.metric=eror; did you mean 'error'? choose from: error, nothing"
     )
     assert expected + ", validation_loss; nothing is lost" in error
     assert left().states == ["finished"]
@@ -69,7 +72,7 @@ def test_a_search_for_a_figure_that_does_not_exist_ends_with_its_first_trial(
 ):
     few = ("sweep=optuna", "model.width=range(2,5)", "train.steps=1", "dataset.val=0")
     error = error_line(sweep_here(*few))
-    assert "no figure sweep.metric=validation_loss; there is: error, nothing" in error
+    assert "no figure sweep.metric=validation_loss; choose from: error, nothing" in error
     assert len(left().jobs) == 1
 
 

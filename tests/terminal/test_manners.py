@@ -8,7 +8,7 @@ from baryon.cli import COMMANDS
 from baryon.commands.data import ACTIONS
 
 ESCAPE = "\x1b["
-COMMANDS = [[verb] for verb in COMMANDS] + [["data", action] for action in ACTIONS]
+COMMAND_LINES = [[command] for command in COMMANDS] + [["data", action] for action in ACTIONS]
 
 
 def plain(text: str) -> str:
@@ -17,7 +17,7 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.parametrize("columns", [80, 100])
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", COMMAND_LINES, ids=" ".join)
 def test_the_help_of_every_verb_fits_a_screen(on_terminal, command, columns):
     shown = plain(on_terminal(*command, "--help", columns=columns)).splitlines()
     assert shown[0].startswith(f"usage: baryon {' '.join(command)}")
@@ -32,7 +32,7 @@ def test_the_help_of_all_fits_a_small_screen(on_terminal):
 
 def test_tables_and_errors_have_colour_on_a_terminal(on_terminal):
     assert ESCAPE in on_terminal("show", "comm")
-    assert on_terminal("trian").startswith("\x1b[31mbaryon: error:\x1b[0m no verb 'trian'")
+    assert on_terminal("trian").startswith("\x1b[31mbaryon: error:\x1b[0m no command 'trian'")
     assert "\x1b[31mbaryon: error:\x1b[0m" in on_terminal("train", "--foo")
 
 

@@ -70,7 +70,7 @@ FAULTS = {
     "evaluator.fault=merge": f"{EVALUATOR}: two halves merged answer {{'accuracy': ",
     "evaluator.fault=array": f"{EVALUATOR}: metrics: 'accuracy' is float64 (1,), not a number",
     "evaluator.fault=result": f"{EVALUATOR}: result() fails: ZeroDivisionError: ",
-    "model.width=3": "model has no key 'width'; there is: fault, name",
+    "model.width=3": "model has no key 'width'; choose from: fault, name",
     "model=toy_none": "no option model=toy_none; ",
 }
 

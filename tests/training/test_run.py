@@ -205,11 +205,11 @@ def test_evaluate_repeats_the_answer_beside_it(baryon, finished_run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run=nowhere"], "run=nowhere is no run: it has no config.yaml"),
+        (["run=nowhere"], "run=nowhere is not a run folder: it has no config.yaml"),
         (["split=test"], "give run=<run>"),
-        (["runs/latest"], "'runs/latest' is no key=value"),
+        (["runs/latest"], "'runs/latest' is not of the form key=value"),
         (["run=runs/latest", "split=other"], "the dataset has no split 'other'"),
-        (["run=runs/latest", "weights=old"], "weights=old is not known; there is: best, last"),
+        (["run=runs/latest", "weights=old"], "weights=old is not known; choose from: best, last"),
         (["run=runs/latest", "model.filtrs=3"], "model has no key 'filtrs'; did you mean"),
         (["run=runs/latest", "model.filters=9"], "does not fit the model of this config"),
     ],

@@ -1,1 +1,1 @@
-"""The verbs of the command line, one module each: `run(arguments)` does it."""
+"""The commands of the command line, one module each: `run(arguments)` does it."""

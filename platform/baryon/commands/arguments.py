@@ -1,4 +1,4 @@
-"""The arguments of verbs that work on an existing run."""
+"""The arguments of commands that work on an existing run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HELP_FLAGS = ("-h", "--help")
 def split_arguments(
     arguments: Sequence[str], required: Sequence[str], optional: Sequence[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """A verb's own `key=value` arguments, and the others, which are overrides.
+    """A command's own `key=value` arguments, and the others, which are overrides.
 
     Raises `BaryonError` for something else, or for a required key that is missing.
     """
@@ -21,7 +21,7 @@ def split_arguments(
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if not equals:
-            raise BaryonError(f"{argument!r} is no key=value")
+            raise BaryonError(f"{argument!r} is not of the form key=value")
         if key in (*required, *optional):
             own[key] = value
         else:

@@ -15,7 +15,7 @@ WORDS = "words"
 USAGE = """\
 usage: baryon completion bash|zsh
 
-Print a script that completes verbs, groups, options and keys of all installed plugins. Add to
+Print a script that completes commands, groups, options and keys of all installed plugins. Add to
 ~/.bashrc, or to ~/.zshrc after compinit:
 
   source <(baryon completion bash)

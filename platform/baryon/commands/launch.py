@@ -1,4 +1,4 @@
-"""`baryon launch ranks=N <verb> ...`: start a verb as N processes on this machine."""
+"""`baryon launch ranks=N <command> ...`: start a command as N processes on this machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from baryon.launch.mpiexec import follow, launch_command, launch_environment
 from baryon.terminal.console import say
 
 USAGE = """\
-usage: baryon launch ranks=<N> <verb> [key=value ...]
+usage: baryon launch ranks=<N> <command> [key=value ...]
 
-Start a verb as N processes on this machine, with the mpiexec that suits it. Ctrl-C stops a training
-with a checkpoint. On a cluster use the site's own: `mpiexec -n 64 baryon train ...` or
+Start a command as N processes on this machine, with the mpiexec that suits it. Ctrl-C stops a
+training with a checkpoint. On a cluster use the site's own: `mpiexec -n 64 baryon train ...` or
 `srun baryon train ...`.
 
   baryon launch ranks=2 train experiment=hep_demo comm=sync
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     ranks, command_name = _ranks(arguments[0]), list(arguments[1:])
     if not command_name:
-        raise BaryonError("launch needs a verb: baryon launch ranks=2 train ...")
+        raise BaryonError("launch needs a command: baryon launch ranks=2 train ...")
     command = launch_command(ranks, child_python("-m", "baryon", *command_name))
     return follow(command, launch_environment(ranks))
 

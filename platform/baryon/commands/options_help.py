@@ -1,4 +1,4 @@
-"""Help for verbs that compose a config: every group with the options of every plugin."""
+"""Help for commands that compose a config: every group with the options of every plugin."""
 
 from __future__ import annotations
 

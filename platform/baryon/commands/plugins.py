@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     action, *rest = arguments
     if action != "new":
-        raise BaryonError(f"baryon plugins takes no argument {action!r}; there is: new")
+        raise BaryonError(f"baryon plugins takes no argument {action!r}; choose from: new")
     return _new(rest)
 
 

@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     directory.require_unfinished()
     any_version = own.get("versions") == "any"
     if "versions" in own and not any_version:
-        raise BaryonError(f"versions={own['versions']} is not known; there is: any")
+        raise BaryonError(f"versions={own['versions']} is not known; choose from: any")
     plugins = discover()
     plugins.check()
     config = configs.read(directory.config, overrides, plugins)

@@ -1,4 +1,4 @@
-"""Which weights of a run a verb works with."""
+"""Which weights of a run a command works with."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def chosen_weights(run: RunDirectory, wanted: str | None, usual: str) -> Path:
     if wanted is None and not path.is_file():
         path = run.checkpoints / LAST  # a run without validation has no best
     if path.name not in (BEST, LAST):
-        raise BaryonError(f"weights={wanted} is not known; there is: best, last")
+        raise BaryonError(f"weights={wanted} is not known; choose from: best, last")
     return path

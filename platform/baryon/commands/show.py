@@ -19,7 +19,7 @@ from baryon.terminal.tables import fitted_text
 USAGE = """\
 usage: baryon show [<group>[/<option>]]
 
-Say what can be chosen: all groups, the options of one, or one option with its keys, their
+List what can be chosen: all groups, the options of one, or one option with its keys, their
 defaults and meaning, and what its author wrote about it.
 
   baryon show
@@ -32,8 +32,8 @@ MEANINGS = {
     "experiment": "choices and settings that belong together",
     "dataset": "what to learn from",
     "model": "what learns",
-    "loss": "what is wrong",
-    "comm": "who learns together",
+    "loss": "what is minimised",
+    "comm": "how processes train together",
     "evaluator": "what it means to the field",
     "train": "how to train",
     "sweep": "which jobs a sweep has",

@@ -308,7 +308,7 @@ def read(
     from yaml import YAMLError
 
     if not path.is_file():
-        raise BaryonError(f"{path.parent} is no run: it has no {path.name}")
+        raise BaryonError(f"{path.parent} is not a run folder: it has no {path.name}")
     stored = _stored(path)
     comm, overrides = _another_communicator(overrides, plugins)
     try:

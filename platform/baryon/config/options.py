@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FIRST_GROUPS = ("experiment", *KINDS, "train")
 NOT_OF_A_RUN = tuple(PRIMARY)
-"""Groups of options that other verbs than `train` choose from."""
+"""Groups of options that other commands than `train` choose from."""
 HOST = "baryon"
 OTHER_GROUP = re.compile(r"override /?(?P<group>[\w/]+)")
 

@@ -139,7 +139,7 @@ def find(path: str) -> RunDirectory:
     """An existing run's folder. Raises `BaryonError` if there is none."""
     directory = RunDirectory(Path(path).resolve())
     if not directory.config.is_file():
-        raise BaryonError(f"run={path} is no run: it has no {directory.config.name}")
+        raise BaryonError(f"run={path} is not a run folder: it has no {directory.config.name}")
     directory.require_no_links()
     return directory
 

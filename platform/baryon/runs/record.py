@@ -129,7 +129,7 @@ def read(
     known = (directory.config, directory.log, directory.metrics, directory.evaluation)
     if config is None and not any(one.is_file() for one in known):
         raise BaryonError(
-            f"run={path} is no run: it has no {', no '.join(one.name for one in known)}"
+            f"run={path} is not a run folder: it has no {', no '.join(one.name for one in known)}"
         )
     missing: list[str] = []
     capsule = _capsule(directory, missing)

@@ -111,7 +111,9 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise BaryonError(f"train.device={name} is not known; there is: auto, cpu, cuda") from None
+        raise BaryonError(
+            f"train.device={name} is not known; choose from: auto, cpu, cuda"
+        ) from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise BaryonError(
             f"train.device={name} is not there: this process sees {torch.cuda.device_count()} "

@@ -91,7 +91,7 @@ def test_a_damaged_chunk_names_file_and_member(tmp_path):
 def test_missing_member_names_what_is_there(tmp_path):
     path = write(tmp_path / "a.h5", 5, members=("image", "label"))
     assert error([path], x="images") == (
-        f"{path} has no member 'images'; did you mean 'image'? there is: image, label"
+        f"{path} has no member 'images'; did you mean 'image'? choose from: image, label"
     )
 
 

@@ -99,7 +99,7 @@ def test_missing_member(tmp_path, member):
     path = write(tmp_path / "a.h5", **{member: None})
     with pytest.raises(BaryonError, match=f"has no member 'all_events/{member}'") as raised:
         open_files(path)
-    assert "there is: " in str(raised.value)
+    assert "choose from: " in str(raised.value)
 
 
 def test_channels_of_different_size(tmp_path):

@@ -55,7 +55,7 @@ def predicted(run, unlabelled) -> Path:
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, cache):
-    """The verb in this process runs in the test's folder."""
+    """The command in this process runs in the test's folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     return tmp_path

@@ -61,9 +61,9 @@ def test_a_file_that_computes_something_else_is_not_left(here, run, monkeypatch)
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["format=onxx"], "format=onxx is not known; did you mean 'onnx'? there is: onnx, "),
+        (["format=onxx"], "format=onxx is not known; did you mean 'onnx'? choose from: onnx, "),
         ([], "give format=<format>"),
-        (["format=onnx", "weights=first"], "weights=first is not known; there is: best, last"),
+        (["format=onnx", "weights=first"], "weights=first is not known; choose from: best, last"),
         (["format=onnx", "modle.filters=3"], "the config has no key 'modle'; did you mean 'model'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

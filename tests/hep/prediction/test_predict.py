@@ -140,11 +140,11 @@ def test_what_another_worker_finds_wrong_leaves_nothing_either(
             "small.h5: images of shape (3, 32, 32), but the network was trained on",
         ),
         (["input=empty.h5"], "input=empty.h5 holds no samples: give other files"),
-        (["input={good}", "weights=worst"], "weights=worst is not known; there is: best, last"),
+        (["input={good}", "weights=worst"], "weights=worst is not known; choose from: best, last"),
         (
             ["input={good}", "predict.format=csv"],
             "predictor of evaluator 'hep_roc' (plugin 'hep'): predict has no key 'format'; did you "
-            "mean 'formats'? there is: formats, histogram, keep",
+            "mean 'formats'? choose from: formats, histogram, keep",
         ),
         (
             ["input={good}", "predict.formats=[xls]"],
@@ -172,7 +172,7 @@ def test_an_evaluator_without_a_predictor_is_said_in_one_line(here, run, unlabel
     with pytest.raises(BaryonError) as error:
         predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
     assert str(error.value).startswith("evaluator 'hep_roc' (plugin 'hep') names no predictor")
-    assert "there is: climate_boxes" in str(error.value)
+    assert "choose from: climate_boxes" in str(error.value)
 
 
 def test_a_dataset_that_opens_no_input_opens_its_test_split(

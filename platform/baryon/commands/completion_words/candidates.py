@@ -16,7 +16,7 @@ from baryon.plugins.registry import discover
 
 RUN_FOLDERS = "runs"
 OWN_KEY = re.compile(r"\b(?P<key>[a-z_]+)=(?P<values><[^>]*>|[\w|.]+)")
-"""In the first line of a verb's usage: `run=<dir>`, `split=test|val|train`."""
+"""In the first line of a command's usage: `run=<dir>`, `split=test|val|train`."""
 PLAIN = re.compile(r"[\w./=,:@+-]+")
 """Words in which a shell sees nothing to do. Names of folders can hold anything, such as $(...):
 what is put into a command line must not run."""
@@ -80,7 +80,7 @@ def _first_words(command_name: str, usage: str) -> list[str]:
 
 
 def _own(usage: str, started: str) -> list[str]:
-    """The keys that a verb's usage names, and their values where it names these too."""
+    """The keys that a command's usage names, and their values where it names these too."""
     found = []
     for match in OWN_KEY.finditer(usage):
         key, values = match["key"], match["values"]
@@ -101,7 +101,7 @@ def _runs(started: str) -> list[str]:
 
 
 def _configured(usage: str, words: Sequence[str], started: str) -> list[str]:
-    """Groups, options and keys, for a verb that composes a config."""
+    """Groups, options and keys, for a command that composes a config."""
     options = Options(discover())
     if "dataset=<name>" in usage and "generate" in usage:
         return _generating(options, words, started)
@@ -144,7 +144,7 @@ def _near(keys: Iterable[str], started: str) -> list[str]:
 def _names(option: Option, options: Options) -> list[str]:
     try:
         return [key.name for key in options.keys(option) if key.name != "name"]
-    except BaryonError:  # its file is broken, which the verb itself will say
+    except BaryonError:  # its file is broken, which the command itself will say
         return []
 
 

@@ -59,7 +59,7 @@ def all_series(
     unknown = sorted(set(named) - set(NAMES))
     if unknown:
         raise BaryonError(
-            f"dataset.variables: no channel {unknown[0]!r}; there is: {', '.join(NAMES)}"
+            f"dataset.variables: no channel {unknown[0]!r}; choose from: {', '.join(NAMES)}"
         )
     matches = [_matches(files, channel, named.get(channel.name)) for channel in channels]
     missing = [channel for channel, match in zip(channels, matches, strict=True) if not match]

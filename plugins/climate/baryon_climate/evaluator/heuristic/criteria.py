@@ -41,7 +41,7 @@ def criteria(values: Mapping[str, float]) -> Criteria:
             near = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise BaryonError(
-                f"evaluator climate_boxes: heuristic has no {name!r}; {hint}there is: "
+                f"evaluator climate_boxes: heuristic has no {name!r}; {hint}choose from: "
                 f"{', '.join(names)}"
             )
         if value <= 0:
