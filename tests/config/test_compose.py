@@ -194,6 +194,11 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
         (["dataset=hep_images", "model=hep_cnn"], "no value for dataset.train: give it as dataset"),
         ([*RUN, "model.filters={"], "cannot read 'model.filters={': "),
         ([*RUN, "filters"], "cannot read 'filters': missing EQUAL at "),
+        ([*RUN, f"seed={'9' * 5000}"], "cannot read 'seed=999"),
+        ([*RUN, f"seed={'[' * 40}{']' * 40}"], "'seed=[[[[[["),
+        (["-m", *RUN, f"seed={'{a:' * 900}1{'}' * 900}"], "'seed={a:{a:"),
+        ([*RUN, f"hydra.output_subdir={'x' * 300}"], "'hydra.output_subdir=xxx"),
+        ([*RUN, "hydra/job_logging=default"], "'hydra/job_logging=default': of Hydra's own"),
         ([*RUN, "model=null"], "an option is chosen by its name, as in model=<name>, not by null"),
         ([*RUN, "model.filters=${seeed}"], "model.filters: Interpolation key 'seeed' not found"),
         ([*RUN, "train.epochs=1,2"], "Ambiguous value for argument 'train.epochs=1,2'"),
@@ -201,7 +206,7 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
         ([*RUN, "--config-name", "nothing"], "unrecognized arguments: --config-name"),
         ([*RUN, "--config-dir", "nowhere"], "Additional config directory "),
     ],
-    ids=lambda value: value[-1] if isinstance(value, list) and value else "",
+    ids=lambda value: value[-1][:40] if isinstance(value, list) and value else "",
 )
 def test_what_is_wrong_is_said_in_one_line(error, arguments, says):
     assert error(*arguments).startswith(says)

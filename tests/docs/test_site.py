@@ -65,7 +65,11 @@ def test_every_page_of_the_folder_is_in_it(site):
 
 def test_the_reference_tells_the_contract(site):
     page = (site / "reference" / "contract.html").read_text()
-    names = ("hookspecs.baryon_models", "interfaces.Communicator.step", "errors.BaryonError")
+    names = (
+        "plugins.hookspecs.baryon_models",
+        "interfaces.Communicator.step",
+        "errors.BaryonError",
+    )
     assert all(f'id="baryon.{name}"' in page for name in names)
 
 

@@ -206,7 +206,7 @@ def by_command(*arguments: str) -> None:
     """
     from baryon.cli import main
 
-    with _caught_errors() as said:
+    with caught_errors() as said:
         code = main(arguments)
         lines = [line for line in said().splitlines() if line.strip()]
     if code == 0:
@@ -218,7 +218,7 @@ def by_command(*arguments: str) -> None:
 
 
 @contextmanager
-def _caught_errors() -> Iterator[Callable[[], str]]:
+def caught_errors() -> Iterator[Callable[[], str]]:
     """Catch what is written to the error stream, by this process or by those that it starts."""
     with TemporaryDirectory(prefix="stderr-") as folder:
         path, before = Path(folder) / "stderr", os.dup(2)

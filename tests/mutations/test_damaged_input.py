@@ -13,16 +13,17 @@ import pytest
 from kinds import all_kinds
 from outcomes import BAD
 
-FEW = 7
+FEW, FEW_COMMAND_LINES = 7, 21
+COMMAND_LINES = "command lines"
+FILES = [name for name in all_kinds() if name != COMMAND_LINES]
 
 
-@pytest.fixture(scope="module")
-def counted(tmp_path_factory) -> tuple[dict[str, dict[str, int]], str]:
-    """The counts of all kinds, and all that was said: one process for all."""
-    command = [sys.executable, Path(__file__).with_name("count.py"), "--mutants", str(FEW)]
+def counted(folder: Path, mutants: int, *kinds: str) -> tuple[dict[str, dict[str, int]], str]:
+    """The counts of these kinds, and all that was said: one process for all."""
+    command = [sys.executable, Path(__file__).with_name("count.py"), "--mutants", str(mutants)]
     done = subprocess.run(
-        command,
-        cwd=tmp_path_factory.mktemp("mutants"),
+        [*command, *kinds],
+        cwd=folder,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -32,8 +33,20 @@ def counted(tmp_path_factory) -> tuple[dict[str, dict[str, int]], str]:
     return json.loads(done.stdout.splitlines()[-1]), done.stdout
 
 
-@pytest.mark.parametrize("kind", list(all_kinds()))
-def test_damaged_input_ends_with_a_right_result_or_one_line(counted, kind):
-    counts, said = counted
+@pytest.fixture(scope="module")
+def damaged_files(tmp_path_factory) -> tuple[dict[str, dict[str, int]], str]:
+    """The counts of all kinds of files."""
+    return counted(tmp_path_factory.mktemp("mutants"), FEW, *FILES)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_damaged_input_ends_with_a_right_result_or_one_line(damaged_files, kind):
+    counts, said = damaged_files
     assert sum(counts[kind].values()) == FEW
     assert {how: counts[kind].get(how, 0) for how in BAD} == dict.fromkeys(BAD, 0), said
+
+
+def test_an_odd_command_line_does_what_it_says_or_ends_with_one_line(tmp_path):
+    counts, said = counted(tmp_path, FEW_COMMAND_LINES, COMMAND_LINES)
+    assert sum(counts[COMMAND_LINES].values()) == FEW_COMMAND_LINES
+    assert not set(BAD) & set(counts[COMMAND_LINES]), said

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,7 +25,7 @@ from baryon.plugins.bounds import check_seed
 from baryon.plugins.components import Choice
 from baryon.plugins.registry import KINDS, Plugins, host_conf
 from baryon.system.atomic import write_text
-from baryon.system.plain_data import LARGEST_YAML, interpolations, read_yaml
+from baryon.system.plain_data import DEEPEST, LARGEST_YAML, interpolations, read_yaml
 from baryon.terminal.console import warn
 from baryon.terminal.credentials import without_credentials
 
@@ -51,6 +52,8 @@ NO_TRACKING = {"tensorboard": False, "mlflow": None, "experiment": "baryon"}
 """Of runs that were started before there was any."""
 FLAGS = ("-m, --multirun", "-c, --cfg", "-p, --package", "-cd, --config-dir")
 """All that a command line may have beside overrides."""
+OF_HYDRA = ("hydra.launcher.", "hydra.sweep.", "hydra/sweeper")
+"""Settings of Hydra that pass: those of launchers; sweeps refuse the others in their own words."""
 NO_PROCESSES = {"data": {"processes": 0}}
 """Of runs that were started before there were any."""
 
@@ -95,11 +98,12 @@ def compose(
     from yaml import YAMLError
 
     _check_flags(arguments)
+    require_readable(argument for argument in arguments if _is_override(argument))
     register(plugins)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through, to be said in our own words
     sys.argv = [sys.argv[0], *_for_hydra(arguments)]
     main = hydra.main(version_base="1.3", config_path=PRIMARY_CONFIG, config_name=config_name)
-    failures: list[BaryonError] = []
+    failures: list[Exception] = []
     try:
         main(task if _sweeps(arguments) else _keeping(task, failures))()
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
@@ -135,15 +139,40 @@ def _check_flags(arguments: Sequence[str]) -> None:
     parser.parse_args(_for_hydra(arguments))
 
 
+def require_readable(overrides: Iterable[str]) -> None:
+    """Raise `BaryonError` for an override that Hydra cannot read, or that changes Hydra itself."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if key.startswith(("hydra.", "hydra/")) and not key.startswith(OF_HYDRA):
+            raise BaryonError(
+                f"{override!r:.80}: of Hydra's own settings only hydra.launcher.<key> can be "
+                "given, where launch= has chosen a launcher; results lie where run.root and "
+                "run.name say"
+            )
+        brackets = accumulate((character in "[{") - (character in "]}") for character in override)
+        if max(brackets, default=0) > DEEPEST:
+            raise BaryonError(f"{override!r:.80} is nested more than {DEEPEST} levels deep")
+        try:
+            parser.parse_overrides([override])
+        except HydraException as error:
+            raise BaryonError(one_line(error)) from error
+        except (ValueError, OverflowError, RecursionError) as error:  # an integer of 5,000 digits
+            raise BaryonError(f"cannot read {override!r:.80}: {error}") from error
+
+
 def _keeping(
-    task: Callable[[DictConfig], None], failures: list[BaryonError]
+    task: Callable[[DictConfig], None], failures: list[Exception]
 ) -> Callable[[DictConfig], None]:
     """Keep the error from Hydra, which would print a line of its own above ours."""
 
     def keep(composed: DictConfig) -> None:
         try:
             task(composed)
-        except BaryonError as error:
+        except (BaryonError, OSError) as error:
             failures.append(error)
 
     return keep
@@ -400,6 +429,7 @@ def composed(arguments: Sequence[str], plugins: Plugins) -> Config:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    require_readable(arguments)
     register(plugins)
     chosen = HydraConfig.instance()
     held = chosen.cfg
@@ -456,6 +486,7 @@ def _sections(
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    require_readable(arguments)
     register(plugins)
     try:
         with _apart(), hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):

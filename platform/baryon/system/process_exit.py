@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -25,12 +26,7 @@ def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int
             sys.stdout.flush()
         return code
     except BaryonError as error:
-        if os.environ.get(TRACEBACK):
-            traceback.print_exc()
-        wait_for_turn()
-        print_error(str(error))
-        end_siblings()
-        return 1
+        return _fail(str(error))
     except KeyboardInterrupt:
         print("baryon: interrupted", file=sys.stderr)  # noqa: T201
         return 130
@@ -41,9 +37,25 @@ def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        # Any key of any verb may hold such a name, and whatever looks at it ends in this.
+        if error.errno == errno.ENAMETOOLONG:
+            return _fail(f"{error.filename!s:.80}... is longer than a file name may be")
+        end_siblings()
+        raise
     except Exception:
         end_siblings()
         raise
+
+
+def _fail(line: str) -> int:
+    """Say what went wrong, end the other ranks, return the exit code; called where it is caught."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exc()
+    wait_for_turn()
+    print_error(line)
+    end_siblings()
+    return 1
 
 
 def print_error(text: str) -> None:
