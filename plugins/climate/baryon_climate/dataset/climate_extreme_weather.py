@@ -55,6 +55,7 @@ class ClimateExtremeWeather(Dataset):
         keep_boxes: float,
         window: int,
         augment: bool,
+        mirror: bool,
         step_hours: int | None,
         check_values: bool,
         statistics_frames: int | None,
@@ -69,7 +70,12 @@ class ClimateExtremeWeather(Dataset):
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         self.splits: dict[str, Frames] = {}
         for name, its in files.items():
-            view = View(window, crop_size(crop), keep_boxes, augment and name == TRAIN)
+            view = View(
+                window,
+                crop_size(crop),
+                keep_boxes,
+                *(flag and name == TRAIN for flag in (augment, mirror)),
+            )
             self.splits[name] = _open(name, its, options, view, self.calendar, step_hours)
             self.splits[name].synthetic = _any_synthetic(its)
         same_size(self.splits)

@@ -55,6 +55,7 @@ class ClimateNetcdf(Dataset):
         keep_boxes: float,
         window: int,
         augment: bool,
+        mirror: bool,
         check_values: bool,
         statistics_frames: int | None,
     ) -> None:
@@ -65,7 +66,12 @@ class ClimateNetcdf(Dataset):
         self.splits: dict[str, Frames] = {}
         for name, files in {"train": train, "val": val, "test": test}.items():
             if files is not None:
-                view = View(window, crop_size(crop), keep_boxes, augment and name == TRAIN)
+                view = View(
+                    window,
+                    crop_size(crop),
+                    keep_boxes,
+                    *(flag and name == TRAIN for flag in (augment, mirror)),
+                )
                 source = self._open(f"dataset.{name}", files)
                 self.splits[name] = _split(name, source, listed, options, view)
         self.calendar = _one_calendar(self.splits)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation, Split, StorageInfo
+from baryon_climate.dataset import mirroring
 from baryon_climate.dataset.calendar import CALENDARS
 from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import Labels
@@ -80,6 +81,13 @@ class View:
     """Share of a box's area that must remain in a crop."""
     augment: bool
     """Crops of training are cut anywhere, whole circles are turned."""
+    mirror: bool = False
+    """Half of the training samples are mirrored at the equator, before they are cut."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether whole frames are read, to be changed at random in the batch."""
+        return self.augment or self.mirror
 
 
 class Frames(Split):
@@ -100,6 +108,8 @@ class Frames(Split):
         self.view, self.calendar = view, calendar
         channels = source.shape[0]
         self.cropping = _cropping(view, grid)
+        if view.mirror:
+            mirroring.require_symmetric(grid)
         self.scaling = np.tile(np.array([0.0, 1.0], np.float32), (channels, 1))
         self.channels: Sequence[Channel] = CHANNELS
         self.file_order = FileOrder.same(grid.height, grid.width)
@@ -111,7 +121,7 @@ class Frames(Split):
     @property
     def fields(self) -> Mapping[str, Field]:
         """A sample as it is read: whole frames where `augment` is to cut them."""
-        size = self.cropping.frame if self.view.augment else self.cropping.size
+        size = self.cropping.frame if self.view.changes else self.cropping.size
         return self._fields(size)
 
     @property
@@ -178,7 +188,7 @@ class Frames(Split):
         return inputs
 
     def _crop(self, row: int) -> Crop:
-        if self.view.augment:
+        if self.view.changes:
             return Crop(0, 0, *self.cropping.frame)
         return self.cropping.fixed(row)
 
@@ -204,11 +214,18 @@ class Frames(Split):
         return np.stack([self.grid.crop(c.row, c.column, c.height, c.width).array() for c in crops])
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
-        """Each sample cut out anywhere of its frame, if the view says so."""
-        if not self.view.augment:
+        """Mirror half of the samples and cut each out anywhere of its frame, as the view says."""
+        if not self.view.changes:
             return arrays
-        whole = arrays["inputs"]
-        crops = [self.cropping.random(random) for _ in range(len(whole))]
+        whole, boxes = arrays["inputs"], arrays["boxes"]
+        if self.view.mirror:
+            whole, boxes = whole.copy(), boxes.copy()
+            for number in np.flatnonzero(random.random(len(whole)) < mirroring.SHARE):
+                mirroring.mirror(whole[number], boxes[number], self.channels, self.scaling)
+        if self.view.augment:
+            crops = [self.cropping.random(random) for _ in range(len(whole))]
+        else:
+            crops = [self.cropping.fixed(int(self._rows[key])) for key in arrays["keys"]]
         inputs = np.empty((*whole.shape[:-2], *self.cropping.size), np.float32)
         for sample, crop, cut in zip(whole, crops, inputs, strict=True):
             for here, there in columns(crop, whole.shape[-1]):
@@ -216,7 +233,7 @@ class Frames(Split):
         return {
             **arrays,
             "inputs": inputs,
-            "boxes": self._boxes(arrays["boxes"], crops),
+            "boxes": self._boxes(boxes, crops),
             "grid": self._grids(crops),
         }
 

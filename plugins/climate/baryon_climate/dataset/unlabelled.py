@@ -25,7 +25,7 @@ def unlabelled(
 ) -> Frames:
     """Whole frames, in windows like those of `train` and normalised by its ranges."""
     nothing = unknown(len(source), train.labels.boxes.shape[1])
-    view = replace(train.view, crop=None, augment=False)
+    view = replace(train.view, crop=None, augment=False, mirror=False)
     split = Frames(source, nothing, times, grid, view, calendar)
     split.scaling, split.channels = train.scaling, train.channels
     return split
