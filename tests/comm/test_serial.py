@@ -60,6 +60,6 @@ def test_agreement_with_oneself():
 
 
 def test_several_processes_are_not_one(monkeypatch):
-    monkeypatch.setattr(serial, "launched", lambda: ClusterEnvironment(1, 4, "srun"))
+    monkeypatch.setattr(serial, "cluster_environment", lambda: ClusterEnvironment(1, 4, "srun"))
     with pytest.raises(BaryonError, match=r"srun started 4.*choose comm=sync"):
         Serial()

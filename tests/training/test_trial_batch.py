@@ -101,7 +101,7 @@ class Evaluator:
 class Comm:
     """Only what building and trying ask for."""
 
-    is_server, leads, shard = False, True, DataShard()
+    is_server, is_leader, shard = False, True, DataShard()
     all_gather_object = abort = close = None
 
 

@@ -121,7 +121,7 @@ def test_the_process_serves_many_files_and_ignores_signals_of_the_job(tmp_path):
 
 def test_the_process_imports_nothing_heavy():
     code = (
-        "import sys, baryon.data.inspection_process; "
+        "import sys, baryon.data.hdf5.inspection_process; "
         "print([m for m in ('torch', 'mpi4py', 'hydra', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -123,7 +123,7 @@ def test_the_leader_chooses_for_all(train, tries):
     leaders = {"precision": BF16, "mode": EAGER, "channels_last": True, "why": "measured there"}
 
     class Follower(Alone):
-        leads = False
+        is_leader = False
         answers = [None, leaders]  # noqa: RUF012  nothing was kept; then the leader's choice
 
         def broadcast(self, value):

@@ -17,6 +17,8 @@ import numpy as np
 
 from baryon.data.hdf5.filters import DecodeError
 
+EXTERNAL = "its values lie in other files as raw bytes, which is not read"
+
 if TYPE_CHECKING:
     import h5py
 
@@ -191,7 +193,7 @@ def problem(stored: h5py.Dataset) -> str:
     """Why the library must not be asked for a dataset's values; empty if it may."""
     try:
         if stored.external:
-            return "its values lie in other files as raw bytes, which is not read"
+            return EXTERNAL
         if stored.is_virtual:
             return "its values lie in other files"
         if stored.chunks is None:

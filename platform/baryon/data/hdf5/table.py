@@ -23,7 +23,7 @@ from baryon.data.hdf5.direct_reads import DirectReader, LibraryMember, direct_re
 from baryon.data.hdf5.filters import DecodeError
 from baryon.data.hdf5.inspection import inspect
 from baryon.data.hdf5.links import LinkedFiles, follows_links, member, one_line
-from baryon.data.hdf5.storage_check import chunk_bytes, data_bytes
+from baryon.data.hdf5.storage_check import EXTERNAL, chunk_bytes, data_bytes
 from baryon.data.hdf5.storage_info import describe
 from baryon.data.hdf5.virtual import Rows, VirtualMember, virtual_member
 from baryon.data.package_files import package_folder
@@ -99,9 +99,11 @@ def require_sound(path: Path) -> None:
     A dataset whose chunks do not fit its shape or the file, or whose values lie in other files.
     """
     for name, reason in inspect(path).items():
-        raise BaryonError(
-            f"{path}: {name.lstrip('/')!r} cannot be read ({reason}): fetch the file again"
-        )
+        if reason == EXTERNAL:
+            advice = "copy the values into the file (h5repack)"
+        else:
+            advice = "fetch the file again"
+        raise BaryonError(f"{path}: {name.lstrip('/')!r} cannot be read ({reason}): {advice}")
 
 
 class Hdf5Table:
