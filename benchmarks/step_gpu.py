@@ -142,7 +142,7 @@ def engine(
     update = updates(runner.model.parameters())
 
     def step() -> None:
-        gradient.compute(task.batch, lambda: None)
+        gradient.compute(task.batch)
         update.apply(0)
         stopwatch.step_ended(len(task.batch["keys"]))
 

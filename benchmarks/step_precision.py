@@ -76,6 +76,7 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
     run = run_directory.create(config.run, "benchmark")
     plain = PlainLoop(size, config.train.batch_size)
     trainer = Trainer(components, config, run, StopRequest())
+    trainer.prepare()
     engine = trainer.steps()
 
     def engine_turn() -> float:

@@ -52,7 +52,9 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
     bare = bare_step(
         copy.deepcopy(components.runner.model), train.batch_size, size, train.precision
     )
-    engine = Trainer(components, config, run, StopRequest()).steps()
+    trainer = Trainer(components, config, run, StopRequest())
+    trainer.prepare()
+    engine = trainer.steps()
     ratio, took = in_turns(
         lambda: seconds(lambda: next(engine)), lambda: seconds(bare), steps // TURN
     )

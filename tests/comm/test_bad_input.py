@@ -120,9 +120,9 @@ def test_ranks_with_other_data_under_the_same_name(tmp_path, environment, hep_fi
 
 def test_a_failure_on_one_rank_ends_all(tmp_path, environment, hep_files):
     patch = (
-        "import baryon.training.loop as loop, baryon.errors as errors\n"
+        "import baryon.training.trainer as trainer, baryon.errors as errors\n"
         "def fail(*_): raise errors.BaryonError('the disk of this node is gone')\n"
-        "loop.Trainer._train_step = fail"
+        "trainer.Trainer.train_step = fail"
     )
     line = only_error(different(tmp_path, environment, hep_files, patch=patch))
     assert "the disk of this node is gone" in line

@@ -45,10 +45,10 @@ def gradient(learner, *, skips=False, own_loss=loss):
 @pytest.mark.parametrize("micro_batch", [1, 3, 4, 5, 9, 10, 99])
 def test_micro_batches_give_the_mean_over_all_samples(runner, micro_batch):
     whole, components = runner(), runner()
-    terms = gradient(whole).compute(batch(), lambda: None)
+    terms = gradient(whole).compute(batch())
     split = gradient(components)
     split.micro_batch = micro_batch
-    found = split.compute(batch(), lambda: None)
+    found = split.compute(batch())
     assert {name: float(term) for name, term in found.items()} == pytest.approx(
         {name: float(term) for name, term in terms.items()}, rel=1e-5
     )
@@ -65,9 +65,12 @@ def test_a_hook_sees_each_parameter_once_with_its_complete_gradient(runner):
         )
     split = gradient(learner)
     split.micro_batch = 3
-    split.compute(batch(), lambda: begun.append(True))
+    forward = split.forward(batch())
+    assert not seen
+    begun.append(True)
+    split.backward(forward)
     reference = runner()
-    gradient(reference).compute(batch(), lambda: None)
+    gradient(reference).compute(batch())
     expected = dict(reference.model.named_parameters())
     assert sorted(name for name, _, _ in seen) == sorted(expected)
     for name, found, already_begun in seen:
@@ -90,7 +93,7 @@ def test_a_parameter_that_only_some_micro_batches_reach(train):
     here["inputs"][:, 0] = torch.tensor([1.0, 1.0, -1.0, -1.0])
     split = gradient(learner)
     split.micro_batch = 2
-    split.compute(here, lambda: None)
+    split.compute(here)
     assert learner.model.rare.weight.grad.abs().sum() > 0
 
 
@@ -102,8 +105,14 @@ def test_a_loss_that_is_not_finite_is_known_before_the_step_or_after_backward(ru
         begun.clear()
         one = gradient(runner(), skips=skips)
         one.micro_batch = micro_batch
+
+        def step(one=one):
+            forward = one.forward(here)
+            begun.append(True)
+            one.backward(forward)
+
         with pytest.raises(NotFiniteError) as error:
-            one.compute(here, lambda: begun.append(True))
+            step()
         assert len(begun) == times
         assert str(error.value.terms["first"]) == "nan"
 

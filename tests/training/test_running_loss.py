@@ -49,6 +49,7 @@ def train(hep_files, tmp_path, monkeypatch, cache):
                 directory = run_directory.create(config.run, "test")
             request = StopRequest()
             trainer = Trainer(components, config, directory, request)
+            trainer.prepare()
             if (directory.checkpoints / "last.pt").exists():
                 trainer.restore(*load_last(directory.checkpoints))
             trainer._after_step = _asking(trainer._after_step, trainer, request, stop)
@@ -64,7 +65,7 @@ def train(hep_files, tmp_path, monkeypatch, cache):
 def _asking(after_step, trainer, request, stop):
     def asking():
         after_step()
-        request.asked = trainer.step + 1 == stop  # asked before the last step begins
+        request.asked = trainer.state.step + 1 == stop  # asked before the last step begins
 
     return asking
 

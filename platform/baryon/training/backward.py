@@ -1,8 +1,9 @@
-"""Forward and backward of one worker's part of a batch, in as many micro-batches as it takes."""
+"""Compute forward and backward of one worker's part of a batch, in micro-batches if need be."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -15,18 +16,32 @@ from baryon.training.metrics.stopwatch import BACKWARD, FORWARD, Stopwatch
 from baryon.training.model_runner import ModelRunner
 
 Terms: TypeAlias = dict[str, torch.Tensor]
+Gradients: TypeAlias = list[torch.Tensor | None]
+"""One gradient for each parameter that is trained; None where the loss does not depend on it."""
 
 
 class NotFiniteError(Exception):
-    """A loss is NaN or infinite; the weights have not been changed by it."""
+    """A loss is NaN or infinite; the weights have not been changed yet."""
 
     def __init__(self, terms: Mapping[str, torch.Tensor]) -> None:
         super().__init__("the loss is not finite")
         self.terms = {name: float(term.detach()) for name, term in terms.items()}
 
 
+@dataclass(frozen=True)
+class ForwardPass:
+    """What `Gradient.forward` leaves for `Gradient.backward`."""
+
+    terms: Terms
+    """Loss terms of the last micro-batch, attached to the autograd graph."""
+    is_finite: Callable[[], bool]
+    gradients: Gradients | None
+    """Sum over the earlier micro-batches; None if there were none."""
+    earlier_terms: Terms
+
+
 class Gradient:
-    """Computes the mean gradient of a batch's samples, once for all of them.
+    """Computes the mean gradient of a batch's samples, in as many micro-batches as needed.
 
     Only the backward of the last micro-batch touches `parameter.grad`: a communicator whose hooks
     let gradients leave as they come sees each parameter once, with its complete gradient.
@@ -35,89 +50,116 @@ class Gradient:
     def __init__(
         self, runner: ModelRunner, loss: Loss, stopwatch: Stopwatch, *, skips: bool
     ) -> None:
-        """`skips`: a loss that is not finite is known before the communicator's step begins."""
+        """With `skips`, forward already raises for a loss that is not finite."""
         self.micro_batch: int | None = None
         self.eager = False
-        """Even if the network is compiled: to count operations."""
+        """Do not use the compiled network: it would hide its operations from a counter."""
         self._network, self._loss, self._stopwatch, self._skips = runner, loss, stopwatch, skips
         self._parameters = [p for p in runner.model.parameters() if p.requires_grad]
 
-    def compute(self, batch: Batch, begin: Callable[[], object]) -> Terms:
-        """The loss terms, means over the batch's samples; gradients lie in `parameter.grad`.
+    def compute(self, batch: Batch) -> Terms:
+        """Compute forward and backward at once, where nobody is to be told in between."""
+        return self.backward(self.forward(batch))
 
-        `begin` is called before the first gradient gets there. Raises `NotFiniteError`: with
-        `skips` before `begin`, else when backward has ended.
+    def forward(self, batch: Batch) -> ForwardPass:
+        """Run the network and the loss on a batch, and backward on all but its last micro-batch.
+
+        `parameter.grad` is not touched.
+
+        Raises
+        ------
+        NotFiniteError
+            If the loss of an earlier micro-batch is not finite; with `skips` also of the last one.
+
         """
         self._network.begin_step()
         count = len(batch["keys"])
-        *earlier, last = self._pieces(batch)
-        kept: list[torch.Tensor | None] | None = None
-        terms: Terms = {}
-        for piece in earlier:
-            own = self._forward(piece, len(piece["keys"]) / count)
-            _require(_finite(own), own)
+        *earlier, last = self._micro_batches(batch)
+        gradients: Gradients | None = None
+        total_terms: Terms = {}
+        for micro_batch in earlier:
+            terms = self._forward(micro_batch, len(micro_batch["keys"]) / count)
+            _require(_finite(terms), terms)
             self._stopwatch.switch(BACKWARD)
-            kept = _added(kept, self._gradients(own))
-            terms = _sum(terms, own)
-        own = self._forward(last, len(last["keys"]) / count)
-        finite = _finite(own)
+            gradients = _added(gradients, self._gradients(terms))
+            total_terms = _sum(total_terms, terms)
+        terms = self._forward(last, len(last["keys"]) / count)
+        finite = _finite(terms)
         if self._skips:
-            _require(finite, own)
-        begin()
+            _require(finite, terms)
+        return ForwardPass(terms, finite, gradients, total_terms)
+
+    def backward(self, forward: ForwardPass) -> Terms:
+        """Put the mean gradient of the batch into `parameter.grad`.
+
+        Returns
+        -------
+        dict of str to torch.Tensor
+            The loss terms, means over the samples of the batch.
+
+        Raises
+        ------
+        NotFiniteError
+            If the loss is not finite (without `skips`). It is raised after backward, so that a GPU
+            need not wait for forward before backward is queued.
+
+        """
         self._stopwatch.switch(BACKWARD)
-        if kept is not None:
-            for parameter, gradient in zip(self._parameters, kept, strict=True):
+        if forward.gradients is not None:
+            for parameter, gradient in zip(self._parameters, forward.gradients, strict=True):
                 parameter.grad = gradient
-        _total(own).backward()  # type: ignore[no-untyped-call]
-        _require(finite, own)
-        return _sum(terms, own)
+        _total(forward.terms).backward()  # type: ignore[no-untyped-call]
+        _require(forward.is_finite, forward.terms)
+        return _sum(forward.earlier_terms, forward.terms)
 
     def operations_of(self, batch: Batch) -> Operations:
-        """Of one sample; neither gradients nor random numbers are touched."""
-        one = {name: tensor[:1] for name, tensor in batch.items()}
+        """Count the operations of one sample, without touching gradients or random numbers."""
+        sample = {name: tensor[:1] for name, tensor in batch.items()}
         devices = [self._network.device] if self._network.device.type == "cuda" else []
 
         def work() -> None:
-            terms = self._loss(self._network(one, eager=True), one)
+            terms = self._loss(self._network(sample, eager=True), sample)
             self._gradients(dict(terms))
 
         with torch.random.fork_rng(devices), without_checkpointing(self._network.model):
             return counting(work, 1)[1]
 
-    def _pieces(self, batch: Batch) -> Iterator[Batch]:
+    def _micro_batches(self, batch: Batch) -> Iterator[Batch]:
         count = len(batch["keys"])
         size = self.micro_batch or count
         if size >= count:
             yield batch
             return
-        pieces = -(-count // size)
-        bounds = [count * number // pieces for number in range(pieces + 1)]
+        parts = -(-count // size)
+        bounds = [count * number // parts for number in range(parts + 1)]
         for start, stop in pairwise(bounds):
             yield {name: tensor[start:stop] for name, tensor in batch.items()}
 
-    def _forward(self, piece: Batch, weight: float) -> Terms:
+    def _forward(self, micro_batch: Batch, weight: float) -> Terms:
         self._stopwatch.switch(FORWARD)
-        terms = self._loss(self._network(piece, eager=self.eager), piece)
+        terms = self._loss(self._network(micro_batch, eager=self.eager), micro_batch)
         return {name: term if weight == 1 else term * weight for name, term in terms.items()}
 
-    def _gradients(self, terms: Terms) -> list[torch.Tensor | None]:
-        found = torch.autograd.grad(_total(terms), self._parameters, allow_unused=True)
-        return list(found)
+    def _gradients(self, terms: Terms) -> Gradients:
+        return list(torch.autograd.grad(_total(terms), self._parameters, allow_unused=True))
 
 
 def _finite(terms: Terms) -> Callable[[], bool]:
-    """Whether the loss is; asking for it on a GPU waits for forward alone, backward goes on."""
-    found = torch.isfinite(_total(terms).detach())
-    if found.device.type != "cuda":
-        return lambda: bool(found)
-    here = torch.empty((), dtype=torch.bool, pin_memory=True)
-    here.copy_(found, non_blocking=True)
+    """Return a function that says whether the loss is finite.
+
+    On a GPU, calling it waits for forward only, while backward goes on.
+    """
+    is_finite = torch.isfinite(_total(terms).detach())
+    if is_finite.device.type != "cuda":
+        return lambda: bool(is_finite)
+    on_host = torch.empty((), dtype=torch.bool, pin_memory=True)
+    on_host.copy_(is_finite, non_blocking=True)
     copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
     copied.record()
 
     def ask() -> bool:
         copied.synchronize()
-        return bool(here)
+        return bool(on_host)
 
     return ask
 
@@ -131,14 +173,12 @@ def _total(terms: Mapping[str, torch.Tensor]) -> torch.Tensor:
     return torch.stack(list(terms.values())).sum()
 
 
-def _added(
-    kept: list[torch.Tensor | None] | None, more: list[torch.Tensor | None]
-) -> list[torch.Tensor | None]:
-    if kept is None:  # copies, for autograd may give one tensor to several parameters
+def _added(total: Gradients | None, more: Gradients) -> Gradients:
+    if total is None:  # copies, for autograd may give one tensor to several parameters
         return [None if gradient is None else gradient.clone() for gradient in more]
     return [
         new if old is None else old if new is None else old.add_(new)
-        for old, new in zip(kept, more, strict=True)
+        for old, new in zip(total, more, strict=True)
     ]
 
 

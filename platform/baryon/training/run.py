@@ -36,8 +36,9 @@ from baryon.training.evaluation import StoppedError, evaluate
 from baryon.training.model_runner import ModelRunner
 from baryon.training.run_lock import RunLock
 from baryon.training.stop_request import StopRequest, stop_on_signals
-from baryon.training.trainer import Observer, Trainer
+from baryon.training.trainer import Trainer
 from baryon.training.trial_batch import try_parts
+from baryon.training.validation import Observer
 
 Found: TypeAlias = tuple[dict[str, Any], Path]
 """A checkpoint and where it was read."""
@@ -173,6 +174,7 @@ def _work(
 ) -> None:
     with closing(Trackers(config, run)) as trackers:
         trainer = Trainer(components, config, run, stop, trackers, observe, lock)
+        trainer.prepare()
         _train(run, trainer, found)
         _take_best_weights(run, config, components)
         answer(run, config, plugins, components, components.held_out, trackers, stop)
@@ -183,11 +185,11 @@ def _train(run: RunDirectory, trainer: Trainer, found: Found | None) -> None:
         trainer.restore(*found)
     say(_opening(run, trainer))
     say(f"input: {trainer.loader.describe(trainer.components.comm.shard)}")
-    finished = trainer.fit()
+    finished, state = trainer.fit(), trainer.state
     _show_speed(trainer)
     if not finished:
         say(
-            f"stopped by {trainer.stop} after step {trainer.step} of {trainer.total_steps}; the "
+            f"stopped by {trainer.stop} after step {state.step} of {state.total_steps}; the "
             f"checkpoint is written: go on with `baryon resume run={run.path}`"
         )
         raise SystemExit(_agreed_code(trainer.components.comm, trainer.stop.exit_code))
@@ -302,8 +304,9 @@ def _with_warning(evaluation: Evaluation) -> Evaluation:
 def _opening(run: RunDirectory, trainer: Trainer) -> str:
     parameters = sum(p.numel() for p in trainer.components.runner.model.parameters())
     samples = len(trainer.loader.split)
+    state, runner = trainer.state, trainer.components.runner
     return (
         f"run {run.path}: {parameters:,} parameters, {samples:,} training samples, steps "
-        f"{trainer.step + 1} to {trainer.total_steps} on {trainer.components.runner.device}, "
-        f"computed in {trainer.components.runner.execution} ({trainer.autotuner.why})"
+        f"{state.step + 1} to {state.total_steps} on {runner.device}, "
+        f"computed in {runner.execution} ({trainer.autotuner.why})"
     )

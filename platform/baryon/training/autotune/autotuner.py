@@ -1,8 +1,7 @@
-"""Before the first step: how it is computed, and in micro-batches of how many samples."""
+"""Choose, before the first step, the execution mode and the size of micro-batches."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
@@ -20,52 +19,56 @@ BATCHES = 4
 
 
 class Autotuner:
-    """What is settled, by the config or by measuring; the same on all workers."""
+    """Takes both from the config, or measures them; the result is the same on all workers."""
 
     def __init__(
         self,
         components: RunComponents,
         config: Config,
         loader: Loader,
-        updates: OptimizerFactory,
+        optimizer_factory: OptimizerFactory,
         steps: int,
     ) -> None:
-        """Settle `parts.network` and `micro_batch`. Collective."""
-        self._components, self._config, self._loader, self._updates = (
-            components,
-            config,
-            loader,
-            updates,
-        )
+        self._components, self._config, self._loader = components, config, loader
+        self._optimizer_factory, self._steps = optimizer_factory, steps
         self._batches: list[Batch] = []
         self.micro_batch = config.train.micro_batch
-        """Most samples that go through the network at once; None: all of a worker's part."""
+        """Most samples that go through the network at once; None: a worker's part as a whole."""
         measured = AUTO in (config.train.precision, config.train.compile)
         self.why = "as the run began" if measured else "as configured"
+        """Why the execution mode is what it is, for the log and the opening line."""
+
+    def tune(self) -> None:
+        """Set the execution mode of the runner, and `micro_batch`. Collective."""
+        train, runner = self._config.train, self._components.runner
         self._search()
-        if not components.runner.is_settled:
-            before = components.runner.execution
-            chosen = dict(
-                autotune(config.train, components.comm, self._tries(), steps, self._key())
-            )
-            self.why = chosen.pop("why")
-            components.runner.use(ExecutionMode(**chosen))
-            if components.runner.execution.precision != before.precision:
-                self._search()
+        if runner.is_settled:
+            return
+        before = runner.execution
+        trials, comm = self._trial_runner(), self._components.comm
+        chosen = autotune(train, comm, trials, self._steps, self._key())
+        self.why = chosen.pop("why")
+        runner.use(ExecutionMode(**chosen))
+        if runner.execution.precision != before.precision:
+            self._search()  # another precision takes another amount of memory
 
     def state(self) -> dict[str, Any]:
-        """For the log."""
-        found = {**self._components.runner.execution.state(), "why": self.why}
-        return {**found, "micro_batch": self.micro_batch} if self.micro_batch else found
+        """Return the execution mode, its reason and the micro-batch if any, for the log."""
+        state = {**self._components.runner.execution.state(), "why": self.why}
+        return {**state, "micro_batch": self.micro_batch} if self.micro_batch else state
 
-    def _tries(self) -> TrialRunner:
-        runner, loss, seed = self._components.runner, self._components.loss, self._config.seed
+    def _trial_runner(self) -> TrialRunner:
         return TrialRunner(
-            runner, loss, self._updates, self._first_batches(), self.micro_batch, seed
+            self._components.runner,
+            self._components.loss,
+            self._optimizer_factory,
+            self._first_batches(),
+            self.micro_batch,
+            self._config.seed,
         )
 
     def _first_batches(self) -> list[Batch]:
-        """Of this worker's part; read again when training begins."""
+        """Read the first batches of this worker's part; training will read them again."""
         if not self._batches:
             with closing(self._loader.shuffled(0, 0, self._components.comm.shard)) as batches:
                 for batch in batches:
@@ -76,7 +79,7 @@ class Autotuner:
         return self._batches
 
     def _key(self) -> Mapping[str, Any]:
-        """What decides the speed and the loss curve beside the hardware."""
+        """Return what decides speed and loss curve beside the hardware: the key of the cache."""
         values, comm = self._config.values, self._components.comm
         shard = comm.shard
         return {
@@ -89,31 +92,31 @@ class Autotuner:
         }
 
     def _search(self) -> None:
-        """The largest micro-batch within `train.memory_gib`, of the leader's part for all."""
+        """Find the largest micro-batch within `train.memory_gib`; the leader measures for all."""
         budget = self._config.train.memory_gib
         if budget is None:
             return
         comm, runner = self._components.comm, self._components.runner
         batch = self._first_batches()[0] if self._first_batches() else None
-        found = None
+        result = None
         if comm.is_leader and batch is not None:
             tensors = [*runner.model.parameters(), *runner.model.buffers()]
-            own = sum(tensor.nbytes for tensor in tensors)
-            found = largest_micro_batch(
+            model_bytes = sum(tensor.nbytes for tensor in tensors)
+            result = largest_micro_batch(
                 lambda count: peak_bytes(lambda: self._step(batch, count)),
-                own,
+                model_bytes,
                 len(batch["keys"]),
                 budget,
             )
-        found = comm.broadcast(found)
-        if found is not None:
-            self.micro_batch, taken = found
+        result = comm.broadcast(result)
+        if result is not None:
+            self.micro_batch, taken = result
             say(
                 f"micro-batches of {self.micro_batch} samples take {taken:.2f} of "
                 f"train.memory_gib={budget:g} ({runner.execution.precision})"
             )
 
     def _step(self, batch: Batch, count: int) -> None:
-        tries = copy.copy(self._tries())
-        tries.batches = [{name: tensor[:count] for name, tensor in batch.items()}]
-        tries.run(self._components.runner.execution.eager(), 1, float("inf"))
+        trials = self._trial_runner()
+        trials.batches = [{name: tensor[:count] for name, tensor in batch.items()}]
+        trials.run(self._components.runner.execution.eager(), 1, float("inf"))

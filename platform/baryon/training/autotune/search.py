@@ -91,9 +91,8 @@ class TrialRunner:
             torch.manual_seed(self.seed)
             for step in range(steps):
                 started = time.perf_counter()
-                terms = gradient.compute(
-                    runner.to_device(self.batches[step % len(self.batches)]), lambda: None
-                )
+                batch = self.batches[step % len(self.batches)]
+                terms = gradient.compute(runner.to_device(batch))
                 update.apply(step)
                 losses.append(float(sum(terms.values())))
                 if runner.device.type == "cuda":

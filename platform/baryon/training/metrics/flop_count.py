@@ -1,10 +1,10 @@
-"""Floating-point operations, counted by PyTorch (2 x multiply-adds)."""
+"""Count floating-point operations with PyTorch's counter: a multiply-add counts as two."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from baryon.training.uncompiled import UncompiledFlopCounter
 
@@ -13,22 +13,42 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Operations:
-    """Of a step, forward and backward, divided by its samples."""
+    """Operations of a step, forward and backward, divided by its number of samples."""
 
     per_sample: float
     by_layer: Mapping[str, float]
-    """A layer is a module without parts of its own; those without operations are left out."""
+    """Operations of the modules without submodules, by name; without those that have none."""
+
+
+class OperationCounter:
+    """Context in which the operations of work on `samples` samples are counted."""
+
+    operations: Operations
+    """The count, once the context was left without an exception."""
+
+    def __init__(self, samples: int) -> None:
+        self._samples = samples
+        self._counter = UncompiledFlopCounter(display=False)
+
+    def __enter__(self) -> Self:
+        self._counter.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._counter.__exit__(*exception)  # type: ignore[no-untyped-call]
+        by_module = {n: sum(ops.values()) for n, ops in self._counter.get_flop_counts().items()}
+        total = by_module.pop("Global", 0)
+        leaves = {
+            name.partition(".")[2]: flops / self._samples
+            for name, flops in by_module.items()
+            if flops and not any(other.startswith(f"{name}.") for other in by_module)
+        }
+        by_layer = {name: flops for name, flops in leaves.items() if name}
+        self.operations = Operations(total / self._samples, by_layer)
 
 
 def counting(work: Callable[[], T], samples: int) -> tuple[T, Operations]:
-    """Do some work on tensors and count its operations."""
-    with UncompiledFlopCounter(display=False) as counter:
+    """Do some work on tensors; return its result and its operations."""
+    with OperationCounter(samples) as counter:
         result = work()
-    everywhere = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
-    total = everywhere.pop("Global", 0)
-    leaves = {
-        name.partition(".")[2]: flops / samples
-        for name, flops in everywhere.items()
-        if flops and not any(other.startswith(f"{name}.") for other in everywhere)
-    }
-    return result, Operations(total / samples, {name: f for name, f in leaves.items() if name})
+    return result, counter.operations

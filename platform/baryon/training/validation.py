@@ -1,0 +1,88 @@
+"""Validate at the end of epochs, and keep the best weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from baryon.config.config import Config
+from baryon.data.loader import Loader
+from baryon.errors import BaryonError
+from baryon.terminal.console import warn
+from baryon.terminal.training_progress import describe
+from baryon.training.build import VALIDATION, RunComponents
+from baryon.training.checkpoints.writer import CheckpointWriter
+from baryon.training.evaluation import unusable_rows, validation_loss
+from baryon.training.metrics.stopwatch import CHECKPOINT, EVALUATION, Stopwatch
+from baryon.training.state import TrainingState
+from baryon.training.stop_request import StopRequest
+from baryon.training.training_log import TrainingLog
+
+Observer = Callable[[int, Mapping[str, float]], bool]
+"""Called with the epoch (from 1) and the loss terms of each validation; True stops the run."""
+
+
+class Validation:
+    """The validation of one run; does nothing if the dataset has no validation split."""
+
+    def __init__(
+        self,
+        components: RunComponents,
+        config: Config,
+        state: TrainingState,
+        log: TrainingLog,
+        checkpoints: CheckpointWriter,
+        stopwatch: Stopwatch,
+        stop: StopRequest,
+        observe: Observer | None,
+    ) -> None:
+        self._components, self._config, self._state = components, config, state
+        self._log, self._checkpoints, self._stopwatch = log, checkpoints, stopwatch
+        self._stop, self._observe = stop, observe
+        has_split = VALIDATION in components.dataset.splits
+        self._loader: Loader | None = components.loader(VALIDATION) if has_split else None
+
+    def end_epoch(self, show: Callable[[str], None]) -> None:
+        """Validate if it is due, and save the weights if they are the best so far. Collective.
+
+        Parameters
+        ----------
+        show
+            Called with a line of text for the terminal.
+
+        """
+        epoch = self._state.epoch + 1
+        due = epoch % self._config.train.validate_every_epochs == 0 or self._state.ends_run
+        if self._loader is None or not due:
+            return
+        with self._stopwatch.inside(EVALUATION):
+            self._components.comm.synchronize()
+            values = validation_loss(self._components, self._loader)
+            if not all(map(math.isfinite, values.values())):
+                self._refuse(epoch, self._loader, values)
+                return
+            self._log.record("validation", values)
+            self._ask_observer(epoch, values)
+            is_best = values["loss"] < self._state.best
+            show(f"epoch {epoch}: validation {describe(values)}{'  (best so far)' * is_best}")
+            if is_best:
+                self._state.best = values["loss"]
+                with self._stopwatch.inside(CHECKPOINT):
+                    self._checkpoints.save_best()
+
+    def _ask_observer(self, epoch: int, values: Mapping[str, float]) -> None:
+        if self._observe is None or not self._components.comm.is_leader:
+            return
+        if self._observe(epoch, values):
+            self._stop.asked = True
+
+    def _refuse(self, epoch: int, loader: Loader, values: Mapping[str, float]) -> None:
+        """Raise `BaryonError`, or only warn with `train.nonfinite=skip`. Collective."""
+        terms = [name for name, value in values.items() if not math.isfinite(value)]
+        text = (
+            f"the validation loss of epoch {epoch} is not finite ({', '.join(terms[1:] or terms)})"
+            f": {unusable_rows(self._components, loader)} of split {VALIDATION!r}"
+        )
+        if self._config.train.nonfinite != "skip":
+            raise BaryonError(f"{text}; look at the data; {self._checkpoints.last_good()}")
+        warn(f"{text}; this validation chooses no best weights")
