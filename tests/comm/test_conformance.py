@@ -56,7 +56,7 @@ def test_a_strangers():
     ("fault", "found"),
     [
         ("start", "first_weights .*workers hold different weights after start"),
-        ("gradients", "lockstep .*workers hold different weights after settle"),
+        ("gradients", "lockstep .*workers hold different weights after synchronize"),
         ("measures", r"lockstep .*measures\(\): 'waiting' is list, not a number"),
         ("stop", "stops .*: not done in 10 s, some rank waits for ever"),
         ("state", r"state .*\['optimizer'\] has \[\], not"),

@@ -37,7 +37,7 @@ def checked_findings(owner: str, answer: object) -> CommunicatorSummary:
     """Return a communicator's findings in the same way."""
     if not isinstance(answer, CommunicatorSummary):
         raise BaryonError(
-            f"{owner}: findings() gives {form(answer)}, not a baryon.interfaces.Findings"
+            f"{owner}: summary() gives {form(answer)}, not a baryon.interfaces.CommunicatorSummary"
         )
     return _checked(owner, answer)
 

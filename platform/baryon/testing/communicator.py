@@ -222,7 +222,7 @@ def roles(comm: Communicator) -> None:
 
 
 def words(comm: Communicator) -> None:
-    """Agree sums over all workers or the group, gather and broadcast keep to the leader."""
+    """Sums are over all workers or the group; gather and broadcast keep to the leader."""
     said = comm.broadcast("mine" if comm.is_leader else "theirs")
     _require(said == "mine", "broadcast does not give the leader's value")
     shard = comm.shard
@@ -231,9 +231,9 @@ def words(comm: Communicator) -> None:
         workers == shard.num_groups * shard.group_size, "gather does not give every worker's value"
     )
     total = comm.all_reduce_sum({"one": 1.0, "number": float(shard.group)})
-    _require(total["one"] == workers, "agree does not sum over all workers")
+    _require(total["one"] == workers, "all_reduce_sum does not sum over all workers")
     inside = comm.all_reduce_sum({"one": 1.0}, in_group=True)["one"]
-    _require(inside == shard.group_size, "agree(in_group=True) does not sum over the group")
+    _require(inside == shard.group_size, "all_reduce_sum(in_group=True) is not the group's sum")
 
 
 def first_weights(comm: Communicator) -> None:
@@ -244,18 +244,18 @@ def first_weights(comm: Communicator) -> None:
 
 
 def lockstep(comm: Communicator) -> None:
-    """After settle all workers hold the same weights, and they have learnt."""
+    """After synchronize all workers hold the same weights, and they have learnt."""
     toy = Toy()
     start(toy, comm)
     before = toy.loss(range(SAMPLES)).item()
     learn(toy, comm, steps=ENOUGH)
     comm.synchronize()
-    _require_alike(comm, toy.weights(), "after settle")
+    _require_alike(comm, toy.weights(), "after synchronize")
     after = toy.loss(range(SAMPLES)).item()
     _require(
         after < 0.7 * before, f"the loss went from {before:.3f} to {after:.3f} in {ENOUGH} steps"
     )
-    numbers("measures()", comm.metrics())
+    numbers("metrics()", comm.metrics())
     findings = comm.summary()
     if comm.is_leader:
         checked_findings("the communicator", findings)
@@ -369,7 +369,7 @@ def run_check(
     comm = make()
     with _saying(check, comm, reasons, seconds):
         ranks = comm.all_gather_object("here")
-        _require(set(ranks) == {"here"}, "exchange does not give every rank's value")
+        _require(set(ranks) == {"here"}, "all_gather_object does not give every rank's value")
         if comm.is_server:
             comm.serve()
         else:
