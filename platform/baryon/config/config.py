@@ -9,7 +9,7 @@ import re
 import secrets
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -88,36 +88,80 @@ class Config:
 def compose(
     config_name: str, arguments: Sequence[str], task: Callable[[DictConfig], None], plugins: Plugins
 ) -> None:
-    """Let Hydra parse `arguments` and call `task` once, or once a job under `-m`.
+    """Compose the config that `arguments` choose and call `task` once, or once a job under `-m`.
 
-    Raises `BaryonError` with one line for whatever is wrong with the config.
+    `--cfg` prints the config instead. Raises `BaryonError` with one line for whatever is wrong.
     """
-    import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    _check_flags(arguments)
+    flags = _parse_flags(arguments)
     require_readable(argument for argument in arguments if _is_override(argument))
-    register(plugins)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let errors through, to be said in our own words
-    sys.argv = [sys.argv[0], *_for_hydra(arguments)]
-    main = hydra.main(version_base="1.3", config_path=PRIMARY_CONFIG, config_name=config_name)
-    failures: list[Exception] = []
+    register(plugins, None if flags.multirun else flags.config_dir)  # else Hydra adds it
     try:
-        main(task if _sweeps(arguments) else _keeping(task, failures))()
+        if flags.multirun:
+            _sweep(config_name, arguments, task)
+        else:
+            _run_once(config_name, flags, task)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise BaryonError(one_line(error)) from error
     except ValueError as error:
         if not str(error).startswith(WRONG_USAGE):
             raise
         raise BaryonError(one_line(error)) from error
-    for failure in failures:
-        raise failure
 
 
-def _check_flags(arguments: Sequence[str]) -> None:
-    """Raise `BaryonError` for a flag that is none of Baryon's own.
+def _run_once(config_name: str, flags: Namespace, task: Callable[[DictConfig], None]) -> None:
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
+        whole = hydra.compose(config_name, flags.overrides, return_hydra_config=True)
+    # `freeze` and the commands read the chosen options from Hydra's own record of them.
+    record = HydraConfig.instance()
+    held = record.cfg
+    record.set_config(whole)
+    try:
+        job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        if flags.cfg is None:
+            task(job)
+        else:
+            _print_config({"job": job, "all": whole}.get(flags.cfg, whole), flags)
+    finally:
+        record.cfg = held
+
+
+def _print_config(config: DictConfig, flags: Namespace) -> None:
+    from omegaconf import Container, OmegaConf, flag_override
+
+    if flags.cfg == "hydra":
+        config = OmegaConf.masked_copy(config, ["hydra"])
+        with flag_override(config.hydra, ["struct", "readonly"], False):
+            for page in ("help", "hydra_help"):  # texts that no command of Baryon prints
+                config.hydra.pop(page, None)
+    package = None if flags.package == "_global_" else flags.package
+    part = config if package is None else OmegaConf.select(config, package)
+    if part is None:
+        raise BaryonError(f"--package {package}: the config has no such part")
+    heading = f"# @package {package}\n" if package is not None else ""
+    text = heading + OmegaConf.to_yaml(part) if isinstance(part, Container) else f"{part}\n"
+    print(text, end="")  # noqa: T201  to be read by programs
+
+
+def _sweep(config_name: str, arguments: Sequence[str], task: Callable[[DictConfig], None]) -> None:
+    """Let Hydra hand the sweep to Baryon's sweeper: only `hydra.main` makes a sweeper."""
+    import hydra
+
+    main = hydra.main(version_base="1.3", config_path=PRIMARY_CONFIG, config_name=config_name)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors pass through Hydra, to be said in our own words
+    sys.argv = [sys.argv[0], *_for_hydra(arguments)]  # Hydra takes its arguments from nowhere else
+    main(task)()
+
+
+def _parse_flags(arguments: Sequence[str]) -> Namespace:
+    """Parse the flags and overrides. Raises `BaryonError` for a flag that is not Baryon's own.
 
     Hydra takes more flags than these, and any beginning of one (`--experiment=x` would unpickle
     the file x), so it is given only what has passed here.
@@ -136,7 +180,7 @@ def _check_flags(arguments: Sequence[str]) -> None:
         )
 
     parser.error = error  # type: ignore[method-assign]
-    parser.parse_args(_for_hydra(arguments))
+    return parser.parse_args(_for_hydra(arguments))
 
 
 def require_readable(overrides: Iterable[str]) -> None:
@@ -164,22 +208,11 @@ def require_readable(overrides: Iterable[str]) -> None:
             raise BaryonError(f"cannot read {override!r:.80}: {error}") from error
 
 
-def _keeping(
-    task: Callable[[DictConfig], None], failures: list[Exception]
-) -> Callable[[DictConfig], None]:
-    """Keep the error from Hydra, which would print a line of its own above ours."""
+def register(plugins: Plugins, user_folder: str | None = None) -> None:
+    """Put the plugins' conf folders behind the primary config, and the host's schemas.
 
-    def keep(composed: DictConfig) -> None:
-        try:
-            task(composed)
-        except (BaryonError, OSError) as error:
-            failures.append(error)
-
-    return keep
-
-
-def register(plugins: Plugins) -> None:
-    """Put the plugins' conf folders behind the primary config, and the host's schemas."""
+    The user's own folder of options (`--config-dir`) comes last: it adds options and shadows none.
+    """
     from hydra.core.config_store import ConfigStore
     from hydra.core.plugins import Plugins as HydraPlugins
 
@@ -187,10 +220,20 @@ def register(plugins: Plugins) -> None:
 
     search_path = _search_path_plugin()
     search_path.plugins = plugins
+    search_path.user_folder = _existing(user_folder)
     HydraPlugins.instance().register(search_path)
     store = ConfigStore.instance()
     store.store(name="baryon_schema", node=Root)
     store.store(group="hydra/sweeper", name="baryon", node={"_target_": SWEEPER})
+
+
+def _existing(folder: str | None) -> Path | None:
+    if folder is None:
+        return None
+    path = Path(folder).absolute()
+    if not path.is_dir():
+        raise BaryonError(f"Additional config directory '{path}' not found")
+    return path
 
 
 @cache
@@ -201,11 +244,14 @@ def _search_path_plugin() -> Any:
 
     class PluginSearchPath(SearchPathPlugin):
         plugins: Plugins
+        user_folder: Path | None
 
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
             for plugin in self.plugins.all:
                 if plugin.conf is not None:
                     search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")
+            if self.user_folder is not None:
+                search_path.append(provider="command-line", path=f"file://{self.user_folder}")
 
     return PluginSearchPath
 
@@ -217,10 +263,6 @@ def _for_hydra(arguments: Sequence[str]) -> list[str]:
 
 def _is_override(argument: str) -> bool:
     return argument.startswith("~") or ("=" in argument and not argument.startswith("-"))
-
-
-def _sweeps(arguments: Sequence[str]) -> bool:
-    return "-m" in arguments or "--multirun" in arguments
 
 
 def unique_name() -> str:

@@ -15,7 +15,15 @@ LAUNCHERS = "hydra/launcher"
 
 def one_line(error: Exception) -> str:
     """The error as one line that says what is wrong and what exists instead."""
-    for explain in (_unnamed, _unreadable, _unknown_option, _unchosen, _unknown_key, _wrong_value):
+    for explain in (
+        _unnamed,
+        _ambiguous,
+        _unreadable,
+        _unknown_option,
+        _unchosen,
+        _unknown_key,
+        _wrong_value,
+    ):
         text = explain(error)
         if text:
             return text
@@ -26,6 +34,18 @@ def _unnamed(error: BaseException) -> str:
     if not str(error).startswith(WRONG_USAGE[0]):
         return ""
     return "an option is chosen by its name, as in model=<name>, not by null or a number"
+
+
+def _ambiguous(error: BaseException) -> str:
+    found = re.match(r"Ambiguous value for argument '(?P<override>.*?)'\n", str(error))
+    if not found:
+        return ""
+    override = found["override"]
+    key, _, value = override.partition("=")
+    return (
+        f"Ambiguous value for argument {override!r}: a list is {key}=[{value}], a text is "
+        f"\"{key}='{value}'\", and a sweep over the values needs -m"
+    )
 
 
 def _unreadable(error: BaseException) -> str:
