@@ -13,10 +13,10 @@ from baryon.config import config as configs
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
 from baryon.report.page import run_page, several_page
-from baryon.runs import provenance, sweep_record
+from baryon.runs import provenance, sweep_file, sweep_record
 from baryon.runs import record as run_record
 from baryon.runs.directory import FORMAT, RunDirectory, find
-from baryon.sweeps import job_status, record
+from baryon.sweeps import continuation, job_status
 
 CHOICES = ("dataset=hep_images", "model=hep_cnn", "dataset.train=train.h5", "comm=sync")
 RATE = {"samples_per_second": 640.0, "tflops_per_second": 0.017, "of_ceiling": 0.2}
@@ -74,7 +74,7 @@ def write_run(folder: Path) -> Sequence[Path]:
             run.path / job_status.NAME,
             {"state": "finished", "error": None, "seconds": 1.0, "slurm": None},
         ),
-        (folder / record.JSON, _sweep()),
+        (folder / sweep_file.NAME, _sweep()),
     ):
         path.write_text(json.dumps(values, indent=1))
     run.log.write_text("".join(json.dumps(line) + "\n" for line in _log()))
@@ -91,7 +91,8 @@ def _sweep() -> dict:
         "state": "finished", "error": None, "value": 0.95, "seconds": 5.0,
     }  # fmt: skip
     return {
-        "version": "0.1.0", "plugins": {}, "name": "job", "command": ["baryon", "train", "-m"],
+        "format": 1, "version": "0.1.0", "plugins": {}, "name": "job",
+        "command": ["baryon", "train", "-m"],
         "swept": ["seed"], "metric": "auc", "direction": "maximize",
         "started": "2026-11-24T10:00:00+0000", "jobs": [job],
     }  # fmt: skip
@@ -109,7 +110,7 @@ def read_run(folder: Path) -> str:
         lambda: configs.read(find(str(run.path)).config, asked={}),
         lambda: provenance.read(run),
         lambda: reproduce._config(run, plugins),
-        lambda: record.read(folder, plugins),
+        lambda: continuation.read_or_new(folder, plugins),
         lambda: several_page.sweep_page(sweep_record.read(folder), folder),
         lambda: several_page.comparison_page([run_record.read(run)] * 2, folder),
     ):

@@ -156,7 +156,7 @@ def write_sweep(write_run) -> Callable[[Path], Path]:
             jobs.append(
                 {
                     "id": f"j{number}", "number": number,
-                    "run": str(number) if number < 5 else None, "choices": choices,
+                    "run": str(number), "choices": choices,
                     "state": "finished" if ran else ("failed", "waiting")[number - 4],
                     "error": "step 3: the loss is NaN" if number == 4 else None,
                     "value": 0.9 + 0.005 * (number + 1) if ran else None,
@@ -165,7 +165,8 @@ def write_sweep(write_run) -> Callable[[Path], Path]:
             )  # fmt: skip
         if named:
             sweep = {
-                "version": 1, "name": "rates", "command": ["baryon", "train", "-m"],
+                "format": 1, "version": "0.1.0", "plugins": {}, "name": "rates",
+                "command": ["baryon", "train", "-m"],
                 "swept": ["train.learning_rate", "train.optimizer"], "metric": "auc",
                 "direction": "maximize", "started": "2026-11-24T10:00:00+00:00", "jobs": jobs,
             }  # fmt: skip

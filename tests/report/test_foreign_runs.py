@@ -242,21 +242,30 @@ def test_a_sweep_leads_to_no_folder_outside(tmp_path, write_sweep, write_run, ca
 
 
 @pytest.mark.parametrize(
-    "part",
+    ("part", "job"),
     [
-        {"jobs": [{"state": []}]}, {"jobs": [{"state": "x", "choices": []}]}, {"swept": [3]},
-        {"jobs": [{"state": "x", "value": "y"}]}, {"jobs": [{"state": "x", "number": -1}]},
-        {"jobs": [{"state": "x", "seconds": 1e300}]}, {"command": "x"}, {"metric": 3}, {"jobs": {}},
-        {"jobs": [{"state": "x", "run": 3}]}, {"direction": []},
+        ({"swept": [3]}, {}), ({"command": "x"}, {}), ({"metric": 3}, {}), ({"jobs": {}}, {}),
+        ({"direction": []}, {}), ({"jobs": [1]}, {}), ({"more": 1}, {}), ({}, {"state": []}),
+        ({}, {"state": "x"}), ({}, {"choices": []}), ({}, {"value": "y"}), ({}, {"number": -1}),
+        ({}, {"seconds": 1e300}), ({}, {"run": 3}), ({}, {"more": 1}),
     ],
 )  # fmt: skip
-def test_a_sweep_of_other_types_is_one_line(tmp_path, write_sweep, part, capsys):
+def test_a_sweep_of_other_types_is_one_line(tmp_path, write_sweep, part, job, capsys):
     path = write_sweep(tmp_path / "sweep")
     sweep = json.loads((path / "sweep.json").read_text())
+    sweep["jobs"][1] |= job
     (path / "sweep.json").write_text(json.dumps(sweep | part))
     assert main(["report", f"sweep={path}"]) == 1
     (error,) = capsys.readouterr().err.splitlines()
-    assert "are not what a sweep writes" in error
+    assert f"({next(iter(part), 'jobs')!r} is not what a sweep writes)" in error
+
+
+def test_a_sweep_of_a_newer_format_is_refused(tmp_path, write_sweep, capsys):
+    path = write_sweep(tmp_path / "sweep")
+    sweep = json.loads((path / "sweep.json").read_text())
+    (path / "sweep.json").write_text(json.dumps({**sweep, "format": 2, "more": 1}))
+    assert main(["report", f"sweep={path}"]) == 1
+    assert "has format 2; this Baryon reads up to 1: install a newer" in capsys.readouterr().err
 
 
 def test_a_sweep_without_its_file_does_not_follow_latest(tmp_path, write_sweep):

@@ -7,7 +7,8 @@ import pytest
 
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
-from baryon.sweeps import job_status, optuna_study, record
+from baryon.runs import sweep_file as sweep_files
+from baryon.sweeps import continuation, job_status, optuna_study
 from baryon.sweeps.optuna_study import JOURNAL, About, mend_journal, open_study, read_about
 from baryon.system import locks
 
@@ -80,9 +81,9 @@ def sweep_file(folder, **changes):
         "error": None, "value": None, "seconds": None,
     } | changes.pop("job", {})  # fmt: skip
     plugins = discover()
-    found = record.new("x", plugins)
-    values = vars(found) | {"metric": "loss", "direction": "minimize", "jobs": [job]} | changes
-    (folder / record.JSON).write_text(json.dumps(values))
+    sweep = sweep_files.SweepFile("x", continuation.plugin_versions(plugins))
+    values = vars(sweep) | {"metric": "loss", "direction": "minimize", "jobs": [job]} | changes
+    (folder / sweep_files.NAME).write_text(json.dumps(values))
     return plugins
 
 
@@ -90,15 +91,15 @@ def sweep_file(folder, **changes):
 def test_a_job_leads_to_no_folder_outside(tmp_path, run):
     plugins = sweep_file(tmp_path, job={"run": run})
     with pytest.raises(BaryonError, match=r"sweep\.fresh=true"):
-        record.read(tmp_path, plugins)
+        continuation.read_or_new(tmp_path, plugins)
 
 
 def test_a_job_whose_folder_is_a_link_is_refused(tmp_path):
     plugins = sweep_file(tmp_path)
-    assert record.read(tmp_path, plugins).jobs[0].run == "0-aaaa"
+    assert continuation.read_or_new(tmp_path, plugins).jobs[0].run == "0-aaaa"
     (tmp_path / "0-aaaa").symlink_to("/etc")
     with pytest.raises(BaryonError, match="is a link, which is not followed"):
-        record.read(tmp_path, plugins)
+        continuation.read_or_new(tmp_path, plugins)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_job_whose_folder_is_a_link_is_refused(tmp_path):
 def test_a_sweep_of_other_types_is_one_line(tmp_path, changes):
     plugins = sweep_file(tmp_path, **changes)
     with pytest.raises(BaryonError, match=r"sweep\.fresh=true"):
-        record.read(tmp_path, plugins)
+        continuation.read_or_new(tmp_path, plugins)
 
 
 def test_what_optuna_is_told_of_is_checked(tmp_path):

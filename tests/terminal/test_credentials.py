@@ -9,7 +9,8 @@ from baryon.config import config as configs
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
 from baryon.runs import provenance
-from baryon.sweeps.record import Record
+from baryon.runs.sweep_file import SweepFile
+from baryon.sweeps.jobs_table import write_csv
 from baryon.terminal.console import printable
 from baryon.terminal.credentials import strip_credentials, without_credentials
 from baryon.tracking import mlflow
@@ -73,8 +74,9 @@ def test_a_warning_of_a_tracker_holds_no_password(monkeypatch, capsys):
 
 def test_a_sweep_records_no_password(tmp_path):
     command = ["baryon", "train", "-m", f"tracking.mlflow=http://n:{SECRET}@h"]
-    sweep = Record("0", {}, "x", command, [], "loss", "minimize", "now")
+    sweep = SweepFile("x", command=command)
     sweep.write(tmp_path)
+    write_csv(sweep, tmp_path)
     assert all(SECRET not in path.read_text() for path in tmp_path.iterdir())
     assert "tracking.mlflow=http://h" in (tmp_path / "sweep.json").read_text()
 

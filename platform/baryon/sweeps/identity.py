@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baryon.config.config import Config
+from baryon.runs.sweep_file import choices_text
 
 NOT_DECISIVE = ("hydra.", "launch.", "launch=", "run.", "sweep.", "sweep=")
 """How arguments start that say where jobs run, are written and compared, not what they are."""
@@ -28,12 +29,7 @@ class Job:
         return self.config.digest
 
     def __str__(self) -> str:
-        return shown(self.choices)
-
-
-def shown(choices: Mapping[str, Any]) -> str:
-    """What makes a job another than its neighbours, in a few words."""
-    return ", ".join(f"{key}={value}" for key, value in choices.items()) or "as it is"
+        return choices_text(self.choices)
 
 
 def sweep_id(method: str, arguments: Sequence[str]) -> str:

@@ -8,17 +8,15 @@ from pathlib import Path
 
 from baryon.errors import BaryonError
 from baryon.runs.directory import RunDirectory, write_json
+from baryon.runs.sweep_file import FINISHED, STATES, WAITING
 from baryon.system.plain_data import Shape, fits, is_finite, is_text, optional, read_json
 
 NAME = "job.json"
 STDERR = "stderr.txt"
 
-WAITING, RUNNING, FINISHED, FAILED, PRUNED = "waiting", "running", "finished", "failed", "pruned"
-ENDED = (FINISHED, FAILED, PRUNED)
-
 
 SHAPE: dict[str, Shape] = {
-    "state": lambda state: state in (WAITING, RUNNING, *ENDED), "error": optional(is_text),
+    "state": lambda state: state in STATES, "error": optional(is_text),
     "seconds": optional(is_finite), "slurm": optional(is_text),
 }  # fmt: skip
 

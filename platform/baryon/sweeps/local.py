@@ -19,6 +19,7 @@ from typing import IO
 
 from baryon.launch.child_python import child_python
 from baryon.launch.mpiexec import launch_command, launch_environment
+from baryon.runs.sweep_file import FAILED, FINISHED, PRUNED, WAITING
 from baryon.sweeps import gpus, job_status
 from baryon.system import locks
 from baryon.training.stop_request import STOPPED
@@ -133,17 +134,13 @@ def _stop(process: subprocess.Popen[bytes]) -> bool:
 def _tell_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
     """What the job could not tell itself: it was killed, or ended by another rank."""
     now = job_status.read(folder)
-    if now.state in (job_status.FINISHED, job_status.PRUNED) or (
-        now.state == job_status.FAILED and code
-    ):
+    if now.state in (FINISHED, PRUNED) or (now.state == FAILED and code):
         return
     if stopped or code in STOPPED:
-        job_status.write(folder, job_status.WAITING, now.seconds)
+        job_status.write(folder, WAITING, now.seconds)
         return
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    job_status.write(
-        folder, job_status.FAILED, now.seconds, last_words(folder) or f"ended by {how}"
-    )
+    job_status.write(folder, FAILED, now.seconds, last_words(folder) or f"ended by {how}")
 
 
 def last_words(folder: Path, pattern: str = job_status.STDERR) -> str:

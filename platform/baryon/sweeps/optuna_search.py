@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from baryon.config.schemas import Optuna
 from baryon.errors import BaryonError
+from baryon.runs.sweep_file import FAILED, FINISHED, PRUNED
 from baryon.sweeps import optuna_study as studies
 from baryon.sweeps.identity import Job
-from baryon.sweeps.job_status import FAILED, FINISHED, PRUNED
 from baryon.sweeps.plan import Planner, fixed, one_value
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from optuna.distributions import BaseDistribution
 
-    from baryon.sweeps.record import Entry
+    from baryon.runs.sweep_file import SweepJob
     from baryon.sweeps.sweep import Sweep
 
 Trials = list[tuple["optuna.Trial", Job]]
@@ -124,7 +124,7 @@ def _failed(study: optuna.Study, keys: Collection[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _tell(study: optuna.Study, trial: optuna.Trial, entry: Entry, sweep: Sweep) -> None:
+def _tell(study: optuna.Study, trial: optuna.Trial, entry: SweepJob, sweep: Sweep) -> None:
     """Raise `BaryonError` for a finished job without a value: the search would be blind."""
     from optuna.trial import TrialState
 

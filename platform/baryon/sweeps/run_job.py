@@ -19,6 +19,7 @@ from baryon.errors import BaryonError, format_error
 from baryon.launch.environment import cluster_environment
 from baryon.plugins.registry import discover
 from baryon.runs.directory import RunDirectory
+from baryon.runs.sweep_file import FAILED, FINISHED, PRUNED, RUNNING, WAITING
 from baryon.sweeps import job_status, launching
 from baryon.sweeps.optuna_study import pruning
 from baryon.system import locks
@@ -56,7 +57,7 @@ def _train_alone(folder: Path) -> None:
     """
     waiting = f"{folder} is still computed by {{holder}}, left by an earlier sweep: waiting for it"
     with locks.awaited(folder, waiting):
-        done = job_status.read(folder).state in (job_status.FINISHED, job_status.PRUNED)
+        done = job_status.read(folder).state in (FINISHED, PRUNED)
         if not done or cluster_environment().ranks > 1:
             _train_and_tell(folder)
 
@@ -68,19 +69,19 @@ def _train_and_tell(folder: Path) -> None:
     def tell(state: str, error: str | None = None) -> None:
         job_status.write(folder, state, before + time.monotonic() - started, error)
 
-    tell(job_status.RUNNING)
+    tell(RUNNING)
     try:
         _train(folder)
     except BaryonError as error:
-        tell(job_status.FAILED, str(error))
+        tell(FAILED, str(error))
         raise
     except SystemExit as stop:
-        tell(job_status.PRUNED if stop.code == ASKED_TO_STOP else job_status.WAITING)
+        tell(PRUNED if stop.code == ASKED_TO_STOP else WAITING)
         raise
     except Exception as error:
-        tell(job_status.FAILED, format_error(error))
+        tell(FAILED, format_error(error))
         raise
-    tell(job_status.FINISHED)
+    tell(FINISHED)
 
 
 def _train(folder: Path) -> None:

@@ -17,12 +17,13 @@ from baryon.errors import BaryonError
 from baryon.plugins.registry import Plugins
 from baryon.report.results import show_table
 from baryon.runs.directory import RunDirectory, fill
-from baryon.sweeps import job_status, objective, record
+from baryon.runs.sweep_file import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING, SweepJob
+from baryon.sweeps import job_status, objective
+from baryon.sweeps.continuation import read_or_new
 from baryon.sweeps.identity import Job
-from baryon.sweeps.job_status import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING
+from baryon.sweeps.jobs_table import terminal_table, value_text, write_csv
 from baryon.sweeps.launching import SLURM, Launching
 from baryon.sweeps.local import last_words
-from baryon.sweeps.record import Entry
 from baryon.sweeps.slurm_queue import SUBMITIT
 from baryon.system import locks
 from baryon.terminal.console import say, warn
@@ -43,23 +44,22 @@ class Sweep:
         launching: Launching,
     ) -> None:
         self.folder, self.settings, self._launching = folder, settings, launching
-        name = folder.name.removeprefix("sweep-")
-        self.record = record.read(folder, plugins) or record.new(name, plugins)
+        self.record = read_or_new(folder, plugins)
         self.record.command = list(command)
         self.record.metric = settings.metric
         self.record.direction = settings.direction or "minimize"
         self._configs: dict[str, Config] = {}
-        self._asked: dict[str, Entry] = {}
+        self._asked: dict[str, SweepJob] = {}
         self._without_value: dict[str, str] = {}
         self._stopped: set[str] = set()
         """Jobs that Slurm has stopped and does not bring back; their checkpoints are written."""
         self._guard = threading.RLock()
 
-    def add(self, jobs: Sequence[Job]) -> list[Entry]:
+    def add(self, jobs: Sequence[Job]) -> list[SweepJob]:
         """Give each job its place and see where it stands; the same job twice is one."""
-        entries: dict[str, Entry] = {}
+        entries: dict[str, SweepJob] = {}
         for job in jobs:
-            entry = entries[job.id] = self._asked[job.id] = self.record.add(job)
+            entry = entries[job.id] = self._asked[job.id] = self.record.add(job.id, job.choices)
             self._configs[job.id] = job.config
             folder = self._folder(entry)
             config_file = RunDirectory(folder).config
@@ -71,11 +71,10 @@ class Sweep:
                     "sweep by sweep.fresh=true"
                 )
             self._take_up(entry)
-        self.record.swept = record.swept_keys(self.record.jobs)
-        self.record.write(self.folder)
+        self._write()
         return list(entries.values())
 
-    def introduce(self, entries: Sequence[Entry]) -> None:
+    def introduce(self, entries: Sequence[SweepJob]) -> None:
         """Say what an earlier start of the same sweep has left."""
         done = [entry for entry in entries if entry.state in (FINISHED, PRUNED)]
         begun = [entry for entry in entries if entry not in done and self._has_checkpoint(entry)]
@@ -89,7 +88,7 @@ class Sweep:
         jobs = "1 job" if len(entries) == 1 else f"{len(entries)} jobs"
         say(f"sweep {self.folder}: {jobs}{': ' if told else ''}{told}")
 
-    def run(self, jobs: Sequence[Job]) -> list[Entry]:
+    def run(self, jobs: Sequence[Job]) -> list[SweepJob]:
         """Do what is left to do of these jobs; gives the entries of all of them."""
         entries = self.add(jobs)
         overrides = {job.id: job.overrides for job in jobs}
@@ -130,23 +129,27 @@ class Sweep:
         """Jobs that run at a time."""
         return self._launching.at_once
 
-    def why_without_value(self, entry: Entry) -> str:
+    def why_without_value(self, entry: SweepJob) -> str:
         """What is wrong with a finished job that cannot be compared."""
         return f"{entry}: {self._without_value[entry.id]}"
 
-    def _place(self, entry: Entry) -> list[str]:
+    def _write(self) -> None:
+        self.record.write(self.folder)
+        write_csv(self.record, self.folder)
+
+    def _place(self, entry: SweepJob) -> list[str]:
         """Where Hydra is to say that the job's folder is."""
         folder = str(self.folder.resolve()).replace("'", "\\'")
         return [f"hydra.sweep.dir='{folder}'", f"hydra.sweep.subdir={entry.run}"]
 
-    def _folder(self, entry: Entry) -> Path:
+    def _folder(self, entry: SweepJob) -> Path:
         return self.folder / entry.run
 
-    def _has_checkpoint(self, entry: Entry) -> bool:
+    def _has_checkpoint(self, entry: SweepJob) -> bool:
         return any(RunDirectory(self._folder(entry)).checkpoints.glob("*.pt"))
 
     @contextmanager
-    def _followed(self, entries: Sequence[Entry]) -> Iterator[None]:
+    def _followed(self, entries: Sequence[SweepJob]) -> Iterator[None]:
         """Tell what becomes of the jobs while they run."""
         if self._launching.one_by_one:
             say(f"{entries[0]}: begins")
@@ -171,7 +174,7 @@ class Sweep:
             follower.join()
             self._look(entries)
 
-    def _take_up(self, entry: Entry) -> None:
+    def _take_up(self, entry: SweepJob) -> None:
         """What an earlier start left of this job, without a word."""
         now = job_status.read(self._folder(entry))
         state = now.state if now.state in ENDED else WAITING
@@ -180,7 +183,7 @@ class Sweep:
         if state == FINISHED:
             self._value(entry)
 
-    def _look(self, entries: Sequence[Entry]) -> None:
+    def _look(self, entries: Sequence[SweepJob]) -> None:
         """See how far the jobs are; tell of each change once, and write it down."""
         with self._guard:
             for entry in entries:
@@ -192,7 +195,7 @@ class Sweep:
                 entry.error, entry.seconds = now.error, now.seconds
                 self._changed(entry, now.state)
 
-    def _died(self, entry: Entry) -> job_status.Status | None:
+    def _died(self, entry: SweepJob) -> job_status.Status | None:
         """The status of a job whose processes have gone without a word, as Slurm may end them."""
         folder = self._folder(entry)
         if locks.is_held(folder):
@@ -204,7 +207,7 @@ class Sweep:
         job_status.write(folder, FAILED, now.seconds, words or f"Slurm job {now.slurm} was ended")
         return job_status.read(folder)
 
-    def _changed(self, entry: Entry, state: str) -> None:
+    def _changed(self, entry: SweepJob, state: str) -> None:
         entry.state = state
         took = "" if entry.seconds is None else f" after {entry.seconds:.0f} s"
         if state == FINISHED:
@@ -217,24 +220,24 @@ class Sweep:
             say(f"{entry}: pruned{took}{self._how_many()}")
         elif state == RUNNING and not self._launching.one_by_one:
             say(f"{entry}: begins")
-        self.record.write(self.folder)
+        self._write()
 
     def _how_many(self) -> str:
         ended = sum(entry.state in ENDED for entry in self._asked.values())
         return f" ({ended} of {len(self._asked)})"
 
-    def _value(self, entry: Entry) -> None:
+    def _value(self, entry: SweepJob) -> None:
         run = RunDirectory(self._folder(entry))
         try:
             entry.value = objective.value(run, self._configs[entry.id], self.record.metric)
         except BaryonError as error:
             self._without_value[entry.id] = str(error)
 
-    def _all_ended(self, entries: Sequence[Entry]) -> bool:
+    def _all_ended(self, entries: Sequence[SweepJob]) -> bool:
         with self._guard:
             return all(e.state in ENDED or e.id in self._stopped for e in entries)
 
-    def _left(self, entries: Sequence[Entry], place: int, number: str) -> None:
+    def _left(self, entries: Sequence[SweepJob], place: int, number: str) -> None:
         """A job has left Slurm's queue: cancelled before it began, or stopped, or all is well."""
         with self._guard:
             entry = entries[place]
@@ -260,15 +263,15 @@ class Sweep:
             while locks.is_held(self._folder(entry)) and time.monotonic() < until:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             self._take_up(entry)
-        self.record.write(self.folder)
+        self._write()
 
     def _show(self) -> None:
-        show_table(self.record.table(self.folder))
-        best, metric = self.record.best(), self.record.metric
+        show_table(terminal_table(self.record, self.folder))
+        best, metric = self.record.best, self.record.metric
         if best is not None:
             # A loss judges the training; which run is the best its evaluator says.
             what = "lowest" if metric == VALIDATION_LOSS else "best:"
-            value = self.record.value(best, self.folder)
+            value = value_text(best, metric, self.folder)
             say(f"{what} {metric}: {value} of {best} in {self._folder(best)}")
 
     def _require_all_well(self) -> None:

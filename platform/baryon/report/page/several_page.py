@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from baryon.config.flatten import flat
+from baryon.config.schemas import VALIDATION_LOSS
 from baryon.interfaces import Table
 from baryon.report.page import charts
 from baryon.report.page.page import render
@@ -19,13 +20,8 @@ from baryon.report.page.run_page import times
 from baryon.runs.comparison import differing
 from baryon.runs.judgement import Judgement, by_metric, judge, value_with_error
 from baryon.runs.record import FINISHED, GOING, RunRecord
-from baryon.runs.sweep_record import (
-    MAXIMIZE,
-    VALIDATION_LOSS,
-    Job,
-    SweepRecord,
-    lowest_validation_loss,
-)
+from baryon.runs.sweep_file import MAXIMIZE
+from baryon.runs.sweep_record import JobRecord, SweepRecord, lowest_validation_loss
 from baryon.terminal.cells import cell
 from baryon.terminal.units import duration
 
@@ -193,7 +189,7 @@ def _with_cells(
 
 
 class _Row:
-    def __init__(self, name: str, job: Job, rank: int | None) -> None:
+    def __init__(self, name: str, job: JobRecord, rank: int | None) -> None:
         self.name, self.job, self.rank = name, job, rank
 
     def shade(self, rows: Sequence[_Row]) -> float | None:
@@ -231,7 +227,7 @@ def _names(runs: Sequence[RunRecord]) -> list[str]:
     return ["/".join(run.directory.path.parts[-2:]) + f" ({n + 1})" for n, run in enumerate(runs)]
 
 
-def _job_name(job: Job) -> str:
+def _job_name(job: JobRecord) -> str:
     return f"job {job.number}"
 
 
@@ -271,7 +267,7 @@ def _by_sweep(sweep: SweepRecord) -> Judgement:
     return by_metric(metrics, sweep.metric, higher=sweep.direction == MAXIMIZE)
 
 
-def _value_of_job(job: Job, metric: str) -> str:
+def _value_of_job(job: JobRecord, metric: str) -> str:
     """With its error, if the job was judged by a metric of its evaluation."""
     metrics = job.run.answer["metrics"] if job.run else {}
     return value_with_error(metrics, metric) if metrics.get(metric) == job.value else ""
