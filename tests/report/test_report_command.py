@@ -171,10 +171,10 @@ def test_what_is_no_run_or_no_sweep_is_one_line(tmp_path, capsys):
     assert "is no sweep: it has neither sweep.json nor runs in it" in line
     (tmp_path / "empty" / "sweep.json").write_text("{")
     assert "sweep.json cannot be read" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
-    (tmp_path / "empty" / "sweep.json").write_text('{"version": 1, "jobs": [3]}')
+    (tmp_path / "empty" / "sweep.json").write_text('{"format": 1, "jobs": [3]}')
     assert "sweep.json cannot be read" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
-    (tmp_path / "empty" / "sweep.json").write_text('{"version": 9}')
-    assert "has version 9" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
+    (tmp_path / "empty" / "sweep.json").write_text('{"format": 9}')
+    assert "has format 9" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
 
 
 @pytest.mark.parametrize(
