@@ -78,7 +78,7 @@ def refused(call) -> str:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_arrays_that_are_not_as_declared_are_refused(name):
+def test_require_declared_refuses_other_arrays(name):
     change, says = CHANGES[name]
     split = Points(change)
     loader = Loader(split, LOADING)
@@ -95,12 +95,12 @@ def test_arrays_that_are_not_as_declared_are_refused(name):
     [(1, 10), (0, 10, 10), (10, 0), (0, 20), (0, 30), (), (0, 5.5), (0, -1), ("0", "10")],
     ids=str,
 )
-def test_chunk_starts_that_do_not_ascend_from_zero_are_refused(starts):
+def test_chunk_bounds_refuses_unordered_starts(starts):
     says = refused(lambda: Loader(Points(starts=starts), LOADING))
     assert "chunk_starts() must ascend from 0 to below its 20 samples, in whole numbers" in says
 
 
-def test_a_stored_byte_order_is_no_other_dtype():
+def test_require_declared_accepts_other_byte_order():
     split = Points(lambda arrays: {**arrays, "label": arrays["label"].astype(">i8")})
     label = torch.cat([batch["label"] for batch in Loader(split, LOADING).in_order()])
     assert label.tolist() == list(range(ROWS))
@@ -123,7 +123,7 @@ def without_keys(arrays):
     return {name: values for name, values in arrays.items() if name != "keys"}
 
 
-def test_augmented_samples_are_what_the_augmented_fields_say():
+def test_require_augmented_uses_augmented_fields():
     assert next(Loader(Cropped(), LOADING).shuffled(0))["inputs"].shape == (4, 2)
     doubled = Cropped(lambda arrays: {**arrays, "inputs": arrays["inputs"].astype("f8")})
     says = refused(lambda: next(Loader(doubled, LOADING).shuffled(0)))

@@ -72,7 +72,7 @@ def batches(note, count, closed):
         closed.append(True)
 
 
-def test_each_batch_is_copied_aside_while_the_one_before_is_computed(note):
+def test_on_device_copies_one_batch_ahead(note):
     closed: list[bool] = []
     for _ in on_device(batches(note, 3, closed), GPU):
         note.seen.append(("compute",))
@@ -89,7 +89,7 @@ def test_each_batch_is_copied_aside_while_the_one_before_is_computed(note):
     assert closed
 
 
-def test_leaving_early_closes_the_source(note):
+def test_on_device_close_closes_source(note):
     closed: list[bool] = []
     coming = on_device(batches(note, 3, closed), GPU)
     next(coming)

@@ -60,7 +60,7 @@ def loaders(tmp_path):
     ]
 
 
-def test_shuffled_batches_are_on_the_device_and_the_same(loaders):
+def test_shuffled_batches_are_copied_to_device_unchanged(loaders):
     on_cpu, on_gpu = (loader.shuffled(2) for loader in loaders)
     count = 0
     for here, there in zip(on_cpu, on_gpu, strict=True):
@@ -72,7 +72,7 @@ def test_shuffled_batches_are_on_the_device_and_the_same(loaders):
     assert count == 10
 
 
-def test_batches_in_order_stay_on_the_cpu_in_pinned_memory(loaders):
+def test_batches_in_order_stay_in_pinned_memory(loaders):
     for batch in loaders[1].in_order():
         assert all(tensor.is_pinned() for tensor in batch.values())
 

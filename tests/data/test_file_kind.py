@@ -51,17 +51,17 @@ def zipped(buffer):
         (b"", "an empty file", "again"),
     ],
 )
-def test_a_file_that_is_no_hdf5_is_named(tmp_path, content, name, advice):
+def test_file_kind_names_other_formats(tmp_path, content, name, advice):
     path = tmp_path / "events.h5"
     path.write_bytes(content)
     with pytest.raises(BaryonError) as raised:
         open_file(path)
-    assert str(raised.value).startswith(f"{path} is no HDF5 but {name}")
+    assert str(raised.value).startswith(f"{path} is not HDF5 but {name}")
     assert advice in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_a_damaged_file_is_to_be_fetched_again(tmp_path):
+def test_open_file_advises_to_fetch_damaged_file_again(tmp_path):
     path = tmp_path / "events.h5"
     with h5py.File(path, "w") as file:
         file["data"] = np.ones(1000)
@@ -70,7 +70,7 @@ def test_a_damaged_file_is_to_be_fetched_again(tmp_path):
         open_file(path)
 
 
-def test_bytes_that_say_nothing(tmp_path):
+def test_file_kind_of_unknown_bytes_is_none(tmp_path):
     (tmp_path / "x").write_bytes(bytes(range(200, 256)))
     assert file_kind(tmp_path / "x") is None
     with pytest.raises(BaryonError, match="cannot be read as HDF5"):

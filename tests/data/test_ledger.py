@@ -89,9 +89,7 @@ class Run:
     last=worlds,
 )
 @settings(max_examples=40)
-def test_killed_and_resumed_at_random_no_sample_is_lost_or_repeated(
-    rows, chunk, batch, window, lives, last
-):
+def test_ledger_loses_and_repeats_no_sample_over_resumes(rows, chunk, batch, window, lives, last):
     """Each life trains to a checkpoint, goes on for some steps, and is killed: these are lost."""
 
     def make():
@@ -118,7 +116,7 @@ def test_killed_and_resumed_at_random_no_sample_is_lost_or_repeated(
         assert sorted(run.ledger.batch(step)) == sorted(row for part in parts for row in part)
 
 
-def test_the_batch_of_a_step_does_not_depend_on_the_workers():
+def test_ledger_batch_is_independent_of_workers():
     def batches(world):
         run = Run(loader, None, world)
         run.train(20)
@@ -127,7 +125,7 @@ def test_the_batch_of_a_step_does_not_depend_on_the_workers():
     assert batches((1, 1)) == batches((2, 1)) == batches((1, 3)) == batches((3, 2))
 
 
-def test_a_resume_on_the_same_workers_is_no_new_stretch():
+def test_ledger_resume_on_same_workers_adds_no_span():
     run = Run(loader, None, (1, 2))
     run.train(11)
     again = Run(loader, run.checkpoint(), (1, 2))
@@ -138,7 +136,7 @@ def test_a_resume_on_the_same_workers_is_no_new_stretch():
     assert [(s.first_step, s.groups) for s in other.ledger.worker_spans] == [(0, 1), (20, 2)]
 
 
-def test_data_that_changed_since_the_checkpoint():
+def test_ledger_refuses_changed_data():
     saved = Ledger(loader(), {"train": "1f", "val": "aa"}).state_dict(3)
     with pytest.raises(BaryonError, match=r"dataset\.val changed since the checkpoint .* was aa"):
         Ledger(loader(), {"train": "1f", "val": "bb"}).load_state_dict(saved)
@@ -155,20 +153,20 @@ def test_data_that_changed_since_the_checkpoint():
         ({"rows": 61}, "samples was 60, now it is 61"),
     ],
 )
-def test_an_order_that_cannot_be_gone_on_with(changes, key):
+def test_ledger_refuses_other_order(changes, key):
     saved = Ledger(loader(), {}).state_dict(3)
     with pytest.raises(BaryonError, match=f"order of samples cannot be gone on with: {key}"):
         Ledger(loader(**changes), {}).load_state_dict(saved)
 
 
-def test_a_checkpoint_of_another_way_to_cut_batches_is_refused(monkeypatch):
+def test_ledger_refuses_other_sampling_version(monkeypatch):
     saved = Ledger(loader(), {}).state_dict(3)
     monkeypatch.setattr("baryon.data.sampling.VERSION", 3)
     with pytest.raises(BaryonError, match="order was 2, now it is 3"):
         Ledger(loader(), {}).load_state_dict(saved)
 
 
-def test_as_many_workers_as_a_checkpoint_may_name_are_listed_in_time():
+def test_ledger_lists_many_workers_in_time():
     """Each worker's part costs the same however many there are."""
     ledger = Ledger(loader(), {})
     ledger.begin(0, DataShard(0, 2**8, 0, 2**8))

@@ -59,7 +59,7 @@ def loading(**changes) -> Loading:
     members=st.integers(1, 3),
     window=st.sampled_from([1e-4, 1e-3, 1]),
 )
-def test_workers_together_get_every_sample_once(rows, chunk, batch, groups, members, window):
+def test_loader_workers_get_every_sample_once(rows, chunk, batch, groups, members, window):
     seen = []
     for shard in shards(groups, members):
         loader = Loader(Numbers(rows, chunk), loading(batch_size=batch, window_mib=window))
@@ -71,7 +71,7 @@ def test_workers_together_get_every_sample_once(rows, chunk, batch, groups, memb
     assert sorted(seen) == list(range(rows))
 
 
-def test_a_batch_is_the_same_set_for_any_number_of_workers():
+def test_loader_batch_is_independent_of_workers():
     def batches(groups, members):
         loaders = [
             Loader(Numbers(100, 10), loading()).shuffled(0, shard=shard)
@@ -89,21 +89,21 @@ def keys(batches) -> list[list[int]]:
     return [batch["keys"].tolist() for batch in batches]
 
 
-def test_in_order_each_worker_reads_a_run_of_rows():
+def test_in_order_gives_each_worker_contiguous_rows():
     parts = [keys(Loader(Numbers(8, 4), loading()).in_order(shard)) for shard in shards(1, 3)]
     assert parts == [[[0, 1, 2]], [[3, 4, 5]], [[6, 7]]]
     few = [keys(Loader(Numbers(2, 4), loading()).in_order(shard)) for shard in shards(1, 3)]
     assert few == [[[0]], [[1]], []]
 
 
-def test_an_epoch_can_be_entered_in_the_middle():
+def test_shuffled_starts_at_first_batch():
     loader = Loader(Numbers(100, 10), loading())
     whole = [batch["keys"].tolist() for batch in loader.shuffled(2)]
     rest = [batch["keys"].tolist() for batch in loader.shuffled(2, first_batch=5)]
     assert rest == whole[5:]
 
 
-def test_each_chunk_is_read_once_when_the_window_holds_a_few():
+def test_loader_reads_each_chunk_once():
     split = Numbers(400, 10)
     bytes_a_sample = 2 * 4 + 8
     settings = loading(window_mib=4 * 10 * bytes_a_sample / 2**20)
@@ -111,12 +111,12 @@ def test_each_chunk_is_read_once_when_the_window_holds_a_few():
     assert split.reads == 40
 
 
-def test_in_order_is_in_order():
+def test_in_order_follows_the_files():
     batches = Loader(Numbers(20, 6), loading()).in_order()
     assert [key for batch in batches for key in batch["keys"].tolist()] == list(range(20))
 
 
-def test_a_failed_read_is_raised_where_batches_are_read():
+def test_loader_raises_error_of_read():
     split = Numbers(50, 10)
 
     def fail(start, stop):
@@ -128,7 +128,7 @@ def test_a_failed_read_is_raised_where_batches_are_read():
 
 
 @pytest.mark.parametrize("augmented", [False, True])
-def test_leaving_early_ends_all_threads(augmented):
+def test_loader_close_stops_threads(augmented):
     split = Numbers(5000, 10)
     if augmented:
         split.augment = lambda arrays, random: arrays
@@ -148,7 +148,7 @@ def test_leaving_early_ends_all_threads(augmented):
     members=st.integers(1, 3),
 )
 @settings(max_examples=40)
-def test_what_is_held_stays_within_the_stated_bound(rows, chunk, batch, window, threads, members):
+def test_loader_memory_stays_below_most_bytes(rows, chunk, batch, window, threads, members):
     """Every array that the split gave out and that is still alive counts, beside the batches."""
     split = Counted(rows, chunk)
     mib = window * chunk * Counted.bytes_a_sample / 2**20
@@ -187,7 +187,7 @@ class Counted(Numbers):
             del self._held[number]
 
 
-def test_the_memory_of_a_process_is_bounded_for_a_file_larger_than_the_bound(tmp_path):
+def test_process_memory_is_bounded_for_large_file(tmp_path):
     """64 MiB of samples; most_bytes says 22 MiB; the process grows by no more (plus slack)."""
     done = subprocess.run(
         [sys.executable, "-c", GROWTH, str(tmp_path / "a.h5")], check=True, capture_output=True
@@ -238,7 +238,7 @@ print(json.dumps([read, loader.most_bytes(), peak() - before]))
 """
 
 
-def test_a_split_that_does_not_allow_more_is_read_by_one_thread():
+def test_loader_reads_serial_split_with_one_thread():
     class Strict(Numbers):
         busy = False
 
@@ -252,7 +252,7 @@ def test_a_split_that_does_not_allow_more_is_read_by_one_thread():
     assert len(keys(Loader(Strict(200, 5), loading(threads=4)).shuffled(0))) == 29
 
 
-def test_several_threads_decode_at_the_same_time():
+def test_loader_decodes_in_parallel():
     meeting = threading.Barrier(3)
 
     class Waiting(Numbers):
@@ -265,7 +265,7 @@ def test_several_threads_decode_at_the_same_time():
     assert len(keys(Loader(Waiting(120, 5), loading(threads=3)).shuffled(0))) == 18
 
 
-def test_how_it_reads_is_told_for_a_group_of_workers():
+def test_describe_is_for_one_group():
     loader = Loader(Numbers(64 * 100, 64), loading(batch_size=32, window_mib=0.06))
     assert loader.window == 61
     assert loader.describe().startswith(
@@ -276,7 +276,7 @@ def test_how_it_reads_is_told_for_a_group_of_workers():
     assert of_a_group.startswith("15 chunks (960 samples) are mixed, so that a batch of 8")
 
 
-def test_several_threads_augment_at_the_same_time():
+def test_loader_augments_in_parallel():
     meeting = threading.Barrier(3)
 
     class Waiting(Numbers):
@@ -289,7 +289,7 @@ def test_several_threads_augment_at_the_same_time():
     assert len(keys(Loader(Waiting(120, 5), loading(batch_size=10, threads=3)).shuffled(0))) == 12
 
 
-def test_a_worker_decodes_little_more_than_its_part():
+def test_worker_decodes_little_more_than_its_part():
     """Of 128 chunks in a window, 8 workers with batches of 512 together."""
     reads = []
     for shard in shards(1, 8):
@@ -301,7 +301,7 @@ def test_a_worker_decodes_little_more_than_its_part():
     assert sum(reads) < 2 * 128
 
 
-def test_augmentation_is_the_same_after_entering_in_the_middle():
+def test_augmentation_is_repeated_after_resume():
     class Noisy(Numbers):
         def augment(self, arrays, random):
             return {**arrays, "inputs": arrays["inputs"] + random.random(2, dtype=np.float32)}
@@ -346,7 +346,7 @@ class Frames(interfaces.Split):
         return "toy"
 
 
-def test_a_frame_that_is_a_whole_batch_is_not_copied():
+def test_chunk_that_is_a_whole_batch_is_not_copied():
     split = Frames()
     kept = list(Loader(split, loading(batch_size=1)).shuffled(0))
     assert {batch["inputs"].data_ptr() for batch in kept} == split.made
@@ -358,7 +358,7 @@ def test_a_frame_that_is_a_whole_batch_is_not_copied():
         assert batch["inputs"].data_ptr() not in split.made
 
 
-def test_a_batch_is_never_the_splits_own_memory():
+def test_batch_never_shares_the_splits_memory():
     own = np.zeros((6, 64, 64), np.float32)
     for batch in Loader(Frames(own), loading(batch_size=1)).shuffled(0):
         batch["inputs"].fill_(1)

@@ -7,23 +7,23 @@ from baryon.data.sampling import shuffled
 from baryon.data.shuffle_quality import shuffle_quality
 
 
-def test_a_window_of_one_chunk_is_worth_one_sample_in_the_worst_case():
+def test_window_of_one_chunk_is_worth_one_sample():
     assert shuffle_quality([64] * 100, window=1, batch=32).worst == 1
 
 
-def test_chunks_of_one_sample_are_as_good_as_a_full_shuffle():
+def test_chunks_of_one_sample_equal_full_shuffle():
     found = shuffle_quality([1] * 1000, window=200, batch=32)
     assert found.worst == found.worst_of_full_shuffle == 32
 
 
-def test_a_window_of_everything_is_a_full_shuffle():
+def test_window_of_all_chunks_equals_full_shuffle():
     found = shuffle_quality([64] * 100, window=200, batch=32)
     assert found.chunks == 100
     assert found.worst == found.worst_of_full_shuffle
 
 
 @given(window=st.integers(1, 30), batch=st.integers(1, 64))
-def test_more_mixing_is_never_worse(window, batch):
+def test_worst_case_grows_with_window(window, batch):
     sizes = [16] * 30
     less, more = shuffle_quality(sizes, window, batch), shuffle_quality(sizes, window + 1, batch)
     assert less.worst <= more.worst + 1e-9
@@ -33,7 +33,7 @@ def test_more_mixing_is_never_worse(window, batch):
 
 
 @pytest.mark.parametrize("window", [2, 8, 50])
-def test_the_measure_is_the_variance_of_batch_means_that_the_order_gives(window):
+def test_shuffle_quality_equals_variance_of_batch_means(window):
     """A file whose chunks are each of one kind: the mean of a batch varies as the measure says."""
     chunk, chunks, batch = 16, 400, 16  # no batch lies across two windows
     kind = np.random.default_rng(1).standard_normal(chunks)

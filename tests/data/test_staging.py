@@ -40,7 +40,7 @@ def copies(near):
     return sorted(path.name.partition("-")[2] for path in private(near).glob("*-*"))
 
 
-def test_a_table_reads_the_copies_and_tells_of_the_originals(files, near):
+def test_table_reads_copies_and_names_originals(files, near):
     plain = Hdf5Table(files, {"x": "x"})
     with staging(str(near), 10):
         table = Hdf5Table(files, {"x": "x"})
@@ -52,13 +52,13 @@ def test_a_table_reads_the_copies_and_tells_of_the_originals(files, near):
     assert table.read("x", 24_999, 25_001).tolist() == [0, 1]
 
 
-def test_without_a_stage_nothing_is_copied(files, near):
+def test_staging_none_copies_nothing(files, near):
     with staging(None, 10):
         assert staged(files[0]) == files[0]
     assert not near.exists()
 
 
-def test_a_copy_is_used_again_until_the_original_changes(files, near):
+def test_staged_reuses_copy_until_original_changes(files, near):
     with staging(str(near), 10):
         first = staged(files[0])
         made = first.stat().st_ino
@@ -70,7 +70,7 @@ def test_a_copy_is_used_again_until_the_original_changes(files, near):
         assert staged(files[0]) != first
 
 
-def test_what_does_not_fit_is_read_where_it_lies_and_said(files, near):
+def test_staged_warns_of_file_without_room(files, near):
     size = files[0].stat().st_size
     with staging(str(near), 2.5 * size / MIB), console().capture() as said:
         places = [staged(path) for path in files]
@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_read_where_it_lies_and_said(files, near):
     assert copies(near) == ["a.h5", "b.h5"]
 
 
-def test_copies_of_earlier_runs_make_room(files, near):
+def test_staged_removes_oldest_copies(files, near):
     size = files[0].stat().st_size
     for path in files[:2]:
         with staging(str(near), 2.5 * size / MIB):
@@ -91,7 +91,7 @@ def test_copies_of_earlier_runs_make_room(files, near):
     assert copies(near) == ["a.h5", "c.h5"]
 
 
-def test_a_copy_that_another_run_removed_is_counted_no_more(files, near):
+def test_staged_ignores_copies_removed_by_others(files, near):
     size = files[0].stat().st_size
     with staging(str(near), 1.5 * size / MIB):
         staged(files[0]).unlink()  # as another run does that needs the room
@@ -99,7 +99,7 @@ def test_a_copy_that_another_run_removed_is_counted_no_more(files, near):
         assert staged(files[0]) == files[0]  # no room any more, beside one that is in use
 
 
-def test_what_cannot_be_copied_is_read_where_it_lies_and_said(files, near, monkeypatch):
+def test_staged_warns_of_failed_copy(files, near, monkeypatch):
     def refuses(source, target):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -122,7 +122,7 @@ def _stage(near, path, made):
     made.put("is staged in" in said.get().replace("\n", " "))
 
 
-def test_many_processes_make_one_copy(files, near):
+def test_staged_copies_once_for_many_processes(files, near):
     spawn = multiprocessing.get_context("spawn")
     made = spawn.Queue()
     processes = [spawn.Process(target=_stage, args=(str(near), files[0], made)) for _ in range(3)]
@@ -135,7 +135,7 @@ def test_many_processes_make_one_copy(files, near):
     assert copies(near) == ["a.h5"]
 
 
-def test_a_place_that_cannot_be_made(files, tmp_path):
+def test_staging_refuses_impossible_folder(files, tmp_path):
     (tmp_path / "file").write_text("in the way")
     stage = staging(str(tmp_path / "file" / "below"), 10)
     with pytest.raises(BaryonError, match=r"data\.stage=.*file/below cannot be made"), stage:

@@ -288,7 +288,7 @@ def test_without_room_for_a_checkpoint(baryon, hep_files, tmp_path):
 def test_bad_data_is_found_before_a_run_is_made(baryon, hep_files, tmp_path):
     (tmp_path / "bad.h5").write_bytes(b"no HDF5")
     line = error_line(baryon("train", *hep_files, "dataset.test=bad.h5"))
-    assert "bad.h5 is no HDF5 but a text file" in line
+    assert "bad.h5 is not HDF5 but a text file" in line
     assert not (tmp_path / "runs").exists()
 
 

@@ -93,7 +93,7 @@ def found(*, most_samples=None, loading=LOADING, **splits):
     return {(one.split, one.text, one.refused) for one in diagnosis.findings}
 
 
-def test_nothing_is_found_in_good_data(make):
+def test_check_finds_nothing_in_good_data(make):
     diagnosis = check(Data(val=make("val"), train=make()), LOADING, None)
     assert not diagnosis.findings
     assert not diagnosis.refused
@@ -106,7 +106,7 @@ def test_nothing_is_found_in_good_data(make):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_refused(make, value, tmp_path):
+def test_check_refuses_nan_and_infinity(make, value, tmp_path):
     bad = make(x=at((70, 1, 3, 3), value))
     assert found(train=bad) == {
         (
@@ -134,14 +134,14 @@ def only(findings):
     ],
     ids=["constant channel", "rare class", "negative weight", "one weight", "duplicates"],
 )
-def test_what_is_warned_of(make, change, text):
+def test_check_warns_of_values(make, change, text):
     split, told, refused = only(found(train=make(**change)))
     assert split == "train"
     assert told.startswith(text)
     assert not refused
 
 
-def test_samples_that_are_in_two_splits(make):
+def test_check_warns_of_samples_in_two_splits(make):
     train = make()
     val = make("val", x=at(slice(10), train.read(20, 30)["inputs"]))
     assert only(found(train=train, val=val)) == (
@@ -151,14 +151,14 @@ def test_samples_that_are_in_two_splits(make):
     )
 
 
-def test_a_class_that_training_never_sees(make):
+def test_check_warns_of_class_unknown_to_training(make):
     val = make("val", label=at(slice(40), 5))
     assert only(found(train=make(), val=val))[1] == (
         "label is [5] in some samples, but never in train"
     )
 
 
-def test_a_sorted_file_read_with_a_small_window(make):
+def test_check_warns_of_poor_shuffling(make):
     few = Loading(
         batch_size=16, window_mib=0.07, prefetch=2, seed=1, threads=1, device=torch.device("cpu")
     )
@@ -178,11 +178,11 @@ def test_a_sorted_file_read_with_a_small_window(make):
         ({"scaleoffset": 3}, "is read by one thread at a time"),
     ],
 )
-def test_layouts_that_are_slow(make, layout, text):
+def test_check_warns_of_slow_layouts(make, layout, text):
     assert any(text in told for _, told, _ in found(train=make(layout=layout)))
 
 
-def test_chunks_larger_than_the_window(make):
+def test_check_warns_of_chunks_larger_than_window(make):
     tiny = Loading(
         batch_size=16, window_mib=0.05, prefetch=2, seed=1, threads=1, device=torch.device("cpu")
     )
@@ -190,7 +190,7 @@ def test_chunks_larger_than_the_window(make):
     assert any("more than data.window_mib=0.05: nothing but one chunk is mixed" in t for t in texts)
 
 
-def test_files_are_compared_with_their_checksums(make, tmp_path):
+def test_check_compares_checksums(make, tmp_path):
     train = make()
     digest = hashlib.sha256((tmp_path / "train.h5").read_bytes()).hexdigest()
     (tmp_path / "SHA256SUMS").write_text(f"{digest}  train.h5\n")
@@ -203,18 +203,18 @@ def test_files_are_compared_with_their_checksums(make, tmp_path):
     assert text.endswith("SHA256SUMS says 000000000000...: fetch it again")
 
 
-def test_an_empty_split_is_refused(make):
+def test_check_refuses_empty_split(make):
     assert only(found(train=make(), val=make("val", samples=0, layout={"chunks": None,
         "compression": None}))) == ("val", "has no samples: give other files", True)  # fmt: skip
 
 
-def test_some_samples_stand_for_all(make):
+def test_check_samples_a_subset(make):
     diagnosis = check(Data(train=make()), LOADING, 64)
     counts = [row[3] for row in diagnosis.tables["classes"].rows]
     assert 32 <= sum(counts) <= 96
 
 
-def test_a_split_without_extras_is_checked_as_well(make):
+def test_check_accepts_minimal_split(make):
     class Plain(Split):
         fields = {"inputs": Field((3,), "float32")}  # noqa: RUF012
 
@@ -251,7 +251,7 @@ def test_intraclass_correlation():
 
 
 @pytest.mark.slow
-def test_the_command_and_its_exit_code(baryon, write_events, tmp_path):
+def test_check_command_exit_code(baryon, write_events, tmp_path):
     images = np.zeros((32, 3, 64, 64), "f4")
     images[:, :, 5, 5] = 1
     images[3, 0, 0, 0], images[9, 1] = np.nan, np.inf

@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
     chunk=st.sampled_from(["rows", "parts", "one"]),
     edges=st.tuples(st.integers(0, 22), st.integers(1, 23)),
 )
-def test_it_reads_what_the_library_reads(folder, way, dtype, shape, chunk, edges):
+def test_direct_reader_equals_library(folder, way, dtype, shape, chunk, edges):
     start, stop = min(edges[0], edges[1] - 1), edges[1]
     chunks = {
         "rows": (4, *shape[1:]),
@@ -62,7 +62,7 @@ def test_it_reads_what_the_library_reads(folder, way, dtype, shape, chunk, edges
         np.testing.assert_array_equal(read, file["x"][start:stop])
 
 
-def test_contiguous_rows(tmp_path):
+def test_direct_reader_reads_contiguous_rows(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = numbers("f4", (50, 2, 3))
     with h5py.File(tmp_path / "a.h5") as file:
@@ -70,7 +70,7 @@ def test_contiguous_rows(tmp_path):
         np.testing.assert_array_equal(DirectReader(file["x"]).read(7, 41), file["x"][7:41])
 
 
-def test_chunks_never_written_read_as_the_fill_value(tmp_path):
+def test_direct_reader_fills_unwritten_chunks(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         stored = file.create_dataset("x", (20, 2), "f4", chunks=(4, 2), fillvalue=7)
         stored[8:12] = 1
@@ -78,7 +78,7 @@ def test_chunks_never_written_read_as_the_fill_value(tmp_path):
         assert DirectReader(file["x"]).read(4, 16)[:, 0].tolist() == [7] * 4 + [1] * 4 + [7] * 4
 
 
-def test_a_chunk_that_left_its_filters_out(tmp_path):
+def test_direct_reader_honours_filter_mask(tmp_path):
     """LZF stores what it cannot make smaller as it is, and marks the chunk."""
     noise = np.random.default_rng(1).integers(0, 256, (8, 512), dtype=np.uint8)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -89,7 +89,7 @@ def test_a_chunk_that_left_its_filters_out(tmp_path):
 
 
 @pytest.mark.parametrize("way", list(BY_LIBRARY))
-def test_other_filters_are_left_to_the_library_and_said(tmp_path, way):
+def test_table_warns_of_filters_only_the_library_decodes(tmp_path, way):
     path = tmp_path / "a.h5"
     data = numbers("i4", (20, 3))
     with h5py.File(path, "w") as file:
@@ -102,7 +102,7 @@ def test_other_filters_are_left_to_the_library_and_said(tmp_path, way):
     assert "baryon data repack" in said.get()
 
 
-def test_a_filter_that_nobody_here_has(tmp_path):
+def test_table_refuses_unavailable_filter(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         unknown = {"compression": 32999, "allow_unknown_filter": True}
@@ -112,7 +112,7 @@ def test_a_filter_that_nobody_here_has(tmp_path):
         Hdf5Table([path], {"x": "x"})
 
 
-def test_the_library_is_not_asked_for_what_was_refused_here(tmp_path, monkeypatch):
+def test_table_does_not_pass_damaged_chunk_to_library(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         data = numbers("f4", (20, 3))
@@ -126,7 +126,7 @@ def test_the_library_is_not_asked_for_what_was_refused_here(tmp_path, monkeypatc
         Hdf5Table([path], {"x": "x"}).read("x", 0, 20)
 
 
-def test_many_threads_read_one_table(tmp_path):
+def test_table_read_is_thread_safe(tmp_path):
     data = numbers("f4", (400, 6))
     paths = [tmp_path / "a.h5", tmp_path / "b.h5"]
     for path, half in zip(paths, (data[:200], data[200:]), strict=True):
@@ -143,8 +143,8 @@ def test_many_threads_read_one_table(tmp_path):
     assert threading.active_count() <= before
 
 
-def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(hdf5_table, "SECONDS_BETWEEN_LOOKS", 0.0)
+def test_table_refuses_file_that_grows(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5_table, "SECONDS_BETWEEN_CHECKS", 0.0)
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=numbers("f4", (20, 3)), chunks=(4, 3), maxshape=(None, 3))
@@ -156,8 +156,8 @@ def test_a_file_that_grows_while_it_is_read(tmp_path, monkeypatch):
         table.read("x", 4, 8)
 
 
-def test_a_file_that_is_gone(tmp_path, monkeypatch):
-    monkeypatch.setattr(hdf5_table, "SECONDS_BETWEEN_LOOKS", 0.0)
+def test_table_refuses_deleted_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5_table, "SECONDS_BETWEEN_CHECKS", 0.0)
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["x"] = numbers("f4", (20, 3))

@@ -18,7 +18,7 @@ from baryon.errors import BaryonError
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(inspection, "_seen", {})
+    monkeypatch.setattr(inspection, "_results", {})
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def life(monkeypatch):
 
     def does(code: str) -> None:
         looks = f"import os, signal, sys, time\nfor line in sys.stdin:\n    {code}"
-        monkeypatch.setattr(inspection, "LIFE", looks)
+        monkeypatch.setattr(inspection, "PROGRAM", looks)
 
     yield does
     if inspection._process not in (None, running):
@@ -59,7 +59,7 @@ def asked(life, path: Path, code: str) -> str:
         ("time.sleep(100)", "not done after 0.2 s"),
     ],
 )
-def test_what_ends_the_process_is_one_line(life, tmp_path, monkeypatch, code, how):
+def test_inspect_reports_crash_in_one_line(life, tmp_path, monkeypatch, code, how):
     path = write(tmp_path / "a.h5")
     if "sleep" in code:
         monkeypatch.setattr(inspection, "MOST_SECONDS", 0.2)
@@ -68,32 +68,32 @@ def test_what_ends_the_process_is_one_line(life, tmp_path, monkeypatch, code, ho
     assert f"ended: {how})" in message
 
 
-def test_the_next_file_gets_a_new_process(life, tmp_path, monkeypatch):
+def test_inspect_restarts_process_after_crash(life, tmp_path, monkeypatch):
     asked(life, write(tmp_path / "a.h5"), "os.abort()")
     monkeypatch.setattr(
-        inspection, "LIFE", inspection.LIFE.replace("os.abort()", "print('{}', flush=True)")
+        inspection, "PROGRAM", inspection.PROGRAM.replace("os.abort()", "print('{}', flush=True)")
     )
     with open_file(write(tmp_path / "b.h5")) as file:
         assert list(file) == ["x"]
 
 
-def test_an_unchanged_file_is_not_looked_at_again(life, tmp_path, monkeypatch):
+def test_inspect_caches_unchanged_file(life, tmp_path, monkeypatch):
     path = write(tmp_path / "a.h5")
     life("print('{}', flush=True)")
     open_file(path).close()
-    monkeypatch.setattr(inspection, "_seen", {})  # as in the next command
+    monkeypatch.setattr(inspection, "_results", {})  # as in the next command
     inspection._stop(inspection._process)
     monkeypatch.setattr(inspection, "_process", None)
     life("os.abort()")
     open_file(path).close()
     for kept in (tmp_path / "cache" / "baryon" / "hdf5-inspection").iterdir():
         kept.write_text("[]")  # emptied by whatever it was
-    monkeypatch.setattr(inspection, "_seen", {})
+    monkeypatch.setattr(inspection, "_results", {})
     with pytest.raises(BaryonError, match="is damaged"):
         open_file(path)
 
 
-def test_a_changed_file_is_looked_at_again(life, tmp_path):
+def test_inspect_repeats_for_changed_file(life, tmp_path):
     path = write(tmp_path / "a.h5")
     life("print('{}', flush=True)")
     open_file(path).close()
@@ -104,7 +104,7 @@ def test_a_changed_file_is_looked_at_again(life, tmp_path):
         open_file(path)
 
 
-def test_the_process_serves_many_files_and_ignores_signals_of_the_job(tmp_path):
+def test_inspection_process_serves_many_files_and_ignores_signals(tmp_path):
     paths = [write(tmp_path / f"{number}.h5") for number in range(3)]
     code = "from baryon.data.hdf5.inspection_process import main; main()"
     process = subprocess.Popen(
@@ -119,7 +119,7 @@ def test_the_process_serves_many_files_and_ignores_signals_of_the_job(tmp_path):
     assert process.returncode == 0
 
 
-def test_the_process_imports_nothing_heavy():
+def test_inspection_process_imports_nothing_heavy():
     code = (
         "import sys, baryon.data.hdf5.inspection_process; "
         "print([m for m in ('torch', 'mpi4py', 'hydra', 'matplotlib') if m in sys.modules])"
@@ -128,7 +128,7 @@ def test_the_process_imports_nothing_heavy():
     assert done.stdout == "[]\n"
 
 
-def test_all_that_a_reader_may_touch_is_looked_at(tmp_path):
+def test_inspection_process_visits_everything_a_reader_may_touch(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         inner = file.create_group("one/two")
         inner["again"] = file["one"]  # a circle of hard links

@@ -9,7 +9,7 @@ from baryon.data.package_files import package_folder
 from baryon.errors import BaryonError
 
 
-def test_a_package_is_found_and_not_imported(tmp_path, monkeypatch):
+def test_package_folder_does_not_import_package(tmp_path, monkeypatch):
     package = tmp_path / "trapped_package"
     package.mkdir()
     (package / "__init__.py").write_text("raise SystemExit('it ran')\n")
@@ -22,7 +22,7 @@ def test_a_package_is_found_and_not_imported(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "name", ["nope", "", "trapped.inner", "json.tool", "..", "sys", "3", "__main__"]
 )
-def test_what_is_no_package_is_one_line(name):
+def test_package_folder_refuses_other_names(name):
     with pytest.raises(BaryonError, match="is in no installed package of that name"):
         package_folder(name)
     with pytest.raises(BaryonError):

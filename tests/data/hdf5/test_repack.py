@@ -58,7 +58,7 @@ def settings(old, **changes) -> Repack:
     return Repack(**keys | changes)
 
 
-def test_everything_is_kept(old):
+def test_repack_keeps_everything(old):
     repack(settings(old))
     with h5py.File(old) as one, h5py.File(old.parent / "new.h5") as other:
         names = []
@@ -75,7 +75,7 @@ def test_everything_is_kept(old):
         assert kind == h5py.h5t.CSET_ASCII
 
 
-def test_the_layout_suits_the_values(old):
+def test_repack_chooses_layout_by_values(old):
     layouts = repack(settings(old))
     assert layouts["all/image"].chunk == (17, 3, 16, 16)  # 0.05 MiB
     assert layouts["all/image"].compression in ("gzip", "shuffled-gzip")
@@ -87,7 +87,7 @@ def test_the_layout_suits_the_values(old):
 
 
 @pytest.mark.parametrize("memory_mib", [64.0, 0.02])
-def test_a_shuffle_keeps_the_members_together(old, memory_mib):
+def test_repack_shuffles_members_alike(old, memory_mib):
     repack(settings(old, shuffle=True, memory_mib=memory_mib))
     with h5py.File(old) as one, h5py.File(old.parent / "new.h5") as other:
         order = other["row"][:]
@@ -97,7 +97,7 @@ def test_a_shuffle_keeps_the_members_together(old, memory_mib):
         np.testing.assert_array_equal(other["mask"][:], one["mask"][:][order])
 
 
-def test_in_its_own_place(old):
+def test_repack_replaces_its_own_file(old):
     before = h5py.File(old)["all/image"][:]
     repack(settings(old, out=str(old)))
     with h5py.File(old) as file:
@@ -115,13 +115,13 @@ def refused(old, **changes):
     return str(raised.value)
 
 
-def test_nothing_is_overwritten(old):
+def test_repack_overwrites_no_other_file(old):
     (old.parent / "new.h5").write_text("precious")
     assert "new.h5 exists already" in refused(old)
     assert (old.parent / "new.h5").read_text() == "precious"
 
 
-def test_a_copy_that_differs_is_not_kept(old, monkeypatch):
+def test_repack_discards_copy_that_differs(old, monkeypatch):
     def worse(member, files, name):
         def read(rows):
             values = member[rows].copy()
@@ -135,7 +135,7 @@ def test_a_copy_that_differs_is_not_kept(old, monkeypatch):
     assert not (old.parent / "new.h5").exists()
 
 
-def test_a_file_that_changes_meanwhile(old, monkeypatch):
+def test_repack_refuses_file_that_changes(old, monkeypatch):
     verify = repacking._verify
 
     def touching(*arguments):
@@ -146,23 +146,23 @@ def test_a_file_that_changes_meanwhile(old, monkeypatch):
     assert "changed while it was repacked" in refused(old)
 
 
-def test_references_cannot_be_kept(old):
+def test_repack_refuses_object_references(old):
     with h5py.File(old, "a") as file:
         file["row"].attrs.create("of", file["all/image"].ref, dtype=h5py.ref_dtype)
     assert "refers to other objects of the file (attribute 'of')" in refused(old)
 
 
-def test_a_file_that_is_not_there(old):
+def test_repack_refuses_missing_file(old):
     assert "nowhere.h5 does not exist" in refused(old, file=str(old.parent / "nowhere.h5"))
 
 
-def test_without_room_on_the_disk(old, monkeypatch):
+def test_repack_refuses_full_disk(old, monkeypatch):
     usage = shutil.disk_usage(old)._replace(free=2**17)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    assert " but 128 KiB are free there: make room" in refused(old)
+    assert " but only 128 KiB are free there: make room" in refused(old)
 
 
-def test_the_command(old, baryon, tmp_path):
+def test_repack_command(old, baryon, tmp_path):
     done = baryon("data", "repack", f"file={old}", "out=new.h5", "compression=gzip")
     assert done.returncode == 0, done.stderr
     assert "all/image: chunks of (300, 3, 16, 16), gzip" in done.stdout

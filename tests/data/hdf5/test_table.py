@@ -17,7 +17,7 @@ def write(path, rows, *, start=0, dtype="f4", shape=(2, 2), chunks=None, members
     return path
 
 
-def test_several_files_read_as_one_table(tmp_path):
+def test_table_joins_several_files(tmp_path):
     paths = [write(tmp_path / "a.h5", 5), write(tmp_path / "b.h5", 7, start=5)]
     table = Hdf5Table(paths, {"x": "x"})
     assert len(table) == 12
@@ -26,7 +26,7 @@ def test_several_files_read_as_one_table(tmp_path):
             assert table.read("x", start, stop)[:, 0, 0].tolist() == list(range(start, stop))
 
 
-def test_chunk_starts_follow_the_files_and_their_chunks(tmp_path):
+def test_chunk_starts_follow_files_and_chunks(tmp_path):
     paths = [
         write(tmp_path / "a.h5", 5, chunks=(2, 2, 2)),
         write(tmp_path / "b.h5", 4, start=5, chunks=(3, 2, 2)),
@@ -34,7 +34,7 @@ def test_chunk_starts_follow_the_files_and_their_chunks(tmp_path):
     assert Hdf5Table(paths, {"x": "x"}).chunk_starts("x") == [0, 2, 4, 5, 8]
 
 
-def test_a_contiguous_member_is_read_in_pieces(tmp_path):
+def test_chunk_starts_split_contiguous_member(tmp_path):
     table = Hdf5Table([write(tmp_path / "a.h5", 130)], {"x": "x"})
     assert table.chunk_starts("x") == [0, 64, 128]
 
@@ -59,20 +59,20 @@ def error(paths, **members):
     return str(raised.value)
 
 
-def test_truncated_file(tmp_path):
+def test_table_refuses_truncated_file(tmp_path):
     path = write(tmp_path / "a.h5", 5000)
     path.write_bytes(path.read_bytes()[:4000])
     assert str(path) in error([path])
     assert "truncated" in error([path])
 
 
-def test_no_hdf5_at_all(tmp_path):
+def test_table_refuses_other_formats(tmp_path):
     path = tmp_path / "a.h5"
     path.write_text("not HDF5")
-    assert error([path]).startswith(f"{path} is no HDF5 but a text file that begins with")
+    assert error([path]).startswith(f"{path} is not HDF5 but a text file that begins with")
 
 
-def test_a_damaged_chunk_names_file_and_member(tmp_path):
+def test_damaged_chunk_error_names_file_and_member(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         data = np.random.default_rng(1).random((64, 100)).astype("f4")
@@ -88,37 +88,37 @@ def test_a_damaged_chunk_names_file_and_member(tmp_path):
         table.read("x", 32, 48)
 
 
-def test_missing_member_names_what_is_there(tmp_path):
+def test_missing_member_error_names_siblings(tmp_path):
     path = write(tmp_path / "a.h5", 5, members=("image", "label"))
     assert error([path], x="images") == (
         f"{path} has no member 'images'; did you mean 'image'? choose from: image, label"
     )
 
 
-def test_members_of_different_length(tmp_path):
+def test_table_refuses_members_of_different_length(tmp_path):
     path = write(tmp_path / "a.h5", 5, members=("x",))
     with h5py.File(path, "a") as file:
         file["y"] = np.zeros(4)
     assert "differ in length (x 5, y 4)" in error([path], x="x", y="y")
 
 
-def test_files_of_different_shape(tmp_path):
+def test_table_refuses_files_of_different_shape(tmp_path):
     paths = [write(tmp_path / "a.h5", 5), write(tmp_path / "b.h5", 5, shape=(3, 3))]
     assert f"{paths[1]}: member 'x' has shape (3, 3), but (2, 2) in {paths[0]}" in error(paths)
 
 
-def test_files_of_different_dtype(tmp_path):
+def test_table_refuses_files_of_different_dtype(tmp_path):
     paths = [write(tmp_path / "a.h5", 5), write(tmp_path / "b.h5", 5, dtype="f8")]
     assert "has dtype float64, but float32" in error(paths)
 
 
-def test_a_group_or_a_single_number_is_no_table(tmp_path):
+def test_table_refuses_group_and_scalar(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file.create_group("group")
         file["number"] = 3.0
-    assert "is no table of rows" in error([path], x="group")
-    assert "is no table of rows" in error([path], x="number")
+    assert "is not a table of rows" in error([path], x="group")
+    assert "is not a table of rows" in error([path], x="number")
 
 
 def test_find_files_by_name_glob_list_and_package(tmp_path, monkeypatch):
@@ -133,7 +133,7 @@ def test_find_files_by_name_glob_list_and_package(tmp_path, monkeypatch):
     assert find_files("train", "pkg://baryon/py.typed")[0].is_file()
 
 
-def test_find_files_says_which_key_matched_nothing(tmp_path, monkeypatch):
+def test_find_files_error_names_key(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BaryonError) as raised:
         find_files("dataset.train", "*.h5")
@@ -141,7 +141,7 @@ def test_find_files_says_which_key_matched_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("pattern", ["", ".", "*"])
-def test_a_folder_is_no_file(tmp_path, monkeypatch, pattern):
+def test_find_files_ignores_folders(tmp_path, monkeypatch, pattern):
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BaryonError, match=r"dataset\.train=.* matches no file"):
@@ -154,7 +154,7 @@ def test_has_member(tmp_path):
     assert not has_member(path, "y")
 
 
-def test_a_file_that_another_process_has_locked_can_be_read(tmp_path):
+def test_open_file_ignores_locks(tmp_path):
     path = write(tmp_path / "a.h5", 1)
     with path.open("r+b") as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)

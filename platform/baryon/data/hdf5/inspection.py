@@ -1,8 +1,8 @@
-"""A first look at HDF5 files by a process of its own, so that a crash costs one message.
+"""Inspect HDF5 files in a separate process first, so that a crash costs one message.
 
-What it says of a file is kept in the user's cache, keyed by name, size and time of change: an
-unchanged file is not looked at again. The process is started when the first file needs it, and
-serves all files of a command.
+The result is kept in the user's cache under name, size and mtime: an unchanged file is not
+inspected again. The process is started when the first file needs it, and serves all files of a
+command.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from baryon.data.workers.worker_group import environment
 from baryon.errors import BaryonError
 from baryon.system.cache import cached, keep
 
-LIFE = "from baryon.data.hdf5.inspection_process import main; main()"
+PROGRAM = "from baryon.data.hdf5.inspection_process import main; main()"
 MOST_SECONDS = 600.0
-"""For one file, waiting for its disk included; processor time is bounded in the process."""
+"""Wall time for one file, its disk included; the process bounds its own processor time."""
 VERSION = 1
-"""Of what is kept: a change of what the process looks at must change it."""
+"""Version of the cached result; it must change when the process inspects something else."""
 
 _lock = threading.Lock()
 _process: subprocess.Popen[str] | None = None
 _owner = 0
-"""Process that started it; a fork of that must not read its answers."""
-_seen: dict[tuple[str, int, int], dict[str, str]] = {}
+"""Pid of the process that started it: a fork must not read the answers."""
+_results: dict[tuple[str, int, int], dict[str, str]] = {}
 
 
 def inspect(path: Path) -> Mapping[str, str]:
-    """Return why values must not be read, by the path of the dataset; empty for a sound file.
+    """Return the reasons why values must not be read, by dataset; empty for a sound file.
 
-    Raises `BaryonError` for a file that ends the process that looks at it.
+    Raises `BaryonError` for a file that crashes the inspecting process.
     """
     try:
         about = path.stat()
@@ -47,30 +47,30 @@ def inspect(path: Path) -> Mapping[str, str]:
         raise BaryonError(f"{path} cannot be read: {error.strerror}") from error
     key = (str(path.resolve()), about.st_size, about.st_mtime_ns)
     with _lock:
-        if key not in _seen:
-            kept = _kept(key)
-            _seen[key] = _looked_at(path, key) if kept is None else kept
-        problems = _seen[key]
+        if key not in _results:
+            known = _load(key)
+            _results[key] = _inspect(path, key) if known is None else known
+        problems = _results[key]
     if "/" in problems:
         raise _damaged(path, problems["/"])
     return problems
 
 
-def _kept(key: tuple[str, int, int]) -> dict[str, str] | None:
-    kept = cached("hdf5-inspection", _described(key))
-    problems = kept.get("problems") if kept else None
+def _load(key: tuple[str, int, int]) -> dict[str, str] | None:
+    entry = cached("hdf5-inspection", _cache_key(key))
+    problems = entry.get("problems") if entry else None
     if not isinstance(problems, dict):
         return None
     return {str(name): str(reason) for name, reason in problems.items()}
 
 
-def _looked_at(path: Path, key: tuple[str, int, int]) -> dict[str, str]:
+def _inspect(path: Path, key: tuple[str, int, int]) -> dict[str, str]:
     problems = _ask(path)
-    keep("hdf5-inspection", _described(key), {"problems": problems})
+    keep("hdf5-inspection", _cache_key(key), {"problems": problems})
     return problems
 
 
-def _described(key: tuple[str, int, int]) -> dict[str, Any]:
+def _cache_key(key: tuple[str, int, int]) -> dict[str, Any]:
     import h5py
 
     versions = [VERSION, h5py.version.hdf5_version]
@@ -80,7 +80,7 @@ def _described(key: tuple[str, int, int]) -> dict[str, Any]:
 def _ask(path: Path) -> dict[str, str]:
     global _process, _owner
     if _process is None or _owner != os.getpid() or _process.poll() is not None:
-        _process, _owner = _started(), os.getpid()
+        _process, _owner = _start(), os.getpid()
     process = _process
     assert process.stdin is not None
     assert process.stdout is not None
@@ -96,17 +96,17 @@ def _ask(path: Path) -> dict[str, str]:
     _process = None
     if not ready:
         process.kill()
-    raise _damaged(path, _end(process) if ready else f"not done after {MOST_SECONDS:g} s")
+    raise _damaged(path, _how_it_ended(process) if ready else f"not done after {MOST_SECONDS:g} s")
 
 
-def _started() -> subprocess.Popen[str]:
+def _start() -> subprocess.Popen[str]:
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-P", "-c", LIFE],
+        [sys.executable, "-P", "-c", PROGRAM],
         env=environment(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # no signal that is meant for the command
+        start_new_session=True,  # signals to the command's process group are not meant for it
         text=True,
     )
     atexit.register(_stop, process)
@@ -114,13 +114,13 @@ def _started() -> subprocess.Popen[str]:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """At the end of the command."""
+    """End the process, at the end of the command."""
     process.kill()
     process.communicate()
 
 
-def _end(process: subprocess.Popen[str]) -> str:
-    """How the process ended that answers no more."""
+def _how_it_ended(process: subprocess.Popen[str]) -> str:
+    """Describe how a process ended that no longer answers."""
     try:
         code = process.wait(5)
     except subprocess.TimeoutExpired:
@@ -131,6 +131,6 @@ def _end(process: subprocess.Popen[str]) -> str:
 
 def _damaged(path: Path, how: str) -> BaryonError:
     return BaryonError(
-        f"{path} is damaged: the HDF5 library does not survive it (a first look in a process of "
-        f"its own ended: {how}); fetch or generate it again"
+        f"{path} is damaged: the HDF5 library does not survive it (its inspection in a separate "
+        f"process ended: {how}); fetch or generate it again"
     )

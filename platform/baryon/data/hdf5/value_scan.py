@@ -1,7 +1,7 @@
-"""One pass over all values of a member: each must be finite, and the channels' ranges are found.
+"""Read all values of a member once: require them to be finite and find the channels' ranges.
 
-The answer is kept in the user's cache, keyed by the data's fingerprint, so that the pass is made
-once for each version of the files.
+The result is kept in the user's cache under the data's fingerprint, so that each version of the
+files is read once.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from baryon.system.cache import cached, keep
 from baryon.terminal.progress import bar
 
 VERSION = 2
-"""Of what is kept: a change of what is checked must change it."""
+"""Version of the cached result; it must change when another check is made."""
 LARGEST = float(np.finfo(np.float32).max)
-"""Larger values become infinite on their way into a network."""
+"""Larger values become infinite when they are cast to a network's float32."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ _lenient: ContextVar[bool] = ContextVar("lenient", default=False)
 
 @contextmanager
 def lenient() -> Iterator[None]:
-    """While this lasts values that are not finite are passed over: a check wants to see all."""
+    """Skip values that are not finite inside this context: `baryon data check` lists them all."""
     token = _lenient.set(True)
     try:
         yield
@@ -48,25 +48,30 @@ def lenient() -> Iterator[None]:
 
 
 def channel_range(table: Hdf5Table, field: str) -> Range:
-    """The range of an image field, every value checked.
+    """Return the range of an image field after checking every value.
 
-    A sample of shape (channels, height, width) has as many ranges, one of (height, width) has one.
+    A sample of shape (channels, height, width) has a range per channel, one of (height, width) has
+    a single range.
 
-    Raises `BaryonError` naming file, row and member of the first NaN or infinite value.
+    Raises
+    ------
+    BaryonError
+        For a NaN or infinite value; the message names file, row and member of the first.
+
     """
     key = {"version": VERSION, "data": table.fingerprint(), "field": field}
-    kept = _load(cached("range", key), _channels(table, field))
-    if kept is not None:
-        return kept
-    found = _scan(table, field)
-    if not _lenient.get():  # else the next training must look for itself
-        keep("range", key, {"minimum": found.minimum, "maximum": found.maximum})
-    return found
+    known = _load(cached("range", key), _channels(table, field))
+    if known is not None:
+        return known
+    result = _scan(table, field)
+    if not _lenient.get():  # a lenient result must not spare the next training its check
+        keep("range", key, {"minimum": result.minimum, "maximum": result.maximum})
+    return result
 
 
-def _load(kept: Mapping[str, Any] | None, channels: int) -> Range | None:
-    """What was kept; None if it is no range of so many channels."""
-    ends = [(kept or {}).get(name) for name in ("minimum", "maximum")]
+def _load(entry: Mapping[str, Any] | None, channels: int) -> Range | None:
+    """Return a cached range; None if the entry is not a range of so many channels."""
+    ends = [(entry or {}).get(name) for name in ("minimum", "maximum")]
     for end in ends:
         if not isinstance(end, list) or len(end) != channels:
             return None
@@ -88,7 +93,7 @@ def _scan(table: Hdf5Table, field: str) -> Range:
             rows = table.read(field, start, stop)
             values = rows.reshape(len(rows), channels, -1)
             if _lenient.get():
-                values = np.where(_fits(values), values, np.nan)
+                values = np.where(_is_finite_float32(values), values, np.nan)
             else:
                 _require_finite(table, field, start, values)
             low = np.fmin(low, np.fmin.reduce(values, axis=(0, 2)))
@@ -103,20 +108,21 @@ def _require_finite(
     start: int,
     values: np.ndarray[tuple[int, ...], np.dtype[np.floating]],
 ) -> None:
-    bad = np.asarray(~_fits(values).all(axis=(1, 2)))
-    if bad.any():
-        sample = values[np.argmax(bad)]
+    invalid = np.asarray(~_is_finite_float32(values).all(axis=(1, 2)))
+    if invalid.any():
+        first = int(np.argmax(invalid))
+        sample = values[first]
         finite = np.isfinite(sample).all()
         what = f"{np.abs(sample).max():g}, beyond float32's {LARGEST:g}" if finite else "NaN or Inf"
         raise BaryonError(
-            f"{table.place(start + int(np.argmax(bad)))}: member {table.members[field]!r} holds "
-            f"{what} ({int(bad.sum())} of the {len(bad)} samples around): repair or leave out the "
+            f"{table.place(start + first)}: member {table.members[field]!r} holds {what} "
+            f"({int(invalid.sum())} of the {len(invalid)} samples around): repair or leave out the "
             "file"
         )
 
 
-def _fits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Where values are finite as float32."""
-    narrow = values.dtype.itemsize <= 4 or values.dtype.kind != "f"
+def _is_finite_float32(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return where values are finite when cast to float32."""
+    narrow = values.dtype.itemsize <= 4 or values.dtype.kind != "f"  # float64 may overflow
     fits: np.ndarray[Any, Any] = np.isfinite(values) if narrow else np.abs(values) <= LARGEST
     return fits
