@@ -37,4 +37,4 @@ def test_raw_bytes_of_another_file_are_refused(tmp_path):
     (tmp_path / "secret").write_bytes(b"hunter2!" * 80)
     with h5py.File(path, "r+") as file:
         file.create_dataset("TMQ", (4, 5, 8), "f4", external=[(tmp_path / "secret", 0, 640)])
-    assert "'TMQ' cannot be read (its values lie in other files as raw bytes" in refused(path)
+    assert "'TMQ' cannot be read (its values are raw bytes in other files" in refused(path)

@@ -36,7 +36,7 @@ def test_they_give_what_threads_give(readers, loading, path, capsys):
     split.augmented = True
     threads = list(Loader(split, loading()).shuffled(0))
     warning = capsys.readouterr().out
-    assert "is read by one thread at a time, for its filter scaleoffset" in warning
+    assert "because only the HDF5 library decodes its filter scaleoffset" in warning
     assert "data.processes=<N>" in warning
     processes = Loader(split, loading(readers=readers)).shuffled(0)
     for one, other in zip(threads, processes, strict=True):
