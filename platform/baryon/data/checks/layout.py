@@ -78,6 +78,6 @@ def _faults(one: StorageInfo, window_mib: float) -> Iterator[str]:
         )
     if one.direct_read_blocker:
         yield (
-            f"is read by one thread at a time, for {one.direct_read_blocker}: `baryon data "
+            f"is read by one thread at a time, because {one.direct_read_blocker}: `baryon data "
             "repack` helps, or data.processes=<N>"
         )
