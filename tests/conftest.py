@@ -16,9 +16,13 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from baryon.terminal.handler import show_messages
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
+
+show_messages()  # as the command line does: many tests read what a function says
 
 settings.register_profile("baryon", deadline=None)  # machines differ, and are shared
 settings.load_profile("baryon")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from baryon.config.options import Options, first_comment
 from baryon.plugins.registry import Plugins
-from baryon.terminal.console import console, say, show
+from baryon.terminal.console import console, refuse, say, show
 from baryon.terminal.tables import fitted_text
 
 __all__ = ["first_comment", "options_help"]
@@ -23,4 +23,4 @@ def options_help(usage: str, plugins: Plugins, groups: Iterable[str] | None = No
     show(fitted_text(("group", "options"), rows, console().width, boxed=False))
     say("\n`baryon show <group>` says what they are, `baryon show <group>/<option>` all of one.")
     for problem in plugins.problems():
-        console().print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
+        refuse(f"error: {problem}")

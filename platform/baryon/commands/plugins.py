@@ -8,7 +8,7 @@ from pathlib import Path
 from baryon.commands.arguments import HELP_FLAGS, split_arguments
 from baryon.errors import BaryonError
 from baryon.plugins.registry import KINDS, Plugin, discover
-from baryon.terminal.console import console, say, show
+from baryon.terminal.console import console, refuse, say, show
 from baryon.terminal.tables import fitted_text
 
 USAGE = """\
@@ -44,7 +44,7 @@ def _list() -> int:
     columns = ("plugin", "distribution", "version", "offers", "health")
     show(fitted_text(columns, rows, console().width, boxed=True))
     for problem in problems:
-        console().print(f"error: {problem}", style="red", markup=False, soft_wrap=True)
+        refuse(f"error: {problem}")
     return 1 if problems else 0
 
 

@@ -14,7 +14,7 @@ from baryon.report.page.page import picture, render
 from baryon.report.results import show_table
 from baryon.runs.directory import write_json
 from baryon.system.atomic import cannot_write, write_text
-from baryon.terminal.console import console, say, warn
+from baryon.terminal.console import refuse, say, warn
 
 
 def write(diagnosis: Diagnosis, name: str, options: Mapping[str, Any], folder: Path) -> None:
@@ -53,7 +53,7 @@ def show(diagnosis: Diagnosis, folder: Path) -> None:
     for finding in diagnosis.findings:
         text = f"{finding.split}: {finding.text}"
         if finding.refused:
-            console().print(f"refused: {text}", style="red", markup=False, soft_wrap=True)
+            refuse(f"refused: {text}")
         else:
             warn(text)
     say(diagnosis.summary)

@@ -13,13 +13,15 @@ from baryon.launch.environment import cluster_environment
 from baryon.launch.failure import end_siblings, wait_for_turn
 from baryon.system.signals import Terminated, raise_on_termination
 from baryon.terminal.console import printable
+from baryon.terminal.handler import show_messages
 
 
 def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int:
-    """The exit code of `work`; what went wrong is said in one line.
+    """Show messages on the terminal, run `work` and return its exit code; say errors in one line.
 
     `requeues`: it trains, and goes on when it is started again: see `Terminated.end`.
     """
+    show_messages()
     try:
         with raise_on_termination(requeues=requeues):
             code = work()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from baryon.terminal.console import console, say
+from baryon.terminal.handler import has_terminal
 from baryon.terminal.units import duration
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -17,7 +18,7 @@ Advance = Callable[[int], None]
 @contextmanager
 def bar(description: str, total: int, unit: str) -> Iterator[Advance]:
     """Follow `total` pieces of work: call what it gives with the number newly done."""
-    follow = _terminal_bar if console().is_terminal else _log_lines
+    follow = _terminal_bar if has_terminal() else _log_lines
     with follow(description, total, unit) as advance:
         yield advance
 

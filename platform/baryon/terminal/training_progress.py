@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from baryon.terminal.console import console, say
+from baryon.terminal.handler import has_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -31,7 +32,7 @@ class TrainingProgress(Protocol):
 @contextmanager
 def training_progress(first: int, total: int, epochs: int) -> Iterator[TrainingProgress]:
     """Follow the steps `first`..`total`."""
-    if not console().is_terminal:
+    if not has_terminal():
         yield _Lines(total, epochs)
         return
     from rich import progress
@@ -59,7 +60,7 @@ class _Bar:
         )
 
     def line(self, text: str) -> None:
-        self._shown.console.print(text, markup=False, highlight=False)
+        say(text)
 
 
 class _Lines:

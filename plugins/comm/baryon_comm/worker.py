@@ -14,12 +14,13 @@ import torch
 
 from baryon.errors import BaryonError
 from baryon.interfaces import CommunicatorSummary, DataShard, OptimizerFactory
+from baryon.terminal.console import warn_from_rank
 from baryon_comm.gradients.checksum import checksum
 from baryon_comm.gradients.layer import split_into_layers
 from baryon_comm.gradients.reducer import Reducer
 from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.membership.health_check import Activity, RankState
-from baryon_comm.membership.membership import Membership, warn
+from baryon_comm.membership.membership import Membership
 from baryon_comm.mpi.layout import Layout
 from baryon_comm.mpi.progress_engine import STARTUP_FACTOR, AdaptiveTimeout, Work
 from baryon_comm.mpi.world import World
@@ -343,5 +344,5 @@ def _on_cpu(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def _leave_at_once(group: int, world: World) -> None:
     """End this worker as if it had died: with comm.on_death=drop its whole group leaves."""
-    warn(f"rank {world.rank} leaves: group {group} lost a worker and comm.on_death=drop")
+    warn_from_rank(f"rank {world.rank} leaves: group {group} lost a worker and comm.on_death=drop")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from baryon.errors import BaryonError, format_error
 from baryon.interfaces import DataShard
+from baryon.terminal.console import warn_from_rank
 from baryon_comm.group.group import Group
 from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.membership.health_check import TIMEOUT_SECONDS, Activity, HealthCheck, RankState
@@ -158,7 +158,7 @@ class Membership:
         self._record_failures(failed)
         if failed and self.group.rank == 0:
             survivors = len(self.group)
-            warn(
+            warn_from_rank(
                 f"{self._describe(sorted(failed))} died in step {self.step_number}: the group goes "
                 f"on with {survivors} worker{'s' * (survivors > 1)}"
             )
@@ -218,7 +218,7 @@ class Membership:
         late.extra_s += late.timeout.limit()
         # The first of the waiting ranks speaks for all of them.
         if self.world.rank < min(others - busy, default=self.world.ranks):
-            warn(f"{late}: {answers}; waiting on")
+            warn_from_rank(f"{late}: {answers}; waiting on")
 
     def _describe(self, ranks: Sequence[int]) -> str:
         return ", ".join(self.world.describe(rank, self.layout) for rank in ranks)
@@ -229,8 +229,3 @@ def _deadline_error(work: Work, why: str) -> DeadlineError:
         f"{work}: {why}; look at it, then go on with `baryon resume run=<dir>` "
         "(comm.deadline_s is the shortest deadline)"
     )
-
-
-def warn(text: str) -> None:
-    """Print a warning from this very worker, whoever leads."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,47 @@
+"""The command line's log handler: coloured on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from baryon.terminal.console import LOGGER, Rendered, console
+
+STYLES = {logging.WARNING: "yellow", logging.ERROR: "red"}
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes messages to stdout, and warnings of a single rank to stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record.
+
+        Errors are raised, not swallowed as other handlers do: a closed pipe (`baryon show | head`)
+        or a signal has to end the command.
+        """
+        if isinstance(record.msg, Rendered):
+            console().print(record.msg.renderable)
+            return
+        text = record.getMessage()
+        if record.levelno == logging.WARNING:
+            text = f"warning: {text}"
+        if getattr(record, "single_rank", False):
+            # Without rich: ranks that are late or lost must not import anything first.
+            print(text, file=sys.stderr, flush=True)  # noqa: T201
+            return
+        style = STYLES.get(record.levelno)
+        console().print(text, style=style, highlight=False, soft_wrap=True)
+
+
+def show_messages() -> None:
+    """Show the messages of this process on its terminal, in place of what else would take them."""
+    if not any(isinstance(handler, ConsoleHandler) for handler in LOGGER.handlers):
+        LOGGER.addHandler(ConsoleHandler())
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False  # libraries that configure the root logger would show all twice
+
+
+def has_terminal() -> bool:
+    """Return whether messages are shown on a terminal, so that a live bar may stand beside them."""
+    shown = any(isinstance(handler, ConsoleHandler) for handler in LOGGER.handlers)
+    return shown and console().is_terminal
