@@ -38,7 +38,7 @@ def test_a_run_that_goes_on_is_marked_so(tmp_path, write_run, going, capsys):
     assert main(["report", f"run={run}"]) == 0
     assert capsys.readouterr().out == f"report: {run}/report.html\n"
     page = (run / "report.html").read_text()
-    assert 'class="chip busy">going on<' in page
+    assert 'class="chip busy">running<' in page
     assert "Step 25 of 100, about 33.0 s left" in page
 
 
@@ -119,14 +119,14 @@ def test_parts_of_a_wrong_kind_are_named(tmp_path, write_run, capsys):
 def test_a_run_whose_process_died_names_it_and_others_say_that_none_did(tmp_path, write_run):
     run = write_run(tmp_path / "run")
     answer = json.loads((run / "evaluation.json").read_text())
-    assert "No process died of 5" in run_page.page(read(run))
+    assert "All 5 processes completed." in run_page.page(read(run))
     answer["tables"]["faults"] = {
         "columns": ["who died", "noticed in step"], "rows": [["rank 3", 7]], "caption": "Faults",
     }  # fmt: skip
     answer["of_communication"].append("faults")
     (run / "evaluation.json").write_text(json.dumps(answer))
     page = run_page.page(read(run))
-    assert "No process died" not in page
+    assert "processes completed" not in page
     assert '<th scope="row">rank 3</th><td class="number" data-value="7">7</td>' in page
 
 

@@ -137,7 +137,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path, write_run, going, capsys):
         port = taken.getsockname()[1]
         assert main(["watch", f"run={run}", f"port={port}"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"port {port} is not to be had: Address already in use" in line
+    assert f"port {port} cannot be used: Address already in use" in line
     assert "port=0 for any" in line
 
 
@@ -222,7 +222,7 @@ def test_ctrl_c_ends_it_quietly(watching):
 def test_the_page_follows_and_keeps_what_was_chosen(watching, opened):
     process, address, run, log = watching
     page = opened(address, reduced_motion="reduce", viewport={"width": 1000, "height": 700})
-    assert page.inner_text(".chip") == "going on"
+    assert page.inner_text(".chip") == "running"
     assert "Step 20 of 40" in page.inner_text(".answer")
     page.locator("#chart-loss").get_by_role("button", name="log").click()
     page.check("#only-changed")

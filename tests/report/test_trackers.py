@@ -119,7 +119,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_others_go_on(run, tracking, m
     assert calls == [1]
     (line,) = capsys.readouterr().out.splitlines()
     assert line == (
-        "warning: MLflow is not told any more, training goes on: RuntimeError: the server is on "
+        "warning: stopped logging to MLflow, training continues: RuntimeError: the server is on "
         "fire"
     )
     assert len(events(run.tensorboard)["train/loss"]) == 3
@@ -132,7 +132,7 @@ def test_a_place_that_cannot_be_written_stops_nothing(run, tracking, capsys):
         trackers.log("train", LINE | {"step": step})
     trackers.close()
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("warning: TensorBoard is not told any more, training goes on: FileExis")
+    assert line.startswith("warning: stopped logging to TensorBoard, training continues: FileExis")
 
 
 def test_a_missing_extra_says_what_to_install(run, tracking, monkeypatch, capsys):
@@ -192,7 +192,7 @@ def test_a_server_that_is_not_there_holds_nothing_up(run, tracking, monkeypatch,
         assert time.monotonic() - started < 5
         trackers.close()
     (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith(f"warning: MLflow at {address} is not told any more, training goes on")
+    assert line.startswith(f"warning: stopped logging to MLflow at {address}, training continues")
     assert len(line) < 400
 
 

@@ -68,7 +68,7 @@ def test_a_warning_of_a_tracker_holds_no_password(monkeypatch, capsys):
     tracker = mlflow.MLflow(None, configs.composed(given, discover()))
     tracker._thread.join(10)
     said = capsys.readouterr().out
-    assert "MLflow at http://host is not told any more" in said
+    assert "stopped logging to MLflow at http://host" in said
     assert SECRET not in said
 
 

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from baryon.interfaces import Table
 from baryon.report import results
+from baryon.terminal import handler
 from baryon.terminal.tables import fitted_text
 
 WORKING_POINT = Table(
@@ -32,9 +33,8 @@ def terminal(monkeypatch):
 
     def shown(table, width):
         console = Console(width=width, force_terminal=False)
-        for module in (results, results.show.__globals__):
-            namespace = module if isinstance(module, dict) else vars(module)
-            monkeypatch.setitem(namespace, "console", lambda: console)
+        for module in (results, handler):
+            monkeypatch.setattr(module, "console", lambda: console)
         with console.capture() as capture:
             results.show_table(table)
         return capture.get()

@@ -74,7 +74,7 @@ def serve(watched: Watched, port: int, said: Callable[[str], None]) -> None:
         server = _Server((LOOPBACK, port), _Handler)
     except OSError as error:
         raise BaryonError(
-            f"port {port} is not to be had: {error.strerror}; choose another by port=<number>, "
+            f"port {port} cannot be used: {error.strerror}; choose another by port=<number>, "
             "or port=0 for any"
         ) from error
     server.watched = watched

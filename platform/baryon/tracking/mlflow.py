@@ -89,7 +89,7 @@ class MLflow:
             self._failed = True
             reason = strip_credentials(format_error(error))[:LONGEST_REASON]
             shown = strip_credentials(self._address)
-            warn(f"MLflow at {shown} is not told any more, training goes on: {reason}")
+            warn(f"stopped logging to MLflow at {shown}, training continues: {reason}")
 
     def _begin(self, client: Any) -> str:
         """The run in MLflow, a new one or that of before a resumption."""

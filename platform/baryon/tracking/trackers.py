@@ -90,6 +90,6 @@ class Trackers:
         try:
             act()
         except Exception as error:  # noqa: BLE001  a stranger's code and servers may fail in any way
-            warn(f"{name} is not told any more, training goes on: {format_error(error)}")
+            warn(f"stopped logging to {name}, training continues: {format_error(error)}")
             return False
         return True

@@ -13,10 +13,8 @@
     const button = document.getElementById("theme");
     const dark = window.matchMedia("(prefers-color-scheme: dark)");
     const is = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
-    const say = () => {
-      button.setAttribute("aria-pressed", String(is()));
-      button.textContent = is() ? "Light" : "Dark";
-    };
+    // One text, pressed or not: a label that changes with the state would be read as its opposite.
+    const say = () => button.setAttribute("aria-pressed", String(is()));
     try { // a page from a file may have no storage
       const kept = localStorage.getItem("baryon-theme");
       if (kept === "dark" || kept === "light") root.dataset.theme = kept;

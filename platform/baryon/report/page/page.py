@@ -1,4 +1,4 @@
-"""Templates, styles and scripts put together into one file that asks nothing of the network."""
+"""Put templates, styles and scripts together into one file that works offline."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@
     const said = html("p", { class: "soft", "aria-live": "polite" }, resting());
     function resting() {
       const others = data.jobs.length - jobs.length;
-      return `The best is drawn thick; the better, the bluer.${others ? ` ${others} without a value are left out.` : ""}`;
+      return `Bluer is better; the best is drawn thick.${others ? ` ${others} without a value are left out.` : ""}`;
     }
     function show(job) {
       for (const [other, line] of lines) {

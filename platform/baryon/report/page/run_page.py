@@ -246,7 +246,7 @@ def _git(git: Mapping[str, Any] | None, *, known: bool) -> dict[str, Any]:
     return {
         "commit": git["commit"],
         "branch": git["branch"],
-        "changes beside it": changes,
+        "uncommitted changes": changes,
         "files not tracked": git["untracked"],
     }
 
