@@ -179,6 +179,20 @@ def test_light_and_dark_can_be_chosen(opened, pages):
     assert page.get_attribute("#theme", "aria-pressed") == "true"
 
 
+def test_a_keyboard_and_a_finger_reach_everything(opened, pages):
+    for name in ("run", "sweep"):
+        page = opened(pages[name].as_uri(), viewport={"width": 390, "height": 800})
+        shut = "[...document.querySelectorAll('.scroll')].filter((e) => e.tabIndex < 0).length"
+        assert page.evaluate(shut) == 0
+        small = """[...document.querySelectorAll('button')]
+            .filter((e) => e.checkVisibility()).map((e) => [e, e.getBoundingClientRect()])
+            .filter(([, box]) => box.width < 24 || box.height < 24)
+            .map(([e, box]) => `${e.textContent} ${box.width} x ${box.height}`)"""
+        assert page.evaluate(small) == []
+        button = page.locator("#theme")
+        assert button.inner_text() in (button.get_attribute("aria-label") or "Dark")
+
+
 def test_figures_stay_on_white_paper_at_night_and_can_be_enlarged(opened, pages):
     page = opened(pages["run"].as_uri(), color_scheme="dark")
     paper = page.eval_on_selector(".enlarge", "one => getComputedStyle(one).backgroundColor")
