@@ -95,7 +95,7 @@
       show(ordered[at]);
     });
     picture.addEventListener("blur", () => { at = -1; show(null); });
-    place.replaceChildren(html("div", { class: "scroll" }, picture), said);
+    place.replaceChildren(html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Parameters vs. metric" }, picture), said);
   }
 
   const last = (key) => key.slice(key.lastIndexOf(".") + 1).replaceAll("_", " ");
