@@ -144,4 +144,7 @@ class Evaluator:
             share /= 0
         if self._fault == "array":
             return Evaluation(summary="fine", metrics={"accuracy": np.array([share])})
-        return Evaluation(summary=f"{share:.0%}", metrics={"accuracy": share})
+        judged_by = {"judged_by": ("-accuracies",), "letters": "accuracy"}.get(self._fault, ())
+        return Evaluation(
+            summary=f"{share:.0%}", metrics={"accuracy": share}, judged_by=judged_by
+        )

@@ -69,6 +69,9 @@ FAULTS = {
     "evaluator.fault=pickle": f"{EVALUATOR}: its state() cannot be pickled and merged: ",
     "evaluator.fault=merge": f"{EVALUATOR}: two halves merged answer {{'accuracy': ",
     "evaluator.fault=array": f"{EVALUATOR}: metrics: 'accuracy' is float64 (1,), not a number",
+    "evaluator.fault=judged_by": f"{EVALUATOR}: judged_by names '-accuracies', which is none of "
+    "its metrics: choose from: accuracy",
+    "evaluator.fault=letters": f"{EVALUATOR}: its judged_by is str, not a list of ",
     "evaluator.fault=result": f"{EVALUATOR}: result() fails: ZeroDivisionError: ",
     "model.width=3": "model has no key 'width'; choose from: fault, name",
     "model=toy_none": "no option model=toy_none; ",

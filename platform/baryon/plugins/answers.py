@@ -30,11 +30,15 @@ def checked_evaluation(owner: str, answer: object) -> Evaluation:
         )
     if not isinstance(answer.summary, str):
         raise BaryonError(f"{owner}: its summary is {form(answer.summary)}, not a sentence")
+    if not _is_list_of_text(answer.judged_by):
+        raise BaryonError(
+            f"{owner}: its judged_by is {form(answer.judged_by)}, not a list of metrics' names"
+        )
     return _checked(owner, answer)
 
 
 def checked_findings(owner: str, answer: object) -> CommunicatorSummary:
-    """Return a communicator's findings in the same way."""
+    """Return a communicator's summary with plain numbers; raises `BaryonError` likewise."""
     if not isinstance(answer, CommunicatorSummary):
         raise BaryonError(
             f"{owner}: summary() gives {form(answer)}, not a baryon.interfaces.CommunicatorSummary"
@@ -75,10 +79,10 @@ def _number(value: Any) -> float | None:
 
 
 def _checked(owner: str, answer: Answer) -> Answer:
-    warnings = answer.warnings
-    is_list = isinstance(warnings, Sequence) and not isinstance(warnings, str)
-    if not is_list or not all(isinstance(text, str) for text in warnings):
-        raise BaryonError(f"{owner}: its warnings are {form(warnings)}, not a list of sentences")
+    if not _is_list_of_text(answer.warnings):
+        raise BaryonError(
+            f"{owner}: its warnings are {form(answer.warnings)}, not a list of sentences"
+        )
     return replace(
         answer,
         metrics=numbers(f"{owner}: metrics", answer.metrics),
@@ -88,6 +92,12 @@ def _checked(owner: str, answer: Answer) -> Answer:
         },
         figures=_figures(owner, answer.figures),
     )
+
+
+def _is_list_of_text(values: object) -> bool:
+    # A text alone is a sequence of its letters, which is never meant.
+    is_list = isinstance(values, Sequence) and not isinstance(values, str)
+    return is_list and all(isinstance(text, str) for text in values)
 
 
 def _mapping(owner: str, values: object) -> Mapping[str, Any]:

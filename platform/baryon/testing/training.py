@@ -220,7 +220,22 @@ def _answer(who: str, evaluator: Evaluator) -> Evaluation | None:
         return None
     except Exception as error:  # a stranger's component may raise anything
         raise AssertionError(f"{who}: result() fails: {format_error(error)}") from error
-    return checked_evaluation(who, answer)
+    answer = checked_evaluation(who, answer)
+    _check_judged_by(who, answer)
+    return answer
+
+
+def _check_judged_by(who: str, answer: Evaluation) -> None:
+    """Raise `AssertionError` if runs are to be compared by a metric that the answer lacks.
+
+    A comparison would pass over it in silence; a metric that is not known belongs there as NaN.
+    """
+    for decisive in answer.judged_by:
+        _require(
+            decisive.removeprefix("-") in answer.metrics,
+            f"{who}: judged_by names {decisive!r}, which is none of its metrics: choose from: "
+            f"{', '.join(answer.metrics)}",
+        )
 
 
 def _check_answers(who: str, whole: Evaluation | None, merged: Evaluation | None) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from baryon.interfaces import Evaluation, Table
+from baryon.terminal.rounding import with_error
 from baryon_climate.classes import CLASSES, SHORT
 from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
 from baryon_climate.evaluator.results import Finder, Results
@@ -56,7 +56,8 @@ def _summary(results: Results) -> str:
 
 
 def _with_error(value: float, error: float) -> str:
-    return f"{value:.2f}" if math.isnan(error) else f"{value:.2f} ± {error:.2f}"
+    # Without an error (all replicas alike, or too few known) no digit is the last: two decimals.
+    return with_error(value, error) if error > 0 else f"{value:.2f}"
 
 
 def _metrics(results: Results) -> dict[str, float]:

@@ -104,7 +104,7 @@ class Strategy(ABC):
         return {}
 
     def summary(self) -> Task:
-        """Return the `Findings` of the whole run, on the leader."""
+        """Return the `CommunicatorSummary` of the whole run, on the leader."""
         return completed(CommunicatorSummary())
 
 
