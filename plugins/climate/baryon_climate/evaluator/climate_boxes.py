@@ -1,4 +1,4 @@
-"""Evaluator `climate_boxes`: what a detector of extreme weather is worth."""
+"""Evaluator `climate_boxes`: score a detector of extreme weather against known boxes."""
 
 from __future__ import annotations
 
@@ -37,11 +37,47 @@ WINDOW_AXES = 5
 
 
 class ClimateBoxes:
-    """Average precision under two rules, skill scores by distance, sizes; against criteria.
+    """Score a network by average precision, skill and size, beside hand-made criteria.
 
-    Keeps the boxes of every frame with labels, and the water vapour of a few. The answer does not
-    depend on the order of batches, nor on which rank saw which. docs/climate.md tells the metrics.
+    Average precision follows the rules of Racah et al. and of COCO, skill scores count hits by
+    distance. Keeps the boxes of every labelled frame, and the water vapour of a few. The result
+    does not depend on the order of batches, nor on which rank saw which batch. docs/climate.md
+    explains the metrics.
+
+    Parameters
+    ----------
+    overlaps
+        Thresholds of the intersection over union, between 0 and 1.
+    least_confidence
+        Lowest score of a network's box that is kept at all.
+    confidence
+        Score from which a box counts in skill scores, sizes and maps.
+    suppression
+        Intersection over union above which a better box of its class suppresses another.
+    most
+        Number of boxes that are kept of a frame, the best.
+    hit_km
+        For each class (TD, TC, ETC, AR), km between the centres of a hit and its event at most.
+    heuristic
+        Limits of the criteria (`heuristic.criteria.Criteria`); None: no criteria.
+    bootstrap
+        Number of replicas, at least 2.
+    seed
+        Seed of the bootstrap.
+    few_events
+        Number of known events below which a class is warned of.
+    example_maps
+        Number of frames that are drawn.
+
+    Raises
+    ------
+    BaryonError
+        If a value is out of its range, or a library that is needed is not installed.
+
     """
+
+    # The criteria belong to the evaluator and not to a model: they see the same frames in the same
+    # pass, and the tables need both.
 
     predictor = "baryon_climate.prediction.climate_boxes:ClimateBoxesPredictor"
 
@@ -62,7 +98,10 @@ class ClimateBoxes:
     ) -> None:
         for name, value in {"suppression": suppression, "confidence": confidence}.items():
             _require(0 <= value <= 1, f"{name}={value} must be from 0 to 1")
-        _require(overlaps and all(0 < one < 1 for one in overlaps), "overlaps must be within 0..1")
+        _require(
+            overlaps and all(0 < overlap < 1 for overlap in overlaps),
+            "overlaps must be within 0..1",
+        )
         _require(sorted(hit_km) == sorted(SHORT), f"hit_km must name {', '.join(SHORT)}")
         _require(0 <= least_confidence <= confidence, "least_confidence is above confidence")
         _require(bootstrap >= 2, f"bootstrap={bootstrap} must be at least 2")
@@ -80,7 +119,7 @@ class ClimateBoxes:
         self._unlabelled = 0
 
     def update(self, output: Any, batch: Batch) -> None:
-        """Take in a model's output and the batch that it belongs to.
+        """Add the labelled frames of a batch, with the boxes of the model's output for them.
 
         The batch holds `keys`, `inputs`, `boxes`, `labelled`, `time`, `grid` and `scaling`;
         for example maps also `calendar` and `synthetic`.
@@ -92,7 +131,9 @@ class ClimateBoxes:
             return
         height, width = batch["inputs"].shape[-2:]
         cyclic = bool(batch["grid"][0, 4] == 1)
-        found = detect(
+        # All boxes from a low score on are kept instead of the outputs: every threshold is read
+        # off one matching, in which a box's partner does not depend on what scores below it.
+        detections = detect(
             {name: output[name][numbers] for name in ("objectness", "classes", "position", "size")},
             frame=(height, width),
             cell=cell_of((height, width), tuple(output["objectness"].shape[-2:])),
@@ -101,19 +142,19 @@ class ClimateBoxes:
             overlap=self._suppression,
             most=self._most,
         )
-        for number, boxes in zip(numbers, found, strict=True):
+        for number, boxes in zip(numbers, detections, strict=True):
             self._take(batch, number, boxes_of(boxes))
 
     def _take(self, batch: Batch, number: int, network: Boxes) -> None:
         grid, fields = grid_of(batch, number), self._fields(batch, number)
-        found = {NETWORK: network}
+        boxes_by_finder = {NETWORK: network}
         if self._criteria is not None:
             from baryon_climate.evaluator.heuristic.detector import detect_by_criteria
 
-            found[HEURISTIC] = detect_by_criteria(fields, grid, self._criteria)
+            boxes_by_finder[HEURISTIC] = detect_by_criteria(fields, grid, self._criteria)
         truth = labels_of(batch["boxes"][number].numpy())
         key, time = int(batch["keys"][number]), int(batch["time"][number])
-        frame = Frame(key, time, grid, truth, found)
+        frame = Frame(key, time, grid, truth, boxes_by_finder)
         self._frames.append(frame)
         if "TMQ" in fields and self._examples.most:
             calendar = CALENDARS[int(batch["calendar"][number])]
@@ -121,7 +162,7 @@ class ClimateBoxes:
             self._examples.offer(frame, fields["TMQ"], calendar, synthetic=synthetic)
 
     def _fields(self, batch: Batch, number: int) -> dict[str, Floats]:
-        """Of the labelled step, by name; none if the frames have other channels than CAM5's."""
+        """Return the fields of the labelled step by name, none if the channels are not CAM5's."""
         inputs = batch["inputs"][number]
         if batch["inputs"].dim() == WINDOW_AXES:
             inputs = inputs[:, labelled_step(inputs.shape[1])]
@@ -136,18 +177,18 @@ class ClimateBoxes:
         return {}
 
     def state(self) -> State:
-        """What was taken in so far, picklable."""
-        return self._frames, self._examples.kept, self._unlabelled
+        """Return all that was added so far, to be pickled and merged on another rank."""
+        return self._frames, self._examples.examples, self._unlabelled
 
     def merge(self, state: State) -> None:
-        """Take in what another rank's evaluator saw."""
+        """Add the state of another rank's evaluator."""
         frames, examples, unlabelled = state
         self._frames.extend(frames)
         self._examples.merge(examples)
         self._unlabelled += unlabelled
 
     def result(self) -> Evaluation:
-        """Metrics, tables and figures.
+        """Compute metrics, tables and figures.
 
         Raises `BaryonError` if no frame had labels, or a frame came twice.
         """
@@ -156,8 +197,10 @@ class ClimateBoxes:
         from baryon_climate.evaluator.results import results
 
         frames = in_order(self._frames)
+        # The bootstrap draws frames, not boxes, and weighs the matches of the whole sample: a match
+        # never crosses frames, so nothing is matched again.
         draws = np.random.default_rng(self._seed).poisson(1.0, (self._bootstrap, len(frames)))
-        found = results(
+        scored = results(
             frames,
             self._overlaps,
             self._kilometres,
@@ -166,7 +209,7 @@ class ClimateBoxes:
             self._few,
             self._unlabelled,
         )
-        return report(found, figures(found, self._examples.kept))
+        return report(scored, figures(scored, self._examples.examples))
 
 
 def _require(holds: object, fault: str) -> None:

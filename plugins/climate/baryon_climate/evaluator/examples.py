@@ -1,4 +1,4 @@
-"""The few frames that are shown on a map."""
+"""Choose the few frames that are shown on maps."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Example:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """The more kinds of events the earlier, then the more events, then by row."""
+        """Rank frames with more kinds of events first, then those with more events."""
         return -len(set(self.frame.truth.classes.tolist())), -len(self.frame.truth)
 
     @property
     def order(self) -> tuple[tuple[int, int], int]:
-        """Of which the first are kept, whoever saw them."""
+        """Order by rank, then by row: the same choice on any number of ranks."""
         return self.rank, self.frame.key
 
 
@@ -37,13 +37,14 @@ class Examples:
     """The frames with most kinds of events, at most `most`."""
 
     most: int
-    kept: list[Example] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
 
     def offer(self, frame: Frame, vapour: Floats, calendar: str, *, synthetic: bool) -> None:
-        """Keep it if it is among the first."""
+        """Keep a frame if it is among the first `most`."""
         if self.most:
             self.merge([Example(frame, vapour.astype(np.float32), calendar, synthetic)])
 
-    def merge(self, others: Sequence[Example]) -> None:
-        """Take in another's."""
-        self.kept = sorted([*self.kept, *others], key=lambda one: one.order)[: self.most]
+    def merge(self, examples: Sequence[Example]) -> None:
+        """Add examples, of another rank for instance, and keep the first `most` of all."""
+        ranked = sorted([*self.examples, *examples], key=lambda example: example.order)
+        self.examples = ranked[: self.most]

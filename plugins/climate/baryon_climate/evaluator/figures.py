@@ -1,4 +1,4 @@
-"""The figures, without touching matplotlib's global state."""
+"""Draw all figures, without touching matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LABELS = {
 
 
 def figures(results: Results, examples: Sequence[Example]) -> dict[str, Figure]:
-    """Precision and performance, and maps if any frames were kept."""
+    """Draw the curves of precision and performance, and maps if any frames were kept."""
     with rc_context(_STYLE):
         drawn = {
             "precision_recall": draw_precision(results),

@@ -1,4 +1,4 @@
-"""What is known of each frame that was evaluated: its boxes, and the boxes that were found."""
+"""An evaluated frame: its known boxes, and the boxes that each finder drew in it."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Boxes:
     """(n,) from 0 to 1 of a network; a measure of strength of the criteria; 1 of a label."""
 
     def of_class(self, number: int) -> Boxes:
-        """Those of one class."""
-        mine = self.classes == number
-        return Boxes(self.corners[mine], self.classes[mine], self.scores[mine])
+        """Return the boxes of one class."""
+        of_class = self.classes == number
+        return Boxes(self.corners[of_class], self.classes[of_class], self.scores[of_class])
 
     def above(self, confidence: float) -> Boxes:
-        """Those with at least this score."""
+        """Return the boxes that score at least `confidence`."""
         sure = self.scores >= confidence
         return Boxes(self.corners[sure], self.classes[sure], self.scores[sure])
 
     def __len__(self) -> int:
-        """How many."""
+        """Return the number of boxes."""
         return len(self.classes)
 
 
@@ -60,29 +60,33 @@ class Frame:
     grid: Grid
     truth: Boxes
     found: Mapping[str, Boxes]
-    """By who found them: `NETWORK`, `HEURISTIC`."""
+    """Boxes by the name of their finder, `NETWORK` or `HEURISTIC`."""
 
 
 def labels_of(rows: NDArray[np.float32]) -> Boxes:
-    """The known boxes (n, 5) of a frame, without the unused rows."""
+    """Return the known boxes of a frame from its rows (n, 5), without unused ones of class -1."""
     used = rows[rows[:, 4] >= 0]
     ones = np.ones(len(used), np.float32)
     return Boxes(used[:, :4], used[:, 4].astype(np.int64), ones)
 
 
-def boxes_of(found: Detections) -> Boxes:
-    """A network's."""
-    return Boxes(found.boxes.float().numpy(), found.classes.numpy(), found.scores.float().numpy())
+def boxes_of(detections: Detections) -> Boxes:
+    """Convert the detections of a network to arrays."""
+    return Boxes(
+        detections.boxes.float().numpy(),
+        detections.classes.numpy(),
+        detections.scores.float().numpy(),
+    )
 
 
 def grid_of(batch: Batch, number: int) -> Grid:
-    """Of one sample."""
+    """Return the grid of one sample of a batch."""
     height, width = batch["inputs"].shape[-2:]
     return Grid.of(batch["grid"][number].numpy(), height, width)
 
 
 def in_order(frames: Sequence[Frame]) -> list[Frame]:
-    """By their row. Raises `BaryonError` for a frame that came twice, or if there is none."""
+    """Sort frames by their row. Raises `BaryonError` if there is none, or one came twice."""
     if not frames:
         raise BaryonError(
             "climate_boxes has seen no frame with labels: evaluate a split whose boxes are known"

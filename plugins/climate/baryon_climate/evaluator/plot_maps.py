@@ -1,4 +1,4 @@
-"""Maps of a few frames: the known boxes and those that the network found."""
+"""Draw maps of a few frames: the known boxes and those that the network found."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ FOUND: Line = "-"
 
 
 def draw_maps(examples: Sequence[Example], confidence: float) -> Figure:
-    """A map a frame: known boxes dashed, the network's from `confidence` on solid."""
+    """Draw a map of each frame: known boxes dashed, the network's from `confidence` on solid."""
     west, east, south, north = extent(examples[0].frame.grid)
     tall = WIDTH * 0.88 * (north - south) / (east - west) + 0.4
     figure = Figure(figsize=(WIDTH, 0.8 + tall * len(examples)), layout="constrained")
     axes = figure.subplots(len(examples), 1, squeeze=False)[:, 0]
-    panels = [Panel(its, one.frame.grid) for its, one in zip(axes, examples, strict=True)]
+    panels = [
+        Panel(panel_axes, example.frame.grid)
+        for panel_axes, example in zip(axes, examples, strict=True)
+    ]
     for panel, example in zip(panels, examples, strict=True):
         frame = example.frame
         when = title(frame.time, example.calendar, synthetic=example.synthetic)

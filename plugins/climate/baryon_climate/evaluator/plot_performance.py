@@ -14,16 +14,16 @@ from baryon_climate.maps.palette import CLASS_COLOURS, MUTED
 
 
 def draw_performance(results: Results) -> Figure:
-    """Probability of detection over success ratio: up and to the right is better."""
+    """Draw probability of detection over success ratio: up and to the right is better."""
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes = figure.add_subplot()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_xlabel("Success ratio (1 - false-alarm ratio)")
     axes.set_ylabel("Probability of detection")
     _draw_equal_skill(axes)
-    for number, one in enumerate(CLASSES):
+    for number, storm_class in enumerate(CLASSES):
         if results.known[number]:
-            _draw_class(axes, results, number, one.name)
+            _draw_class(axes, results, number, storm_class.name)
     figure.legend(loc="outside right upper", fontsize="small")
     return figure
 
@@ -41,15 +41,15 @@ def _draw_class(axes: Axes, results: Results, number: int, name: str) -> None:
     colour, network = CLASS_COLOURS[number], results.finders[NETWORK]
     pod, success = performance(network.by_distance[number])
     axes.plot(success, pod, "-", color=colour, linewidth=1.3, label=f"{name}, network")
-    here = network.skill[number]
-    if here.hits + here.false_alarms:
-        axes.plot(1 - here.far, here.pod, "o", color=colour)
+    skill = network.skill[number]
+    if skill.hits + skill.false_alarms:
+        axes.plot(1 - skill.far, skill.pod, "o", color=colour)
     if HEURISTIC in results.finders:
-        there = results.finders[HEURISTIC].skill[number]
-        if there.hits + there.false_alarms:
+        by_criteria = results.finders[HEURISTIC].skill[number]
+        if by_criteria.hits + by_criteria.false_alarms:
             axes.plot(
-                1 - there.far,
-                there.pod,
+                1 - by_criteria.far,
+                by_criteria.pod,
                 "X",
                 color=colour,
                 markeredgecolor="black",

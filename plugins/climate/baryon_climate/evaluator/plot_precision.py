@@ -22,12 +22,11 @@ _MARKERS = ("o", "s", "^", "D")
 
 
 def draw_precision(results: Results) -> Figure:
-    """A panel a class: the network's curves, and where the criteria end, at each overlap."""
+    """Draw a panel for each class: the network's curve at each overlap, and the criteria's end."""
     figure = Figure(figsize=(9, 7.4), layout="constrained")
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for number, axes in enumerate(panels.flat):
-        one = CLASSES[number]
-        axes.set_title(_title(results, number, one.name))
+        axes.set_title(_title(results, number, CLASSES[number].name))
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
         axes.grid(alpha=0.3)
         _draw_class(axes, results, number)
@@ -44,8 +43,9 @@ def _draw_class(axes: Axes, results: Results, number: int) -> None:
         recall, precision = _curve(network, number, at)
         axes.plot(recall, precision, line, color=CLASS_COLOURS[number])
         if HEURISTIC in results.finders:
-            there = _curve(results.finders[HEURISTIC].precisions["racah"], number, at)
-            axes.plot(there[0][-1:], there[1][-1:], marker, color="black", markerfacecolor="none")
+            # Criteria give boxes without a meaningful score: only the end of the curve is theirs.
+            recall, precision = _curve(results.finders[HEURISTIC].precisions["racah"], number, at)
+            axes.plot(recall[-1:], precision[-1:], marker, color="black", markerfacecolor="none")
 
 
 def _title(results: Results, number: int, name: str) -> str:
@@ -56,7 +56,7 @@ def _title(results: Results, number: int, name: str) -> str:
 
 
 def _legend(figure: Figure, results: Results) -> None:
-    """What lines and markers mean, once for all panels."""
+    """Explain lines and markers once for all panels."""
     looks = list(zip(results.overlaps, _LINES, _MARKERS, strict=False))
     handles = [
         Line2D([], [], color="black", linestyle=line, label=f"network, IoU > {at:g}")

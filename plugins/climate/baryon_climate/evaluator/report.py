@@ -22,7 +22,7 @@ COCO_AT = 0.5
 
 
 def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
-    """Everything for the reader."""
+    """Return the evaluation of a split: summary, metrics, tables, warnings and the figures."""
     return Evaluation(
         summary=_summary(results),
         metrics=_metrics(results),
@@ -39,18 +39,18 @@ def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
 
 def _summary(results: Results) -> str:
     network = results.finders[NETWORK]
-    told = ", ".join(
+    means = ", ".join(
         f"{_with_error(*network.precisions['racah'].mean(at))} at IoU {at:g}"
         for at in results.overlaps
     )
     of_range = _with_error(*network.precisions["coco"].mean_of_range())
     against = ""
     if HEURISTIC in results.finders:
-        others = results.finders[HEURISTIC].precisions["racah"]
-        each = ", ".join(f"{others.mean(at)[0]:.2f}" for at in results.overlaps)
-        against = f" (criteria: {each})"
+        by_criteria = results.finders[HEURISTIC].precisions["racah"]
+        means_of_criteria = ", ".join(f"{by_criteria.mean(at)[0]:.2f}" for at in results.overlaps)
+        against = f" (criteria: {means_of_criteria})"
     return (
-        f"mean average precision {told}{against}; {of_range} over COCO's 0.5 to 0.95; on "
+        f"mean average precision {means}{against}; {of_range} over COCO's 0.5 to 0.95; on "
         f"{sum(results.known)} events in {len(results.frames)} frames"
     )
 
@@ -62,24 +62,24 @@ def _with_error(value: float, error: float) -> str:
 
 def _metrics(results: Results) -> dict[str, float]:
     metrics: dict[str, float] = {}
-    for who, finder in results.finders.items():
+    for finder_name, finder in results.finders.items():
         of_finder = {**_precision_metrics(finder, results), **_skill_metrics(finder)}
-        metrics |= {PREFIX[who] + name: value for name, value in of_finder.items()}
+        metrics |= {PREFIX[finder_name] + name: value for name, value in of_finder.items()}
     events = {f"events_{short}": float(n) for short, n in zip(SHORT, results.known, strict=True)}
     return metrics | {"frames": float(len(results.frames)), **events}
 
 
 def _precision_metrics(finder: Finder, results: Results) -> dict[str, float]:
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     racah, coco = finder.precisions["racah"], finder.precisions["coco"]
     for at in results.overlaps:
         name = f"ap_{100 * at:.0f}"
-        found[f"mean_{name}"], found[f"mean_{name}_error"] = racah.mean(at)
+        metrics[f"mean_{name}"], metrics[f"mean_{name}_error"] = racah.mean(at)
         for number, short in enumerate(SHORT):
-            found[f"{name}_{short}"] = racah.of_class(number, at)[0]
-    found["mean_ap_coco"], found["mean_ap_coco_error"] = coco.mean_of_range()
-    found["mean_ap_coco_50"], found["mean_ap_coco_50_error"] = coco.mean(COCO_AT)
-    return found
+            metrics[f"{name}_{short}"] = racah.of_class(number, at)[0]
+    metrics["mean_ap_coco"], metrics["mean_ap_coco_error"] = coco.mean_of_range()
+    metrics["mean_ap_coco_50"], metrics["mean_ap_coco_50_error"] = coco.mean(COCO_AT)
+    return metrics
 
 
 def _skill_metrics(finder: Finder) -> dict[str, float]:
@@ -93,19 +93,28 @@ def _skill_metrics(finder: Finder) -> dict[str, float]:
 def _precision_table(results: Results) -> Table:
     columns = ["class", "events", "found by", *(f"IoU {at:g}" for at in results.overlaps)]
     rows: list[Row] = []
-    for number, one in enumerate(CLASSES):
-        for who, finder in results.finders.items():
+    for number, storm_class in enumerate(CLASSES):
+        for finder_name, finder in results.finders.items():
             racah, coco = finder.precisions["racah"], finder.precisions["coco"]
             of_class = [racah.of_class(number, at)[0] for at in results.overlaps]
             ranged = [coco.of_class(number, at)[0] for at in coco.thresholds if at >= COCO_AT]
             at_half = coco.of_class(number, COCO_AT)[0]
             mean = sum(ranged) / len(ranged)
-            rows.append([one.name, results.known[number], NAMES[who], *of_class, at_half, mean])
-    for who, finder in results.finders.items():
+            rows.append(
+                [
+                    storm_class.name,
+                    results.known[number],
+                    NAMES[finder_name],
+                    *of_class,
+                    at_half,
+                    mean,
+                ]
+            )
+    for finder_name, finder in results.finders.items():
         racah, coco = finder.precisions["racah"], finder.precisions["coco"]
         means = [_with_error(*racah.mean(at)) for at in results.overlaps]
         of_coco = [_with_error(*coco.mean(COCO_AT)), _with_error(*coco.mean_of_range())]
-        rows.append(["mean", sum(results.known), NAMES[who], *means, *of_coco])
+        rows.append(["mean", sum(results.known), NAMES[finder_name], *means, *of_coco])
     return Table(
         columns=[*columns, "COCO 0.5", "COCO 0.5:0.95"],
         rows=rows,
@@ -116,12 +125,16 @@ def _precision_table(results: Results) -> Table:
 
 def _skill_table(results: Results) -> Table:
     rows: list[Row] = []
-    for number, one in enumerate(CLASSES):
+    for number, storm_class in enumerate(CLASSES):
         far = results.kilometres[number]
-        for who, finder in results.finders.items():
-            rows.append([one.name, far, NAMES[who], *_skill_cells(finder.skill[number])])
-            if who == NETWORK:
-                rows.append([one.name, far, "network, best", *_skill_cells(finder.best[number])])
+        for finder_name, finder in results.finders.items():
+            rows.append(
+                [storm_class.name, far, NAMES[finder_name], *_skill_cells(finder.skill[number])]
+            )
+            if finder_name == NETWORK:
+                rows.append(
+                    [storm_class.name, far, "network, best", *_skill_cells(finder.best[number])]
+                )
     return Table(
         columns=[
             *("class", "within km", "found by", "from score", "hits", "misses", "false alarms"),
@@ -141,11 +154,13 @@ def _skill_cells(skill: Skill) -> Row:
 
 def _size_table(results: Results) -> Table:
     rows: list[Row] = []
-    for number, one in enumerate(CLASSES):
-        for who, finder in results.finders.items():
+    for number, storm_class in enumerate(CLASSES):
+        for finder_name, finder in results.finders.items():
             size = finder.sizes[number]
             in_thousands = [size.known_km2 / 1e3, size.found_km2 / 1e3]
-            rows.append([one.name, NAMES[who], size.hits, *in_thousands, size.ratio])
+            rows.append(
+                [storm_class.name, NAMES[finder_name], size.hits, *in_thousands, size.ratio]
+            )
     return Table(
         columns=["class", "found by", "hits", "known 1000 km2", "found 1000 km2", "median ratio"],
         rows=rows,
@@ -155,12 +170,14 @@ def _size_table(results: Results) -> Table:
 
 
 def _warnings(results: Results) -> Iterator[str]:
-    for number, one in enumerate(CLASSES):
+    for number, storm_class in enumerate(CLASSES):
         count = results.known[number]
         if not count:
-            yield f"there is no {one.name} in these frames: means are over the other classes"
+            yield (
+                f"there is no {storm_class.name} in these frames: means are over the other classes"
+            )
         elif count < results.few:
-            yield f"{one.name}: its figures rest on few events, {count}"
+            yield f"{storm_class.name}: its figures rest on few events, {count}"
     if results.unlabelled:
         yield (
             f"frames without labels were left out: {results.unlabelled} "

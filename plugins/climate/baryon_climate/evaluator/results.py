@@ -1,4 +1,4 @@
-"""All that the report and the figures are made of."""
+"""Evaluate all frames: the results that the report and the figures are made of."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from baryon_climate.evaluator.sizes import Sizes, sizes
 from baryon_climate.evaluator.skill import Skill, best_skill, skill_at
 
 EVERYTHING = 0.0
-"""The confidence from which the criteria's boxes count: they have met their thresholds."""
+"""Confidence from which boxes of the criteria count: all of them, for they met its thresholds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """What one finder is worth: the network, or the criteria."""
+    """Scores of one finder: the network, or the criteria."""
 
     precisions: Mapping[Rule, Precisions]
     by_distance: Sequence[Matches]
@@ -36,7 +36,7 @@ class Finder:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Of all frames with labels."""
+    """Scores of every finder on all labelled frames."""
 
     frames: Sequence[Frame]
     overlaps: Sequence[float]
@@ -45,11 +45,13 @@ class Results:
     confidence: float
     finders: Mapping[str, Finder]
     few: int
+    """A class with fewer known events than this is warned of."""
     unlabelled: int
+    """Frames that were left out because their boxes are not known."""
 
     @property
     def known(self) -> Sequence[int]:
-        """Known boxes by class."""
+        """Return the number of known boxes of each class."""
         counts = [np.bincount(f.truth.classes, minlength=len(CLASSES)) for f in self.frames]
         return [int(count) for count in np.sum(counts, axis=0)]
 
@@ -63,28 +65,50 @@ def results(
     few: int,
     unlabelled: int,
 ) -> Results:
-    """Of frames in order; `draws` as `precisions.precisions` takes them."""
+    """Score the boxes that each finder drew in labelled frames.
+
+    Parameters
+    ----------
+    frames
+        Sorted by their row in the split, so that the bootstrap depends on no rank.
+    overlaps
+        Thresholds of the intersection over union.
+    kilometres
+        For each class, the largest distance between the centres of a hit and of its event.
+    confidence
+        Score from which boxes of the network count in the skill scores.
+    draws
+        (replicas, frames): how often each frame counts in each replica of the bootstrap.
+    few
+        Number of known events below which a class is warned of.
+    unlabelled
+        Number of frames that were left out.
+
+    """
     finders = {
-        who: _finder(frames, who, overlaps, kilometres, at, draws)
-        for who, at in ((NETWORK, confidence), (HEURISTIC, EVERYTHING))
-        if who in frames[0].found
+        finder: _finder(frames, finder, overlaps, kilometres, lowest_score, draws)
+        for finder, lowest_score in ((NETWORK, confidence), (HEURISTIC, EVERYTHING))
+        if finder in frames[0].found
     }
     return Results(frames, overlaps, kilometres, confidence, finders, few, unlabelled)
 
 
 def _finder(
     frames: Sequence[Frame],
-    who: str,
+    finder: str,
     overlaps: Sequence[float],
     kilometres: Sequence[float],
     confidence: float,
     draws: Floats,
 ) -> Finder:
-    by_distance = [match_by_distance(frames, who, n, far) for n, far in enumerate(kilometres)]
+    by_distance = [match_by_distance(frames, finder, n, far) for n, far in enumerate(kilometres)]
     return Finder(
-        precisions=all_precisions(frames, who, overlaps, draws),
+        precisions=all_precisions(frames, finder, overlaps, draws),
         by_distance=by_distance,
-        skill=[skill_at(one, confidence) for one in by_distance],
-        best=[best_skill(one) for one in by_distance],
-        sizes=[sizes(frames, who, n, one, confidence) for n, one in enumerate(by_distance)],
+        skill=[skill_at(matches, confidence) for matches in by_distance],
+        best=[best_skill(matches) for matches in by_distance],
+        sizes=[
+            sizes(frames, finder, number, matches, confidence)
+            for number, matches in enumerate(by_distance)
+        ],
     )
