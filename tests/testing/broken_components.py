@@ -145,6 +145,4 @@ class Evaluator:
         if self._fault == "array":
             return Evaluation(summary="fine", metrics={"accuracy": np.array([share])})
         judged_by = {"judged_by": ("-accuracies",), "letters": "accuracy"}.get(self._fault, ())
-        return Evaluation(
-            summary=f"{share:.0%}", metrics={"accuracy": share}, judged_by=judged_by
-        )
+        return Evaluation(summary=f"{share:.0%}", metrics={"accuracy": share}, judged_by=judged_by)

@@ -15,19 +15,21 @@ COCO_RECALLS = np.linspace(0, 1, 101)
 
 
 def curve(right: Floats, known: float) -> tuple[Floats, Floats]:
-    """Recall and precision after each found box, best first; `right` are weights of right ones.
+    """Return recall and precision (n,) each after every detected box, best first.
 
-    `right` (2, n): weight of each box if it is right, else 0; and its weight.
+    `right` (2, n) holds the weight of each box if it is right, else 0, and then its weight; `known`
+    is the weight of all known boxes.
     """
-    true, all_ = np.cumsum(right, axis=1)
-    precision = true / np.maximum(all_, np.finfo(float).tiny)
-    return true / known, precision
+    hits, detected = np.cumsum(right, axis=1)
+    precision = hits / np.maximum(detected, np.finfo(float).tiny)
+    return hits / known, precision
 
 
 def average_precision(recall: Floats, precision: Floats, rule: Rule) -> float:
-    """Of a curve whose precision is first made to fall only (the best at this recall or more).
+    """Integrate precision over recall, after making precision fall only.
 
-    `coco`: the mean over 101 recalls. `racah`: the exact area.
+    The precision at a recall becomes the best one at this recall or more. Rule `coco` takes the
+    mean over 101 recalls, rule `racah` the exact area.
     """
     if not len(recall):
         return 0.0

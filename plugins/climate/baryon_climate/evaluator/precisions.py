@@ -17,26 +17,26 @@ RULES: tuple[Rule, ...] = ("racah", "coco")
 
 @dataclass(frozen=True, slots=True)
 class Precisions:
-    """Of one finder under one rule."""
+    """Average precisions of one finder under one rule."""
 
     thresholds: Floats
     values: Floats
     """(thresholds, classes); NaN for a class without known boxes."""
     replicas: Floats
-    """(replicas, thresholds, classes) of frames drawn anew."""
+    """(replicas, thresholds, classes), each replica of frames drawn anew."""
     matches: Sequence[Matches]
     """By class."""
 
     def mean(self, threshold: float) -> tuple[float, float]:
-        """Over the classes that there are, at a threshold; and its standard deviation."""
+        """Return the mean over classes with known boxes at a threshold, and its deviation."""
         return self._mean(self._place(threshold))
 
     def mean_of_range(self) -> tuple[float, float]:
-        """COCO's: also over thresholds from 0.5 to 0.95."""
+        """Return COCO's mean over classes and thresholds from 0.5 to 0.95, with its deviation."""
         return self._mean(np.isin(self.thresholds, COCO_RANGE))
 
     def of_class(self, number: int, threshold: float) -> tuple[float, float]:
-        """One class's at a threshold, and its standard deviation."""
+        """Return the average precision of one class at a threshold, and its standard deviation."""
         place = self._place(threshold)
         drawn = self.replicas[:, place, number]
         return float(self.values[place, number][0]), _deviation(drawn[:, 0])
@@ -45,12 +45,12 @@ class Precisions:
         return np.isclose(self.thresholds, threshold)
 
     def _mean(self, places: np.ndarray) -> tuple[float, float]:
-        drawn = [mean_of_known(one[places]) for one in self.replicas]
+        drawn = [mean_of_known(values[places]) for values in self.replicas]
         return mean_of_known(self.values[places]), _deviation(np.array(drawn))
 
 
 def mean_of_known(values: Floats) -> float:
-    """The mean of those that are not NaN; NaN if all are."""
+    """Return the mean of the values that are not NaN; NaN if all are."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
 
@@ -62,30 +62,34 @@ def _deviation(drawn: Floats) -> float:
 
 def precisions(
     frames: Sequence[Frame],
-    who: str,
+    finder: str,
     rule: Rule,
     thresholds: Sequence[float],
     draws: Floats,
 ) -> Precisions:
-    """Of a finder at the thresholds and, under COCO's rule, at those of its range.
+    """Compute the average precisions of a finder under one rule.
+
+    Thresholds are those given and, under COCO's rule, those of its range.
 
     `draws` (replicas, frames): how often each frame counts in each replica (bootstrap over frames,
     for the boxes of one frame are not independent).
     """
-    every = np.array(sorted({*thresholds, *(COCO_RANGE if rule == "coco" else ())}))
-    strict = rule == "racah"
-    matches = [match_by_overlap(frames, who, n, every, strict=strict) for n in range(len(CLASSES))]
+    all_thresholds = np.array(sorted({*thresholds, *(COCO_RANGE if rule == "coco" else ())}))
+    matches = [
+        match_by_overlap(frames, finder, number, all_thresholds, strict=rule == "racah")
+        for number in range(len(CLASSES))
+    ]
     once = np.ones((1, len(frames)))
     values, replicas = (
-        np.stack([_of_class(one, weights, rule) for one in matches], axis=-1)
+        np.stack([_of_class(of_class, weights, rule) for of_class in matches], axis=-1)
         for weights in (once, draws)
     )
-    return Precisions(every, values[0], replicas, matches)
+    return Precisions(all_thresholds, values[0], replicas, matches)
 
 
 def _of_class(matches: Matches, draws: Floats, rule: Rule) -> Floats:
-    """Average precision (replicas, thresholds)."""
-    found = np.full((len(draws), matches.right.shape[1]), np.nan)
+    """Return average precisions (replicas, thresholds) of one class."""
+    values = np.full((len(draws), matches.right.shape[1]), np.nan)
     for number, draw in enumerate(draws):
         known = draw @ matches.known
         if not known:
@@ -93,12 +97,12 @@ def _of_class(matches: Matches, draws: Floats, rule: Rule) -> Floats:
         weight = draw[matches.frame]
         for threshold, right in enumerate(matches.right.T):
             recall, precision = curve(np.stack([weight * right, weight]), known)
-            found[number, threshold] = average_precision(recall, precision, rule)
-    return found
+            values[number, threshold] = average_precision(recall, precision, rule)
+    return values
 
 
 def all_precisions(
-    frames: Sequence[Frame], who: str, thresholds: Sequence[float], draws: Floats
+    frames: Sequence[Frame], finder: str, thresholds: Sequence[float], draws: Floats
 ) -> Mapping[Rule, Precisions]:
-    """Under both rules."""
-    return {rule: precisions(frames, who, rule, thresholds, draws) for rule in RULES}
+    """Compute the average precisions of a finder under both rules."""
+    return {rule: precisions(frames, finder, rule, thresholds, draws) for rule in RULES}

@@ -1,4 +1,4 @@
-"""How large the found events are against how large they are."""
+"""Compare the areas of detected boxes with those of the known boxes that they match."""
 
 from __future__ import annotations
 
@@ -24,25 +24,29 @@ class Sizes:
 
 
 def sizes(
-    frames: Sequence[Frame], who: str, number: int, matches: Matches, confidence: float
+    frames: Sequence[Frame], finder: str, number: int, matches: Matches, confidence: float
 ) -> Sizes:
-    """Of the hits that score at least `confidence`."""
-    known, found = [], []
-    for place, frame in enumerate(frames):
-        mine = matches.frame == place  # in the order of scores, as the frame's own below
-        boxes = _sorted(frame.found[who].of_class(number))
+    """Compare areas over the hits that score at least `confidence`."""
+    known, detected = [], []
+    for frame_number, frame in enumerate(frames):
+        # Matches of a frame are in the order of scores, so its boxes are sorted likewise.
+        of_frame = matches.frame == frame_number
+        boxes = _sorted(frame.found[finder].of_class(number))
         sure = boxes.scores >= confidence
-        partner = matches.partner[mine, 0]
+        partner = matches.partner[of_frame, 0]
         hit = (partner >= 0) & sure
         if hit.any():
             truth = frame.truth.of_class(number).corners[partner[hit]]
             known.append(frame.grid.areas(truth))
-            found.append(frame.grid.areas(boxes.corners[hit]))
+            detected.append(frame.grid.areas(boxes.corners[hit]))
     if not known:
         return Sizes(0, math.nan, math.nan, math.nan)
-    there, here = np.concatenate(known), np.concatenate(found)
+    known_km2, detected_km2 = np.concatenate(known), np.concatenate(detected)
     return Sizes(
-        len(there), float(there.mean()), float(here.mean()), float(np.median(here / there))
+        hits=len(known_km2),
+        known_km2=float(known_km2.mean()),
+        found_km2=float(detected_km2.mean()),
+        ratio=float(np.median(detected_km2 / known_km2)),
     )
 
 

@@ -13,27 +13,27 @@ from baryon_climate.evaluator.matching import Matches
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """Of one class and finder, as forecasts are verified (Wilks, Statistical Methods, ch. 8)."""
+    """Skill scores of one finder for one class (Wilks, Statistical Methods, chapter 8)."""
 
     hits: int
     misses: int
     false_alarms: int
     confidence: float
-    """Found boxes count from this score on."""
+    """Score from which detected boxes count."""
 
     @property
     def pod(self) -> float:
-        """Probability of detection: the share of known events that are found."""
+        """Probability of detection: the share of known events that were detected."""
         return _share(self.hits, self.misses)
 
     @property
     def far(self) -> float:
-        """False-alarm ratio: the share of found ones that are none."""
+        """False-alarm ratio: the share of detected events that are none."""
         return _share(self.false_alarms, self.hits)
 
     @property
     def csi(self) -> float:
-        """Critical success index: hits among all that happened or were found."""
+        """Critical success index: hits among all events that happened or were detected."""
         return _share(self.hits, self.misses + self.false_alarms)
 
 
@@ -42,7 +42,7 @@ def _share(part: int, rest: int) -> float:
 
 
 def skill_at(matches: Matches, confidence: float) -> Skill:
-    """Counting what scores at least `confidence`.
+    """Count hits, misses and false alarms among boxes that score at least `confidence`.
 
     A box keeps its partner whatever scores below it, so all thresholds are read off one matching.
     """
@@ -52,19 +52,19 @@ def skill_at(matches: Matches, confidence: float) -> Skill:
 
 
 def best_skill(matches: Matches) -> Skill:
-    """At the confidence with the highest critical success index."""
+    """Return the skill at the confidence with the highest critical success index."""
     if not len(matches.scores):
         return skill_at(matches, 1.0)
     pod, success = performance(matches)
     known = matches.known.sum()
     hits = pod * known
-    found = hits / np.maximum(success, 1e-300)
-    csi = hits / np.maximum(known + found - hits, 1)  # no hit and nothing known: zero, not 0/0
+    detected = hits / np.maximum(success, 1e-300)
+    csi = hits / np.maximum(known + detected - hits, 1)  # no hit and nothing known: zero, not 0/0
     return skill_at(matches, float(matches.scores[int(np.argmax(csi))]))
 
 
 def performance(matches: Matches) -> tuple[Floats, Floats]:
-    """Probability of detection and success ratio, 1 - FAR, with each found box counted in turn."""
+    """Return POD and success ratio (1 - FAR), (n,) each, after every detected box, best first."""
     hits = np.cumsum(matches.right[:, 0])
-    found = np.arange(1, len(hits) + 1)
-    return hits / max(1, int(matches.known.sum())), hits / found
+    detected = np.arange(1, len(hits) + 1)
+    return hits / max(1, int(matches.known.sum())), hits / detected

@@ -1,4 +1,4 @@
-"""The numbers of the criteria."""
+"""Limits of the criteria, from the config."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from baryon.errors import BaryonError
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Distances in degrees of arc; `evaluator/climate_boxes.yaml` says what each means."""
+    """Limits of the criteria, all above 0.
+
+    Distances are in degrees of arc. `conf/evaluator/climate_boxes.yaml` explains each number.
+    """
 
     vorticity: float
     pressure_drop: float
@@ -34,7 +37,7 @@ class Criteria:
 
 
 def criteria(values: Mapping[str, float]) -> Criteria:
-    """From the config. Raises `BaryonError` for a number that is not known or not above 0."""
+    """Check limits from the config. Raises `BaryonError` for an unknown or missing one, or 0."""
     names = [field.name for field in fields(Criteria)]
     for name, value in values.items():
         if name not in names:

@@ -1,4 +1,4 @@
-"""All criteria on one frame."""
+"""Apply all criteria to one frame."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from baryon_climate.grid import Grid, distance
 
 
 def detect_by_criteria(fields: dict[str, Floats], grid: Grid, limits: Criteria) -> Boxes:
-    """The events that meet the criteria, the strongest of each class first."""
+    """Return the boxes of events that meet the criteria, the strongest first.
+
+    `fields` holds the 16 channels (H, W) by name, in their units.
+    """
     cyclones = list(tropical(fields, grid, limits))
     storms = [
         storm
         for storm in extratropical(fields, grid, limits)
         if not any(_same(storm, other, grid, limits) for other in cyclones)
     ]
-    every = sorted([*cyclones, *storms, *rivers(fields, grid, limits)], key=lambda c: -c.strength)
+    events = sorted([*cyclones, *storms, *rivers(fields, grid, limits)], key=lambda e: -e.strength)
     return Boxes(
-        np.array([one.box for one in every], np.float32).reshape(-1, 4),
-        np.array([one.number for one in every], np.int64),
-        np.array([one.strength for one in every], np.float32),
+        np.array([event.box for event in events], np.float32).reshape(-1, 4),
+        np.array([event.number for event in events], np.int64),
+        np.array([event.strength for event in events], np.float32),
     )
 
 
 def _same(storm: Candidate, other: Candidate, grid: Grid, limits: Criteria) -> bool:
-    """A dip of pressure that is a tropical cyclone is not an extratropical one too."""
+    """Return whether a storm is the same dip of pressure as a tropical cyclone `other`."""
     apart = distance(
         float(grid.latitudes(storm.row)),
         float(grid.longitudes(storm.column)),

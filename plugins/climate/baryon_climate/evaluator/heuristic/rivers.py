@@ -1,4 +1,4 @@
-"""Atmospheric rivers: long and narrow bands of moist air outside the tropics."""
+"""Find atmospheric rivers: long and narrow bands of moist air outside the tropics."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ POLAR = 60.0
 
 
 def rivers(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iterator[Candidate]:
-    """Connected moist regions (Ralph et al., 2004: 2 cm of water, 2000 km long, 1000 km wide).
+    """Find connected moist regions that are long and narrow (Ralph et al., 2004).
 
-    Moist is also more than usual at that latitude: the mean of its circle and a share of what the
-    moistest place has above it (Zhu and Newell, 1998, who take 0.3 of fluxes).
+    Their limits: 2 cm of water, at least 2000 km long, at most 1000 km wide.
+
+    The air must also be moister than usual at its latitude: than the mean of the circle of latitude
+    and a share of the moistest place's excess over it (Zhu and Newell, 1998, who take 0.3 of
+    fluxes).
 
     The length is that of the diagonal of the region's box on the sphere, the width its area over
     the length. A region across the seam of a cyclic frame is one.
@@ -58,5 +61,5 @@ def rivers(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iterat
 
 
 def _driest_column(moist: NDArray[np.bool_]) -> int:
-    """Where a cyclic frame is cut open, so that few regions are."""
+    """Return the column at which to cut a cyclic frame open, so that few regions are cut."""
     return int(np.argmin(moist.sum(axis=0)))

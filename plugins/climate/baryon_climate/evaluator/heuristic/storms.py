@@ -1,4 +1,4 @@
-"""Tropical and extratropical cyclones: peaks of vorticity or dips of pressure with a reason."""
+"""Find tropical and extratropical cyclones: peaks of vorticity, and dips of pressure."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ class Candidate:
     """An event that meets the criteria."""
 
     number: int
-    """Of its class."""
+    """Number of its class."""
     strength: float
-    """The larger, the surer; comparable within a class alone."""
+    """Larger is surer; comparable only within a class."""
     box: list[float]
     row: int
     column: int
 
 
 def tropical(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iterator[Candidate]:
-    """Cyclones and depressions (TECA's criteria, with means over a ring for its closed contours).
+    """Find tropical cyclones and depressions.
+
+    The criteria are TECA's, with means over a ring in place of its closed contours.
 
     A peak of cyclonic vorticity at 850 hPa, near it a low of sea-level pressure, a warm core aloft
     and a thick layer of air, all above what lies around. Where the wind reaches gale force it is
@@ -44,14 +46,14 @@ def tropical(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iter
     weakest = limits.depression * limits.vorticity
     radius = max(limits.pressure_radius, limits.warm_core_radius, limits.thickness_radius)
     for row, column in peaks(cyclonic, grid, weakest, limits.pressure_radius):
-        here = around(grid, row, column, radius + 1)
-        drop = here.ring(fields["PSL"], limits.pressure_radius) - here.extreme(
+        patch = around(grid, row, column, radius + 1)
+        drop = patch.ring(fields["PSL"], limits.pressure_radius) - patch.extreme(
             fields["PSL"], limits.pressure_radius, low=True
         )
-        warm = here.extreme(warmth, limits.warm_core_radius, low=False) - here.ring(
+        warm = patch.extreme(warmth, limits.warm_core_radius, low=False) - patch.ring(
             warmth, limits.warm_core_radius
         )
-        thick = here.extreme(thickness, limits.thickness_radius, low=False) - here.ring(
+        thick = patch.extreme(thickness, limits.thickness_radius, low=False) - patch.ring(
             thickness, limits.thickness_radius
         )
         reached = min(
@@ -62,11 +64,11 @@ def tropical(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iter
         )
         if reached < limits.depression:
             continue
-        strongest = here.extreme(speed, limits.pressure_radius, low=False)
+        strongest = patch.extreme(speed, limits.pressure_radius, low=False)
         gale = reached >= 1 and strongest >= limits.wind
         radii = np.arange(0.5, radius + 0.5, 0.5)
         calm = min(limits.wind, 0.6 * strongest) if gale else 0.6 * strongest
-        extent = _falls_below(here.profile(speed, radii), radii, calm)
+        extent = _falls_below(patch.profile(speed, radii), radii, calm)
         box = box_around(grid, row, column, extent)
         yield Candidate(TC if gale else TD, reached, box, row, column)
 
@@ -74,25 +76,25 @@ def tropical(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iter
 def extratropical(
     fields: Mapping[str, Floats], grid: Grid, limits: Criteria
 ) -> Iterator[Candidate]:
-    """Dips of sea-level pressure outside the tropics below what lies around them."""
+    """Find dips of sea-level pressure outside the tropics."""
     radius = limits.storm_pressure_radius
     pressure = fields["PSL"]
     outside = np.abs(grid.latitudes()) >= limits.storm_latitude
     depth = np.where(outside[:, None], pressure.max() - pressure, 0.0)
     for row, column in peaks(depth, grid, limits.storm_pressure_drop, radius):
-        here = around(grid, row, column, radius + 1)
-        drop = here.ring(pressure, radius) - pressure[row, column]
+        patch = around(grid, row, column, radius + 1)
+        drop = patch.ring(pressure, radius) - pressure[row, column]
         if drop < limits.storm_pressure_drop:
             continue
         radii = np.arange(0.5, radius + 0.5, 0.5)
-        rise = here.profile(pressure, radii) - pressure[row, column]
+        rise = patch.profile(pressure, radii) - pressure[row, column]
         extent = _falls_below(-rise, radii, -0.6 * drop)
         box = box_around(grid, row, column, extent)
         yield Candidate(ETC, drop / limits.storm_pressure_drop, box, row, column)
 
 
 def _falls_below(profile: Floats, radii: Floats, level: float) -> float:
-    """The first radius beyond the profile's maximum where it is below a level; else the last."""
+    """Return the first radius beyond the profile's maximum that is below a level, else the last."""
     top = int(np.argmax(profile))
     below = np.flatnonzero(profile[top:] < level)
     return float(radii[top + below[0]] if len(below) else radii[-1])

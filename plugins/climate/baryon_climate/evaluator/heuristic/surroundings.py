@@ -1,4 +1,4 @@
-"""What lies around a point of the sphere, within some degrees of arc."""
+"""Cut out the surroundings of a point of the sphere, within some degrees of arc."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class Surroundings:
     """(rows, columns) of arc from the centre."""
 
     def of(self, field: Floats) -> Floats:
-        """The field in the patch."""
+        """Return a field (H, W) in the patch."""
         return field[np.ix_(self.rows, self.columns)]
 
     def extreme(self, field: Floats, radius: float, *, low: bool) -> float:
-        """The lowest or highest value within a radius."""
+        """Return the lowest or highest value of a field within a radius in degrees."""
         near = self.of(field)[self.degrees <= radius]
         return float(near.min() if low else near.max())
 
     def ring(self, field: Floats, radius: float) -> float:
-        """Mean at a radius, over a ring one pixel wide on either side."""
+        """Return a field's mean over a ring at a radius (degrees), a pixel wide on either side."""
         return float(self.of(field)[self._at(radius)].mean())
 
     def profile(self, field: Floats, radii: Floats) -> Floats:
-        """Means of rings."""
+        """Return a field's means over the rings at several radii."""
         values = self.of(field)
         return np.array([values[self._at(radius)].mean() for radius in radii])
 
     def _at(self, radius: float) -> NDArray[np.bool_]:
-        """A ring that is never empty: at least the nearest pixel belongs to it."""
+        """Mark the pixels of a ring. It is never empty: the nearest pixel belongs to it."""
         apart = np.abs(self.degrees - radius)
         pixel = self._pixel()
         return apart <= max(pixel, float(apart.min()))
@@ -56,7 +56,7 @@ class Surroundings:
 
 
 def around(grid: Grid, row: int, column: int, degrees: float) -> Surroundings:
-    """The patch that holds all within `degrees` of a pixel; it goes on across a cyclic seam."""
+    """Return the patch of all pixels within `degrees` of one, across the seam of a cyclic frame."""
     high = math.ceil(degrees / abs(grid.latitude_step))
     rows = np.arange(max(0, row - high), min(grid.height, row + high + 1))
     poleward = min(89.0, abs(float(grid.latitudes(row))) + degrees)
@@ -76,27 +76,28 @@ def around(grid: Grid, row: int, column: int, degrees: float) -> Surroundings:
 
 
 def peaks(field: Floats, grid: Grid, least: float, degrees: float) -> Iterator[tuple[int, int]]:
-    """Rows and columns of maxima above `least`, the highest first, that lie `degrees` apart."""
+    """Yield row and column of maxima above `least`, `degrees` apart, the highest first."""
     size = [
         max(3, 2 * round(degrees / abs(s) / 2) + 1)
         for s in (grid.latitude_step, grid.longitude_step)
     ]
     mode = ("nearest", "wrap" if grid.cyclic else "nearest")
     highest = maximum_filter(field, size=size, mode=mode)
+    # A field that is constant nearby (outside the latitudes of interest) has no peak there.
     flat = highest == minimum_filter(field, size=size, mode=mode)
-    found = np.argwhere((field == highest) & (field >= least) & ~flat)
-    found = found[np.argsort(-field[found[:, 0], found[:, 1]], kind="stable")]
-    where = np.stack([grid.latitudes(found[:, 0]), grid.longitudes(found[:, 1])], axis=1)
+    maxima = np.argwhere((field == highest) & (field >= least) & ~flat)
+    maxima = maxima[np.argsort(-field[maxima[:, 0], maxima[:, 1]], kind="stable")]
+    where = np.stack([grid.latitudes(maxima[:, 0]), grid.longitudes(maxima[:, 1])], axis=1)
     taken: list[int] = []
     for number, (latitude, longitude) in enumerate(where):
         far = distance(latitude, longitude, where[taken, 0], where[taken, 1])
         if (far > degrees * KM_A_DEGREE).all():
             taken.append(number)
-            yield int(found[number, 0]), int(found[number, 1])
+            yield int(maxima[number, 0]), int(maxima[number, 1])
 
 
 def box_around(grid: Grid, row: float, column: float, degrees: float) -> list[float]:
-    """ymin, xmin, ymax, xmax of a circle of a radius in degrees of arc."""
+    """Return ymin, xmin, ymax, xmax in pixels of a circle with a radius in degrees of arc."""
     high = degrees / abs(grid.latitude_step)
     latitude = min(80.0, abs(float(grid.latitudes(row))))
     wide = degrees / abs(grid.longitude_step) / math.cos(math.radians(latitude))

@@ -11,9 +11,10 @@ METRES = 1000.0 * EARTH_RADIUS
 
 
 def vorticity(eastward: Floats, northward: Floats, grid: Grid) -> Floats:
-    """1/s of winds (H, W) in m/s: central differences, around the seam of a cyclic frame.
+    """Compute relative vorticity (H, W) in 1/s of winds (H, W) in m/s by central differences.
 
-    Zero in rows at a pole, where longitude has no meaning.
+    Differences go around the seam of a cyclic frame. Rows at a pole, where longitude has no
+    meaning, are 0.
     """
     latitude = np.radians(grid.latitudes())[:, None]
     cosine = np.cos(latitude)
@@ -23,5 +24,5 @@ def vorticity(eastward: Floats, northward: Floats, grid: Grid) -> Floats:
         across = (np.roll(northward, -1, axis=1) - np.roll(northward, 1, axis=1)) / (2 * step)
     else:
         across = np.gradient(northward, step, axis=1)
-    found: Floats = (across - along) / (METRES * np.maximum(cosine, 1e-3))
-    return np.where(cosine > 1e-2, found, 0.0)
+    rotation: Floats = (across - along) / (METRES * np.maximum(cosine, 1e-3))
+    return np.where(cosine > 1e-2, rotation, 0.0)
