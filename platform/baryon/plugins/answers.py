@@ -96,8 +96,9 @@ def _checked(owner: str, answer: Answer) -> Answer:
 
 def _is_list_of_text(values: object) -> bool:
     # A text alone is a sequence of its letters, which is never meant.
-    is_list = isinstance(values, Sequence) and not isinstance(values, str)
-    return is_list and all(isinstance(text, str) for text in values)
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        return False
+    return all(isinstance(text, str) for text in values)
 
 
 def _mapping(owner: str, values: object) -> Mapping[str, Any]:
