@@ -20,7 +20,7 @@ NUMBERS = ("label", "chirp_mass", "snr")
 
 
 class GwStrain(Dataset):
-    """Its splits. Raises `BaryonError` for files that are missing or of another kind."""
+    """Open the splits. Raises `BaryonError` for files that are missing or of another kind."""
 
     generator = "baryon_gw.generate:generate"
 
@@ -63,34 +63,34 @@ class Windows(Split):
         return len(self._table)
 
     def chunk_starts(self) -> Sequence[int]:
-        """As the files have them."""
+        """Return the first row of each stored chunk."""
         return self._table.chunk_starts("strain")
 
     def read(self, start: int, stop: int) -> Arrays:
-        """A channel is added to the strain."""
+        """Read rows start..stop-1; `inputs` gets an axis of one channel."""
         strain = self._table.read("strain", start, stop).astype(np.float32, copy=False)
         numbers = {name: self._table.read(name, start, stop) for name in NUMBERS}
         return {"inputs": strain[:, None], **numbers}
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
-        """Turn the sign by chance: noise has none, and a chirp's phase is any."""
+        """Flip signs by chance: noise is symmetric, and a chirp may have any phase."""
         if not self.flip:
             return arrays
         sign = random.choice(np.array([-1, 1], np.float32), size=(len(arrays["inputs"]), 1, 1))
         return {**arrays, "inputs": arrays["inputs"] * sign}
 
     def place(self, row: int) -> str:
-        """File and row."""
+        """Return the file of a window and its row there."""
         return self._table.place(row)
 
     def stored(self) -> list[StorageInfo]:
-        """For `baryon data check`."""
+        """Describe how the members are stored, for `baryon data check`."""
         return self._table.stored()
 
     def fingerprint(self) -> str:
-        """Of the files."""
+        """Hash names, sizes and times of change of the files."""
         return self._table.fingerprint()
 
     def close(self) -> None:
-        """The files."""
+        """Close the files."""
         self._table.close()

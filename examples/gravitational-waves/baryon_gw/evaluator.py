@@ -1,4 +1,4 @@
-"""Evaluator `gw_efficiency`: how many chirps are found, against the matched filter.
+"""Evaluator `gw_efficiency`: the share of chirps that a network detects, beside the matched filter.
 
 The matched filter correlates a window with every chirp of a bank. In Gaussian noise of known
 spectrum no search does better for a signal that is in the bank, so it is the bar; it also costs
@@ -29,18 +29,34 @@ FEW_FALSE_ALARMS = 10
 
 @dataclass(frozen=True)
 class Search:
-    """How a ranking of the windows does at a rate of false alarms."""
+    """Performance of one ranking of the windows at a given rate of false alarms."""
 
     efficiency: float
-    """Share of all chirps that are found."""
+    """Share of all chirps that are detected."""
     by_snr: Column
-    """The same in each bin of SNR."""
+    """Share of the chirps in each bin of SNR."""
     half: float
-    """The SNR at which half of them is found; nan if that is nowhere."""
+    """SNR at which half of the chirps are detected; NaN if there is none."""
 
 
 class GwEfficiency:
-    """The answer at one false alarm in `false_alarm_seconds` of noise."""
+    """Compare a network with the matched filter at the same rate of false alarms.
+
+    Parameters
+    ----------
+    false_alarm_seconds
+        Seconds of noise in which one false alarm is allowed; at least a window.
+    templates
+        Number of chirps in the bank of the matched filter.
+    chirp_mass
+        Lowest and highest chirp mass of the bank, in solar masses.
+
+    Raises
+    ------
+    BaryonError
+        If `false_alarm_seconds` is shorter than a window.
+
+    """
 
     def __init__(
         self, *, false_alarm_seconds: float, templates: int, chirp_mass: Sequence[float]
@@ -56,7 +72,7 @@ class GwEfficiency:
         self._seen: list[Column] = []
 
     def update(self, output: torch.Tensor, batch: Batch) -> None:
-        """Rank a batch by the network and by the matched filter."""
+        """Rank the windows of a batch by the network's `output` (N,) and by the matched filter."""
         columns = [
             batch["keys"].numpy(),
             batch["label"].numpy(),
@@ -67,19 +83,20 @@ class GwEfficiency:
         self._seen.append(np.stack([column.astype(np.float64) for column in columns]))
 
     def state(self) -> Any:
-        """The columns of the windows that were seen."""
+        """Return the table of all windows so far."""
         return self._seen
 
     def merge(self, state: Any) -> None:
-        """Take in another rank's."""
+        """Add the windows of another rank's evaluator."""
         self._seen += state
 
     def result(self) -> Evaluation:
-        """Both searches. Raises `BaryonError` without chirps or without windows of noise."""
+        """Evaluate both rankings. Raises `BaryonError` without chirps or without enough noise."""
         if not self._seen:
             raise BaryonError("gw_efficiency has seen no windows: give another split")
-        seen = np.concatenate(self._seen, axis=1)
-        _, label, snr, network, bank = seen[:, np.argsort(seen[0])]
+        table = np.concatenate(self._seen, axis=1)
+        # In the order of keys, so that the result does not depend on ranks.
+        _, label, snr, network, bank = table[:, np.argsort(table[0])]
         chirps, quiet = label == 1, label == 0
         allowed = int(quiet.sum() * SECONDS / self._false_alarm_seconds)
         if not chirps.any() or not allowed:
@@ -88,22 +105,23 @@ class GwEfficiency:
                 f"not tell one false alarm in {self._false_alarm_seconds:g} s: give more of both"
             )
         edges = np.linspace(snr[chirps].min(), snr[chirps].max() + 1e-6, BINS + 1)
-        found = {
+        searches = {
             name: _search(ranks[chirps], ranks[quiet], snr[chirps], edges, allowed)
             for name, ranks in (("network", network), ("matched filter", bank))
         }
-        return _evaluation(found, edges, int(chirps.sum()), allowed, self._false_alarm_seconds)
+        return _evaluation(searches, edges, int(chirps.sum()), allowed, self._false_alarm_seconds)
 
 
 def _search(chirps: Column, quiet: Column, snr: Column, edges: Column, allowed: int) -> Search:
     threshold = np.sort(quiet)[-allowed - 1]  # `allowed` windows of noise are above it
-    found = chirps > threshold
-    number = np.digitize(snr, edges) - 1
-    by_snr = np.array([found[number == one].mean() for one in range(BINS)])
-    return Search(float(found.mean()), by_snr, _half((edges[1:] + edges[:-1]) / 2, by_snr))
+    detected = chirps > threshold
+    bin_of_chirp = np.digitize(snr, edges) - 1
+    by_snr = np.array([detected[bin_of_chirp == number].mean() for number in range(BINS)])
+    return Search(float(detected.mean()), by_snr, _half((edges[1:] + edges[:-1]) / 2, by_snr))
 
 
 def _half(snr: Column, efficiency: Column) -> float:
+    """Interpolate the SNR at which the efficiency reaches one half."""
     above = np.flatnonzero(efficiency >= 0.5)
     if not len(above) or above[0] == 0:
         return float("nan")
@@ -113,10 +131,12 @@ def _half(snr: Column, efficiency: Column) -> float:
 
 
 def _evaluation(
-    found: dict[str, Search], edges: Column, chirps: int, alarms: int, seconds: float
+    searches: dict[str, Search], edges: Column, chirps: int, alarms: int, seconds: float
 ) -> Evaluation:
-    network, bank = found["network"], found["matched filter"]
+    network, bank = searches["network"], searches["matched filter"]
+    # Binomial standard deviation: every chirp is detected or not, independently.
     error = float(np.sqrt(network.efficiency * (1 - network.efficiency) / chirps))
+    # A chirp's SNR falls as 1 / distance, so the ratio of SNRs is the ratio of distances.
     reach = bank.half / network.half
     rows = [
         (f"{low:.1f} to {high:.1f}", float(ours), float(theirs))
@@ -146,21 +166,21 @@ def _evaluation(
             )
         },
         judged_by=("efficiency",),
-        figures={"efficiency": _figure(found, edges, seconds)},
+        figures={"efficiency": _figure(searches, edges, seconds)},
         warnings=(
             [f"the threshold rests on {alarms} false alarms"] if alarms < FEW_FALSE_ALARMS else []
         ),
     )
 
 
-def _figure(found: dict[str, Search], edges: Column, seconds: float) -> Figure:
+def _figure(searches: dict[str, Search], edges: Column, seconds: float) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     figure.set_label("Share of chirps found, by their optimal signal-to-noise ratio")
     axes = figure.subplots()
     middles = (edges[1:] + edges[:-1]) / 2
-    for (name, search), style in zip(found.items(), ("o-", "s--"), strict=True):
+    for (name, search), style in zip(searches.items(), ("o-", "s--"), strict=True):
         axes.plot(middles, search.by_snr, style, label=name)
     axes.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     axes.set(

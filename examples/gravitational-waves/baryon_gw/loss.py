@@ -13,6 +13,6 @@ class GwCrossEntropy:
     """Mean over the batch of the cross-entropy of logits (N,) and `label` (N,)."""
 
     def __call__(self, output: torch.Tensor, batch: Batch) -> Mapping[str, torch.Tensor]:
-        """The term `cross_entropy`."""
+        """Return the term `cross_entropy`."""
         truth = batch["label"].to(output.dtype)
         return {"cross_entropy": binary_cross_entropy_with_logits(output, truth)}

@@ -91,7 +91,7 @@ def template_bank(chirp_masses: tuple[float, float], templates: int) -> np.ndarr
 
 
 def matched_filter(strain: np.ndarray[Any, Any], bank: np.ndarray[Any, Any]) -> Series:
-    """The largest SNR (N,) over all templates, times and phases, of windows (N, WINDOW)."""
+    """Return the largest SNR (N,) over all templates, times and phases, of windows (N, WINDOW)."""
     spectrum = np.fft.fft(strain, n=2 * WINDOW)
     largest = np.zeros(len(strain))
     for template in bank:

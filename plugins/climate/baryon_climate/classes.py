@@ -20,4 +20,4 @@ CLASSES = (
     StormClass("AR", "atmospheric river"),
 )
 TD, TC, ETC, AR = range(4)
-SHORT = tuple(one.short for one in CLASSES)
+SHORT = tuple(storm_class.short for storm_class in CLASSES)

@@ -73,5 +73,5 @@ UNITS = tuple(channel.unit for channel in CHANNELS)
 
 
 def index(name: str) -> int:
-    """A channel's place in a frame."""
+    """Return a channel's place in a frame."""
     return NAMES.index(name)

@@ -57,7 +57,7 @@ class Grid:
         )
 
     def crop(self, row: int, column: int, height: int, width: int) -> Grid:
-        """The part from a row and a column on; it is cyclic only if it has all columns."""
+        """Return the part from a row and a column on; it is cyclic only if it has all columns."""
         return Grid(
             height,
             width,

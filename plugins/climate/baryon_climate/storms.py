@@ -76,14 +76,15 @@ def storms(
     scores: Numbers,
     order: FileOrder | None = None,
 ) -> Storms:
-    """Of boxes (n, 4) ymin, xmin, ymax, xmax in pixels of a grid; those of no area are left out.
+    """Convert boxes (n, 4) from pixels of a grid to degrees; leave out those of no area.
 
-    Without `order` the file is taken to be stored as the frame is.
+    Columns are ymin, xmin, ymax, xmax. Without `order` the file is taken to be stored as the frame
+    is.
     """
     order = order or FileOrder.same(grid.height, grid.width)
     sides = np.sort(np.clip(grid.latitudes(boxes[:, [0, 2]]), -90.0, 90.0), axis=1)
-    there = (sides[:, 0] < sides[:, 1]) & (boxes[:, 1] < boxes[:, 3])
-    boxes, sides = boxes[there], sides[there]
+    has_area = (sides[:, 0] < sides[:, 1]) & (boxes[:, 1] < boxes[:, 3])
+    boxes, sides = boxes[has_area], sides[has_area]
     centre = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     first = boxes[:, 1] if grid.longitude_step > 0 else boxes[:, 3]
     west = grid.longitudes(first)
@@ -100,8 +101,8 @@ def storms(
         south=sides[:, 0],
         north=sides[:, 1],
         area=grid.areas(boxes),
-        classes=classes[there],
-        scores=scores[there],
+        classes=classes[has_area],
+        scores=scores[has_area],
     )
 
 

@@ -316,7 +316,7 @@ def test_without_a_gpu_fused_is_plain_and_says_so(monkeypatch, capsys):
     assert not choice.is_fused("plain")
     assert capsys.readouterr().out == ""
     assert not choice.is_fused("fused")
-    said = "model.kernels=fused computes with PyTorch's own kernels, for there is no CUDA device"
+    said = "model.kernels=fused computes with PyTorch's own kernels: there is no CUDA device"
     assert said in capsys.readouterr().out
 
 

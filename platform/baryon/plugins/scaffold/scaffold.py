@@ -42,12 +42,12 @@ def check_name(name: str, plugins: Plugins) -> None:
 
 
 def package_of(name: str) -> str:
-    """The package that is imported."""
+    """Return the package that is imported."""
     return f"baryon_{name}"
 
 
 def distribution_of(name: str) -> str:
-    """The name that pip knows."""
+    """Return the name that pip knows."""
     return package_of(name).replace("_", "-")
 
 
@@ -74,7 +74,7 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
 
 
 def _options(name: str) -> Iterator[str]:
-    """The options of the new package, as `group/name`."""
+    """Return the options of the new package, as `group/name`."""
     for source in TEMPLATE.glob("PACKAGE/conf/*/*.yaml.j2"):
         yield f"{source.parent.name}/{source.name.removesuffix('.yaml.j2')}".replace("NAME", name)
 

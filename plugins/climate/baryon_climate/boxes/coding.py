@@ -1,4 +1,4 @@
-"""Boxes as a network says them, cell by cell, and back.
+"""Encode boxes cell by cell, as networks predict them, and decode them.
 
 As read in hur-detect's `ground_truth_maker.py` (reported): the cell that holds a box's centre says
 it, as the centre's offset in the cell and the logarithm to base 2 of width and height in cells.
@@ -50,12 +50,12 @@ class Detections:
 
 
 def cells_of(frame: tuple[int, int], cell: int) -> tuple[int, int]:
-    """Rows and columns of cells: the last ones may reach beyond the frame."""
+    """Return the rows and columns of cells: the last ones may reach beyond the frame."""
     return -(-frame[0] // cell), -(-frame[1] // cell)
 
 
 def cell_of(frame: tuple[int, int], cells: tuple[int, int]) -> int:
-    """Pixels a side of the cells that a model speaks of: a power of two, if one fits.
+    """Return the side in pixels of a model's cells: a power of two, if one fits.
 
     Raises `BaryonError` if no cells of one size make so many.
     """
@@ -70,7 +70,7 @@ def cell_of(frame: tuple[int, int], cells: tuple[int, int]) -> int:
 
 
 def encode(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> Targets:
-    """Targets of boxes (N, most, 5): ymin, xmin, ymax, xmax, class; rows of -1 are unused.
+    """Encode boxes (N, most, 5) as targets: ymin, xmin, ymax, xmax, class; rows of -1 are unused.
 
     Boxes are longer and wider than nothing. Of two in one cell the later row is said (as in
     hur-detect). A centre east of a cyclic frame's last column is said at its beginning.
@@ -84,6 +84,8 @@ def encode(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> Targets:
     column = centre_x.floor().clamp(0, width - 1)
     place = (row * width + column).long().where(used, height * width)  # past the end: unused
     says = torch.full((count, height * width + 1), -1, device=boxes.device)
+    # A maximum over row numbers: an index assignment with one index twice is not deterministic on
+    # a GPU.
     rows = torch.arange(most, device=boxes.device).expand(count, most)
     says = says.scatter_reduce(1, place, rows, "amax")[:, :-1]
     occupied = says >= 0
@@ -92,8 +94,8 @@ def encode(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> Targets:
     offsets = torch.stack([centre_x - column, centre_y - row], dim=-1)
     values = torch.cat([offsets, logarithms, boxes[..., 4:]], dim=-1)
     which = says.clamp(min=0)[..., None].expand(-1, -1, values.shape[-1])
-    told = torch.gather(values, 1, which).where(occupied[..., None], 0.0)
-    grid = told.transpose(1, 2).reshape(count, -1, height, width)
+    targets = torch.gather(values, 1, which).where(occupied[..., None], 0.0)
+    grid = targets.transpose(1, 2).reshape(count, -1, height, width)
     return Targets(
         occupied=occupied.reshape(count, height, width),
         position=grid[:, 0:2],
@@ -105,19 +107,19 @@ def encode(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> Targets:
 def decode(
     targets: Targets, *, frame: tuple[int, int], cell: int, cyclic: bool
 ) -> list[torch.Tensor]:
-    """Boxes (n, 5) of each frame, cell by cell: the inverse of `encode`."""
+    """Decode the boxes (n, 5) of each frame, cell by cell: the inverse of `encode`."""
     boxes = corners(targets.position, targets.size, cell)
     if cyclic:
         boxes = eastward(boxes, frame[1])
-    found = []
-    for here, occupied, classes in zip(boxes, targets.occupied, targets.classes, strict=True):
-        of_class = classes[occupied].to(here.dtype)
-        found.append(torch.cat([here[occupied], of_class[:, None]], dim=1))
-    return found
+    decoded = []
+    for in_cells, occupied, classes in zip(boxes, targets.occupied, targets.classes, strict=True):
+        of_class = classes[occupied].to(in_cells.dtype)
+        decoded.append(torch.cat([in_cells[occupied], of_class[:, None]], dim=1))
+    return decoded
 
 
 def corners(position: torch.Tensor, size: torch.Tensor, cell: int) -> torch.Tensor:
-    """Boxes (N, h, w, 4) of offsets and logarithms (N, 2, h, w)."""
+    """Compute boxes (N, h, w, 4) in pixels from offsets and logarithms (N, 2, h, w)."""
     height, width = position.shape[-2:]
     columns = torch.arange(width, device=position.device)
     rows = torch.arange(height, device=position.device)[:, None]
@@ -128,7 +130,7 @@ def corners(position: torch.Tensor, size: torch.Tensor, cell: int) -> torch.Tens
 
 
 def eastward(boxes: torch.Tensor, width: int) -> torch.Tensor:
-    """Boxes (..., 4) of a cyclic frame with xmin in it; no wider than the frame."""
+    """Move boxes (..., 4) of a cyclic frame so that xmin lies in it; none is wider than it."""
     ymin, xmin, ymax, xmax = boxes.unbind(-1)
     xmax = torch.minimum(xmax, xmin + width)
     turn = torch.where(xmin < -ROUNDING, width, torch.where(xmin >= width, -width, 0))
@@ -145,7 +147,7 @@ def detect(
     overlap: float,
     most: int,
 ) -> list[Detections]:
-    """What a model's output says, for each frame of `frame` (H, W) pixels.
+    """Decode a model's output to the best boxes of each frame of `frame` (H, W) pixels.
 
     A score is the probability of an object times that of its class; boxes above `confidence` are
     clipped to the frame (a cyclic one only north and south) and suppressed within their class
@@ -155,17 +157,17 @@ def detect(
     boxes = corners(output["position"], output["size"], cell).flatten(1, 2)
     padded = _in_padding(boxes, frame, cell)
     boxes = _within(boxes, frame, cyclic)
-    there = log_softmax(output["objectness"], dim=1)[:, :1]
-    scores = (there + log_softmax(output["classes"], dim=1)).exp().flatten(2)
+    objectness = log_softmax(output["objectness"], dim=1)[:, :1]
+    scores = (objectness + log_softmax(output["classes"], dim=1)).exp().flatten(2)
     scores = scores.masked_fill(padded[:, None], 0.0)
     return [
-        _best(own, score, frame[1] if cyclic else None, confidence, overlap, most)
-        for own, score in zip(boxes, scores, strict=True)
+        _best(frame_boxes, score, frame[1] if cyclic else None, confidence, overlap, most)
+        for frame_boxes, score in zip(boxes, scores, strict=True)
     ]
 
 
 def _in_padding(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> torch.Tensor:
-    """(N, n) whether a box (N, n, 4) has its centre where frames were padded to whole cells."""
+    """Return (N, n) whether a box (N, n, 4) has its centre in the padding to whole cells."""
     ymin, xmin, ymax, xmax = boxes.unbind(-1)
     low = (ymin + ymax) / 2 >= frame[0] if frame[0] % cell else torch.zeros_like(ymin).bool()
     right = (xmin + xmax) / 2 >= frame[1] if frame[1] % cell else torch.zeros_like(xmin).bool()
@@ -190,10 +192,10 @@ def _best(
     overlap: float,
     most: int,
 ) -> Detections:
-    """Of the cells' boxes (n, 4) and their scores (classes, n)."""
+    """Select from the cells' boxes (n, 4) by their scores (classes, n)."""
     classes, cells = torch.nonzero(scores > confidence, as_tuple=True)
-    found = scores[classes, cells]
-    best = torch.sort(found, descending=True, stable=True).indices[:CANDIDATES]
-    classes, cells, found = classes[best], cells[best], found[best]
-    stays = suppress(boxes[cells], found, classes, overlap=overlap, period=period)[:most]
-    return Detections(boxes[cells[stays]].float(), found[stays], classes[stays])
+    confident = scores[classes, cells]
+    best = torch.sort(confident, descending=True, stable=True).indices[:CANDIDATES]
+    classes, cells, confident = classes[best], cells[best], confident[best]
+    stays = suppress(boxes[cells], confident, classes, overlap=overlap, period=period)[:most]
+    return Detections(boxes[cells[stays]].float(), confident[stays], classes[stays])

@@ -1,4 +1,4 @@
-"""Of boxes that say the same the best one stays."""
+"""Non-maximum suppression: of boxes that overlap much, keep the best."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def suppress(
     overlap: float,
     period: float | None,
 ) -> torch.Tensor:
-    """Rows of boxes (n, 4) that stay, best first: non-maximum suppression within each class.
+    """Return the rows of the boxes (n, 4) that stay, best first, within each class.
 
     A box goes if its IoU with a better one of its class that stays is above `overlap`. Equal scores
     keep their order. `period` is that of `overlap.iou`.

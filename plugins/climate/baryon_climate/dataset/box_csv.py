@@ -36,7 +36,7 @@ STEP_HOURS = 3
 
 
 def read_csv(path: Path, first_class: int) -> tuple[list[ListedBox], bool]:
-    """The boxes of a file, and whether they are in pixels.
+    """Return the boxes of a file, and whether they are in pixels.
 
     Raises `BaryonError` naming the line that cannot be read.
     """

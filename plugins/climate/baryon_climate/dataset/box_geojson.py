@@ -25,7 +25,7 @@ Ring = Sequence[tuple[float, float]]
 
 
 def read_geojson(path: Path, first_class: int) -> list[ListedBox]:
-    """The boxes of a file in degrees. Raises `BaryonError` naming the feature at fault."""
+    """Return the boxes of a file in degrees. Raises `BaryonError` naming the feature at fault."""
     try:
         collection = parse_json(path.read_text(encoding="utf-8-sig"))
         features = collection["features"]
@@ -93,7 +93,7 @@ def _westmost(ring: Ring) -> float:
 
 
 def _rings(geometry: Mapping[str, Any]) -> list[Ring]:
-    """The outer ring of each polygon."""
+    """Return the outer ring of each polygon."""
     shapes, kind = geometry.get("coordinates"), geometry.get("type")
     if kind == "Polygon":
         shapes = [shapes]

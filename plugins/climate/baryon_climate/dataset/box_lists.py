@@ -93,7 +93,7 @@ def _tell(path: Path, count: int, elsewhere: int) -> None:
 
 
 def _read(path: Path, first_class: int) -> tuple[list[ListedBox], bool]:
-    """The boxes, and whether they are in pixels."""
+    """Return the boxes, and whether they are in pixels."""
     if not path.is_file():
         raise BaryonError(f"dataset.boxes={path} does not exist")
     try:

@@ -50,7 +50,7 @@ def step_of(year: int, frames: int, calendar: str) -> int | None:
 
 
 def calendar_of(files: Mapping[int, tuple[Path, int]]) -> str:
-    """The calendar of files by year, each with its number of frames.
+    """Return the calendar of files by year, each with its number of frames.
 
     Standard if a leap year has its 366 days. Raises `BaryonError` if another one has not.
     """
@@ -92,7 +92,7 @@ def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, 
 
 
 def _number(path: Path, name: str, value: Any) -> float:
-    """A number from an attribute, whatever somebody has put there."""
+    """Return a number from an attribute, whatever somebody has put there."""
     number = np.asarray(value)
     if number.ndim or number.dtype.kind not in "iuf" or not 1 / HOUR <= number <= MOST:
         raise BaryonError(

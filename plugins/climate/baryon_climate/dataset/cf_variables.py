@@ -62,7 +62,7 @@ class Variable:
 
 
 def chosen(names: Sequence[str] | None) -> list[Channel]:
-    """The channels of a data set, in the order given; all 16 if none are named."""
+    """Return the channels of a data set, in the order given; all 16 if none are named."""
     wanted = list(NAMES) if names is None else list(names)
     unknown = [name for name in wanted if name not in NAMES]
     if unknown or not wanted or len(set(wanted)) < len(wanted):

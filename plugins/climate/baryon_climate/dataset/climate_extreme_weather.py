@@ -130,7 +130,7 @@ class YearFiles:
         return self.table.read("images", start, stop)
 
     def place(self, frame: int, channel: int = 0) -> str:
-        """The year's file and the frame in it."""
+        """Return the year's file and the frame in it."""
         return self.table.place(frame)
 
     def stored(self) -> Sequence[StorageInfo]:

@@ -46,7 +46,7 @@ class Cropping:
         return self.frame[1] if self.cyclic else self.frame[1] - self.size[1] + 1
 
     def fixed(self, number: int) -> Crop:
-        """The crop of a frame in evaluation: always the same, evenly spread over all frames.
+        """Return the crop of a frame in evaluation: always the same, evenly spread over all frames.
 
         The whole circle is not turned.
         """
@@ -59,7 +59,7 @@ class Cropping:
         return Crop(int(random.integers(self.rows)), int(random.integers(self.columns)), *self.size)
 
     def boxes(self, boxes: Numbers, crop: Crop) -> Numbers:
-        """The boxes (n, 5) of a frame in pixels of the crop; unused and dropped rows are -1.
+        """Return the boxes (n, 5) of a frame in pixels of the crop; unused and dropped rows are -1.
 
         A box is clipped to the crop if at least `keep` of its area is in it, else it is dropped.
         Where a crop holds both ends of a box but not its middle, the larger part counts. In a crop

@@ -36,7 +36,7 @@ class Source(Protocol):
     """Where frames come from; read by several threads at once."""
 
     def __len__(self) -> int:
-        """Number of frames."""
+        """Return the number of frames."""
         ...
 
     @property
@@ -53,7 +53,7 @@ class Source(Protocol):
         ...
 
     def place(self, frame: int, channel: int = 0) -> str:
-        """The file of a frame's channel and the frame in it, for people."""
+        """Return the file of a frame's channel and the frame in it, for people."""
         ...
 
     def stored(self) -> Sequence[StorageInfo]:
@@ -170,7 +170,7 @@ class Frames(Split):
         return self.labels.known[self._rows].astype(np.int64)
 
     def raw(self, start: int, stop: int) -> Numbers:
-        """The inputs of samples start..stop-1 in the channels' units."""
+        """Return the inputs of samples start..stop-1 in the channels' units."""
         rows = self._rows[start:stop]
         unscaled = np.tile(np.array([0.0, 1.0], np.float32), (len(self.scaling), 1))
         return self._inputs(rows, [self._crop(int(row)) for row in rows], unscaled)
@@ -238,7 +238,7 @@ class Frames(Split):
         }
 
     def place(self, row: int) -> str:
-        """The file of a sample and the frame in it."""
+        """Return the file of a sample and the frame in it."""
         return self.source.place(int(self._rows[row]))
 
     def stored(self) -> Sequence[StorageInfo]:
@@ -304,7 +304,7 @@ def _runs(rows: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _pieces(stored: Sequence[int], first: int, last: int) -> list[tuple[int, int]]:
-    """The frames first..last-1 by the runs that are read together: no more is in memory."""
+    """Return the frames first..last-1 by the runs that are read together: no more is in memory."""
     low = bisect.bisect_right(stored, first)
     high = bisect.bisect_left(stored, last)
     return list(pairwise([first, *stored[low:high], last]))

@@ -31,7 +31,7 @@ class LabelOptions:
     bad_boxes: str
 
     def __post_init__(self) -> None:
-        """Raises `BaryonError` for a value that is none of the choices."""
+        """Raise `BaryonError` for a value that is none of the choices."""
         _require_one("empty_frames", self.empty_frames, (LABELLED, UNLABELLED))
         _require_one("bad_boxes", self.bad_boxes, (REFUSE, DROP))
         if self.box_order != box_order.AUTO:

@@ -122,7 +122,7 @@ class NetcdfFiles:
             ) from error
 
     def place(self, frame: int, channel: int = 0) -> str:
-        """The file of a frame's channel and the step in it."""
+        """Return the file of a frame's channel and the step in it."""
         return self._series[channel].place(self._files, frame)
 
     def stored(self) -> Sequence[StorageInfo]:

@@ -34,7 +34,7 @@ class Frames(Protocol):
     """Where frames come from; read by several threads at once."""
 
     def __len__(self) -> int:
-        """Number of frames."""
+        """Return the number of frames."""
         ...
 
     def chunk_starts(self) -> Sequence[int]:
@@ -46,7 +46,7 @@ class Frames(Protocol):
         ...
 
     def place(self, frame: int, channel: int = 0) -> str:
-        """The file of a frame's channel and the frame in it, for people."""
+        """Return the file of a frame's channel and the frame in it, for people."""
         ...
 
     def fingerprint(self) -> str:
@@ -142,7 +142,7 @@ def _ahead(
     runs: Sequence[tuple[int, int]],
     threads: int,
 ) -> Iterator[tuple[Part, int]]:
-    """The parts in their order; no more runs are in memory than there are threads."""
+    """Return the parts in their order; no more runs are in memory than there are threads."""
     waiting: deque[Any] = deque()
     coming = iter(runs)
     while True:

@@ -35,7 +35,7 @@ def _one(key: str, part: str) -> range:
 
 
 def year_files(folder: str, wanted: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Path]]:
-    """The file of each year of each split.
+    """Return the file of each year of each split.
 
     Raises `BaryonError` for a folder that is none, for all years without a file in one line, and
     for a year in two splits: neighbouring frames are alike, so it would be learned by heart.

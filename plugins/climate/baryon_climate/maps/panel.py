@@ -130,7 +130,7 @@ class Panel:
             return
         for turn in np.arange(-CIRCLE, 2 * CIRCLE + 1, CIRCLE):
             moved = [line + np.array([turn, 0.0]) for line in lines]
-            seen = [one for one in moved if one[:, 0].max() > left and one[:, 0].min() < right]
+            seen = [line for line in moved if line[:, 0].max() > left and line[:, 0].min() < right]
             self.axes.add_collection(
                 LineCollection(seen, colors="#1B2A33", linewidths=0.7), autolim=False
             )
@@ -154,8 +154,8 @@ def ticks(low: float, high: float) -> npt.NDArray[np.float64]:
 def title(seconds: int, calendar: str, *, synthetic: bool) -> str:
     """When a frame is, from seconds since 1900-01-01, and whether no climate model made it."""
     when = str(date(seconds, calendar)).replace("T", " ")[:16]
-    told = "   SYNTHETIC frames, of no climate model" if synthetic else ""
-    return f"{when}   ({calendar} calendar){told}"
+    origin = "   SYNTHETIC frames, of no climate model" if synthetic else ""
+    return f"{when}   ({calendar} calendar){origin}"
 
 
 def explain(figure: Figure, panels: Sequence[Panel]) -> None:
@@ -173,8 +173,8 @@ def explain(figure: Figure, panels: Sequence[Panel]) -> None:
 def class_keys() -> list[Line2D]:
     """Entries of a legend."""
     return [
-        Line2D([], [], color=colour, linewidth=2, label=f"{one.short}: {one.name}")
-        for colour, one in zip(CLASS_COLOURS, CLASSES, strict=True)
+        Line2D([], [], color=colour, linewidth=2, label=f"{storm_class.short}: {storm_class.name}")
+        for colour, storm_class in zip(CLASS_COLOURS, CLASSES, strict=True)
     ]
 
 

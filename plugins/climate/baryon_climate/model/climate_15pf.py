@@ -36,7 +36,7 @@ def climate_15pf(
     reconstruction: bool,
     fields: Mapping[str, Field],
 ) -> Climate15PF:
-    """The detector of frames (N, channels, H, W).
+    """Build the detector of frames (N, channels, H, W).
 
     Raises `BaryonError` for an even kernel, and for cells that the layers cannot make or that are
     larger than a frame.
@@ -97,7 +97,7 @@ def _convolution(before: int, after: int, kernel: int, stride: int, leakiness: f
 def _deconvolution(
     before: int, after: int, kernel: int, stride: int, leakiness: float | None
 ) -> nn.Module:
-    """The last one, without ReLU, gives the fields themselves."""
+    """Build a deconvolution; the last one gives the fields themselves, without ReLU."""
     deconvolution = nn.ConvTranspose2d(
         before, after, kernel, stride, padding=kernel // 2, output_padding=stride - 1
     )

@@ -46,7 +46,7 @@ def climate_modern(
     reconstruction: bool,
     fields: Mapping[str, Field],
 ) -> ClimateModern:
-    """The detector of frames (N, channels, H, W).
+    """Build the detector of frames (N, channels, H, W).
 
     Raises `BaryonError` for cells that are no level of the pyramid or larger than a frame.
     """
@@ -147,7 +147,7 @@ def _group_norm(features: int) -> nn.GroupNorm:
 
 
 def _rebuild(before: int, after: int, cyclic: bool, *, last: bool) -> nn.Module:
-    """The last one gives the fields themselves."""
+    """Build a layer of the decoder; the last one gives the fields themselves."""
     return Convolution(before, after, cyclic) if last else _normalised(before, after, cyclic)
 
 

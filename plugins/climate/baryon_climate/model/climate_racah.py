@@ -39,13 +39,13 @@ def climate_racah_2d(
     reconstruction: bool,
     fields: Mapping[str, Field],
 ) -> ClimateRacah:
-    """The detector of frames (N, channels, H, W).
+    """Build the detector of frames (N, channels, H, W).
 
     Raises `BaryonError` for cells that the layers cannot make or that are larger than a frame.
     """
-    who = "climate_racah_2d"
-    strided = strides(who, cell, len(filters))
-    channels = frame_channels(who, fields, cell)
+    name = "climate_racah_2d"
+    strided = strides(name, cell, len(filters))
+    channels = frame_channels(name, fields, cell)
     layers = [channels, *scaled(filters, width)]
     return ClimateRacah(layers, strided, None, leakiness, rectified, reconstruction)
 
@@ -60,15 +60,15 @@ def climate_racah_3d(
     reconstruction: bool,
     fields: Mapping[str, Field],
 ) -> ClimateRacah:
-    """The detector of windows (N, channels, T, H, W), for the boxes of their labelled step.
+    """Build the detector of windows (N, channels, T, H, W), for boxes of their labelled step.
 
     Raises `BaryonError` for cells that the layers cannot make or that are larger than a frame.
     """
-    who = "climate_racah_3d"
-    strided = strides(who, cell, len(filters))
-    channels, steps = window_channels(who, fields, cell)
+    name = "climate_racah_3d"
+    strided = strides(name, cell, len(filters))
+    channels, steps = window_channels(name, fields, cell)
     if steps < LONG:
-        raise BaryonError(f"model {who!r} looks at {LONG} steps at once: give dataset.window=8")
+        raise BaryonError(f"model {name!r} looks at {LONG} steps at once: give dataset.window=8")
     layers = [channels, *scaled(filters, width)]
     return ClimateRacah(layers, strided, labelled_step(steps), leakiness, rectified, reconstruction)
 
@@ -133,8 +133,8 @@ class ClimateRacah(nn.Module):
 
     def _heads(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
         def cells(head: nn.Module) -> torch.Tensor:
-            found: torch.Tensor = head(features)
-            return found if self._labelled is None else found.squeeze(2)
+            output: torch.Tensor = head(features)
+            return output if self._labelled is None else output.squeeze(2)
 
         coordinates = cells(self.coordinates)
         if self._rectified:
@@ -147,7 +147,8 @@ class ClimateRacah(nn.Module):
         }
 
     def _decoded(self, reached: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Each layer's transposed derivative, from the last to the first."""
+        """Apply each layer's transposed derivative, from the last to the first."""
+        # The slope of the leaky ReLU is part of it, as in Lasagne's InverseLayer.
         value = reached[-1]
         for layer, after in reversed(list(zip(self.encoder, reached[1:], strict=True))):
             slope = torch.where(after > 0, 1.0, self._leakiness).to(value.dtype)
@@ -156,13 +157,13 @@ class ClimateRacah(nn.Module):
 
 
 def _transposed(layer: nn.Module, value: torch.Tensor) -> torch.Tensor:
-    """The transpose of a convolution, without its bias."""
+    """Apply the transpose of a convolution, without its bias."""
     assert isinstance(layer, nn.Conv2d | nn.Conv3d)
     transpose = (
         functional.conv_transpose2d if isinstance(layer, nn.Conv2d) else functional.conv_transpose3d
     )
     lost = [int(stride) - 1 for stride in layer.stride]  # the layers halve even sizes only
-    found: torch.Tensor = transpose(
+    transposed: torch.Tensor = transpose(
         value,
         layer.weight,
         None,
@@ -170,4 +171,4 @@ def _transposed(layer: nn.Module, value: torch.Tensor) -> torch.Tensor:
         layer.padding,  # type: ignore[arg-type]
         lost,
     )
-    return found
+    return transposed

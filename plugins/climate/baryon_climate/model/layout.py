@@ -13,7 +13,7 @@ from baryon.interfaces import Field
 FRAME_AXES, WINDOW_AXES = 3, 4
 
 
-def frame_channels(who: str, fields: Mapping[str, Field], cell: int) -> int:
+def frame_channels(name: str, fields: Mapping[str, Field], cell: int) -> int:
     """Channels of inputs (channels, H, W).
 
     Raises `BaryonError` for windows of time steps, and for frames smaller than a cell.
@@ -21,30 +21,30 @@ def frame_channels(who: str, fields: Mapping[str, Field], cell: int) -> int:
     shape = fields["inputs"].shape
     if len(shape) != FRAME_AXES:
         raise BaryonError(
-            f"model {who!r} takes frames (channels, height, width), not {shape}: "
+            f"model {name!r} takes frames (channels, height, width), not {shape}: "
             "choose dataset.window=1, or model=climate_racah_3d for windows"
         )
-    _require_a_cell(who, shape, cell)
+    _require_a_cell(name, shape, cell)
     return shape[0]
 
 
-def window_channels(who: str, fields: Mapping[str, Field], cell: int) -> tuple[int, int]:
+def window_channels(name: str, fields: Mapping[str, Field], cell: int) -> tuple[int, int]:
     """Channels and time steps of inputs (channels, T, H, W); raises `BaryonError` likewise."""
     shape = fields["inputs"].shape
     if len(shape) != WINDOW_AXES:
         raise BaryonError(
-            f"model {who!r} takes windows (channels, steps, height, width), not {shape}: "
+            f"model {name!r} takes windows (channels, steps, height, width), not {shape}: "
             "give dataset.window=8"
         )
-    _require_a_cell(who, shape, cell)
+    _require_a_cell(name, shape, cell)
     return shape[0], shape[1]
 
 
-def _require_a_cell(who: str, shape: Sequence[int], cell: int) -> None:
+def _require_a_cell(name: str, shape: Sequence[int], cell: int) -> None:
     height, width = shape[-2:]
     if min(height, width) < cell:
         raise BaryonError(
-            f"model {who!r} divides a frame into cells of {cell} pixels, larger than frames of "
+            f"model {name!r} divides a frame into cells of {cell} pixels, larger than frames of "
             f"{height} x {width}: give a larger dataset.crop, or a smaller model.cell"
         )
 
@@ -76,7 +76,7 @@ def scaled(filters: Sequence[int], width: float) -> list[int]:
     return [max(1, round(number * width)) for number in filters]
 
 
-def strides(who: str, cell: int, layers: int) -> list[int]:
+def strides(name: str, cell: int, layers: int) -> list[int]:
     """Of so many layers that end in cells of `cell` pixels: twos, then ones.
 
     Raises `BaryonError` for a cell that they cannot make.
@@ -84,7 +84,7 @@ def strides(who: str, cell: int, layers: int) -> list[int]:
     twos = cell.bit_length() - 1
     if cell < 1 or cell != 2**twos or twos > layers:
         raise BaryonError(
-            f"model {who!r} has {layers} layers: model.cell={cell} must be a power of two up to "
+            f"model {name!r} has {layers} layers: model.cell={cell} must be a power of two up to "
             f"{2**layers}"
         )
     return [2] * twos + [1] * (layers - twos)

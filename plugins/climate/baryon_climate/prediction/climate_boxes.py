@@ -1,4 +1,4 @@
-"""Predictor of `climate_boxes`: the storms of new frames, with or without labels."""
+"""Predictor of `climate_boxes`: find the storms of new frames, with or without labels."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Writer(AbstractContextManager[Any], Protocol):
     """A file that grows frame by frame."""
 
     def append(self, storms: Storms) -> None:
-        """The next frame."""
+        """Append the next frame."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What came of one frame."""
+class Prediction:
+    """The storms of one frame."""
 
     storms: Storms
     png: bytes | None
-    """Its map, if it is to have one."""
+    """Map of the frame, if one was asked for."""
 
 
 class ClimateBoxesPredictor:
@@ -84,8 +84,10 @@ class ClimateBoxesPredictor:
         self._split = split
         self._map: tuple[Grid, Map] | None = None
 
-    def predict(self, output: Any, batch: Batch) -> list[Found]:
-        """Of a model's output and its batch with `keys`, `inputs`, `time`, `grid` and `scaling`.
+    def predict(self, output: Any, batch: Batch) -> list[Prediction]:
+        """Find the storms in a model's output.
+
+        The batch holds `keys`, `inputs`, `time`, `grid` and `scaling`.
 
         Raises `BaryonError` for a frame with NaN or fill values.
         """
@@ -98,23 +100,23 @@ class ClimateBoxesPredictor:
             cyclic=bool(batch["grid"][0, 4] == 1),
             **self._detecting,  # type: ignore[arg-type]
         )
-        found = []
-        for number, its in enumerate(boxes):
+        predictions = []
+        for number, detections in enumerate(boxes):
             grid = Grid.of(batch["grid"][number].numpy(), height, width)
             row, time = int(batch["keys"][number]), int(batch["time"][number])
-            here = storms(
+            of_frame = storms(
                 row,
                 time,
                 grid,
-                its.boxes.double().numpy(),
-                its.classes.numpy(),
-                its.scores.double().numpy(),
+                detections.boxes.double().numpy(),
+                detections.classes.numpy(),
+                detections.scores.double().numpy(),
                 self._split.file_order,
             )
             wanted = self._map_every and row % self._map_every == 0
-            png = self._draw(batch, number, grid, here) if wanted else None
-            found.append(Found(here, png))
-        return found
+            png = self._draw(batch, number, grid, of_frame) if wanted else None
+            predictions.append(Prediction(of_frame, png))
+        return predictions
 
     def _require_values(self, batch: Batch) -> None:
         inputs = batch["inputs"]
@@ -128,7 +130,7 @@ class ClimateBoxesPredictor:
                 "leave out the file"
             )
 
-    def _draw(self, batch: Batch, number: int, grid: Grid, here: Storms) -> bytes:
+    def _draw(self, batch: Batch, number: int, grid: Grid, of_frame: Storms) -> bytes:
         from baryon_climate.maps.panel import title
         from baryon_climate.prediction.map import Map
 
@@ -139,10 +141,10 @@ class ClimateBoxesPredictor:
         if batch["inputs"].dim() == WINDOW_AXES:
             field = field[labelled_step(len(field))]
         middle, half = batch["scaling"][number, channel].tolist()
-        when = title(here.time, self._split.calendar, synthetic=self._split.synthetic)
-        return self._map[1].png(field.numpy() * half + middle, here, when)
+        when = title(of_frame.time, self._split.calendar, synthetic=self._split.synthetic)
+        return self._map[1].png(field.numpy() * half + middle, of_frame, when)
 
-    def write(self, predictions: Iterator[list[Found]], folder: Path) -> str:
+    def write(self, predictions: Iterator[list[Prediction]], folder: Path) -> str:
         """`boxes.csv`, `nodes/`, `boxes.geojson`, `boxes.nc`, `maps/` and `animation.gif`."""
         from baryon_climate.prediction.animation import animate
 
@@ -152,33 +154,33 @@ class ClimateBoxesPredictor:
             writers: list[Writer] = [
                 stack.enter_context(_writers()[form](folder, self._split)) for form in self._formats
             ]
-            for found in (one for batch in predictions for one in batch):
+            for prediction in (frame for batch in predictions for frame in batch):
                 for writer in writers:
-                    writer.append(found.storms)
-                if found.png is not None:
-                    maps.append(self._save(found, folder / "maps"))
-                counts += np.bincount(found.storms.classes, minlength=len(SHORT))
+                    writer.append(prediction.storms)
+                if prediction.png is not None:
+                    maps.append(self._save(prediction, folder / "maps"))
+                counts += np.bincount(prediction.storms.classes, minlength=len(SHORT))
                 frames += 1
         if maps and self._animation:
             animate(maps, folder / "animation.gif", self._animation, self._frames_a_second)
         if maps:
-            _tell_of_coastlines()
+            _warn_of_missing_coastlines()
         shown = ", ".join(f"{count:,} {short}" for count, short in zip(counts, SHORT, strict=True))
         return (
             f"{counts.sum():,} boxes of score {self._detecting['confidence']:g} or more in "
             f"{frames:,}{' synthetic' if self._split.synthetic else ''} frames: {shown}"
         )
 
-    def _save(self, found: Found, folder: Path) -> Path:
+    def _save(self, prediction: Prediction, folder: Path) -> Path:
         from baryon_climate.dates import date
 
-        assert found.png is not None
+        assert prediction.png is not None
         folder.mkdir(exist_ok=True)
         digits = len(str(max(len(self._split) - 1, 1)))
-        when = date(found.storms.time, self._split.calendar)
+        when = date(prediction.storms.time, self._split.calendar)
         moment = str(when)[:16].replace(":", "")  # Windows allows no colon in a name
-        name = f"{found.storms.frame:0{digits}d}_{moment}.png"
-        (folder / name).write_bytes(found.png)
+        name = f"{prediction.storms.frame:0{digits}d}_{moment}.png"
+        (folder / name).write_bytes(prediction.png)
         return folder / name
 
 
@@ -190,7 +192,7 @@ def _writers() -> Mapping[str, Callable[[Path, Frames], Writer]]:
     return {"csv": CsvNodes, "nodes": DetectedNodes, "geojson": GeoJson, "netcdf": NetCdf}
 
 
-def _tell_of_coastlines() -> None:
+def _warn_of_missing_coastlines() -> None:
     from baryon_climate.maps.coastlines import coastlines
 
     if coastlines(fine=False) is None:

@@ -32,7 +32,7 @@ class GeoJson:
         return self
 
     def append(self, storms: Storms) -> None:
-        """The next frame."""
+        """Append the next frame."""
         when = str(date(storms.time, self._calendar))
         for n in range(len(storms)):
             feature = _feature(storms, n, when, self._calendar)
@@ -70,7 +70,7 @@ def _feature(storms: Storms, n: int, when: str, calendar: str) -> dict[str, Any]
 
 
 def pieces(west: float, east: float, south: float, north: float) -> list[Ring]:
-    """A box's rings between -180 and 180 degrees east, the western one first.
+    """Return a box's rings between -180 and 180 degrees east, the western one first.
 
     Each is closed and runs counterclockwise from its south-west corner.
     """

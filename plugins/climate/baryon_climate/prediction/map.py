@@ -34,7 +34,7 @@ class Map:
         lay_out(self._figure)  # the same on every map
 
     def png(self, vapour: npt.NDArray[Any], storms: Storms, title: str) -> bytes:
-        """The frame's water vapour (H, W) in kg/m2 with its boxes, as a PNG."""
+        """Return the frame's water vapour (H, W) in kg/m2 with its boxes, as a PNG."""
         self.panel.show(vapour, title)
         self.panel.draw(storms)
         stream = io.BytesIO()

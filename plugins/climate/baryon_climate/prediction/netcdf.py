@@ -48,7 +48,9 @@ VARIABLES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         {
             "long_name": "class of the event",
             "flag_values": np.arange(len(CLASSES), dtype=np.int8),
-            "flag_meanings": " ".join(one.name.replace(" ", "_") for one in CLASSES),
+            "flag_meanings": " ".join(
+                storm_class.name.replace(" ", "_") for storm_class in CLASSES
+            ),
             "coordinates": COORDINATES,
         },
     ),
@@ -100,8 +102,10 @@ class NetCdf:
         )
         self._file.dimensions = {"box": None, "bound": 2}
         for name, (kind, attributes) in VARIABLES.items():
-            own = {"calendar": about.calendar} if name == "time" else {}
-            self._file.create_variable(name, ("box",), kind).attrs.update({**attributes, **own})
+            calendar = {"calendar": about.calendar} if name == "time" else {}
+            self._file.create_variable(name, ("box",), kind).attrs.update(
+                {**attributes, **calendar}
+            )
         for name in BOUNDS:
             self._file.create_variable(name, ("box", "bound"), "f8")
         self._held: list[Storms] = []
@@ -111,13 +115,13 @@ class NetCdf:
         return self
 
     def append(self, storms: Storms) -> None:
-        """The next frame."""
+        """Append the next frame."""
         self._held.append(storms)
         if self._waiting() >= HELD:
             self._write()
 
     def _waiting(self) -> int:
-        return sum(len(one) for one in self._held)
+        return sum(len(storms) for storms in self._held)
 
     def _write(self) -> None:
         start, self._count = self._count, self._count + self._waiting()
@@ -134,7 +138,7 @@ class NetCdf:
 
 def _columns(frames: list[Storms]) -> dict[str, Any]:
     joined = {
-        name: np.concatenate([getattr(one, name) for one in frames])
+        name: np.concatenate([getattr(storms, name) for storms in frames])
         for name in (
             "latitude",
             "longitude",
@@ -147,18 +151,18 @@ def _columns(frames: list[Storms]) -> dict[str, Any]:
             "east",
         )
     }
-    counts = [len(one) for one in frames]
+    counts = [len(storms) for storms in frames]
     # A bound may lie beyond 360: then the centre lies between the bounds as it should.
     turn = np.where(joined["longitude"] < joined["west"], 360.0, 0.0)
     bounds = np.stack([joined["west"] - turn, joined["east"] - turn], axis=1)
     return {
-        "time": np.repeat([float(one.time) for one in frames], counts),
+        "time": np.repeat([float(storms.time) for storms in frames], counts),
         "latitude": joined["latitude"],
         "longitude": joined["longitude"],
         "class": joined["classes"].astype(np.int8),
         "score": joined["scores"].astype(np.float32),
         "area": joined["area"],
-        "frame": np.repeat([one.frame for one in frames], counts).astype(np.int32),
+        "frame": np.repeat([storms.frame for storms in frames], counts).astype(np.int32),
         "latitude_bounds": np.stack([joined["south"], joined["north"]], axis=1),
         "longitude_bounds": bounds,
     }

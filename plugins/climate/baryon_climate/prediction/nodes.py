@@ -35,7 +35,7 @@ class CsvNodes:
         return self
 
     def append(self, storms: Storms) -> None:
-        """The next frame."""
+        """Append the next frame."""
         when = date(storms.time, self._calendar)
         for n in range(len(storms)):
             degrees = (
@@ -71,7 +71,7 @@ class DetectedNodes:
         return self
 
     def append(self, storms: Storms) -> None:
-        """The next frame; also where nothing was found, which ends a path."""
+        """Append the next frame, also one without storms, which ends a path."""
         when = date(storms.time, self._calendar)
         for number, stream in enumerate(self._streams):
             its = [n for n in range(len(storms)) if storms.classes[n] == number]

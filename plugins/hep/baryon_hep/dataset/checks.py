@@ -1,4 +1,4 @@
-"""What may be wrong with a file's members, each found before training and said in one line."""
+"""Check the members of files before training, each fault as one line."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ WEIGHTS = ("weight", "normweight")
 
 
 def column(table: Hdf5Table, field: str) -> Column:
-    """A whole member of one finite number an event. Raises `BaryonError` for another shape."""
+    """Read a whole member (N,) of finite numbers. Raises `BaryonError` for anything else."""
     if table.shapes[field] != () or table.dtypes[field].kind not in "biuf":
-        raise BaryonError(f"{_who(table, field)}; it must be one number an event")
+        raise BaryonError(f"{_described(table, field)}; it must be one number an event")
     values = table.read(field, 0, len(table))
     _require(table, field, values, np.isfinite(values), "finite")
     return values
 
 
 def flags(table: Hdf5Table, field: str) -> Column:
-    """A column of zeros and ones as int64. Raises `BaryonError` for any other value."""
+    """Read a member (N,) of zeros and ones as int64. Raises `BaryonError` for any other value."""
     values = column(table, field)
     _require(table, field, values, (values == 0) | (values == 1), "0 or 1")
     return values.astype(np.int64)
 
 
 def weights(table: Hdf5Table, field: str) -> Column:
-    """Event weights as float32.
+    """Read event weights (N,) as float32.
 
     Raises `BaryonError` for a negative one, and for one that would become infinite or zero.
     """
@@ -49,7 +49,7 @@ def images(table: Hdf5Table, field: str, form: str, rank: int, channels: int | N
     shape = table.shapes[field]
     right = len(shape) == rank and channels in (None, shape[0] if shape else None)
     if not right or table.dtypes[field].kind not in "fiu":
-        raise BaryonError(f"{_who(table, field)}; it must be {form} of numbers")
+        raise BaryonError(f"{_described(table, field)}; it must be {form} of numbers")
 
 
 def same_size(table: Hdf5Table, field: str, other: str) -> None:
@@ -82,7 +82,7 @@ def both_classes(split: str, table: Hdf5Table, columns: Mapping[str, Column]) ->
 
 
 def in_all_or_none(paths: Sequence[Path], member: str) -> bool:
-    """Whether files hold a member. Raises `BaryonError` if some do and others do not."""
+    """Return whether files hold a member. Raises `BaryonError` if some do and others do not."""
     holds = [has_member(path, member) for path in paths]
     if any(holds) and not all(holds):
         raise BaryonError(
@@ -107,7 +107,7 @@ def _require(
         )
 
 
-def _who(table: Hdf5Table, field: str) -> str:
+def _described(table: Hdf5Table, field: str) -> str:
     shape = ", ".join(["N", *map(str, table.shapes[field])])
     name = table.members[field]
     return f"{table.paths[0]}: member {name!r} has shape ({shape}) and dtype {table.dtypes[field]}"

@@ -1,4 +1,4 @@
-"""No event may be in the data twice: what was trained on tests nothing, and counts double."""
+"""Refuse events that are in the data twice: an event that was trained on tests nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from baryon_hep.dataset.images import Column, Images
 
 EVENT_ID = "eid"
 SAMPLE = ("label", "jz", "mg", "mn")
-"""What an event is of; files of others may number the events of each of these from 0."""
+"""Columns that tell samples apart; others number the events of each sample from 0."""
 
 
 def require_distinct(splits: Mapping[str, Images]) -> None:
@@ -40,7 +40,7 @@ def require_distinct(splits: Mapping[str, Images]) -> None:
 
 
 def _samples(splits: Mapping[str, Images]) -> list[Column]:
-    """The columns that tell samples apart and that all splits have."""
+    """Return those columns of `SAMPLE` that all splits have."""
     return [
         np.concatenate([split.columns[name] for split in splits.values()])
         for name in SAMPLE
@@ -49,7 +49,7 @@ def _samples(splits: Mapping[str, Images]) -> list[Column]:
 
 
 def _pairs(rows: Column, keys: list[Column]) -> tuple[Column, Column]:
-    """Of these rows, those that agree with another one in all keys, each with the one before it."""
+    """Pair up those of the rows that agree in all keys, each with the one before it."""
     values = [key[rows] for key in keys]
     order = np.lexsort(values[::-1])
     same = np.logical_and.reduce([value[order][1:] == value[order][:-1] for value in values])
@@ -57,7 +57,7 @@ def _pairs(rows: Column, keys: list[Column]) -> tuple[Column, Column]:
 
 
 def _place(splits: Mapping[str, Images], row: int) -> str:
-    """The file and the row of a row of all splits together."""
+    """Return split, file and row of a row that counts through all splits."""
     for name, split in splits.items():
         if row < len(split):
             return f"dataset.{name} ({split.place(row)})"

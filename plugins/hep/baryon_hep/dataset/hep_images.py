@@ -60,7 +60,7 @@ class HepImages(Dataset):
         self.splits["train"].augmented = augment
 
     def open_input(self, files: Sequence[str]) -> Images:
-        """Events to be scored, of files that hold `data` and may hold any of the other members."""
+        """Open events to be scored: files with `data` and perhaps other members."""
         return open_like(self.splits["train"], _open_unlabelled, files)
 
 

@@ -58,14 +58,14 @@ class HepRpvSusy(Dataset):
         add_normalised_weights(self.splits)
 
     def open_input(self, files: Sequence[str]) -> Images:
-        """Events to be scored, of files that hold the channels and may hold any other member."""
+        """Open events to be scored: files with the channels and perhaps other members."""
         return open_like(self.splits["train"], self._open_unlabelled, files)
 
     def _open_unlabelled(self, paths: Sequence[Path]) -> Images:
-        others = {"label": "y"} | {n: n for n in ("weight", CUTS_FLAG, NORMALISED_WEIGHT)}
+        optional = {"label": "y"} | {n: n for n in ("weight", CUTS_FLAG, NORMALISED_WEIGHT)}
         known = {
             field: member
-            for field, member in others.items()
+            for field, member in optional.items()
             if all(has_member(path, f"{GROUP}/{member}") for path in paths)
         }
         table = self._table(paths, known)
@@ -73,7 +73,7 @@ class HepRpvSusy(Dataset):
         return Images(table, self._channels, columns, phi_axis=3)
 
     def _table(self, paths: Sequence[Path], members: Mapping[str, str]) -> Hdf5Table:
-        """The channels and some other members, by the names of their fields."""
+        """Open the channels and some other members, by the names of their fields."""
         fields = {channel: channel for channel in self._channels} | dict(members)
         table = Hdf5Table(paths, {field: f"{GROUP}/{member}" for field, member in fields.items()})
         for channel in self._channels:
@@ -101,7 +101,7 @@ class HepRpvSusy(Dataset):
 
 
 def _cuts(table: Hdf5Table, optional: Sequence[str]) -> dict[str, Column]:
-    """The cut flag `psr`: the files' own, or the OR of its two regions; none if neither is there.
+    """Read the cut flag `psr`: the files' own, or the OR of its two regions, or nothing.
 
     (The OR is the definition of `passSR`, reported: `scripts/physics_selections.py`.)
     """

@@ -71,11 +71,11 @@ class Images(Split):
         return {"inputs": np.divide(images, self._scale, into, dtype=np.float32), **columns}
 
     def raw(self, start: int, stop: int) -> Column:
-        """The images of rows start..stop-1 as the files hold them, float32."""
+        """Return the images of rows start..stop-1 as the files hold them, float32."""
         return self._images(start, stop).astype(np.float32)
 
     def normalisation(self) -> Normalisation:
-        """The channels' maxima, which `read` divides by."""
+        """Return the channels' maxima, which `read` divides by."""
         scale = tuple(self._scale.ravel().tolist())
         return Normalisation(self._channels, offset=(0.0,) * len(scale), scale=scale)
 
@@ -84,7 +84,7 @@ class Images(Split):
         return parts[0] if parts[0].ndim == 4 else np.stack(parts, axis=1)
 
     def place(self, row: int) -> str:
-        """The file of an event and its row there."""
+        """Return the file of an event and its row there."""
         return self.table.place(row)
 
     def stored(self) -> Sequence[StorageInfo]:
@@ -104,12 +104,12 @@ class Images(Split):
         return {**arrays, "inputs": images}
 
     def channel_maximum(self) -> list[float]:
-        """Largest stored value of each channel. Raises `BaryonError` for a NaN or infinite one."""
-        found = [channel_range(self.table, field).maximum for field in self.image_fields]
-        return [value for maximum in found for value in maximum]
+        """Return each channel's largest stored value. Raises `BaryonError` if one is not finite."""
+        maxima = [channel_range(self.table, field).maximum for field in self.image_fields]
+        return [value for maximum in maxima for value in maximum]
 
     def divide_by(self, channel_max: Sequence[float], channels: Sequence[str]) -> None:
-        """From now on divide channel i, of a name, by `channel_max[i]`."""
+        """Divide channel i by `channel_max[i]` from now on; `channels` are their names."""
         self._scale = np.asarray(channel_max, np.float32).reshape(-1, 1, 1)
         self._channels = tuple(channels)
 
@@ -123,7 +123,7 @@ class Images(Split):
 
 
 def _rearranged(images: Column, axis: int, *, turn: bool, random: np.random.Generator) -> Column:
-    """Each image mirrored or not along an axis, and turned around it by any number of pixels."""
+    """Mirror images along an axis by chance; with `turn` also roll them by any number of pixels."""
     count, size = len(images), images.shape[axis]
     mirrored = random.integers(0, 2, (count, 1))
     order = np.where(mirrored, np.arange(size)[::-1], np.arange(size))
@@ -161,7 +161,7 @@ def open_splits(open_split: OpenSplit, files: Mapping[str, Files | None]) -> dic
 
 
 def add_normalised_weights(splits: Mapping[str, Images]) -> None:
-    """Where files lack it: weight over its maximum in the training set, as the paper defines it."""
+    """Add `normweight` where files lack it: weight over its training maximum, as in the paper."""
     largest = splits["train"].columns["weight"].max()
     for split in splits.values():
         split.columns.setdefault("normweight", split.columns["weight"] / largest)
@@ -194,10 +194,10 @@ def open_like(
     Raises `BaryonError` for images of another size, or that show something else.
     """
     split = open_files(find_files("input", files))
-    found, expected = split.fields["inputs"].shape, train.fields["inputs"].shape
-    if found != expected:
+    shape, expected = split.fields["inputs"].shape, train.fields["inputs"].shape
+    if shape != expected:
         raise BaryonError(
-            f"{split.table.paths[0]}: images of shape {found}, but the network was trained on "
+            f"{split.table.paths[0]}: images of shape {shape}, but the network was trained on "
             f"{expected}: give files of that size"
         )
     require_alike([*train.table.paths, *split.table.paths], train.axes)

@@ -31,7 +31,7 @@ class Sample:
     slices: Slices
 
     def by_score(self) -> Sample:
-        """The same events, falling in score."""
+        """Return the same events, falling in score."""
         order = np.argsort(-self.score, kind="stable")
         ordered = Slices(
             self.slices.of_event[order],
@@ -93,7 +93,7 @@ class _Draw:
     only_cuts: float
 
     def cuts(self, sample: Sample) -> float:
-        """The share that the cuts keep."""
+        """Return the share that the cuts keep."""
         return float(self.share[sample.passes].sum()) + self.only_cuts
 
 

@@ -69,7 +69,7 @@ def compare(signal: Sample, background: Sample, roc: Roc, how: Replication) -> C
 
 
 def at_lowest_rate(signal: Sample, background: Sample, roc: Roc, how: Replication) -> AtRate | None:
-    """The network at the lowest false-positive rate that the background supports, if any."""
+    """Return the network at the lowest false-positive rate that the background supports, if any."""
     rate = lowest_supported(roc, how.minimum_effective_background)
     if rate is None:
         return None

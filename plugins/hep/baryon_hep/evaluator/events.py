@@ -1,4 +1,4 @@
-"""What is kept of every event: its score, label, weight and cut flag."""
+"""A table of evaluated events: score, label, weight and cut flag of each."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ EVENT = np.dtype(
 
 
 def log_odds(output: Any) -> NDArray[np.float64]:
-    """The scores (N,) of logits `output` (N, 2), class 1 the signal: the log of p / (1 - p).
+    """Return scores (N,), log of p / (1 - p), from logits `output` (N, 2), class 1 the signal.
 
-    It is the difference of the logits in double precision: softmax in single precision would round
-    every sure event to p = 1, and tie them all.
+    Raises `BaryonError` for an output of another shape.
     """
     if output.ndim != 2 or output.shape[1] != 2:
         raise BaryonError(
             f"evaluator hep_roc needs logits of shape (N, 2), background and signal, and was given "
             f"{tuple(output.shape)}: choose a model with two outputs"
         )
+    # The difference of the logits in double precision: softmax in single precision would round sure
+    # events to p = 1, and tie the very tail that a false-positive rate of 1e-4 rests on.
     logits = output.detach().double()
     score: NDArray[np.float64] = (logits[:, 1] - logits[:, 0]).numpy()
     return score
 
 
 def events(output: Any, batch: Batch) -> Events:
-    """Of N logits `output` (N, 2) and a batch, with or without `psr`."""
+    """Make a table of N logits `output` (N, 2) and their batch, with or without `psr`."""
     score = log_odds(output)
     for name in ("label", "weight"):
         if name not in batch:
@@ -61,16 +62,19 @@ def events(output: Any, batch: Batch) -> Events:
 
 
 def gathered(parts: Sequence[Events]) -> Events:
-    """All events in the order of their keys, whichever rank saw them.
+    """Join tables of all ranks, in the order of the events' keys.
 
-    Raises `BaryonError` for what no curve can be drawn from.
+    Raises `BaryonError` for events that no curve can be drawn from.
     """
+    # Sorted before any sum or draw, so that results do not depend on ranks or the order of merging;
+    # a key that comes twice is an error, not a silent double count.
     table = np.concatenate([np.empty(0, EVENT), *parts])
     table = table[np.argsort(table["key"], kind="stable")]
     _refuse(table, np.diff(table["key"], prepend=-1) == 0, "came twice")
     _refuse(table, ~np.isfinite(table["score"]), "has a score that is not finite (did it diverge?)")
     _refuse(table, ~np.isin(table["label"], (0, 1)), "has a label that is neither 0 nor 1")
     _refuse(table, ~np.isfinite(table["weight"]), "has a weight that is not finite")
+    # With negative weights the curve is not monotonic, and the threshold at a rate not unique.
     _refuse(table, table["weight"] < 0, "has a negative weight: reweight the sample to positive")
     for label, name in enumerate(("background", "signal")):
         if not table["weight"][table["label"] == label].sum() > 0:

@@ -21,7 +21,7 @@ class HepRoc:
     """Signal efficiency at the false-positive rate of the physics cuts ("Deep Learning at 15PF").
 
     Keeps 33 bytes an event, and a few images. The answer does not depend on the order of batches,
-    nor on which rank saw which. Metrics and figures are told in docs/hep-results.md.
+    nor on which rank saw which. docs/hep-results.md explains metrics and figures.
     """
 
     predictor = "baryon_hep.prediction.hep_scores:HepScores"

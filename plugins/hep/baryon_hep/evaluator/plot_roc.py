@@ -144,8 +144,8 @@ def _draw_limit(axes: Axes, signal: Efficiency, background: Efficiency) -> None:
 def _draw_network(axes: Axes, network: AtRate, name: str) -> None:
     kept = network.point.tpr
     across = _lengths(kept, network.signal)
-    there = axes.errorbar(kept, network.rate, xerr=across, fmt="o", color=NETWORK)
-    there.set_label(f"{name}: {_in_words(kept, network.signal)}")
+    working_point = axes.errorbar(kept, network.rate, xerr=across, fmt="o", color=NETWORK)
+    working_point.set_label(f"{name}: {_in_words(kept, network.signal)}")
 
 
 def _lengths(value: float, interval: Interval) -> NDArray[np.float64] | None:

@@ -81,7 +81,7 @@ def _rejected(rejection: Rejection) -> dict[str, float]:
 
 
 def _with_ends(name: str, value: float, interval: Interval) -> dict[str, float]:
-    """A metric with the ends of its 68 % interval."""
+    """Return a metric with the ends of its 68 % interval."""
     return {name: value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
@@ -181,7 +181,7 @@ def _network_row(name: str, network: AtRate, results: Results) -> Row:
 
 
 def _background(kept: Efficiency, results: Results) -> Row:
-    """The cells of `_OF_BACKGROUND`."""
+    """Return the cells of `_OF_BACKGROUND`."""
     rate: Row = [_rate_in_words(kept, results), ""]
     if _supported(kept, results):
         rate = _ends(kept.value, kept.interval)
@@ -189,7 +189,7 @@ def _background(kept: Efficiency, results: Results) -> Row:
 
 
 def _ends(value: float, interval: Interval) -> Row:
-    """A value with its 68 % interval, and the ends of its 95 % interval."""
+    """Return a value with its 68 % interval, and the ends of its 95 % interval."""
     return [
         _in_words(value, interval),
         f"{_end(interval.low_95)} to {_end(interval.high_95)}",

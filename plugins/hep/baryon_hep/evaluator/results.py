@@ -27,12 +27,12 @@ class Results:
     """Fewer effective background events than this carry no statement."""
 
     def of_class(self, label: int) -> Events:
-        """The events of one class, 1 signal or 0 background."""
+        """Return the events of one class, 1 signal or 0 background."""
         events: Events = self.events[self.events["label"] == label]
         return events
 
     def rejection(self, signal_efficiency: float) -> Rejection:
-        """The background rejection at a signal efficiency."""
+        """Return the background rejection at a signal efficiency."""
         point = at_tpr(self.roc, signal_efficiency)
         sample = self.background
         kept = efficiency(sample.weight, point.kept(sample.score), sample.slices)

@@ -105,7 +105,7 @@ def area(roc: Roc) -> float:
 
 
 def area_error(roc: Roc) -> float:
-    """Standard deviation of `area`.
+    """Return the standard deviation of `area`.
 
     DeLong et al., Biometrics 44 (1988) 837, with weights: every event contributes the share of the
     other class that it is on the right side of; the squares of w times its distance from the mean
@@ -120,7 +120,7 @@ def area_error(roc: Roc) -> float:
 
 
 def at_fpr(roc: Roc, fpr: float) -> Point:
-    """The most signal that can be had at this false-positive rate, 0 to 1."""
+    """Return the most signal that can be had at this false-positive rate, 0 to 1."""
     before = int(np.searchsorted(roc.fpr, fpr * (1 + SAME), side="right")) - 1
     if before == len(roc.fpr) - 1:
         return _between(roc, before - 1, 1.0)
@@ -136,7 +136,7 @@ def at_tpr(roc: Roc, tpr: float) -> Point:
 
 
 def _between(roc: Roc, vertex: int, part: float) -> Point:
-    """The point `part` of the way along the chord that starts at a vertex."""
+    """Return the point `part` of the way along the chord that starts at a vertex."""
 
     def along(values: NDArray[np.float64]) -> float:
         return float(values[vertex] + part * (values[vertex + 1] - values[vertex]))

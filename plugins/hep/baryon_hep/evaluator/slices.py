@@ -44,10 +44,10 @@ def slices(weight: NDArray[np.float64]) -> Slices:
     """
     values, value_of_event, events = np.unique(weight, return_inverse=True, return_counts=True)
     positive = values > 0
-    own = (events >= SHARED_BY) & positive
+    is_slice = (events >= SHARED_BY) & positive
     ranges = np.floor(np.log2(values, out=np.zeros_like(values), where=positive) / np.log2(WIDTH))
     # Ranges and shared weights are numbered apart, so that a lone weight joins no slice.
-    key = np.where(own, np.arange(len(values)), len(values) + ranges - ranges.min())
+    key = np.where(is_slice, np.arange(len(values)), len(values) + ranges - ranges.min())
     key[~positive] = key[positive][0]
     _, slice_of_value = np.unique(key, return_inverse=True)
     of_event = slice_of_value[value_of_event].astype(np.int64)

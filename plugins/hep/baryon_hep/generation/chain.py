@@ -1,4 +1,4 @@
-"""From collisions to the hits of passing events: the work of one part."""
+"""Simulate one part of a data set: from collisions to the hits of passing events."""
 
 from collections.abc import Callable
 
@@ -15,27 +15,28 @@ from baryon_hep.generation.selection import in_signal_region, passes_preselectio
 from baryon_hep.generation.settings import Settings
 
 BATCH = 100
-"""Events between two looks at how many have passed."""
+"""Events that are generated before those that passed are counted."""
 
 
 def generate_part(part: Part, settings: Settings, report: Callable[[int], None]) -> None:
-    """Write the part's file; `report` is told of every passing event.
+    """Generate the events of a part and write its file.
 
-    One event more than the part holds is waited for, and the trials before that one are counted:
-    then events over trials is an unbiased estimate of the efficiency (Haldane, Biometrika 33
-    (1945) 222); stopping the count at the last event kept would bias it upwards.
+    `report` is called with the number of events that have passed since the last call.
     """
     generator_seed, detector_seed = (int(word) for word in part.entropy(settings).generate_state(2))
     generator = EventGenerator(part.process, generator_seed)
     random = np.random.default_rng(detector_seed)
-    hits, flags, trials, found = [], [], [], 0
-    while found <= part.events:
+    hits, flags, trials, passing = [], [], [], 0
+    # Wait for one event more than the part holds, and count the trials before it: then events over
+    # trials is an unbiased estimate of the efficiency (Haldane, Biometrika 33 (1945) 222). A count
+    # that stops at the last event of the part is biased upwards.
+    while passing <= part.events:
         passed, in_region, trial = passing_events(generator, random, settings)
         hits.append(passed)
         flags.append(in_region)
         trials.append(trial)
-        report(min(len(passed), max(part.events - found, 0)))
-        found += len(passed)
+        report(min(len(passed), max(part.events - passing, 0)))
+        passing += len(passed)
     cross_section = generator.cross_section()
     tried = int(np.concatenate(trials)[part.events]) - 1
     tally = Tally(
@@ -46,14 +47,14 @@ def generate_part(part: Part, settings: Settings, report: Callable[[int], None])
         tried,
         part.events,
     )
-    kept = Hits.joined(hits).rows(0, part.events)
-    parts.write(part.file, kept, np.concatenate(flags)[: part.events], tally)
+    of_part = Hits.joined(hits).rows(0, part.events)
+    parts.write(part.file, of_part, np.concatenate(flags)[: part.events], tally)
 
 
 def passing_events(
     generator: EventGenerator, random: np.random.Generator, settings: Settings
 ) -> tuple[Hits, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """Hits, signal-region flag and trial number of the events of a batch that pass."""
+    """Generate a batch: hits, signal-region flag and trial number of each event that passes."""
     particles, trial = generator.batch(BATCH)
     towers, tracks = detect(particles, random, settings.energy_significance)
     jets = large_radius_jets(towers, settings.trimmed)

@@ -115,7 +115,7 @@ def conserves_momentum(particles: Particles) -> npt.NDArray[np.bool_]:
 
 
 def _relative_error(info: Any) -> float:
-    """Standard deviation over value of the cross section before any veto.
+    """Return the standard deviation over value of the cross section before any veto.
 
     Pythia's `sigmaErr` of a subprocess adds two relative variances (`sigmaDelta` in its
     `ProcessContainer.cc`): that of the mean over phase space, and 1 / accepted - 1 / selected, that

@@ -77,8 +77,8 @@ def _error_number(error: OSError | RuntimeError) -> int | None:
     """HDF5 tells of a disk that is full in words, if it is when a file is closed that it is."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
-    told = re.search(r"errno = (\d+)", str(error))
-    return int(told[1]) if told else None
+    match = re.search(r"errno = (\d+)", str(error))
+    return int(match[1]) if match else None
 
 
 def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], record: Path) -> None:

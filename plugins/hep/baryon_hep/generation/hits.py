@@ -41,7 +41,7 @@ class Hits:
 
     @classmethod
     def joined(cls, pieces: Sequence[Hits]) -> Hits:
-        """The events of all pieces in order."""
+        """Return the events of all pieces in order."""
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in names))
 
@@ -49,7 +49,7 @@ class Hits:
         return len(self.tower_counts)
 
     def where(self, kept: npt.NDArray[np.bool_]) -> Hits:
-        """The events for which `kept` (N,) is true."""
+        """Return the events for which `kept` (N,) is true."""
         return Hits(
             self.tower_counts[kept],
             self.track_counts[kept],

@@ -16,7 +16,7 @@ SUBJET_RADIUS, SUBJET_FRACTION = 0.2, 0.05
 
 
 def large_radius_jets(towers: Towers, trimmed: bool) -> Jets:
-    """The jets with pT > 200 GeV and |eta| < 2 of each event; towers count as massless."""
+    """Return the jets with pT > 200 GeV and |eta| < 2 of each event; towers count as massless."""
     import awkward as ak
     import fastjet
 

@@ -52,7 +52,7 @@ def write_split(target: SplitFile, report: Callable[[int], None]) -> None:
 def _block(
     order: npt.NDArray[np.int64], readers: Sequence["_Reader"], size: int, eta_max: float
 ) -> Columns:
-    """The next events of the streams in the given order of streams."""
+    """Return the next events of the streams in the given order of streams."""
     columns: dict[str, npt.NDArray[Any]] = {}
     for number in np.unique(order):
         places = order == number
@@ -71,7 +71,7 @@ class _Reader:
         self._open: tuple[Part, Hits, npt.NDArray[np.bool_]] | None = None
 
     def take(self, events: int, size: int, eta_max: float) -> Columns:
-        """The next `events` events of the process."""
+        """Return the next `events` events of the process."""
         numbers = self._next + np.arange(events)
         images, flags = zip(*self._pieces(events, size, eta_max), strict=True)
         return _columns(self._stream, np.concatenate(images), np.concatenate(flags), numbers)
@@ -90,7 +90,7 @@ class _Reader:
         return pieces
 
     def _part(self) -> tuple[Part, Hits, npt.NDArray[np.bool_]]:
-        """The part that holds the next event."""
+        """Return the part that holds the next event."""
         if self._open is None or self._next >= self._open[0].first + self._open[0].events:
             part = next(
                 part for part in self._stream.parts if self._next < part.first + part.events

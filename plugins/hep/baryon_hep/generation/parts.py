@@ -67,7 +67,7 @@ def parts(all_processes: list[Process], part_events: int, folder: Path) -> list[
 
 
 def write(file: Path, hits: Hits, passed_cuts: npt.NDArray[np.bool_], tally: Tally) -> None:
-    """Raises `BaryonError` if the disk does not take it."""
+    """Raise `BaryonError` if the disk does not take it."""
     memory = io.BytesIO()
     with h5py.File(memory, "w") as h5:
         for field in fields(hits):
@@ -79,7 +79,7 @@ def write(file: Path, hits: Hits, passed_cuts: npt.NDArray[np.bool_], tally: Tal
 
 
 def read(file: Path) -> tuple[Hits, npt.NDArray[np.bool_]]:
-    """The events, and which of them the cuts call signal."""
+    """Return the events, and which of them the cuts call signal."""
     with h5py.File(file) as h5:
         return Hits(*(h5[field.name][:] for field in fields(Hits))), h5["psr"][:]
 

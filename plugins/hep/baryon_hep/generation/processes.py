@@ -50,7 +50,7 @@ class Process:
 
 
 def processes(settings: Settings) -> list[Process]:
-    """The signal, then the slices; QCD events are shared equally among the slices."""
+    """Return the signal, then the slices; QCD events are shared equally among the slices."""
     signal_events = round(settings.events * settings.signal_fraction)
     slices = list(pairwise(settings.pt_hat_slices))
     shares = _equal_shares(settings.events - signal_events, len(slices))

@@ -40,7 +40,7 @@ class Settings:
     part_events: int
 
     def __post_init__(self) -> None:
-        """Raises `BaryonError` naming the first key that makes no sense."""
+        """Raise `BaryonError` naming the first key that makes no sense."""
         _check_counts(self)
         _check_signal(self)
         _check_detector(self)
@@ -71,7 +71,7 @@ class Settings:
         return self.digest % DATA_SETS
 
     def command(self) -> str:
-        """The command that generates the same data in the folder `hep_images`."""
+        """Return the command that generates the same data in the folder `hep_images`."""
         values = {key: json.dumps(value).replace('"', "") for key, value in self.record().items()}
         words = [shlex.quote(f"generate.{key}={value}") for key, value in values.items()]
         return " ".join(["baryon data generate dataset=hep_images", *words])

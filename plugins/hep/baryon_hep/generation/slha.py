@@ -45,7 +45,7 @@ def _cascade() -> list[tuple[int, ...]]:
 
 
 def _baryon_number_violating() -> list[tuple[int, ...]]:
-    """The nine flavour combinations u d d' of the UDD coupling, and their conjugates."""
+    """Return the nine flavour combinations u d d' of the UDD coupling, and their conjugates."""
     triples = [(up, *downs) for up in UP_TYPE for downs in combinations(DOWN_TYPE, 2)]
     return [*triples, *(tuple(-flavour for flavour in triple) for triple in triples)]
 

@@ -55,7 +55,7 @@ def split_files(
     yields: Mapping[Process, Yield],
     attributes: Mapping[str, Any],
 ) -> list[SplitFile]:
-    """The files of all sizes and splits, but for splits without an event."""
+    """Return the files of all sizes and splits, but for splits without an event."""
     files = [
         SplitFile(
             folder / f"hep_{size}_{split}.h5",
@@ -72,7 +72,7 @@ def split_files(
 
 
 def split_edges(events: int, shares: Sequence[float]) -> list[int]:
-    """The number of the first event of each share, then `events`."""
+    """Return the number of the first event of each share, then `events`."""
     edges = np.rint(np.cumsum([0.0, *shares]) * events).astype(int).tolist()
     return [*edges[:-1], events]
 

@@ -9,7 +9,7 @@ EXTRA = ("pythia8mc", "fastjet", "awkward", "vector")
 
 
 def require_simulation() -> None:
-    """Raises `BaryonError` naming what is not installed."""
+    """Raise `BaryonError` naming what is not installed."""
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
         raise BaryonError(

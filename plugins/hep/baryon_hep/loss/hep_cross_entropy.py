@@ -12,7 +12,7 @@ from baryon.interfaces import Batch
 
 
 class HepCrossEntropy:
-    """Mean over the batch of each event's cross-entropy times its event weight.
+    """Softmax cross-entropy: the mean over a batch of each event's, times its event weight.
 
     `weighting` chooses the event weight: `none`, 1 for all, as the paper's networks were trained
     (reported); `normweight`, the expected events over their training maximum; `log`, log(1 + w)
@@ -23,12 +23,12 @@ class HepCrossEntropy:
         self.weighting = weighting
 
     def __call__(self, output: torch.Tensor, batch: Batch) -> Mapping[str, torch.Tensor]:
-        """`output` are logits (N, 2), `batch["label"]` (N,) is 1 for signal."""
+        """Return the loss of logits `output` (N, 2), with `batch["label"]` (N,) 1 for signal."""
         if self.weighting == "none":
             return {"cross_entropy": cross_entropy(output, batch["label"])}
-        each = cross_entropy(output, batch["label"], reduction="none")
+        per_event = cross_entropy(output, batch["label"], reduction="none")
         weight = self._weight(batch)  # not divided by its sum: a mean over workers stays a mean
-        return {"cross_entropy": (each * weight).mean()}
+        return {"cross_entropy": (per_event * weight).mean()}
 
     def _weight(self, batch: Batch) -> torch.Tensor:
         if self.weighting == "normweight":

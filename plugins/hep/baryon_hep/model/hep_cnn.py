@@ -39,9 +39,27 @@ def hep_cnn(
     kernels: Literal["auto", "fused", "plain"],
     fields: Mapping[str, Field],
 ) -> nn.Sequential:
-    """Logits (N, 2) of images (N, channels, S, S), S = 64 or 224; class 1 is signal.
+    """Build the classifier: logits (N, 2) of images (N, channels, S, S), class 1 is signal.
 
-    Raises `BaryonError` for another image size: the paper defines the network for these two.
+    Parameters
+    ----------
+    filters
+        Number of filters of every convolution.
+    dropout
+        Probability of dropping an activation after each pooling; 0: no dropout.
+    leakiness
+        Slope of the ReLU below 0.
+    kernels
+        `fused` takes our kernels for a GPU, `plain` PyTorch's own, `auto` the fused ones where
+        they work.
+    fields
+        Of the dataset; `inputs` has the shape (channels, S, S).
+
+    Raises
+    ------
+    BaryonError
+        If S is neither 64 nor 224, for which the authors define the network.
+
     """
     channels, height, width = fields["inputs"].shape
     if height != width or height not in POOLINGS:

@@ -1,4 +1,4 @@
-"""Predictor of `hep_roc`: how much like signal each event of some files is."""
+"""Predictor of `hep_roc`: score every event of some files."""
 
 from __future__ import annotations
 
@@ -21,10 +21,27 @@ TABLES: Mapping[str, type[HdfTable] | type[CsvTable]] = {"hdf5": HdfTable, "csv"
 
 
 class HepScores:
-    """A row for every event, in the order of the files.
+    """Write a row for every event, in the order of the files.
 
-    `file` and `row` tell where the event lies; `score` is the log of the odds p / (1 - p) of being
-    signal, in double precision, and `probability` is p; then what is to be kept of the files.
+    Columns are `file` and `row`, where the event lies; `score`, the log of the odds p / (1 - p) of
+    being signal, in double precision; `probability`, p; and the members that are to be copied.
+
+    Parameters
+    ----------
+    formats
+        Tables to write: `hdf5` (`scores.h5`), `csv` (`scores.csv`).
+    keep
+        Members to copy from the files, where they have them.
+    histogram
+        Whether to draw `scores.png`.
+    split
+        The events.
+
+    Raises
+    ------
+    BaryonError
+        If there is nothing to write.
+
     """
 
     def __init__(
@@ -44,7 +61,7 @@ class HepScores:
         self._starts = split.table.starts
 
     def predict(self, output: Any, batch: Batch) -> Columns:
-        """Of logits (N, 2), class 1 the signal: the table's columns, each (N,).
+        """Return the columns (N,) of the table from logits (N, 2), of which class 1 is the signal.
 
         Raises `BaryonError` for a score that is not finite.
         """
@@ -66,7 +83,7 @@ class HepScores:
         }
 
     def write(self, predictions: Iterator[Columns], folder: Path) -> str:
-        """`scores.h5`, `scores.csv` and `scores.png`, whichever were asked for."""
+        """Write `scores.h5`, `scores.csv` and `scores.png`, whichever were asked for."""
         paths = [str(path.resolve()) for path in self._split.table.paths]
         histogram, events, signal = Histogram(), 0, 0
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""How often each score is, drawn."""
+"""Draw a histogram of scores."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Histogram:
         self._counts = np.zeros(FINE, np.int64)
 
     def fill(self, score: np.ndarray[Any, np.dtype[np.float64]]) -> None:
-        """Count some scores, log-odds (N,)."""
+        """Count scores (N,), which are log-odds."""
         inside = np.clip(score, -FARTHEST, FARTHEST)
         self._counts += np.histogram(inside, FINE, (-FARTHEST, FARTHEST))[0]
 
     def save(self, path: Path) -> None:
-        """A PNG of the range that has events in it."""
+        """Draw the range that has events in it, as a PNG."""
         from matplotlib.figure import Figure
 
         edges, counts = self._joined()
@@ -46,7 +46,7 @@ class Histogram:
         figure.savefig(path, dpi=DOTS_PER_INCH)
 
     def _joined(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Edges and counts of the bins that are drawn."""
+        """Return edges and counts of the bins that are drawn."""
         filled = np.flatnonzero(self._counts)
         first, last = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, FINE)
         width = -(-(last - first) // DRAWN)

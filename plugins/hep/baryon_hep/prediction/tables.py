@@ -1,4 +1,4 @@
-"""Tables that grow: columns are appended batch by batch, and few of them are held."""
+"""Write tables batch by batch, without holding more than a chunk in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
-"""Of some events: every column (N,)."""
+"""Columns of some events by name, each (N,)."""
 ROWS_A_CHUNK = 16384
 
 
@@ -25,29 +25,29 @@ class HdfTable:
     def __init__(self, folder: Path, files: Sequence[str]) -> None:
         self._file = h5py.File(folder / "scores.h5", "w")
         self._file.create_dataset("files", data=list(files), dtype=h5py.string_dtype())
-        self._held: list[Columns] = []
+        self._waiting: list[Columns] = []
         self._count = 0
 
     def __enter__(self) -> HdfTable:
         return self
 
     def append(self, columns: Columns) -> None:
-        """Hold it until there is a chunk."""
-        self._held.append(columns)
+        """Add rows, and write them as soon as they fill a chunk."""
+        self._waiting.append(columns)
         self._count += len(columns["row"])
         if self._count >= ROWS_A_CHUNK:
             self._write(self._count - self._count % ROWS_A_CHUNK)
 
     def _write(self, rows: int) -> None:
-        """The first of the rows that are held."""
-        for name in self._held[0]:
-            values = np.concatenate([columns[name] for columns in self._held])
+        """Write the first `rows` of the waiting rows."""
+        for name in self._waiting[0]:
+            values = np.concatenate([columns[name] for columns in self._waiting])
             self._extend(name, values[:rows])
         rest = {
-            name: np.concatenate([columns[name] for columns in self._held])[rows:]
-            for name in self._held[0]
+            name: np.concatenate([columns[name] for columns in self._waiting])[rows:]
+            for name in self._waiting[0]
         }
-        self._held, self._count = [rest], len(rest["row"])
+        self._waiting, self._count = [rest], len(rest["row"])
 
     def _extend(self, name: str, values: np.ndarray[Any, Any]) -> None:
         if name not in self._file:
@@ -91,7 +91,7 @@ class CsvTable:
         return self
 
     def append(self, columns: Columns) -> None:
-        """Write its lines."""
+        """Write a line for each row."""
         if self._empty:
             self._writer.writerow(columns)
             self._empty = False

@@ -1,4 +1,4 @@
-"""The layer, whose parameters are those of an `nn.Conv2d`."""
+"""The fused block as a layer, with the parameters of an `nn.Conv2d`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ class Block(nn.Conv2d):
     made of PyTorch's own operations.
     """
 
+    # Named like its convolution and holding its parameters (pooling and ReLU have none), so that
+    # checkpoints, communicators and operation counts need not know of it.
+
     def __init__(self, channels: int, filters: int, leakiness: float) -> None:
         super().__init__(channels, filters, kernel_size=3, padding=1)
         self.leakiness = leakiness
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pooled activations."""
+        """Return pooled activations (N, filters, H/2, W/2) of images (N, channels, H, W)."""
         assert self.bias is not None
         dtype = _product_type(images)
         if (images.is_cuda or INTERPRETED) and dtype in operators.TYPES:
@@ -39,7 +42,7 @@ class Block(nn.Conv2d):
 
 
 def fused(images: Tensor, weight: Tensor, bias: Tensor, leakiness: float) -> Tensor:
-    """In the type of `images`; weight and bias are float32.
+    """Apply the fused kernels in the type of `images`; weight and bias are float32.
 
     With few channels in bfloat16 the convolution's output is never written. In float32 it is:
     without tensor cores cuDNN's convolution is worth more than what is saved.
@@ -53,7 +56,7 @@ def fused(images: Tensor, weight: Tensor, bias: Tensor, leakiness: float) -> Ten
 
 
 def plain(images: Tensor, weight: Tensor, bias: Tensor, leakiness: float) -> Tensor:
-    """The same by PyTorch's own operations, one by one."""
+    """Compute the same with PyTorch's own operations, one by one."""
     pooled = functional.max_pool2d(functional.conv2d(images, weight, bias, padding=1), 2)
     return functional.leaky_relu(pooled, leakiness) if leakiness else functional.relu(pooled)
 

@@ -1,4 +1,4 @@
-"""Whether the blocks are fused here: `model.kernels`."""
+"""Choose between fused kernels and PyTorch's own: the option `model.kernels`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from baryon.terminal.console import warn
 
 
 def is_fused(kernels: Literal["auto", "fused", "plain"]) -> bool:
-    """What was asked for, if it can be had; else plain, which is said.
+    """Return whether to compute with fused kernels; warn where they were asked for in vain.
 
-    `auto` is fused where there is a CUDA device, Triton, and the kernels pass a rehearsal. That
-    there is no CUDA device is then no reason to say anything.
+    `auto` takes them where there is a CUDA device and Triton, and where the kernels pass a
+    rehearsal on that device. Without a CUDA device it stays silent.
     """
     if kernels == "plain" or (kernels == "auto" and not torch.cuda.is_available()):
         return False
     missing = _missing() or (_rehearsed() if kernels == "auto" else None)
     if missing:
-        warn(f"model.kernels={kernels} computes with PyTorch's own kernels, for {missing}")
+        warn(f"model.kernels={kernels} computes with PyTorch's own kernels: {missing}")
     return not missing
 
 
@@ -30,8 +30,8 @@ def _missing() -> str | None:
         return "Triton is not installed"
     from baryon_hep.model.fused.kernels import INTERPRETED
 
-    found = torch.cuda.is_available() or INTERPRETED
-    return None if found else "there is no CUDA device"
+    runs = torch.cuda.is_available() or INTERPRETED
+    return None if runs else "there is no CUDA device"
 
 
 def _rehearsed() -> str | None:
