@@ -12,6 +12,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
@@ -115,7 +116,7 @@ def compose(
 def _run_once(config_name: str, flags: Namespace, task: Callable[[DictConfig], None]) -> None:
     import hydra
     from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
+    from omegaconf import flag_override
 
     with hydra.initialize_config_dir(str(host_conf()), version_base="1.3"):
         whole = hydra.compose(config_name, flags.overrides, return_hydra_config=True)
@@ -124,7 +125,10 @@ def _run_once(config_name: str, flags: Namespace, task: Callable[[DictConfig], N
     held = record.cfg
     record.set_config(whole)
     try:
-        job = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+        # A copy by `masked_copy` would lose the schema, which `baryon data repack` reads back.
+        job = deepcopy(whole)
+        with flag_override(job, ["struct", "readonly"], False):
+            del job["hydra"]
         if flags.cfg is None:
             task(job)
         else:
