@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,15 @@ def test_inspection_process_imports_nothing_heavy():
     assert done.stdout == "[]\n"
 
 
+@pytest.fixture
+def cpu_limit():
+    """Restore this process's limit of processor time, which `look` lowers for its own process."""
+    limit = resource.getrlimit(resource.RLIMIT_CPU)
+    yield
+    resource.setrlimit(resource.RLIMIT_CPU, limit)
+
+
+@pytest.mark.usefixtures("cpu_limit")
 def test_inspection_process_visits_everything_a_reader_may_touch(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         inner = file.create_group("one/two")
