@@ -323,8 +323,8 @@ def test_without_a_gpu_fused_is_plain_and_says_so(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("trouble", "says"),
     [
-        ("triton", "for Triton is not installed"),
-        (False, "for the fused ones give wrong answers on Strange"),
+        ("triton", "kernels: Triton is not installed"),
+        (False, "kernels: the fused ones give wrong answers on Strange"),
         (RuntimeError("PassManager::run\nfailed"), "fail on Strange: RuntimeError: PassManager"),
         (True, ""),
     ],
