@@ -50,9 +50,9 @@ FAULTS = {
     "dataset.fault=fingerprint": f"{TRAIN}: fingerprint() must be a text, not ''",
     "dataset.fault=pickle": f"{TRAIN} cannot be sent to reading processes (TypeError: cannot ",
     "dataset.fault=copy": f"{TRAIN}: a pickled copy reads other 'label' in rows 0 to 7",
-    "model.fault=forward": f"{MODEL} fails on inputs float32 (8, 3) of dataset 'toy_points' of "
+    "model.fault=forward": f"{MODEL} fails on inputs float32 (7, 3) of dataset 'toy_points' of "
     "plugin 'toys': RuntimeError: ",
-    "model.fault=output": f"{MODEL} fails on inputs float32 (8, 3) of dataset 'toy_points' of "
+    "model.fault=output": f"{MODEL} fails on inputs float32 (7, 3) of dataset 'toy_points' of "
     "plugin 'toys': TypeError: a model's output is made of tensors",
     "model.fault=detached": f"no gradient flows back from {LOSS} through {MODEL}: RuntimeError: ",
     "model.fault=idle": f"parameter 'unused.weight' of {MODEL} gets no gradient: ",
@@ -60,10 +60,10 @@ FAULTS = {
     "model.fault=state": f"{MODEL}: its state_dict() cannot be kept in a checkpoint: ",
     "loss.fault=field": f"{LOSS} fails on the output of {MODEL} and a batch of dataset "
     "'toy_points' of plugin 'toys': KeyError: 'labels'",
-    "loss.fault=vector": f"{LOSS}: term 'cross_entropy' is float32 (8,), not a tensor of one ",
+    "loss.fault=vector": f"{LOSS}: term 'cross_entropy' is float32 (7,), not a tensor of one ",
     "loss.fault=not_finite": f"{LOSS}: term 'cross_entropy' is nan on the first batch",
     "loss.fault=nothing": f"{LOSS} returned no terms: it must name at least one",
-    "loss.fault=sum": f"{LOSS}: term 'cross_entropy' of 8 samples is ",
+    "loss.fault=sum": f"{LOSS}: term 'cross_entropy' of 7 samples is ",
     "loss.fault=tensor": f"{LOSS} returned float32 (), not a mapping of its terms by name",
     "evaluator.fault=update": f"{EVALUATOR}: update() fails on the model's output and a batch: ",
     "evaluator.fault=pickle": f"{EVALUATOR}: its state() cannot be pickled and merged: ",
