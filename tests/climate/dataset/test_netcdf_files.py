@@ -587,3 +587,11 @@ def test_a_file_that_is_cut_off_is_named(tmp_path, way, share):
     said = refusal(path)
     assert str(path) in said
     assert "complete" in said or "damaged" in said
+
+
+def test_an_attribute_whose_name_is_no_text_is_one_line(tmp_path):
+    (path,) = STORED["classic"](tmp_path)
+    content = path.read_bytes()
+    assert b"units" in content
+    path.write_bytes(content.replace(b"units", b"\xffnits"))
+    assert str(path) in refusal(path)

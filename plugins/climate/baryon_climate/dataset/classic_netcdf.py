@@ -28,7 +28,7 @@ def require_complete(path: Path) -> None:
     try:
         with netCDF4.Dataset(str(path)) as file:
             least = _header_bytes(file) + _data_bytes(file)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:  # names that are no UTF-8
         raise BaryonError(
             f"{path} cannot be read as NetCDF ({format_error(error)}): is it complete?"
         ) from error
