@@ -58,7 +58,7 @@ def readers_of(pid: int) -> list[int]:
     return [
         int(child)
         for child in children
-        if b"processes.reader" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"workers.worker_process" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
 
 
