@@ -12,6 +12,7 @@ from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.staging import MIB, staged, staging
 from baryon.errors import BaryonError
 from baryon.terminal.console import console
+from baryon.terminal.handler import show_messages
 
 
 @pytest.fixture
@@ -117,6 +118,7 @@ def test_staged_warns_of_failed_copy(files, near, monkeypatch):
 
 
 def _stage(near, path, made):
+    show_messages()  # a process of its own has no handler yet
     with staging(near, 10), console().capture() as said:
         staged(path)
     made.put("is staged in" in said.get().replace("\n", " "))
