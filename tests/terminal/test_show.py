@@ -33,7 +33,7 @@ def test_an_option_with_its_keys_and_what_its_author_wrote(baryon):
     assert shown["from"][:3] == ["plugin", "hep", "(baryon"]
     assert shown["model.filters"][:3] == ["128", "channels", "of"]
     assert "model.name" not in shown
-    assert "Raises `BaryonError` for another image size" in done.stdout
+    assert "Raises\n------\nBaryonError\n" in done.stdout
     assert baryon("show", "model=hep_cnn").stdout == done.stdout
 
 
