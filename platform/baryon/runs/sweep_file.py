@@ -146,8 +146,20 @@ def read(folder: Path) -> SweepFile:
     Raises `BaryonError` for a file that is damaged, that a newer Baryon has written, or whose jobs
     lead out of the folder: it may come from somebody else.
     """
+    return parse(folder, read_values(folder))
+
+
+def read_values(folder: Path) -> dict[str, Any]:
+    """Read the file as plain values, which `parse` has still to check.
+
+    Raises `BaryonError` for a file that holds no JSON object.
+    """
+    return without_credentials(read_json(folder / NAME))
+
+
+def parse(folder: Path, values: Mapping[str, Any]) -> SweepFile:
+    """Check what `read_values` gave; raises `BaryonError` as `read` does."""
     path = folder / NAME
-    values = without_credentials(read_json(path))
     _require_known_format(path, values)
     for key in [*SHAPE, *values]:
         if key not in SHAPE or not fits(values, {key: SHAPE[key]}):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from baryon import __version__
 from baryon.errors import BaryonError
 from baryon.plugins.registry import Plugins
 from baryon.runs import sweep_file
 from baryon.runs.sweep_file import SweepFile
+from baryon.system.plain_data import fits, is_mapping, is_text
 
 BEGIN_ANEW = "begin a new sweep by sweep.fresh=true"
 
@@ -22,11 +25,13 @@ def read_or_new(folder: Path, plugins: Plugins) -> SweepFile:
     if not (folder / sweep_file.NAME).is_file():
         return SweepFile(folder.name.removeprefix("sweep-"), versions)
     try:
-        sweep = sweep_file.read(folder)
+        values = sweep_file.read_values(folder)
+        # Before all else: another version may write a file of another shape.
+        _require_same_versions(folder, values, versions)
+        return sweep_file.parse(folder, values)
     except BaryonError as error:
-        raise BaryonError(f"{error}: {BEGIN_ANEW}") from error
-    _require_same_versions(folder, sweep, versions)
-    return sweep
+        text = str(error)
+        raise BaryonError(text if BEGIN_ANEW in text else f"{text}: {BEGIN_ANEW}") from error
 
 
 def plugin_versions(plugins: Plugins) -> dict[str, str]:
@@ -34,15 +39,19 @@ def plugin_versions(plugins: Plugins) -> dict[str, str]:
     return {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.all}
 
 
-def _require_same_versions(folder: Path, sweep: SweepFile, installed: dict[str, str]) -> None:
-    pairs = {"baryon": (sweep.version, __version__)} | {
+def _require_same_versions(
+    folder: Path, values: Mapping[str, Any], installed: Mapping[str, str]
+) -> None:
+    if not fits(values, {"version": is_text, "plugins": is_mapping}):
+        return  # which `parse` refuses
+    pairs = {"baryon": (values["version"], __version__)} | {
         f"plugin {name!r}": (then, installed.get(name, "not installed"))
-        for name, then in sweep.plugins.items()
+        for name, then in values["plugins"].items()
     }
     for what, (then, now) in pairs.items():
         # Jobs that other code computed cannot be compared with those that are still to come.
         if then != now:
             raise BaryonError(
-                f"{folder} is a sweep of {what} {then}, but {now} is installed: install that "
-                f"version, or {BEGIN_ANEW}"
+                f"{folder} is a sweep of {what} {then}, here is {now}: install that version, or "
+                f"{BEGIN_ANEW}"
             )
