@@ -57,7 +57,7 @@ def test_a_strangers():
     [
         ("start", "first_weights .*workers hold different weights after start"),
         ("gradients", "lockstep .*workers hold different weights after synchronize"),
-        ("measures", r"lockstep .*measures\(\): 'waiting' is list, not a number"),
+        ("metrics", r"lockstep .*metrics\(\): 'waiting' is list, not a number"),
         ("stop", "stops .*: not done in 10 s, some rank waits for ever"),
         ("state", r"state .*\['optimizer'\] has \[\], not"),
         ("object", "state .*goes through a checkpoint.*: Weights only load failed"),

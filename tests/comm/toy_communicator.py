@@ -59,7 +59,7 @@ class Toy:
         return self._comm.bcast(value)
 
     def metrics(self):
-        return {"waiting": [1.0] if self._fault == "measures" else np.float32(1)}
+        return {"waiting": [1.0] if self._fault == "metrics" else np.float32(1)}
 
     def summary(self):
         return CommunicatorSummary()
