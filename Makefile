@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 
-.PHONY: demo demo-climate demo-hybrid test chaos packages docs bench lint clean
+.PHONY: demo demo-climate demo-hybrid test test-extended chaos packages docs bench lint clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/baryon train experiment=hep_demo
@@ -23,6 +23,10 @@ demo-hybrid: $(VENV)/mpi-installed
 
 test: $(VENV)/test-installed packages
 	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+
+# Before a release: with the further cases that are too dear for each run.
+test-extended: $(VENV)/test-installed packages
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --extended
 
 # The faults of many runs: processes are killed at random times, none may be lost or hang.
 chaos: $(VENV)/test-installed

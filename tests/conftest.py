@@ -33,9 +33,17 @@ settings.register_profile("baryon", deadline=None)  # machines differ, and are s
 settings.load_profile("baryon")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--extended", action="store_true", help="run tests marked `extended` as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Fast tests first; those marked `extended` only if they are asked for."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    if not config.getoption("--extended"):
+        extended = [item for item in items if item.get_closest_marker("extended")]
+        config.hook.pytest_deselected(items=extended)
+        items[:] = [item for item in items if item not in set(extended)]
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,16 +82,22 @@ class Job:
             time.sleep(0.02)
 
     def process_of(self, rank: int) -> int:
+        wanted = f"OMPI_COMM_WORLD_RANK={rank}\0".encode()
+        for process, environment in self._processes():
+            if wanted in environment:
+                return process
+        raise AssertionError(f"rank {rank} does not run: {self.output()}")
+
+    def _processes(self) -> Iterator[tuple[int, bytes]]:
+        """The number and environment of each process that has this job's folder in its command."""
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                environment = (folder / "environ").read_bytes()
                 command = (folder / "cmdline").read_bytes().decode()
+                environment = (folder / "environ").read_bytes()
             except OSError:  # it ended meanwhile
                 continue
-            is_rank = f"OMPI_COMM_WORLD_RANK={rank}\0".encode() in environment
-            if is_rank and self._mark in command:
-                return int(folder.name)
-        raise AssertionError(f"rank {rank} does not run: {self.output()}")
+            if self._mark in command:
+                yield int(folder.name), environment
 
     def kill(self, *ranks: int, number: int = signal.SIGKILL) -> None:
         for process in [self.process_of(rank) for rank in ranks]:
@@ -108,7 +115,9 @@ class Job:
         return "\n".join(line for line in text if "NBC_Progress" not in line)
 
     def clean_up(self) -> None:
-        subprocess.run(["pkill", "-KILL", "-f", self._mark], check=False)
+        for process, _ in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         self.process.wait()
 
 

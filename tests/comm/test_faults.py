@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
 HYBRID = ("comm=hybrid", "comm.groups=2", "comm.servers=2")
 LONG = ("train.epochs=12",)
+EXTENDED = pytest.mark.extended
 RUNS = int(os.environ.get("BARYON_CHAOS_RUNS", "0"))
 CASES = {
     "a worker": (1,),
@@ -68,7 +69,7 @@ def test_one_run_survives_a_server_a_root_and_rank_0(begin, tmp_path):
     finished_well(job, tmp_path, dead=(5, 2, 0))
 
 
-@pytest.mark.parametrize("transport", ["mpi", "torch"])
+@pytest.mark.parametrize("transport", ["mpi", pytest.param("torch", marks=EXTENDED)])
 def test_a_group_of_three_goes_on_as_two(begin, tmp_path, transport):
     choices = ("comm=hybrid", "comm.groups=1", f"comm.transport={transport}", "comm.check_every=1")
     job = begin(4, *choices, *LONG)
@@ -115,10 +116,11 @@ def test_sync_ends_soon_and_names_the_dead(begin, tmp_path, tolerant):
 
 
 @pytest.mark.parametrize(
-    ("ranks", "comm", "hung"), [(2, ("comm=sync",), 1), (3, ("comm=hybrid",), 2)]
+    ("ranks", "comm", "hung"),
+    [pytest.param(2, ("comm=sync",), 1, marks=EXTENDED), (3, ("comm=hybrid",), 2)],
 )
 def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
-    job = begin(ranks, *comm, "comm.deadline_s=5", "train.epochs=300")
+    job = begin(ranks, *comm, "comm.deadline_s=2", "train.epochs=300")
     job.wait_for(steps=5)
     job.kill(hung, number=signal.SIGSTOP)
     assert job.end(40) == 1
@@ -126,7 +128,10 @@ def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
     assert re.search(rf"rank {hung} \([^)]*\) did not answer", job.output()), job.output()
 
 
-@pytest.mark.parametrize(("what", "tolerant"), [("hangs", True), ("hangs", False), ("dies", True)])
+@pytest.mark.parametrize(
+    ("what", "tolerant"),
+    [("hangs", True), ("hangs", False), pytest.param("dies", True, marks=EXTENDED)],
+)
 def test_a_rank_that_never_connects_ends_the_job(begin, what, tolerant):
     program = (sys.executable, str(Path(__file__).parent / "one_missing.py"), what)
     job = begin(3, "comm=sync", "comm.deadline_s=0.5", program=program, tolerant=tolerant)
