@@ -114,8 +114,23 @@ def test_a_sweep_by_its_loss_names_no_best_by_it(write_sweep, tmp_path):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"judged_by": []}))
     page = sweep_page(sweep_record.read(folder), folder)
     assert "Best:" not in page
+    assert " (best)" not in page
     assert "Lowest validation loss: <strong>job 0</strong>" in page
     assert "no metric in common" in page
+
+
+def test_a_sweep_over_several_data_names_no_best(write_sweep, tmp_path):
+    folder = write_sweep(tmp_path / "sweep")
+    page = sweep_page(sweep_record.read(folder), folder)
+    assert "Best: <strong>job 3</strong> with auc 0.920 ± 0.010" in page
+    for number in range(4):
+        path = folder / str(number) / "capsule.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"data": {"test": str(number)}}))
+    page = sweep_page(sweep_record.read(folder), folder)
+    assert "Best:" not in page
+    assert " (best)" not in page
+    assert "Highest auc: <strong>job 3</strong> with auc 0.920 ± 0.010" in page
+    assert "No best: these runs were evaluated on different data" in page
 
 
 @pytest.mark.parametrize(

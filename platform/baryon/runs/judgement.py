@@ -29,7 +29,7 @@ def judge(runs: Mapping[str, RunRecord]) -> Judgement:
     answered = {name: run for name, run in runs.items() if run.answered}
     if len(answered) < 2:
         return Judgement()
-    why = _not_comparable(list(answered.values()))
+    why = not_comparable(list(answered.values()))
     if why:
         return Judgement(note=f"No best: {why}.")
     for decisive in _judged_by(answered):
@@ -78,7 +78,8 @@ def _difference(
     )
 
 
-def _not_comparable(runs: Sequence[RunRecord]) -> str:
+def not_comparable(runs: Sequence[RunRecord]) -> str:
+    """Say why no metric can judge between evaluated runs; "" where one can."""
     evaluators = {_name(run.config.get("evaluator")) for run in runs}
     if len(evaluators) > 1:
         return f"these runs have different evaluators ({', '.join(sorted(evaluators))})"

@@ -11,13 +11,21 @@ from pathlib import Path
 
 from baryon.config import config as configs
 from baryon.config.config import Config
-from baryon.config.schemas import VALIDATION_LOSS
 from baryon.config.schemas import Sweep as Settings
 from baryon.errors import BaryonError
 from baryon.plugins.registry import Plugins
 from baryon.report.results import show_table
 from baryon.runs.directory import RunDirectory, fill
-from baryon.runs.sweep_file import ENDED, FAILED, FINISHED, PRUNED, RUNNING, WAITING, SweepJob
+from baryon.runs.sweep_file import (
+    ENDED,
+    FAILED,
+    FINISHED,
+    MAXIMIZE,
+    PRUNED,
+    RUNNING,
+    WAITING,
+    SweepJob,
+)
 from baryon.sweeps import job_status, objective
 from baryon.sweeps.continuation import read_or_new
 from baryon.sweeps.identity import Job
@@ -269,8 +277,8 @@ class Sweep:
         show_table(terminal_table(self.record, self.folder))
         best, metric = self.record.best, self.record.metric
         if best is not None:
-            # A loss judges the training; which run is the best its evaluator says.
-            what = "lowest" if metric == VALIDATION_LOSS else "best:"
+            # Not "best": jobs may be evaluated on different data, which the report tells.
+            what = "highest" if self.record.direction == MAXIMIZE else "lowest"
             value = value_text(best, metric, self.folder)
             say(f"{what} {metric}: {value} of {best} in {self._folder(best)}")
 

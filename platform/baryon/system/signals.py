@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP undo what is half done, as Ctrl-C does, before they end the process."""
+"""Signals undo what is half done, as Ctrl-C does, before they end the process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-CAUGHT = signal.SIGTERM, signal.SIGHUP
+CAUGHT = signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1
+"""SIGUSR1 is Slurm's warning, and what `baryon launch` hands on to its ranks, whatever they do."""
 TRY_AGAIN = os.EX_TEMPFAIL
 """75 of sysexits.h: how a job of Slurm that its signals have stopped asks to be requeued."""
 
@@ -45,13 +46,12 @@ def is_slurms(number: int) -> bool:
 def raise_on_termination(*, requeues: bool = False) -> Iterator[None]:
     """Raise `Terminated` in the block for signals that nobody handles or ignores.
 
-    `requeues`: the block trains, and SIGUSR1, Slurm's warning, is one of them.
+    `requeues`: the block trains, and goes on when it is started again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    wanted = (*CAUGHT, signal.SIGUSR1) if requeues else CAUGHT
-    caught = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
+    caught = [number for number in CAUGHT if signal.getsignal(number) is signal.SIG_DFL]
     for number in caught:
         signal.signal(number, _raise)
     try:

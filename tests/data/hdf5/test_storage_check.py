@@ -149,6 +149,18 @@ def test_table_warns_of_unwritten_tail(tmp_path):
     assert "never written" not in said_of(tmp_path / "c.h5")
 
 
+def test_table_warns_of_unwritten_parts_of_members_that_the_library_reads(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        stored = file.create_dataset("x", (20, 2), "i4", chunks=(4, 2), scaleoffset=0)
+        stored[:8] = 1
+    assert "of member 'x' 3 of 5 chunks were never written" in said_of(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w", userblock_size=512) as file:
+        stored = file.create_dataset("x", (1000, 1024), "f4")
+        stored[:250] = 1
+        file["last"] = np.ones(9)  # without which the file is truncated before the hole's end
+    assert "rows were never written and read as 0.0" in said_of(tmp_path / "b.h5")
+
+
 def test_messages_show_undecodable_names(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file[b"caf\xe9"] = np.ones(3)

@@ -88,11 +88,8 @@ class DirectReader:
         """
         if self._chunk is None:
             require_contiguous(self._stored)
-            hole = hole_bytes(self._stored)
-            rows = -(-hole * self._shape[0] // max(1, self._stored.nbytes))
-            return f"about {rows:,} of {self._shape[0]:,} rows" if hole else ""
-        index = self._chunk_index()
-        return f"{index.missing:,} of {prod(index.grid):,} chunks" if index.missing else ""
+            return _unwritten_rows(self._stored)
+        return _unwritten_chunks(self._chunk_index())
 
     def _read_chunks(self, numbers: range, start: int, stop: int) -> Array:
         """Read rows from several chunks, or from chunks that hold parts of samples."""
@@ -156,8 +153,23 @@ class LibraryMember:
         return np.asarray(self._stored[start:stop])
 
     def unwritten(self) -> str:
-        """Return "the whole of it" if nothing was ever written; the library knows no more."""
+        """Describe the part of the member that was never written; empty if there is none."""
         from h5py import h5d
 
-        never = self._stored.id.get_space_status() == h5d.SPACE_STATUS_NOT_ALLOCATED
-        return "the whole of it" if never and self._stored.size else ""
+        stored = self._stored
+        if stored.size and stored.id.get_space_status() == h5d.SPACE_STATUS_NOT_ALLOCATED:
+            return "the whole of it"
+        if not stored.chunks:
+            return _unwritten_rows(stored)
+        # An h5py that cannot list chunks does not know more.
+        return _unwritten_chunks(ChunkIndex(stored)) if hasattr(stored.id, "chunk_iter") else ""
+
+
+def _unwritten_rows(stored: h5py.Dataset) -> str:
+    hole = hole_bytes(stored)
+    rows = -(-hole * stored.shape[0] // max(1, stored.nbytes))
+    return f"about {rows:,} of {stored.shape[0]:,} rows" if hole else ""
+
+
+def _unwritten_chunks(index: ChunkIndex) -> str:
+    return f"{index.missing:,} of {prod(index.grid):,} chunks" if index.missing else ""

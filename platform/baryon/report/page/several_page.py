@@ -18,7 +18,7 @@ from baryon.report.page import charts
 from baryon.report.page.page import render
 from baryon.report.page.run_page import times
 from baryon.runs.comparison import differing
-from baryon.runs.judgement import Judgement, by_metric, judge, value_with_error
+from baryon.runs.judgement import Judgement, by_metric, judge, not_comparable, value_with_error
 from baryon.runs.record import FINISHED, GOING, RunRecord
 from baryon.runs.sweep_file import MAXIMIZE
 from baryon.runs.sweep_record import JobRecord, SweepRecord, lowest_validation_loss
@@ -56,7 +56,7 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     best = _best_job(sweep, runs)
     rows = [
         _start_of_row(row.name, row.job.number, row.job.state, _link(row.job.run, place))
-        | {"best": row.name == best["name"]}
+        | {"best": row.name == best["name"] and best["label"] == BEST}
         for row in jobs
     ]
     parallel = {
@@ -231,7 +231,8 @@ def _job_name(job: JobRecord) -> str:
     return f"job {job.number}"
 
 
-NO_BEST: Mapping[str, Any] = {"name": ""}
+BEST = "Best"
+NO_BEST: Mapping[str, Any] = {"label": "", "name": ""}
 
 
 def _best_job(sweep: SweepRecord, runs: Mapping[str, RunRecord]) -> Mapping[str, Any]:
@@ -244,10 +245,12 @@ def _best_job(sweep: SweepRecord, runs: Mapping[str, RunRecord]) -> Mapping[str,
         return _best(judgement, job.choices, job.run)
     if lowest is None:
         return {**NO_BEST, "note": judgement.note}
+    metric = sweep.metric.replace("_", " ")
+    end = "Highest" if sweep.direction == MAXIMIZE else "Lowest"
     return {
-        "label": "Lowest validation loss" if sweep.metric == VALIDATION_LOSS else "Best",
+        "label": f"{end} {metric}" if judgement.note or sweep.metric == VALIDATION_LOSS else BEST,
         "name": _job_name(lowest),
-        "metric": sweep.metric.replace("_", " "),
+        "metric": metric,
         "value": _value_of_job(lowest, sweep.metric) or cell(lowest.value),
         "choices": lowest.choices,
         "summary": lowest.run.answer["summary"] if lowest.run else "",
@@ -257,13 +260,16 @@ def _best_job(sweep: SweepRecord, runs: Mapping[str, RunRecord]) -> Mapping[str,
 
 def _by_sweep(sweep: SweepRecord) -> Judgement:
     """By the metric that the sweep names, of the jobs whose runs know it."""
-    metrics = {
-        _job_name(job): job.run.answer["metrics"]
+    runs = {
+        _job_name(job): job.run
         for job in sweep.jobs
         if job.state == FINISHED and job.run and _value_of_job(job, sweep.metric)
     }
+    metrics = {name: run.answer["metrics"] for name, run in runs.items()}
     if not metrics or sweep.best is None or _job_name(sweep.best) not in metrics:
         return Judgement()
+    if why := not_comparable(list(runs.values())):
+        return Judgement(note=f"No best: {why}.")
     return by_metric(metrics, sweep.metric, higher=sweep.direction == MAXIMIZE)
 
 
@@ -277,7 +283,7 @@ def _best(
     judgement: Judgement, choices: Mapping[str, Any], run: RunRecord | None
 ) -> dict[str, Any]:
     return {
-        "label": "Best",
+        "label": BEST,
         "name": judgement.best,
         "metric": judgement.metric.replace("_", " "),
         "value": judgement.value,
