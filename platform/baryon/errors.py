@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 TRACEBACK = "BARYON_TRACEBACK"
@@ -28,6 +29,12 @@ def did_you_mean(names: Iterable[str], wrong: str = "") -> str:
 def format_error(error: Exception) -> str:
     """Another's error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def cannot_write(path: Path, error: OSError, key: str = "run.root") -> str:
+    """Describe a file or folder that could not be written, and the key that names another."""
+    reason = error.strerror or str(error)
+    return f"cannot write {path}: {reason}; make room or give another folder with {key}=<folder>"
 
 
 def form(value: Any) -> str:

@@ -130,5 +130,5 @@ def test_no_process_is_signalled_because_a_file_says_so(tmp_path, process):
     (tmp_path / locks.NAME).write_text(
         json.dumps({"host": "a", "process": process, "since": since})
     )
-    assert locks.Lock(tmp_path).told() == {}
+    assert locks.Lock(tmp_path).read_holder() == {}
     assert locks.Lock(tmp_path).holder() == "another process"

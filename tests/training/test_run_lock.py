@@ -62,7 +62,7 @@ def test_who_asks_does_not_keep_out_who_comes(tmp_path, monkeypatch):
     with locks.held(tmp_path, "held by {holder}"):
         pass
     question = os.open(tmp_path / locks.NAME, os.O_RDONLY)
-    assert locks._locked(question, tmp_path, locks.fcntl.LOCK_SH)
+    assert locks.try_lock(question, shared=True)
     monkeypatch.setattr(locks.time, "sleep", lambda _: os.close(question))
     RunLock().acquire(tmp_path)
 

@@ -1,7 +1,10 @@
-"""Files copied to a node's own disk before they are read, once for all processes of the node.
+"""Copy files to a node's own disk before they are read, once for all processes of the node.
+
+Staging is a property of opening a file, not of datasets: `staging` is a context around the building
+of a dataset, so every plugin that reads through `Hdf5Table` gets it.
 
 A copy is named by its original's path, size and time of change, so that a changed file is copied
-anew. Only reading goes to the copy: messages and fingerprints tell of the original.
+anew. Only reading goes to the copy: messages and fingerprints name the original.
 
 Copies lie in a folder of our own below the one that the user names, which nobody else can write
 to. Only what lies there is ever trusted as a copy, or removed: the user's folder may hold anything.
@@ -9,7 +12,6 @@ to. Only what lies there is ever trusted as a copy, or removed: the user's folde
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -22,22 +24,24 @@ from pathlib import Path
 
 from baryon.errors import BaryonError
 from baryon.system.atomic import atomic_write
+from baryon.system.locks import wait_for_lock
 from baryon.terminal.console import say, warn
 from baryon.terminal.units import size
 
 MIB = 2**20
-DIGITS = 16  # of the hash that begins a copy's name
-OUR_NAMES = "[0-9a-f]" * DIGITS + "-*"
+HASH_DIGITS = 16  # at the beginning of a copy's name
+COPY_PATTERN = "[0-9a-f]" * HASH_DIGITS + "-*"
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A folder on the node's own disk, and how many bytes of copies it may hold."""
+    """A folder on the node's own disk for copies."""
 
     folder: Path
-    room: int
+    capacity: int
+    """Bytes that all copies together may take."""
     used: set[Path] = field(default_factory=set)
-    """Copies that this process needs; they are not removed for each other."""
+    """Copies that this process reads; they are not removed to make room for each other."""
 
 
 _stage: ContextVar[Stage | None] = ContextVar("stage", default=None)
@@ -45,9 +49,20 @@ _stage: ContextVar[Stage | None] = ContextVar("stage", default=None)
 
 @contextmanager
 def staging(folder: str | None, mib: float) -> Iterator[None]:
-    """While this lasts, files that are opened are staged; with None they are not.
+    """Stage the files that are opened during the block; with None read them where they lie.
 
-    Raises `BaryonError` if the folder cannot be made.
+    Parameters
+    ----------
+    folder
+        Folder on the node's own disk, `data.stage`.
+    mib
+        MiB that all copies together may take, `data.stage_mib`.
+
+    Raises
+    ------
+    BaryonError
+        If the folder cannot be made, or belongs to somebody else.
+
     """
     if folder is None:
         yield
@@ -65,23 +80,24 @@ def _private_folder(folder: str) -> Path:
     try:
         private.parent.mkdir(parents=True, exist_ok=True)
         private.mkdir(mode=0o700, exist_ok=True)
-        about = private.lstat()
+        status = private.lstat()  # not `stat`: a link could lead to another user's folder
     except OSError as error:
         raise BaryonError(f"data.stage={folder} cannot be made: {error.strerror}") from error
-    others = stat.S_IMODE(about.st_mode) & 0o077
-    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or others:
+    open_to_others = stat.S_IMODE(status.st_mode) & 0o077
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or open_to_others:
         raise BaryonError(
             f"data.stage={folder}: {private} is not a folder of yours alone (owner "
-            f"{about.st_uid}, mode {stat.filemode(about.st_mode)}): remove it or give another "
+            f"{status.st_uid}, mode {stat.filemode(status.st_mode)}): remove it or give another "
             "data.stage"
         )
     return private
 
 
 def staged(path: Path) -> Path:
-    """The copy of a file on this node's disk, made if need be; the file itself without a stage.
+    """Return the copy of a file on this node's disk, and copy the file first if need be.
 
-    A file that finds no room, or whose copy cannot be made, is read where it lies, which is said.
+    Outside `staging` it is the file itself. So it is, after a warning, if the file finds no room or
+    cannot be copied.
     """
     stage = _stage.get()
     if stage is None:
@@ -95,56 +111,60 @@ def staged(path: Path) -> Path:
 
 
 def _copy_of(path: Path, stage: Stage) -> Path:
-    about = path.stat()
-    key = repr((str(path.resolve()), about.st_size, about.st_mtime_ns))
-    copy = stage.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:DIGITS]}-{path.name}"
-    with _alone(stage.folder):
-        if not copy.is_symlink() and copy.is_file() and copy.stat().st_size == about.st_size:
+    original = path.stat()
+    key = repr((str(path.resolve()), original.st_size, original.st_mtime_ns))
+    copy = stage.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:HASH_DIGITS]}-{path.name}"
+    with _locked(stage.folder):
+        if not copy.is_symlink() and copy.is_file() and copy.stat().st_size == original.st_size:
             stage.used.add(copy)
             os.utime(copy)  # used last: the last to be removed
             say(f"{path} is read from its copy in {stage.folder}")
             return copy
-        if not _make_room(stage, about.st_size):
+        if not _make_room(stage, original.st_size):
             warn(
-                f"{path} is read where it lies: its {size(about.st_size)} do not fit into "
-                f"data.stage_mib={stage.room / MIB:g} or on the disk of {stage.folder}"
+                f"{path} is read where it lies: its {size(original.st_size)} do not fit into "
+                f"data.stage_mib={stage.capacity / MIB:g} or on the disk of {stage.folder}"
             )
             return path
         with atomic_write(copy) as temporary:
             shutil.copyfile(path, temporary)
         stage.used.add(copy)
-        say(f"{path} is staged in {stage.folder} ({size(about.st_size)})")
+        say(f"{path} is staged in {stage.folder} ({size(original.st_size)})")
     return copy
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process of the node at a time; the others wait for its copy and find it there."""
-    lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process of the node in at a time; the others wait for its copy and find it there.
+
+    By a file lock, not by MPI: ranks of a node may belong to different runs.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(folder / ".lock", flags, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for_lock(descriptor)
         yield
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 def _make_room(stage: Stage, size: int) -> bool:
-    """Remove the copies of others that were used longest ago until `size` bytes fit.
+    """Remove other copies, longest unused first, until `size` bytes fit; return whether they do.
 
     Whoever still reads a removed copy goes on: it stays on the disk until it is closed.
     """
-    there = {one: one.stat() for one in stage.folder.glob(OUR_NAMES) if _is_copy(one)}
-    held = sum(about.st_size for about in there.values())
-    own = sum(about.st_size for one, about in there.items() if one in stage.used)
-    if own + size > stage.room:
+    copies = {path: path.stat() for path in stage.folder.glob(COPY_PATTERN) if _is_copy(path)}
+    total = sum(status.st_size for status in copies.values())
+    in_use = sum(status.st_size for path, status in copies.items() if path in stage.used)
+    if in_use + size > stage.capacity:
         return False
-    for old in sorted(there.keys() - stage.used, key=lambda one: there[one].st_mtime_ns):
-        if held + size > stage.room:
-            held -= there[old].st_size
+    for old in sorted(copies.keys() - stage.used, key=lambda path: copies[path].st_mtime_ns):
+        if total + size > stage.capacity:
+            total -= copies[old].st_size
             old.unlink()
     return size < shutil.disk_usage(stage.folder).free
 
 
 def _is_copy(path: Path) -> bool:
-    """Whether a name in our folder is a plain file, which we alone can have put there."""
+    """Return whether a name in our folder is a plain file, which we alone can have put there."""
     return stat.S_ISREG(path.lstat().st_mode)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from baryon.data.checks.check import Diagnosis
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, cannot_write
 from baryon.report import figures
 from baryon.report.page.page import picture, render
 from baryon.report.results import show_table
 from baryon.runs.directory import write_json
-from baryon.system.atomic import cannot_write, write_text
+from baryon.system.atomic import write_text
 from baryon.terminal.console import refuse, say, warn
 
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon.config.config import unique_name
-from baryon.errors import BaryonError
-from baryon.system.atomic import cannot_write, write_text
+from baryon.errors import BaryonError, cannot_write
+from baryon.system.atomic import write_text
 from baryon.system.plain_data import finite
 from baryon.terminal.console import warn
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from baryon.errors import BaryonError
-from baryon.system.atomic import cannot_write, write_text
+from baryon.errors import BaryonError, cannot_write
+from baryon.system.atomic import write_text
 from baryon.system.plain_data import (
     Shape,
     finite,

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, cannot_write
 from baryon.system import locks
-from baryon.system.atomic import cannot_write
 
 
 @contextmanager

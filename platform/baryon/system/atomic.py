@@ -1,25 +1,29 @@
-"""Writing files so that nothing is ever half there: to a temporary name, then renamed."""
+"""Write files so that none is ever half there: to a temporary name, then renamed."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, cannot_write
+from baryon.system.locks import try_lock
 
 RANDOM_LETTERS = 8  # of a temporary name
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends well it takes the path's place.
+    """Give a temporary path beside `path`, and rename it to `path` when the block ends well.
 
-    Raises `BaryonError` when the disk is full or not writable; what was there before stays.
+    Raises
+    ------
+    BaryonError
+        If the disk is full or not writable. What was at `path` before stays there.
+
     """
     temporary = _temporary_name(path)
     try:
@@ -30,7 +34,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise BaryonError(cannot_write(path, error)) from error
     try:
         yield temporary
-        _to_disk(temporary)
+        # Before the rename: after a power cut the new name must not lead to an empty file.
+        _flush_to_disk(temporary)
         temporary.replace(path)
     except OSError as error:
         raise BaryonError(cannot_write(path, error)) from error
@@ -40,36 +45,46 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; when the block ends well it takes that name.
+    """Give a temporary folder beside `path`, and rename it to `path` when the block ends well.
 
-    Raises `BaryonError` if `path` is there already, or when the disk is full or not writable.
+    Raises
+    ------
+    BaryonError
+        If `path` exists, or if the disk is full or not writable.
+
     """
-    with _beside(path) as temporary:
+    with _hidden_folder_beside(path) as temporary:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
-                _to_disk(file)
+                _flush_to_disk(file)
         require_new(path)
         temporary.rename(path)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a path of the same name in a temporary folder; when the block ends well it is moved.
+    """Give a path of the same name in a temporary folder, and move it when the block ends well.
 
-    For writers that look at a file's name. Raises like `new_folder`.
+    For writers that choose the format by the file's name.
+
+    Raises
+    ------
+    BaryonError
+        If `path` exists, or if the disk is full or not writable.
+
     """
-    with _beside(path) as folder:
+    with _hidden_folder_beside(path) as folder:
         temporary = folder / path.name
         yield temporary
-        _to_disk(temporary)
+        _flush_to_disk(temporary)
         require_new(path)
         temporary.rename(path)
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A hidden folder beside `path`, locked while this process lives, and gone afterwards."""
+def _hidden_folder_beside(path: Path) -> Iterator[Path]:
+    """Make a hidden folder beside `path`, lock it, and remove it after the block."""
     require_new(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,65 +92,63 @@ def _beside(path: Path) -> Iterator[Path]:
         temporary.mkdir()
     except OSError as error:
         raise BaryonError(cannot_write(path, error, "out")) from error
-    lock = os.open(temporary, os.O_RDONLY)
+    descriptor = os.open(temporary, os.O_RDONLY)
     try:
-        _lock(lock)
+        # The lock tells a folder that is being written from one whose writer was killed. Where the
+        # file system has no locks, `stale_temporaries` finds none.
+        with suppress(OSError):
+            try_lock(descriptor)
         yield temporary
     except OSError as error:
         raise BaryonError(cannot_write(path, error, "out")) from error
     finally:
-        os.close(lock)
+        os.close(descriptor)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def stale_temporaries(folder: Path, name: str = "*") -> list[Path]:
-    """Hidden folders that `new_folder` or `new_file` made for `name`, and whose process was killed.
+    """Return hidden folders of `new_folder` and `new_file` for `name` whose writer was killed.
 
-    None where the file system knows no locks.
+    They are named to the user and never removed: they may hold hours of work. None are found on a
+    file system without locks.
     """
     ending = "[0-9a-f]" * RANDOM_LETTERS
-    return sorted(path for path in folder.glob(f".{name}.{ending}") if _is_left(path))
+    return sorted(path for path in folder.glob(f".{name}.{ending}") if _is_stale(path))
 
 
-def _is_left(folder: Path) -> bool:
+def _is_stale(folder: Path) -> bool:
     try:
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:  # it has just gone, or is not ours
         return False
     try:
-        return _lock(lock)
-    finally:
-        os.close(lock)
-
-
-def _lock(handle: int) -> bool:
-    """Whether this process has the lock now; it is free when the process ends, however it does."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return try_lock(descriptor)
+    except OSError:  # no locks here: nobody can tell
         return False
-    return True
+    finally:
+        os.close(descriptor)
 
 
 def require_new(path: Path) -> None:
-    """Raise `BaryonError` if there is something of this name: nothing is ever written over."""
+    """Raise `BaryonError` if `path` exists: nothing is ever overwritten."""
     if path.exists():
         raise BaryonError(f"{path} exists already: give another with out=<name>")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put a text in the place of what was there."""
+    """Write a text file atomically, in the place of what was there.
+
+    Raises
+    ------
+    BaryonError
+        If the disk is full or not writable.
+
+    """
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def cannot_write(path: Path, error: OSError, key: str = "run.root") -> str:
-    """One line about a file or folder that could not be written, and the key that moves it."""
-    reason = error.strerror or str(error)
-    return f"cannot write {path}: {reason}; make room or give another folder with {key}=<folder>"
-
-
-def _to_disk(path: Path) -> None:
+def _flush_to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

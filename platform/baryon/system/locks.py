@@ -1,4 +1,4 @@
-"""Who works in a folder: a lock that the kernel takes back however its holder dies."""
+"""Lock files and folders so that the kernel releases the lock however its holder dies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from baryon.errors import BaryonError
-from baryon.system.atomic import cannot_write
+from baryon.errors import BaryonError, cannot_write
 from baryon.system.plain_data import Shape, fits, is_count, is_text, read_json
 from baryon.terminal.console import say
 
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_OF_A_QUESTION = 0.05
+SECONDS_BETWEEN_POLLS = 0.5
+SECONDS_OF_A_QUERY = 0.05
 """Longer than it takes to ask whether a lock is held."""
 NAME = ".lock"
 HOLDER: Shape = {
@@ -29,105 +28,161 @@ HOLDER: Shape = {
 }
 
 
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file or folder without waiting; return whether the lock was free.
+
+    The lock is an advisory `flock`. It ends when the descriptor is closed, and at the latest with
+    the process.
+
+    Raises
+    ------
+    OSError
+        If the file system has no locks.
+
+    """
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def wait_for_lock(descriptor: int) -> None:
+    """Lock an open file or folder exclusively, as soon as it is free.
+
+    Raises
+    ------
+    OSError
+        If the file system has no locks.
+
+    """
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 class NoLocksError(BaryonError):
-    """The file system of a folder knows no locks."""
+    """The file system of a folder has no locks."""
 
 
 class Lock:
-    """An exclusive `flock` on a file of the folder, which says who holds it.
+    """Exclusive lock on a file of a folder, which says who holds it.
 
-    Linux hands it on to the server of NFS 4; Lustre and GPFS know it where the site allows it. A
-    file system without locks is refused: two writers in one folder would destroy each other's work.
+    Linux passes `flock` on to the server of NFS 4; Lustre and GPFS have it where the site allows
+    it. A file system without locks is refused: two writers in one folder would destroy each other's
+    work.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
-        self._file: int | None = None
+        self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Whether it was free. Raises `NoLocksError` if the file system knows no locks."""
+        """Take the lock and return True if it is free, otherwise return False.
+
+        Raises
+        ------
+        NoLocksError
+            If the file system has no locks.
+        BaryonError
+            If the lock's file cannot be written.
+
+        """
         try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise BaryonError(cannot_write(self._path, error)) from error
         try:
-            # Who only asks whether it is held holds it for a moment: see `is_held`.
-            if not any(_locked(file, self._path, fcntl.LOCK_EX) for _ in _moments()):
-                os.close(file)
+            # `is_held` holds the lock for a moment: try once more after that.
+            if not any(_try_lock(descriptor, self._path) for _ in _two_attempts()):
+                os.close(descriptor)
                 return False
         except NoLocksError:
-            os.close(file)
+            os.close(descriptor)
             raise
-        me = {"host": socket.gethostname(), "process": os.getpid(), "since": _now()}
-        os.truncate(file, 0)
-        os.pwrite(file, json.dumps(me).encode(), 0)
-        self._file = file
+        holder = {"host": socket.gethostname(), "process": os.getpid(), "since": _now()}
+        # The file is emptied and filled, not replaced: a new file would carry a lock of its own.
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        self._descriptor = descriptor
         return True
 
     def release(self) -> None:
-        """Let others in; nothing if it was not acquired."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        """Release the lock if it is held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
-    def told(self) -> dict[str, Any]:
-        """What its holder wrote; nothing while it is just being written."""
+    def read_holder(self) -> dict[str, Any]:
+        """Return what the holder wrote (see `HOLDER`), or {} while it is being written."""
         try:
-            told = read_json(self._path)
+            holder = read_json(self._path)
         except BaryonError:
             return {}
-        return told if fits(told, HOLDER) else {}
+        return holder if fits(holder, HOLDER) else {}
 
     def holder(self) -> str:
-        """Who holds it, in words."""
-        told = self.told()
-        if not told:
+        """Describe the holder for a message."""
+        holder = self.read_holder()
+        if not holder:
             return "another process"
-        return f"process {told['process']} on {told['host']} since {told['since']}"
+        return f"process {holder['process']} on {holder['host']} since {holder['since']}"
 
 
 def holding(folder: Path) -> int | None:
-    """The living process of this host that works in a folder."""
-    told = Lock(folder).told()
-    here = told.get("host") == socket.gethostname()
-    return int(told["process"]) if here and is_held(folder) else None
+    """Return the process of this host that holds the lock of a folder, or None."""
+    holder = Lock(folder).read_holder()
+    is_local = holder.get("host") == socket.gethostname()
+    return int(holder["process"]) if is_local and is_held(folder) else None
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a living process works in a folder; asking changes nothing there."""
+    """Return whether a living process holds the lock of a folder, without changing anything there.
+
+    Raises
+    ------
+    NoLocksError
+        If the file system has no locks.
+
+    """
     path = folder / NAME
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        return not _locked(file, path, fcntl.LOCK_SH)
+        # Shared, so that several processes may ask at once.
+        return not _try_lock(descriptor, path, shared=True)
     finally:
-        os.close(file)
+        os.close(descriptor)
 
 
-def _locked(file: int, path: Path, kind: int) -> bool:
+def _try_lock(descriptor: int, path: Path, *, shared: bool = False) -> bool:
     try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
+        return try_lock(descriptor, shared=shared)
     except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            return False
         raise NoLocksError(
             f"cannot lock {path}: {error.strerror}; a sweep must lie on a file system "
             "with locks: choose another by run.root=<folder>"
         ) from error
-    return True
 
 
-def _moments() -> Iterator[None]:
+def _two_attempts() -> Iterator[None]:
     yield
-    time.sleep(SECONDS_OF_A_QUESTION)
+    time.sleep(SECONDS_OF_A_QUERY)
     yield
 
 
 @contextmanager
 def held(folder: Path, refusal: str) -> Iterator[None]:
-    """Work alone in a folder. Raises `BaryonError` with `refusal` and who holds it."""
+    """Hold the lock of a folder during the block.
+
+    Raises
+    ------
+    BaryonError
+        If another process holds it: `refusal`, in which `{holder}` is replaced.
+
+    """
     lock = Lock(folder)
     if not lock.acquire():
         raise BaryonError(refusal.format(holder=lock.holder()))
@@ -138,15 +193,18 @@ def held(folder: Path, refusal: str) -> Iterator[None]:
 
 
 @contextmanager
-def awaited(folder: Path, waiting: str) -> Iterator[None]:
-    """Work alone in a folder, as soon as nobody else does; `waiting` is said if that takes time."""
+def awaited(folder: Path, message: str) -> Iterator[None]:
+    """Hold the lock of a folder during the block, after waiting until it is free.
+
+    If another process holds it, print `message` once, in which `{holder}` is replaced.
+    """
     lock = Lock(folder)
-    told = False
+    announced = False
     while not lock.acquire():
-        if not told:
-            say(waiting.format(holder=lock.holder()))
-            told = True
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        if not announced:
+            say(message.format(holder=lock.holder()))
+            announced = True
+        time.sleep(SECONDS_BETWEEN_POLLS)
     try:
         yield
     finally:

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, cannot_write
 from baryon.plugins.registry import Plugins
-from baryon.system.atomic import cannot_write
 
 TEMPLATE = Path(__file__).parent / "template"
 

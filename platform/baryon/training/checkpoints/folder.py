@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baryon.errors import BaryonError
-from baryon.system.atomic import cannot_write
+from baryon.errors import BaryonError, cannot_write
 from baryon.terminal.console import warn
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.file import DamagedError
