@@ -155,7 +155,7 @@ def test_ledger_refuses_changed_data():
 )
 def test_ledger_refuses_other_order(changes, key):
     saved = Ledger(loader(), {}).state_dict(3)
-    with pytest.raises(BaryonError, match=f"order of samples cannot be gone on with: {key}"):
+    with pytest.raises(BaryonError, match=f"checkpoint's order of samples: {key}"):
         Ledger(loader(**changes), {}).load_state_dict(saved)
 
 

@@ -148,7 +148,7 @@ def test_loader_close_stops_threads(augmented):
     members=st.integers(1, 3),
 )
 @settings(max_examples=40)
-def test_loader_memory_stays_below_most_bytes(rows, chunk, batch, window, threads, members):
+def test_loader_memory_stays_below_max_bytes(rows, chunk, batch, window, threads, members):
     """Every array that the split gave out and that is still alive counts, beside the batches."""
     split = Counted(rows, chunk)
     mib = window * chunk * Counted.bytes_a_sample / 2**20
@@ -156,7 +156,7 @@ def test_loader_memory_stays_below_most_bytes(rows, chunk, batch, window, thread
     shard = shards(1, members)[0]
     batch_bytes = -(-batch // members) * Counted.bytes_a_sample
     for _ in loader.shuffled(0, shard=shard):
-        assert split.alive + batch_bytes <= loader.most_bytes(shard)
+        assert split.alive + batch_bytes <= loader.max_bytes(shard)
 
 
 class Counted(Numbers):
@@ -188,7 +188,7 @@ class Counted(Numbers):
 
 
 def test_process_memory_is_bounded_for_large_file(tmp_path):
-    """64 MiB of samples; most_bytes says 22 MiB; the process grows by no more (plus slack)."""
+    """64 MiB of samples; max_bytes says 22 MiB; the process grows by no more (plus slack)."""
     done = subprocess.run(
         [sys.executable, "-c", GROWTH, str(tmp_path / "a.h5")], check=True, capture_output=True
     )
@@ -234,7 +234,7 @@ loader = Loader(Split(Path(sys.argv[1])), loading)
 next(loader.in_order()).clear()  # libraries are loaded, threads were started
 before = peak()
 read = sum(batch["inputs"].nbytes for batch in loader.shuffled(0))
-print(json.dumps([read, loader.most_bytes(), peak() - before]))
+print(json.dumps([read, loader.max_bytes(), peak() - before]))
 """
 
 
@@ -268,12 +268,14 @@ def test_loader_decodes_in_parallel():
 def test_describe_is_for_one_group():
     loader = Loader(Numbers(64 * 100, 64), loading(batch_size=32, window_mib=0.06))
     assert loader.window == 61
-    assert loader.describe().startswith(
-        "61 chunks (3,904 samples) are mixed, so that a batch of 32"
-    )
-    assert loader.describe().endswith("iB held, 1 thread decoding")
+    line = loader.describe()
+    assert line.startswith("1 thread decoding, at most ")
+    assert "iB held; shuffling quality: effective batch size " in line
+    assert " of 32 in the worst case" in line
+    assert line.endswith("61 chunks (3,904 samples) mixed")
     of_a_group = loader.describe(DataShard(group=1, num_groups=4))
-    assert of_a_group.startswith("15 chunks (960 samples) are mixed, so that a batch of 8")
+    assert " of 8 in the worst case" in of_a_group
+    assert of_a_group.endswith("15 chunks (960 samples) mixed")
 
 
 def test_loader_augments_in_parallel():

@@ -8,28 +8,28 @@ from baryon.data.shuffle_quality import shuffle_quality
 
 
 def test_window_of_one_chunk_is_worth_one_sample():
-    assert shuffle_quality([64] * 100, window=1, batch=32).worst == 1
+    assert shuffle_quality([64] * 100, window=1, batch=32).effective_batch == 1
 
 
 def test_chunks_of_one_sample_equal_full_shuffle():
-    found = shuffle_quality([1] * 1000, window=200, batch=32)
-    assert found.worst == found.worst_of_full_shuffle == 32
+    quality = shuffle_quality([1] * 1000, window=200, batch=32)
+    assert quality.effective_batch == quality.effective_batch_of_full_shuffle == 32
 
 
 def test_window_of_all_chunks_equals_full_shuffle():
-    found = shuffle_quality([64] * 100, window=200, batch=32)
-    assert found.chunks == 100
-    assert found.worst == found.worst_of_full_shuffle
+    quality = shuffle_quality([64] * 100, window=200, batch=32)
+    assert quality.chunks == 100
+    assert quality.effective_batch == quality.effective_batch_of_full_shuffle
 
 
 @given(window=st.integers(1, 30), batch=st.integers(1, 64))
 def test_worst_case_grows_with_window(window, batch):
     sizes = [16] * 30
     less, more = shuffle_quality(sizes, window, batch), shuffle_quality(sizes, window + 1, batch)
-    assert less.worst <= more.worst + 1e-9
-    assert 1 - 1e-9 <= less.worst <= less.worst_of_full_shuffle + 1e-9
-    assert less.worth(1.0) == pytest.approx(less.worst)
-    assert less.worth(0.0) == pytest.approx(batch)
+    assert less.effective_batch <= more.effective_batch + 1e-9
+    assert 1 - 1e-9 <= less.effective_batch <= less.effective_batch_of_full_shuffle + 1e-9
+    assert less.effective_batch_at(1.0) == pytest.approx(less.effective_batch)
+    assert less.effective_batch_at(0.0) == pytest.approx(batch)
 
 
 @pytest.mark.parametrize("window", [2, 8, 50])
@@ -42,4 +42,5 @@ def test_shuffle_quality_equals_variance_of_batch_means(window):
         rows = shuffled(range(0, chunk * chunks, chunk), chunk * chunks, window, 1, epoch).rows
         means.append(kind[rows // chunk].reshape(-1, batch).mean(axis=1))
     worth = kind.var() / np.var(np.concatenate(means))
-    assert worth == pytest.approx(shuffle_quality([chunk] * chunks, window, batch).worst, rel=0.08)
+    quality = shuffle_quality([chunk] * chunks, window, batch)
+    assert worth == pytest.approx(quality.effective_batch, rel=0.08)

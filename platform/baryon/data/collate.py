@@ -1,4 +1,4 @@
-"""Rows picked out of decoded chunks."""
+"""Pick the rows of a batch out of decoded chunks."""
 
 from __future__ import annotations
 
@@ -19,23 +19,32 @@ def collate(
     chunks: Iterable[tuple[int, int, Arrays]],
     into: Mapping[str, np.ndarray[Any, Any]],
 ) -> None:
-    """Copy rows, in their order, `into` arrays by field.
+    """Copy rows of decoded chunks into the arrays of a batch.
 
-    Each of the chunks is its first row, the one after its last, and what they hold.
+    Parameters
+    ----------
+    rows
+        (N,) row numbers, in the order of the batch.
+    chunks
+        First row of each chunk, one past its last row, and its arrays by field.
+    into
+        Arrays (N, ...) by field, which are filled.
+
     """
     for start, stop, decoded in chunks:
-        here = np.flatnonzero((rows >= start) & (rows < stop))
-        there = rows[here] - start
+        positions = np.flatnonzero((rows >= start) & (rows < stop))
+        offsets = rows[positions] - start
         for name, values in into.items():
-            _copy(decoded[name], there, values, here)
+            _copy(decoded[name], offsets, values, positions)
 
 
 def _copy(
-    source: np.ndarray[Any, Any], there: Rows, target: np.ndarray[Any, Any], here: Rows
+    source: np.ndarray[Any, Any], offsets: Rows, target: np.ndarray[Any, Any], positions: Rows
 ) -> None:
-    """`target[here] = source[there]`."""
+    """Do `target[positions] = source[offsets]`."""
     if source[:1].nbytes < WIDE:
-        target[here] = source[there]
+        target[positions] = source[offsets]
         return
-    for to, of in zip(here.tolist(), there.tolist(), strict=True):
-        target[to] = source[of]
+    # NumPy would gather wide samples into a temporary array first, and copy each of them twice.
+    for position, offset in zip(positions.tolist(), offsets.tolist(), strict=True):
+        target[position] = source[offset]

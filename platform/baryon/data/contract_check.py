@@ -1,7 +1,7 @@
-"""Holds what a split hands over against what it declares.
+"""Check what a split returns against what it declares.
 
 A row too many, another shape or another dtype would otherwise be cut or cast in silence where
-batches are gathered.
+batches are collated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ KEYS = "keys"
 def chunk_bounds(split: Split, owner: str = "") -> Rows:
     """Return the first row of every chunk and, as the last entry, the number of rows.
 
-    Raises `BaryonError`, said of `owner`, unless `chunk_starts()` ascends from 0.
+    Returns
+    -------
+    numpy.ndarray
+        (chunks + 1,) int64, ascending from 0.
+
+    Raises
+    ------
+    BaryonError
+        Unless `chunk_starts()` ascends from 0; the message calls the split `owner`.
+
     """
     starts, rows = np.asarray(list(split.chunk_starts())), len(split)
     bounds = np.append(starts, rows)
@@ -30,28 +39,28 @@ def chunk_bounds(split: Split, owner: str = "") -> Rows:
         return bounds.astype(np.int64)
     raise BaryonError(
         f"{owner or class_of(split)}: chunk_starts() must ascend from 0 to below its {rows} "
-        f"samples, in whole numbers; it gives {_some(starts.tolist())}"
+        f"samples, in whole numbers; it gives {_listed(starts.tolist())}"
     )
 
 
 def require_declared(
     owner: str, call: str, arrays: object, fields: Mapping[str, Field], rows: int
 ) -> None:
-    """Raise `BaryonError` unless `arrays` are `rows` samples of just these fields.
+    """Raise `BaryonError` unless `arrays` are `rows` samples of exactly these fields.
 
-    `owner` is whose `call`, such as "read(0, 8)", gave them.
+    The message calls the split `owner`; `call`, such as "read(0, 8)", is what returned the arrays.
     """
     if not isinstance(arrays, Mapping):
         raise BaryonError(f"{owner}: {call} gives {form(arrays)}, not a mapping of arrays by name")
     if arrays.keys() != fields.keys():
         raise BaryonError(
-            f"{owner}: {call} gives {_some(sorted(map(str, arrays)))}, but its fields are "
-            f"{_some(sorted(fields))}"
+            f"{owner}: {call} gives {_listed(sorted(map(str, arrays)))}, but its fields are "
+            f"{_listed(sorted(fields))}"
         )
     for name, field in fields.items():
         values, shape = arrays[name], (rows, *field.shape)
-        same = isinstance(values, np.ndarray) and values.shape == shape
-        if not same or values.dtype.name != _dtype(owner, name, field):
+        has_shape = isinstance(values, np.ndarray) and values.shape == shape
+        if not has_shape or values.dtype.name != _dtype(owner, name, field):
             raise BaryonError(
                 f"{owner}: {call} gives {name!r} as {form(values)}, but its field says "
                 f"{field.dtype} {shape}"
@@ -59,13 +68,13 @@ def require_declared(
 
 
 def require_augmented(owner: str, arrays: object, fields: Mapping[str, Field], rows: int) -> None:
-    """Raise `BaryonError` unless `augment` gave `rows` samples of these fields, and their keys."""
+    """Raise `BaryonError` unless `arrays` are `rows` samples of `augmented_fields` with keys."""
     declared = {**fields, KEYS: Field((), "int64")}
     require_declared(owner, f"augment of {rows} samples", arrays, declared, rows)
 
 
 def class_of(split: Split) -> str:
-    """Return the split's class with its module, where no better name is known."""
+    """Return the name of the split's class with its module, for messages."""
     return f"{type(split).__module__}.{type(split).__qualname__}"
 
 
@@ -83,6 +92,6 @@ def _dtype(owner: str, name: str, field: Field) -> str:
         ) from error
 
 
-def _some(values: list[Any]) -> str:
+def _listed(values: list[Any]) -> str:
     shown = ", ".join(map(str, values[:8]))
     return f"{shown}, ..." if len(values) > 8 else shown or "nothing"

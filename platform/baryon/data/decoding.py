@@ -1,4 +1,4 @@
-"""Chunks decoded ahead by threads, within a bound of memory, and batches gathered from them."""
+"""Decode chunks ahead in threads, within a bound of memory, and make batches of them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from baryon.data.sampling import Rows
 from baryon.interfaces import Arrays, Batch, Field, Split
 
 Key = Sequence[int]
-"""What the random numbers of a batch's augmentation follow from."""
+"""Seed of the random numbers with which a batch is augmented."""
 
 
 def sample_bytes(split: Split) -> int:
-    """Bytes of one decoded sample."""
+    """Return the bytes of one decoded sample."""
     return sum(_bytes(field) for field in split.fields.values())
 
 
 def reads_in_parallel(split: Split) -> bool:
-    """Whether a split lets several threads read at once."""
+    """Return whether several threads may read a split at once."""
     return bool(split.parallel_reads)
 
 
@@ -47,17 +47,43 @@ class PendingBatch:
 
     rows: Rows
     chunks: dict[int, Future[Arrays]]
-    """By the number of their visit, which is the chunk's own where each is decoded once."""
+    """Decoded chunks by the number of their visit.
+
+    Where each chunk is decoded once, that is the chunk's own number.
+    """
     finished: list[int]
-    """Chunks that no later batch needs."""
+    """Visits that no later batch needs."""
+
+
+class Schedule:
+    """Which chunk is decoded when, for a known sequence of batches: in the order of first use."""
+
+    def __init__(
+        self, bounds: Rows, batches: Sequence[Rows], visits: Sequence[Rows] | None
+    ) -> None:
+        none = np.empty(0, np.int64)
+        rows = np.concatenate([none, *batches])
+        chunk_of = np.searchsorted(bounds, rows, side="right") - 1
+        self.visit_of: Rows = chunk_of if visits is None else np.concatenate([none, *visits])
+        """(N,) visit of each sample of the sequence."""
+        ids, first = np.unique(self.visit_of, return_index=True)
+        from_end = np.unique(self.visit_of[::-1], return_index=True)[1]
+        last = len(rows) - 1 - from_end
+        by_first_use = np.argsort(first)
+        self.upcoming = deque(
+            zip(ids[by_first_use].tolist(), first[by_first_use].tolist(), strict=True)
+        )
+        """Visits to come, each with the position of its first sample in the sequence."""
+        self.last_use: dict[int, int] = dict(zip(ids.tolist(), last.tolist(), strict=True))
+        self.chunk_of_visit: dict[int, int] = dict(
+            zip(ids.tolist(), chunk_of[first].tolist(), strict=True)
+        )
 
 
 class Decoding:
-    """Serves a known sequence of batches; each chunk is decoded once, in the order of first use.
+    """Serve a known sequence of batches; each chunk is decoded once, in the order of first use.
 
-    At most `room` bytes of decoded chunks are held, or as much as the batch at hand needs. There
-    is one thread unless the split `reads_in_parallel`. The batches lie in pinned memory if
-    `pinned`, from where a GPU copies while it computes.
+    Call `begin`, `fill` and `end` for each batch, or `gather`, which does all three.
     """
 
     def __init__(
@@ -66,181 +92,195 @@ class Decoding:
         bounds: Rows,
         batches: Sequence[Rows],
         *,
-        room: int,
+        budget: int,
         threads: int,
         pinned: bool,
         visits: Sequence[Rows] | None = None,
     ) -> None:
-        """`visits` number, for each row of each batch, the time when its chunk is decoded for it.
+        """Plan the decoding; nothing is read before `begin`.
 
-        Without them every chunk is decoded once. Order by strata repeats samples: a chunk that
-        was kept until its last use would be held for the whole epoch.
+        Parameters
+        ----------
+        split
+            The split to read.
+        bounds
+            (chunks + 1,) first row of every chunk, and the number of rows.
+        batches
+            Row numbers of every batch, in the order in which they will be asked for.
+        budget
+            Bytes of decoded chunks that may be held; more if the batch at hand needs them.
+        threads
+            Threads that decode: 1 unless `reads_in_parallel(split)`.
+        pinned
+            Whether batches lie in pinned memory, from where a GPU copies while it computes.
+        visits
+            For each row of each batch, the number of the visit that decodes its chunk. Without it
+            every chunk is decoded once. An order by strata repeats samples: a chunk that was held
+            until its last use would be held for the whole epoch.
+
         """
         self._split, self._bounds, self._pinned = split, bounds, pinned
         self._fields = dict(split.fields)
-        self._room = room
+        self._budget = budget
         self._sample_bytes = sample_bytes(split)
-        none = np.empty(0, np.int64)
-        chunk_of = self._chunk_of(np.concatenate([none, *batches]))
-        self._visit_of = chunk_of if visits is None else np.concatenate([none, *visits])
-        ids, first = np.unique(self._visit_of, return_index=True)
-        from_end = np.unique(self._visit_of[::-1], return_index=True)[1]
-        by_use = np.argsort(first)
-        self._chunk_visited = dict(zip(ids.tolist(), chunk_of[first].tolist(), strict=True))
-        self._coming = deque(zip(ids[by_use].tolist(), first[by_use].tolist(), strict=True))
-        self._last_use = dict(
-            zip(ids.tolist(), (len(chunk_of) - 1 - from_end).tolist(), strict=True)
-        )
+        self._schedule = Schedule(bounds, batches, visits)
         self._held: dict[int, Future[Arrays]] = {}
         self._held_bytes = 0
-        self._asked = 0
-        self._guard: AbstractContextManager[object] = (
+        self._served = 0  # samples of the batches that were begun
+        self._split_lock: AbstractContextManager[object] = (
             nullcontext() if reads_in_parallel(split) else threading.Lock()
         )
-        """Held by whoever calls the split."""
         self._pool = ThreadPoolExecutor(threads, "baryon-decode")
 
     def begin(self, rows: Rows) -> PendingBatch:
-        """The next batch in the sequence: have its chunks decoded. Called by one thread alone."""
-        end = self._asked + len(rows)
+        """Have the chunks of the next batch decoded. Always called by the same thread."""
+        end = self._served + len(rows)
         self._decode_ahead(end)
-        chunks = list(dict.fromkeys(self._visit_of[self._asked : end].tolist()))
-        self._asked = end
+        visits = list(dict.fromkeys(self._schedule.visit_of[self._served : end].tolist()))
+        self._served = end
         return PendingBatch(
             rows,
-            {chunk: self._held[chunk] for chunk in chunks},
-            [chunk for chunk in chunks if self._last_use[chunk] < end],
+            {visit: self._held[visit] for visit in visits},
+            [visit for visit in visits if self._schedule.last_use[visit] < end],
         )
 
-    def fill(self, claim: PendingBatch, key: Key | None = None) -> dict[str, torch.Tensor]:
-        """The batch: its rows of every field in the order given, their numbers as `keys`.
+    def fill(self, pending: PendingBatch, key: Key | None = None) -> dict[str, torch.Tensor]:
+        """Return the batch: every field (N, ...) in the order of its rows, and `keys` (N,).
 
-        Augmented if there is a `key`. Called by any thread.
+        It is augmented if a `key` is given. Called by any thread.
         """
-        if key is None or not len(claim.rows):
-            return self._gathered(claim)
-        return self._augmented(claim, key)
+        if key is None or not len(pending.rows):
+            return self._collated(pending)
+        return self._augmented(pending, key)
 
-    def _gathered(self, claim: PendingBatch) -> dict[str, torch.Tensor]:
-        rows = claim.rows
-        kept = self._handed_over(claim)
+    def _collated(self, pending: PendingBatch) -> dict[str, torch.Tensor]:
+        rows = pending.rows
+        uncopied = self._usable_without_copy(pending)
         batch = {
             name: self._empty(len(rows), field)
             for name, field in self._fields.items()
-            if name not in kept
+            if name not in uncopied
         }
-        chunks = ((*self._rows_of(chunk), its.result()) for chunk, its in claim.chunks.items())
+        chunks = (
+            (*self._rows_of(visit), decoded.result()) for visit, decoded in pending.chunks.items()
+        )
         collate(rows, chunks, as_arrays(batch))
         keys = torch.from_numpy(rows)
-        tensors = {**batch, **kept}
+        tensors = {**batch, **uncopied}
         ordered = {name: tensors[name] for name in self._fields}
         return {**ordered, "keys": keys.pin_memory() if self._pinned else keys}
 
-    def _augmented(self, claim: PendingBatch, key: Key) -> dict[str, torch.Tensor]:
+    def _augmented(self, pending: PendingBatch, key: Key) -> dict[str, torch.Tensor]:
         split: Any = self._split
-        batch = as_arrays(self._gathered(claim))
-        with self._guard:
-            changed = split.augment(batch, np.random.default_rng(key))
-        require_augmented(class_of(split), changed, split.augmented_fields, len(claim.rows))
-        return as_tensors(changed, pinned=self._pinned)
+        batch = as_arrays(self._collated(pending))
+        with self._split_lock:
+            augmented = split.augment(batch, np.random.default_rng(key))
+        require_augmented(class_of(split), augmented, split.augmented_fields, len(pending.rows))
+        return as_tensors(augmented, pinned=self._pinned)
 
-    def _handed_over(self, claim: PendingBatch) -> dict[str, torch.Tensor]:
-        """Fields that need no copy: the batch is one chunk as it was decoded, and its last use.
-
-        Of narrow fields, and of arrays that are parts of others, a copy is made all the same: they
-        may be the split's own memory.
-        """
-        if self._pinned or len(claim.chunks) != 1 or len(claim.finished) != 1:
+    def _usable_without_copy(self, pending: PendingBatch) -> dict[str, torch.Tensor]:
+        """Return fields that need no copy: the batch is one chunk as decoded, not used again."""
+        if self._pinned or len(pending.chunks) != 1 or len(pending.finished) != 1:
             return {}
-        (chunk,) = claim.chunks
-        if not np.array_equal(claim.rows, np.arange(*self._rows_of(chunk))):
+        (visit,) = pending.chunks
+        if not np.array_equal(pending.rows, np.arange(*self._rows_of(visit))):
             return {}
-        held = claim.chunks[chunk].result()
+        decoded = pending.chunks[visit].result()
         return {
-            name: torch.from_numpy(held[name])
+            name: torch.from_numpy(decoded[name])
             for name, field in self._fields.items()
-            if held[name].flags.owndata
-            and held[name].flags.writeable
-            and held[name].dtype == field.dtype
-            and held[name][:1].nbytes >= WIDE
+            # Views, and narrow fields, which splits like to hold whole, may be the split's own
+            # memory, and a batch may be changed.
+            if decoded[name].flags.owndata
+            and decoded[name].flags.writeable
+            and decoded[name].dtype == field.dtype
+            and decoded[name][:1].nbytes >= WIDE
         }
 
-    def end(self, claim: PendingBatch) -> None:
-        """The batch is filled: its last chunks make room. In the order of `begin`, same thread."""
-        claim.chunks.clear()
-        for chunk in claim.finished:
-            self._drop(chunk)
-        self._decode_ahead(self._asked)
+    def end(self, pending: PendingBatch) -> None:
+        """Free the chunks that only this batch needed.
+
+        Called after `fill`, in the order and by the thread of `begin`.
+        """
+        pending.chunks.clear()
+        for visit in pending.finished:
+            self._drop(visit)
+        self._decode_ahead(self._served)
 
     def gather(self, rows: Rows) -> dict[str, torch.Tensor]:
-        """All three: the next batch."""
-        claim = self.begin(rows)
-        batch = self.fill(claim)
-        self.end(claim)
+        """Return the next batch: `begin`, `fill` and `end` in one call."""
+        pending = self.begin(rows)
+        batch = self.fill(pending)
+        self.end(pending)
         return batch
 
-    def _chunk_of(self, rows: Rows) -> Rows:
-        return np.searchsorted(self._bounds, rows, side="right") - 1
-
     def _decode_ahead(self, end: int) -> None:
-        while self._coming:
-            chunk, first_use = self._coming[0]
-            if first_use >= end and self._held_bytes + self._size(chunk) > self._room:
+        """Submit chunks until the samples before `end` are covered and the budget is used up."""
+        upcoming = self._schedule.upcoming
+        while upcoming:
+            visit, first_use = upcoming[0]
+            if first_use >= end and self._held_bytes + self._size(visit) > self._budget:
                 return
-            self._coming.popleft()
-            self._begin(chunk)
+            upcoming.popleft()
+            self._submit(visit)
 
-    def _begin(self, chunk: int) -> None:
-        """Have a chunk decoded, and hold it."""
-        self._held[chunk] = self._pool.submit(self._read, chunk)
-        self._held_bytes += self._size(chunk)
+    def _submit(self, visit: int) -> None:
+        self._held[visit] = self._pool.submit(self._read, visit)
+        self._held_bytes += self._size(visit)
 
-    def _drop(self, chunk: int) -> None:
-        """Hold it no longer."""
-        del self._held[chunk]
-        self._held_bytes -= self._size(chunk)
+    def _drop(self, visit: int) -> None:
+        del self._held[visit]
+        self._held_bytes -= self._size(visit)
 
-    def _read(self, chunk: int) -> Arrays:
-        start, stop = self._rows_of(chunk)
-        with self._guard:
+    def _read(self, visit: int) -> Arrays:
+        start, stop = self._rows_of(visit)
+        with self._split_lock:
             arrays = self._split.read(start, stop)
-        # Here, for a batch would take the rows it wants and cast what it gets.
+        # Checked before it is collated, which would cut a row too many and cast another dtype.
         owner, call = class_of(self._split), f"read({start}, {stop})"
         require_declared(owner, call, arrays, self._fields, stop - start)
         return arrays
 
     def _rows_of(self, visit: int) -> tuple[int, int]:
-        """The first row of the chunk of a visit, and the one after its last."""
-        chunk = self._chunk_visited[visit]
+        """Return the first row of the chunk of a visit, and one past its last row."""
+        chunk = self._schedule.chunk_of_visit[visit]
         return int(self._bounds[chunk]), int(self._bounds[chunk + 1])
 
-    def _size(self, chunk: int) -> int:
-        start, stop = self._rows_of(chunk)
+    def _size(self, visit: int) -> int:
+        """Return the bytes that the decoded chunk of a visit takes."""
+        start, stop = self._rows_of(visit)
         return (stop - start) * self._sample_bytes
 
     def _empty(self, count: int, field: Field) -> torch.Tensor:
-        kind = torch.from_numpy(np.empty(0, field.dtype)).dtype
-        return torch.empty((count, *field.shape), dtype=kind, pin_memory=self._pinned)
+        dtype = torch.from_numpy(np.empty(0, field.dtype)).dtype
+        return torch.empty((count, *field.shape), dtype=dtype, pin_memory=self._pinned)
 
     def close(self) -> None:
-        """Drop what is not decoded yet; returns when no thread reads the split any more."""
+        """Drop what is not decoded yet; on return no thread reads the split any more."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._held.clear()
 
 
 def read_rows(split: Split, rows: Rows) -> dict[str, np.ndarray[Any, Any]]:
-    """Some rows of every field in the order given, each chunk decoded once."""
+    """Read some rows of every field in the order given, and decode each chunk once.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        (N, ...) of each field, and `keys` (N,), the row numbers.
+
+    """
     bounds = chunk_bounds(split)
-    with closing(Decoding(split, bounds, [rows], room=0, threads=1, pinned=False)) as decoding:
+    with closing(Decoding(split, bounds, [rows], budget=0, threads=1, pinned=False)) as decoding:
         return as_arrays(decoding.gather(rows))
 
 
 def as_arrays(batch: Batch) -> dict[str, np.ndarray[Any, Any]]:
-    """The same memory as NumPy arrays."""
+    """Return NumPy arrays that share the memory of a batch."""
     return {name: tensor.numpy() for name, tensor in batch.items()}
 
 
 def as_tensors(arrays: Arrays, *, pinned: bool) -> dict[str, torch.Tensor]:
-    """The same memory as tensors; copied into pinned memory if that is asked for."""
+    """Return tensors that share the memory of arrays, or copies in pinned memory."""
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return {name: t.pin_memory() for name, t in tensors.items()} if pinned else tensors

@@ -1,4 +1,4 @@
-"""Batches copied to a GPU while it computes on the one before."""
+"""Copy batches to a GPU while it computes on the one before."""
 
 from __future__ import annotations
 
@@ -13,24 +13,30 @@ Batches = Generator[Batch, None, None]
 
 
 def on_device(batches: Batches, device: torch.device) -> Batches:
-    """The same batches on a CUDA device, each copied on a stream of its own, one ahead.
+    """Yield the same batches on a CUDA device, each copied while the one before is used.
 
-    They must lie in pinned memory, else the copy waits and blocks. Consecutive copies share the
-    stream; the computing stream waits for its own batch alone.
+    Parameters
+    ----------
+    batches
+        Batches in pinned memory: from elsewhere CUDA copies synchronously. Closed at the end.
+    device
+        The CUDA device.
+
     """
+    # All copies share one stream of their own; the computing stream waits for its own batch alone.
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    coming: tuple[Batch, torch.cuda.Event] | None = None
+    pending: tuple[Batch, torch.cuda.Event] | None = None
     with closing(batches):
         for batch in batches:
-            following = _copied(batch, device, stream)
-            if coming is not None:
-                yield _arrived(*coming, device)
-            coming = following
-    if coming is not None:
-        yield _arrived(*coming, device)
+            following = _begin_copy(batch, device, stream)
+            if pending is not None:
+                yield _await_copy(*pending, device)
+            pending = following
+    if pending is not None:
+        yield _await_copy(*pending, device)
 
 
-def _copied(
+def _begin_copy(
     batch: Batch, device: torch.device, stream: torch.cuda.Stream
 ) -> tuple[Batch, torch.cuda.Event]:
     with torch.cuda.stream(stream):
@@ -40,7 +46,8 @@ def _copied(
     return copy, done
 
 
-def _arrived(batch: Batch, done: torch.cuda.Event, device: torch.device) -> Batch:
+def _await_copy(batch: Batch, done: torch.cuda.Event, device: torch.device) -> Batch:
+    """Make the computing stream, not this process, wait until the batch has arrived."""
     computing = torch.cuda.current_stream(device)
     computing.wait_event(done)
     for tensor in batch.values():

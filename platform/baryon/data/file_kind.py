@@ -1,4 +1,4 @@
-"""What a file is that is none of the expected kind, by its first bytes, and what to do with it."""
+"""Recognise files of other formats by their first bytes, and advise what to do with them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HEAD = 512
-"""Bytes that are looked at."""
+"""Bytes that are read."""
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP, ZIP_NAME = b"PK\x03\x04", 30
 """Start of a ZIP archive, and where the name of its first entry begins (APPNOTE.TXT, 4.3.7)."""
@@ -16,7 +16,7 @@ PRINTABLE = {*range(0x20, 0x7F), *b"\t\r\n"}
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """A file format: a name with its article, and the advice to whoever gave such a file."""
+    """A file format: its name with the article, and advice for the owner of such a file."""
 
     name: str
     advice: str
@@ -43,19 +43,23 @@ KINDS = {
     b"\x28\xb5\x2f\xfd": FileKind("a Zstandard archive", UNPACK),
     b"version https://git-lfs": FileKind("a Git LFS pointer, not the data", "run `git lfs pull`"),
 }
-"""By the first bytes."""
+"""Formats by the first bytes of a file."""
 WEB_PAGES = (b"<!doctype html", b"<html")
 ZIP_KINDS = {
     ".npy": FileKind("a NumPy archive (npz)", CONVERT),
     "/data.pkl": FileKind("a PyTorch file", "save its tensors as HDF5"),
 }
-"""By the end of the name of the first entry."""
+"""Formats that are ZIP archives, by the end of the name of the first entry."""
 
 
 def file_kind(path: Path) -> FileKind | None:
-    """The format of a file; None if the first bytes say nothing, or that it is HDF5 indeed.
+    """Return the format of a file, or None if it is HDF5 or its first bytes say nothing.
 
-    Raises `OSError` if it cannot be read.
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+
     """
     with path.open("rb") as file:
         head = file.read(HEAD)
@@ -72,7 +76,7 @@ def file_kind(path: Path) -> FileKind | None:
             return kind
     if head.lstrip().lower().startswith(WEB_PAGES):
         return FileKind("a web page", "the address needs a login, or is another one")
-    if set(head) <= PRINTABLE:
+    if set(head) <= PRINTABLE:  # last: some formats above begin with printable bytes
         line = head.decode().splitlines()[0][:40]
         return FileKind(f"a text file that begins with {line!r}", CONVERT)
     return None

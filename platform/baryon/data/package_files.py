@@ -1,4 +1,4 @@
-"""Files that installed packages bring, as `pkg://package/path`."""
+"""Find files that installed packages bring, named as `pkg://package/path`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from baryon.errors import BaryonError
 
 
 def package_folder(package: str) -> Path:
-    """Where an installed package lies. It is not imported: the name may come with somebody's run.
+    """Return the folder of an installed package, without importing it.
 
-    Raises `BaryonError` for a name of no package.
+    Raises
+    ------
+    BaryonError
+        If no package of this name is installed.
+
     """
-    try:  # of a dotted name Python would import the first part to find the second
+    try:
+        # The name may come with somebody's run, so nothing of it may be executed. To find a dotted
+        # name Python would import its first part: only plain names are looked up.
         spec = find_spec(package) if package.isidentifier() else None
-    except ValueError:  # __main__
+    except ValueError:  # __main__ has no spec
         spec = None
     if spec is None or not spec.submodule_search_locations:
         raise BaryonError(

@@ -1,4 +1,4 @@
-"""An iterator run in a thread, a few items ahead of who reads it."""
+"""Run an iterator in a thread, a few items ahead of its reader."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ Item = TypeVar("Item")
 
 
 class Prefetcher(Generic[Item]):
-    """At most `depth` items wait."""
+    """Iterate over `items`, of which at most `depth` are computed ahead.
+
+    An exception of the iterator is raised where the items are read.
+    """
 
     _END = object()
 
@@ -41,6 +44,7 @@ class Prefetcher(Generic[Item]):
     def _put(self, item: Any) -> bool:
         while not self._closed.is_set():
             try:
+                # With a time limit, for `close` may come while this waits for room.
                 self._queue.put(item, timeout=0.1)
             except queue.Full:
                 continue
@@ -48,11 +52,11 @@ class Prefetcher(Generic[Item]):
         return False
 
     def close(self) -> None:
-        """Stop; returns when the thread has let go of what it reads."""
+        """Stop the thread; on return it no longer uses the iterator, which is closed as well."""
         self._closed.set()
         while self._thread.is_alive():
             with suppress(queue.Empty):
-                self._queue.get_nowait()  # it may wait for room
+                self._queue.get_nowait()  # the thread may wait for room
             self._thread.join(timeout=0.001)
         if isinstance(self._items, Generator):
             self._items.close()

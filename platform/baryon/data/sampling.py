@@ -1,4 +1,4 @@
-"""The order in which an epoch visits the samples: shuffled, yet kind to chunked files.
+"""Order the samples of an epoch: shuffled, yet kind to chunked files.
 
 Chunks are visited in a random order; the samples of as many chunks as fit into the window are
 mixed with each other. The order follows from (seed, epoch) alone, whatever the number of workers:
@@ -20,7 +20,7 @@ from baryon.interfaces import DataShard
 Rows = npt.NDArray[np.int64]
 
 VERSION = 2
-"""Changes when the same seed gives another order: a run cannot go on with another one."""
+"""Changes when the same seed gives another order: a run cannot be resumed with another version."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class EpochOrder:
 
     rows: Rows
     """(N,) row numbers."""
-    places: Rows
-    """(N,) for each of `rows` when its chunk is visited: 0 for the samples of the first chunk."""
+    visits: Rows
+    """(N,) position of each sample's chunk among the chunks visited, counted from 0."""
 
     def batch(self, number: int, size: int) -> Rows:
         """Return the row numbers of all workers' batch `number`, at most `size` of them."""
@@ -41,15 +41,14 @@ class EpochOrder:
         return self.rows[self.positions(number, size, shard)]
 
     def positions(self, number: int, size: int, shard: DataShard) -> Rows:
-        """Return where in `rows` one worker's part of batch `number` stands.
-
-        Each of several workers takes samples of neighbouring places, so that it meets few chunks:
-        whoever takes one sample of a chunk has to decode all of it.
-        """
+        """Return the positions in `rows` of one worker's part of batch `number`."""
         span = _span(number, len(self.rows), size)
         batch = np.arange(span.start, span.stop, dtype=np.int64)
         if shard.num_groups * shard.group_size > 1:
-            batch = batch[np.argsort(self.places[span], kind="stable")]
+            # Whoever takes one sample of a chunk decodes all of it, so each worker takes samples of
+            # few chunks. Sorted by visit, not by row: worker 0 would always get the beginning of
+            # the files.
+            batch = batch[np.argsort(self.visits[span], kind="stable")]
         return part_of(batch, shard)
 
 
@@ -59,14 +58,17 @@ def batches_per_epoch(samples: int, size: int) -> int:
 
 
 def batch_bounds(number: int, samples: int, size: int) -> tuple[int, int]:
-    """Return the first place of batch `number` in its epoch's order, and the one after its last.
+    """Return the position of batch `number` in its epoch's order: its first, and one past its last.
 
-    A step counts the same whatever the size of its batch, so a short last batch would move the
-    weights as far as a full one, on the word of a few samples. The sizes of all batches are
-    therefore floor(N / n) or ceil(N / n), for N samples in n batches. Batch 0 is of the larger
-    size: what is measured on it (memory, speed) holds for all.
+    The sizes of all n batches of N samples are floor(N / n) or ceil(N / n); batch 0 is of the
+    larger size.
     """
+    # A step counts the same whatever the size of its batch, and Adam's does so by construction: a
+    # last batch of one sample would move the weights as far as a full one. Scaling such a step
+    # would have to reach into every optimizer, on parameter servers too; carrying the rest over
+    # would tie epochs together, and leaving it out loses samples.
     batches = batches_per_epoch(samples, size)
+    # Rounded up: memory and speed are measured on batch 0, and hold for all if none is larger.
     return -(-number * samples // batches), -(-(number + 1) * samples // batches)
 
 
@@ -77,7 +79,20 @@ def _span(number: int, samples: int, size: int) -> slice:
 def shuffled(
     chunk_starts: Sequence[int], rows: int, window: int, seed: int | Sequence[int], epoch: int
 ) -> EpochOrder:
-    """The order of an epoch over `rows` samples; `window` is the number of chunks mixed."""
+    """Return the shuffled order of an epoch.
+
+    Parameters
+    ----------
+    chunk_starts
+        First row of every chunk, ascending from 0.
+    rows
+        Number of samples.
+    window
+        Number of chunks whose samples are mixed with each other.
+    seed, epoch
+        What the order follows from, whatever the number of workers.
+
+    """
     seeds = [seed] if isinstance(seed, int) else seed
     generator = np.random.default_rng([*seeds, epoch])
     bounds = np.append(np.asarray(chunk_starts, dtype=np.int64), rows)
@@ -87,19 +102,19 @@ def shuffled(
         mixed = [np.arange(bounds[c], bounds[c + 1]) for c in chunks[first : first + window]]
         windows.append(generator.permutation(np.concatenate(mixed)))
     order = np.concatenate(windows)
-    visited = np.empty(len(chunks), np.int64)
-    visited[chunks] = np.arange(len(chunks))
-    return EpochOrder(order, visited[np.searchsorted(bounds, order, side="right") - 1])
+    visit_of_chunk = np.empty(len(chunks), np.int64)
+    visit_of_chunk[chunks] = np.arange(len(chunks))
+    return EpochOrder(order, visit_of_chunk[np.searchsorted(bounds, order, side="right") - 1])
 
 
 def part_of(rows: Rows, shard: DataShard) -> Rows:
-    """A worker's part of some samples: of its group's, its member's; even but for one sample."""
+    """Return a worker's part of some samples; all parts are of equal size but for one sample."""
     group = _even_part(rows, shard.group, shard.num_groups)
     return _even_part(group, shard.rank, shard.group_size)
 
 
 def _even_part(rows: Rows, number: int, parts: int) -> Rows:
-    """Return what `np.array_split` has at `number`, without making all the others."""
+    """Return item `number` of `np.array_split(rows, parts)` without making the others."""
     size, larger = divmod(len(rows), parts)
     start = number * size + min(number, larger)
     return rows[start : start + size + (number < larger)]

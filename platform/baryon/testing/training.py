@@ -25,7 +25,7 @@ import torch
 
 from baryon.config.config import composed
 from baryon.data.contract_check import chunk_bounds, provides, require_declared
-from baryon.data.workers.worker_group import sendable
+from baryon.data.workers.worker_group import pickled_split
 from baryon.errors import BaryonError, form, format_error
 from baryon.interfaces import Batch, Dataset, Evaluation, Evaluator, Split
 from baryon.plugins.answers import checked_evaluation
@@ -101,7 +101,7 @@ def check_copy(who: str, split: Split, count: int) -> None:
     """It can be sent to reading processes, and reads the same first `count` rows there."""
     arrays = split.read(0, count)
     with naming(f"{who} cannot be opened again from a pickle"):
-        copied: Split = pickle.loads(sendable(split, who))  # noqa: S301  our own bytes
+        copied: Split = pickle.loads(pickled_split(split, who))  # noqa: S301  our own bytes
     with closing(copied):
         again = copied.read(0, count)
         for name, values in arrays.items():

@@ -13,7 +13,7 @@ from baryon.config.config import Config
 from baryon.data.hdf5.links import following_links
 from baryon.data.loader import Loader, Loading
 from baryon.data.staging import staging
-from baryon.data.workers.worker_group import WorkerGroup, sendable
+from baryon.data.workers.worker_group import WorkerGroup, pickled_split
 from baryon.errors import BaryonError, form
 from baryon.interfaces import Communicator, Dataset, Evaluator, Loss, Split
 from baryon.plugins.components import prepare
@@ -131,7 +131,7 @@ def build_dataset(config: Config, plugins: Plugins) -> Dataset:
     if config.data.processes:
         plugin = plugins.component("dataset", choice.name).plugin
         for name, split in dataset.splits.items():
-            sendable(split, f"split {name!r} of dataset {choice.name!r} of plugin {plugin!r}")
+            pickled_split(split, f"split {name!r} of dataset {choice.name!r} of plugin {plugin!r}")
     return dataset
 
 

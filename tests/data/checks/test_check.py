@@ -88,16 +88,16 @@ def at(index, value):
     return change
 
 
-def found(*, most_samples=None, loading=LOADING, **splits):
-    diagnosis = check(Data(**splits), loading, most_samples)
-    return {(one.split, one.text, one.refused) for one in diagnosis.findings}
+def findings(*, loading=LOADING, **splits):
+    diagnosis = check(Data(**splits), loading, None)
+    return {(finding.split, finding.text, finding.refused) for finding in diagnosis.findings}
 
 
 def test_check_finds_nothing_in_good_data(make):
     diagnosis = check(Data(val=make("val"), train=make()), LOADING, None)
     assert not diagnosis.findings
     assert not diagnosis.refused
-    assert diagnosis.summary == "training would take these data (train 200, val 200); 0 warnings"
+    assert diagnosis.summary == "Data OK: 0 warnings in 2 splits (train 200, val 200 samples)"
     assert set(diagnosis.tables) == {"reading", "layout", "values", "classes"}
     assert set(diagnosis.figures) == {"speed", "values", "along", "mean_image"}
     (row,) = [row for row in diagnosis.tables["values"].rows if row[:2] == ["train", "inputs[1]"]]
@@ -108,7 +108,7 @@ def test_check_finds_nothing_in_good_data(make):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_check_refuses_nan_and_infinity(make, value, tmp_path):
     bad = make(x=at((70, 1, 3, 3), value))
-    assert found(train=bad) == {
+    assert findings(train=bad) == {
         (
             "train",
             "inputs is NaN or infinite in 1 samples, first in "
@@ -118,8 +118,8 @@ def test_check_refuses_nan_and_infinity(make, value, tmp_path):
     }
 
 
-def only(findings):
-    ((split, text, refused),) = findings
+def only(entries):
+    ((split, text, refused),) = entries
     return split, text, refused
 
 
@@ -135,16 +135,16 @@ def only(findings):
     ids=["constant channel", "rare class", "negative weight", "one weight", "duplicates"],
 )
 def test_check_warns_of_values(make, change, text):
-    split, told, refused = only(found(train=make(**change)))
+    split, text_of_finding, refused = only(findings(train=make(**change)))
     assert split == "train"
-    assert told.startswith(text)
+    assert text_of_finding.startswith(text)
     assert not refused
 
 
 def test_check_warns_of_samples_in_two_splits(make):
     train = make()
     val = make("val", x=at(slice(10), train.read(20, 30)["inputs"]))
-    assert only(found(train=train, val=val)) == (
+    assert only(findings(train=train, val=val)) == (
         "val",
         "10 samples are in train too, such as 0 here and 20 there: the splits are not independent",
         False,
@@ -153,7 +153,7 @@ def test_check_warns_of_samples_in_two_splits(make):
 
 def test_check_warns_of_class_unknown_to_training(make):
     val = make("val", label=at(slice(40), 5))
-    assert only(found(train=make(), val=val))[1] == (
+    assert only(findings(train=make(), val=val))[1] == (
         "label is [5] in some samples, but never in train"
     )
 
@@ -163,11 +163,11 @@ def test_check_warns_of_poor_shuffling(make):
         batch_size=16, window_mib=0.07, prefetch=2, seed=1, threads=1, device=torch.device("cpu")
     )
     sorted_file = make(label=np.sort)
-    text = only(found(train=sorted_file, loading=few))[1]
+    text = only(findings(train=sorted_file, loading=few))[1]
     assert text.startswith("samples of a chunk are alike in label (correlation 0.")
     assert "1 chunks are mixed" in text
-    assert not found(train=make("mixed"), loading=few)  # the same window does for a mixed file
-    assert not found(train=sorted_file)  # and a larger window for this one
+    assert not findings(train=make("mixed"), loading=few)  # the same window does for a mixed file
+    assert not findings(train=sorted_file)  # and a larger window for this one
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,14 @@ def test_check_warns_of_poor_shuffling(make):
     ],
 )
 def test_check_warns_of_slow_layouts(make, layout, text):
-    assert any(text in told for _, told, _ in found(train=make(layout=layout)))
+    assert any(text in warning for _, warning, _ in findings(train=make(layout=layout)))
 
 
 def test_check_warns_of_chunks_larger_than_window(make):
     tiny = Loading(
         batch_size=16, window_mib=0.05, prefetch=2, seed=1, threads=1, device=torch.device("cpu")
     )
-    texts = [text for _, text, _ in found(train=make(), loading=tiny)]
+    texts = [text for _, text, _ in findings(train=make(), loading=tiny)]
     assert any("more than data.window_mib=0.05: nothing but one chunk is mixed" in t for t in texts)
 
 
@@ -198,13 +198,13 @@ def test_check_compares_checksums(make, tmp_path):
     assert not diagnosis.findings
     assert diagnosis.checksums == {str(tmp_path / "train.h5"): digest}
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64} *train.h5\n")
-    _, text, refused = only(found(train=train))
+    _, text, refused = only(findings(train=train))
     assert refused
     assert text.endswith("SHA256SUMS says 000000000000...: fetch it again")
 
 
 def test_check_refuses_empty_split(make):
-    assert only(found(train=make(), val=make("val", samples=0, layout={"chunks": None,
+    assert only(findings(train=make(), val=make("val", samples=0, layout={"chunks": None,
         "compression": None}))) == ("val", "has no samples: give other files", True)  # fmt: skip
 
 
@@ -262,7 +262,7 @@ def test_check_command_exit_code(baryon, write_events, tmp_path):
     assert "refused: train: inputs is NaN or infinite in 2 samples, first in bad.h5, row 3" in (
         " ".join(done.stdout.split())
     )
-    assert "training would refuse these data (train 32): 1 faults" in done.stdout
+    assert "Data refused: 1 fault, " in done.stdout
     assert "report: bad/report.html" in done.stdout
     page = (tmp_path / "bad" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 4

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from process_splits import Augmented, Faulty, Growing, Noise, Strange, Telling
 
 from baryon.data.loader import Loader
-from baryon.data.workers.worker_group import environment
+from baryon.data.workers.worker_group import worker_environment
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard
 
@@ -65,7 +65,7 @@ def shared_bytes() -> int:
 def test_what_is_shared_stays_within_the_stated_bound(readers, loading, kind, batch, members):
     split, shard = kind(600, 16), DataShard(0, 1, 0, members)
     loader = Loader(split, loading(batch_size=batch, window_mib=0.2, readers=readers))
-    most = loader.most_bytes(shard)
+    most = loader.max_bytes(shard)
     seen = []
     for one in loader.shuffled(0, shard=shard):
         seen.append(shared_bytes())
@@ -79,7 +79,7 @@ def test_what_is_shared_stays_within_the_stated_bound(readers, loading, kind, ba
 
 def test_it_is_told_in_the_opening_line(readers, loading):
     line = Loader(Noise(), loading(readers=readers)).describe()
-    assert line.endswith("KiB held, 2 processes decoding")
+    assert line.startswith("2 processes decoding, at most ")
 
 
 def test_an_epoch_can_be_left_early(readers, loading):
@@ -103,10 +103,10 @@ def test_a_launchers_variables_are_left_out():
         "OMPI_COMM_WORLD_RANK": "1", "PMIX_RANK": "1", "PMI_RANK": "1", "SLURM_PROCID": "1",
         "MPI_LOCALRANKID": "0", "HYDI_CONTROL_FD": "7", "I_MPI_RANK": "1",
     }  # fmt: skip
-    kept = environment({**launched, "HOME": "/home/me", "OMP_NUM_THREADS": "8"})
-    assert not set(launched) & set(kept)
-    assert kept["HOME"] == "/home/me"
-    assert kept["OMP_NUM_THREADS"] == "1"
+    inherited = worker_environment({**launched, "HOME": "/home/me", "OMP_NUM_THREADS": "8"})
+    assert not set(launched) & set(inherited)
+    assert inherited["HOME"] == "/home/me"
+    assert inherited["OMP_NUM_THREADS"] == "1"
 
 
 def test_an_error_is_the_same_as_with_threads(readers, loading):

@@ -45,6 +45,7 @@ def progress(step=3, model=None):
                 "samples": 60,
                 "window": 3,
                 "chunks": "ab12",
+                "strata": "",
             },
             "data": {"train": "1f"},
             "workers": [[0, 1, 1]],

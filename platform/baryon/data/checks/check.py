@@ -1,4 +1,4 @@
-"""All checks of a dataset, on the `Split` protocol and what else its splits can tell."""
+"""Run all checks of a dataset, through the `Split` interface alone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baryon.data.checks.checksums import checksum, checksum_findings
-from baryon.data.checks.distributions import classes, distribution_findings
+from baryon.data.checks.distributions import distribution_findings
 from baryon.data.checks.duplicates import duplicate_findings
 from baryon.data.checks.figures import draw
 from baryon.data.checks.finding import Finding
-from baryon.data.checks.layout import MIB, layout_findings, layout_table
-from baryon.data.checks.speed import Speed, speed
+from baryon.data.checks.layout import layout_findings
+from baryon.data.checks.speed import speed
+from baryon.data.checks.tables import tables
 from baryon.data.checks.values import Survey
 from baryon.data.decoding import Decoding, as_arrays
 from baryon.data.loader import Loader, Loading
@@ -28,18 +29,20 @@ if TYPE_CHECKING:
 
 TRAIN = "train"
 POOR = 0.5
-"""A batch that is worth less than this share of a fully shuffled one is warned of."""
+"""A shuffle is warned of if its batches are worth less than this share of fully shuffled ones."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The answer of a check."""
+    """The result of all checks of a dataset."""
 
     summary: str
     findings: Sequence[Finding]
+    """Faults first, then warnings."""
     tables: Mapping[str, Table]
     figures: Mapping[str, Figure]
     checksums: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every file, in hexadecimal, by path."""
 
     @property
     def refused(self) -> bool:
@@ -47,59 +50,78 @@ class Diagnosis:
         return any(finding.refused for finding in self.findings)
 
 
-def check(dataset: Dataset, loading: Loading, most_samples: int | None) -> Diagnosis:
-    """Look at every sample of every split, or at about `most_samples` of each."""
-    splits = {name: dataset.splits[name] for name in _in_order(dataset.splits)}
-    findings = list(_shapes(splits))
-    there = {name: split for name, split in splits.items() if len(split)}
-    loaders = {name: Loader(split, loading) for name, split in there.items()}
+def check(dataset: Dataset, loading: Loading, max_samples: int | None) -> Diagnosis:
+    """Check a dataset.
+
+    Parameters
+    ----------
+    dataset
+        The dataset, opened.
+    loading
+        How a training would read it.
+    max_samples
+        Samples of each split to look at, about; None for all.
+
+    """
+    # Training first, for the others are compared with it.
+    names = sorted(dataset.splits, key=lambda name: name != TRAIN)
+    splits = {name: dataset.splits[name] for name in names}
+    loaders = {name: Loader(split, loading) for name, split in splits.items() if len(split)}
     speeds = {name: speed(loader) for name, loader in loaders.items()}
-    surveys = {name: _survey(name, loader, most_samples) for name, loader in loaders.items()}
-    sums = {name: _checksums(split) for name, split in there.items()}
-    for name, split in there.items():
-        findings += layout_findings(name, split.stored(), loading.window_mib)
-        findings += _values(name, surveys[name], split)
-        findings += checksum_findings(name, sums[name])
-    findings += distribution_findings(surveys) if surveys else ()
-    findings += duplicate_findings(surveys)
-    if TRAIN in surveys:
-        findings += _mixing(loaders[TRAIN], surveys[TRAIN])
+    surveys = {name: _survey(name, loader, max_samples) for name, loader in loaders.items()}
+    sums = {name: _checksums(loader.split) for name, loader in loaders.items()}
+    findings = [*_field_findings(splits), *_findings(loaders, surveys, sums)]
     return Diagnosis(
         summary=_summary(findings, splits),
         findings=sorted(findings, key=lambda finding: not finding.refused),
-        tables=_tables(loaders, speeds, surveys),
+        tables=tables(loaders, speeds, surveys),
         figures=draw(surveys, speeds) if surveys else {},
-        checksums={str(path): one for found in sums.values() for path, one in found.items()},
+        checksums={str(path): digest for files in sums.values() for path, digest in files.items()},
     )
 
 
-def _in_order(splits: Mapping[str, Split]) -> list[str]:
-    """Training first, for the others are compared with it."""
-    return sorted(splits, key=lambda name: name != TRAIN)
+def _findings(
+    loaders: Mapping[str, Loader],
+    surveys: Mapping[str, Survey],
+    sums: Mapping[str, Mapping[Path, str]],
+) -> Iterator[Finding]:
+    for name, loader in loaders.items():
+        yield from layout_findings(name, loader.split.stored(), loader.loading.window_mib)
+        for survey in surveys[name].fields.values():
+            yield from survey.findings(name, loader.split.place)
+        yield from checksum_findings(name, sums[name])
+    if surveys:
+        yield from distribution_findings(surveys)
+    yield from duplicate_findings(surveys)
+    if TRAIN in surveys:
+        yield from _shuffle_findings(loaders[TRAIN], surveys[TRAIN])
 
 
-def _shapes(splits: Mapping[str, Split]) -> Iterator[Finding]:
+def _field_findings(splits: Mapping[str, Split]) -> Iterator[Finding]:
+    """Find splits without samples, and fields that differ from those of the first split."""
     first = next(iter(splits.values()))
     for name, split in splits.items():
         if not len(split):
             yield Finding(name, "has no samples: give other files", refused=True)
-        for entry, kind in first.fields.items():
-            if entry in split.fields and split.fields[entry] != kind:
-                yield Finding(name, f"{entry} is {split.fields[entry]}, not {kind}", refused=True)
+        for entry, expected in first.fields.items():
+            if entry in split.fields and split.fields[entry] != expected:
+                text = f"{entry} is {split.fields[entry]}, not {expected}"
+                yield Finding(name, text, refused=True)
 
 
-def _survey(name: str, loader: Loader, most_samples: int | None) -> Survey:
+def _survey(name: str, loader: Loader, max_samples: int | None) -> Survey:
+    """Look at the samples of a split, or at those of evenly spaced chunks."""
     bounds = loader.bounds
     count = len(bounds) - 1
-    if most_samples is not None:
-        count = max(1, min(count, round(count * most_samples / len(loader.split))))
+    if max_samples is not None:
+        count = max(1, min(count, round(count * max_samples / len(loader.split))))
     chosen = np.unique(np.linspace(0, len(bounds) - 2, count).round().astype(int)).tolist()
     batches = [np.arange(bounds[chunk], bounds[chunk + 1]) for chunk in chosen]
     survey = Survey(loader.split)
-    room = 4 * max(len(batch) for batch in batches) * loader.sample_bytes
+    budget = 4 * max(len(batch) for batch in batches) * loader.sample_bytes
     total = sum(map(len, batches))
     decoding = Decoding(
-        loader.split, bounds, batches, room=room, threads=loader.threads, pinned=False
+        loader.split, bounds, batches, budget=budget, threads=loader.threads, pinned=False
     )
     with closing(decoding), bar(f"checking {name}", total, "samples") as advance:
         for rows in batches:
@@ -108,104 +130,39 @@ def _survey(name: str, loader: Loader, most_samples: int | None) -> Survey:
     return survey
 
 
-def _values(name: str, survey: Survey, split: Split) -> Iterator[Finding]:
-    for one in survey.fields.values():
-        yield from one.findings(name, split.place)
-
-
-def _mixing(loader: Loader, survey: Survey) -> Iterator[Finding]:
-    """The shuffle's measure at the likeness that the samples of a chunk really have."""
-    mixing = loader.mixing()
-    for name, likeness in survey.likeness().items():
-        worth = mixing.worth(likeness)
-        if worth < POOR * mixing.worst_of_full_shuffle:
+def _shuffle_findings(loader: Loader, survey: Survey) -> Iterator[Finding]:
+    """Find fields whose windowed shuffle is poor at the correlation that chunks really have."""
+    quality = loader.shuffle_quality()
+    for name, correlation in survey.chunk_correlations().items():
+        effective = quality.effective_batch_at(correlation)
+        if effective < POOR * quality.effective_batch_of_full_shuffle:
             yield Finding(
                 TRAIN,
-                f"samples of a chunk are alike in {name} (correlation {likeness:.2f}), and "
-                f"{mixing.chunks:,} chunks are mixed: a batch of {mixing.batch} is worth "
-                f"{worth:.1f} samples; raise data.window_mib, or repack the file with "
-                "`shuffle=true`",
+                f"samples of a chunk are alike in {name} (correlation {correlation:.2f}), and "
+                f"{quality.chunks:,} chunks are mixed: effective batch size {effective:.1f} of "
+                f"{quality.batch}; raise data.window_mib, or repack the file with `shuffle=true`",
             )
 
 
 def _checksums(split: Split) -> dict[Path, str]:
-    paths = sorted({one.path for one in split.stored()})
+    paths = sorted({storage.path for storage in split.stored()})
     if not paths:
         return {}
+    digests = {}
     with bar("checksums", len(paths), "files") as advance:
-        found = {}
         for path in paths:
-            found[path] = checksum(path)
+            digests[path] = checksum(path)
             advance(1)
-    return found
-
-
-def _tables(
-    loaders: Mapping[str, Loader], speeds: Mapping[str, Speed], surveys: Mapping[str, Survey]
-) -> dict[str, Table]:
-    stored = {name: loader.split.stored() for name, loader in loaders.items()}
-    found = {
-        "reading": _reading(loaders, speeds),
-        "layout": layout_table(stored),
-        "values": _values_table(surveys),
-        "classes": _classes_table(surveys),
-    }
-    return {name: table for name, table in found.items() if table.rows}
-
-
-def _values_table(surveys: Mapping[str, Survey]) -> Table:
-    columns = ("split", "field", "smallest", "mean", "deviation", "largest", "zeros")
-    fields = [(split, one) for split, survey in surveys.items() for one in survey.fields.values()]
-    rows = [row for split, one in fields for row in one.rows(split)]
-    return Table(columns, rows, "Values, as a network sees them")
-
-
-def _classes_table(surveys: Mapping[str, Survey]) -> Table:
-    rows: list[list[str | float]] = [
-        [split, name, value, count, f"{count / sum(counts.values()):.2%}"]
-        for split, survey in surveys.items()
-        for name, counts in classes(survey).items()
-        for value, count in counts.items()
-    ]
-    columns = ("split", "field", "value", "samples", "share")
-    return Table(columns, rows, "Whole numbers that take few values")
-
-
-def _reading(loaders: Mapping[str, Loader], speeds: Mapping[str, Speed]) -> Table:
-    rows: list[list[str | float]] = []
-    for name, loader in loaders.items():
-        sizes, mixing = np.diff(loader.bounds), loader.mixing()
-        rows.append(
-            [
-                name,
-                len(loader.split),
-                loader.sample_bytes / 1024,
-                float(sizes.mean()),
-                speeds[name].shuffled,
-                speeds[name].one_by_one,
-                mixing.chunks,
-                f"{mixing.worst:.1f} of {mixing.worst_of_full_shuffle:.1f}",
-                loader.most_bytes() / MIB,
-            ]
-        )
-    columns = (
-        "split",
-        "samples",
-        "KiB a sample",
-        "samples a chunk",
-        "shuffled, samples/s",
-        "one by one, samples/s",
-        "chunks mixed",
-        "batch worth at least",
-        "MiB held",
-    )
-    return Table(columns, rows, "Reading, measured on this machine")
+    return digests
 
 
 def _summary(findings: Sequence[Finding], splits: Mapping[str, Split]) -> str:
     samples = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
-    refused = sum(finding.refused for finding in findings)
-    others = len(findings) - refused
-    if refused:
-        return f"training would refuse these data ({samples}): {refused} faults, {others} warnings"
-    return f"training would take these data ({samples}); {others} warnings"
+    faults = sum(finding.refused for finding in findings)
+    warnings = _counted(len(findings) - faults, "warning")
+    verdict = f"Data refused: {_counted(faults, 'fault')}, " if faults else "Data OK: "
+    return f"{verdict}{warnings} in {_counted(len(splits), 'split')} ({samples} samples)"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

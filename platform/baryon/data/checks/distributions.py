@@ -1,4 +1,4 @@
-"""Labels and weights: classes that are rare or missing, weights of which few count."""
+"""Check labels and weights: classes that are rare or missing, weights of which few count."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ import numpy as np
 from baryon.data.checks.finding import Finding
 from baryon.data.checks.values import Numbers, Survey
 
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 RARE = 0.01
 FEW_EFFECTIVE = 0.05
-"""Share of samples that the weights leave; below it a mean over the sample is one over few."""
+"""Share of the samples that the effective number is; below it a mean is one over few samples."""
 
 
 def classes(survey: Survey) -> dict[str, dict[int, int]]:
-    """Counts of each value of the integer fields that have few of them."""
-    found = {}
-    for name, one in survey.fields.items():
-        if one.field.shape == () and np.dtype(one.field.dtype).kind in "biu":
-            values, counts = np.unique(one.column, return_counts=True)
-            if 0 < len(values) <= MOST_CLASSES:
-                found[name] = dict(zip(values.astype(int).tolist(), counts.tolist(), strict=True))
-    return found
+    """Return the number of samples of each value, by field, of integer fields with few values."""
+    counts_by_field = {}
+    for name, surveyed in survey.fields.items():
+        if surveyed.field.shape == () and np.dtype(surveyed.field.dtype).kind in "biu":
+            values, counts = np.unique(surveyed.column, return_counts=True)
+            if 0 < len(values) <= MAX_CLASSES:
+                counted = zip(values.astype(int).tolist(), counts.tolist(), strict=True)
+                counts_by_field[name] = dict(counted)
+    return counts_by_field
 
 
 def distribution_findings(surveys: Mapping[str, Survey]) -> Iterator[Finding]:
-    """Within each split, and between the first and the others."""
+    """Find odd classes and weights within each split, and classes unknown to the first split."""
     first, *others = surveys
     for split, survey in surveys.items():
         yield from _rare_classes(split, classes(survey))
-        for name, one in survey.fields.items():
-            if "weight" in name and one.field.shape == ():
-                yield from _weights(split, name, one.column)
-    seen = classes(surveys[first])
+        for name, surveyed in survey.fields.items():
+            if "weight" in name and surveyed.field.shape == ():
+                yield from _weights(split, name, surveyed.column)
+    known = classes(surveys[first])
     for split in others:
         for name, counts in classes(surveys[split]).items():
-            unknown = sorted(set(counts) - set(seen.get(name, counts)))
+            unknown = sorted(set(counts) - set(known.get(name, counts)))
             if unknown:
                 yield Finding(split, f"{name} is {unknown} in some samples, but never in {first}")
 
 
-def _rare_classes(split: str, found: Mapping[str, Mapping[int, int]]) -> Iterator[Finding]:
-    for name, counts in found.items():
+def _rare_classes(
+    split: str, counts_by_field: Mapping[str, Mapping[int, int]]
+) -> Iterator[Finding]:
+    for name, counts in counts_by_field.items():
         total = sum(counts.values())
         for value, count in counts.items():
             if count < RARE * total:
@@ -55,6 +58,7 @@ def _weights(split: str, name: str, values: Numbers) -> Iterator[Finding]:
     negative = int((values < 0).sum())
     if negative:
         yield Finding(split, f"{name} is negative in {negative:,} of {len(values):,} samples")
+    # Kish's effective number of samples.
     squares = float(np.square(values).sum())
     effective = float(values.sum()) ** 2 / squares if squares else 0.0
     if effective < FEW_EFFECTIVE * len(values):

@@ -1,4 +1,4 @@
-"""Samples whose inputs are the same to the bit, within a split and across splits."""
+"""Find samples whose inputs are the same to the bit, within a split and across splits."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from baryon.data.checks.values import Survey
 
 
 def duplicate_findings(surveys: Mapping[str, Survey]) -> Iterator[Finding]:
-    """Every pair of splits once; a sample that training has seen tests nothing."""
-    seen: dict[str, dict[bytes, int]] = {}
+    """Find repeated samples of every split, and those that two splits share."""
+    earlier: dict[str, dict[bytes, int]] = {}
     for split, survey in surveys.items():
-        mine = dict(zip(survey.digests, survey.rows, strict=True))
-        again = len(survey.digests) - len(mine)
-        if again:
-            yield Finding(split, f"{again:,} samples have the inputs of another one of this split")
-        for other, theirs in seen.items():
-            both = mine.keys() & theirs.keys()
-            if both:
-                digest = min(both, key=lambda one: mine[one])
+        rows = dict(zip(survey.digests, survey.rows, strict=True))
+        repeated = len(survey.digests) - len(rows)
+        if repeated:
+            text = f"{repeated:,} samples have the inputs of another one of this split"
+            yield Finding(split, text)
+        for other, other_rows in earlier.items():
+            shared = rows.keys() & other_rows.keys()
+            if shared:
+                # A sample that training has seen tests nothing.
+                digest = min(shared, key=lambda digest: rows[digest])
                 yield Finding(
                     split,
-                    f"{len(both):,} samples are in {other} too, such as {mine[digest]:,} here and "
-                    f"{theirs[digest]:,} there: the splits are not independent",
+                    f"{len(shared):,} samples are in {other} too, such as {rows[digest]:,} here "
+                    f"and {other_rows[digest]:,} there: the splits are not independent",
                 )
-        seen[split] = mine
+        earlier[split] = rows

@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""What a check reports."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or slow, or worth knowing."""
+    """One thing that is wrong with data, or slow, or worth knowing."""
 
     split: str
     text: str
     refused: bool = False
-    """Training on such data would stop, or mean nothing."""
+    """Whether training on such data would stop, or mean nothing."""

@@ -1,4 +1,4 @@
-"""How fast a split is read, measured: shuffled as training does, and sample by sample."""
+"""Measure how fast a split is read: shuffled as training does, and sample by sample."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from baryon.data.loader import Loader
 from baryon.interfaces import Split
 
 SECONDS = 1.0
-"""That each measurement takes at most, but for a first chunk."""
+"""Time that each measurement takes at most, after its first chunk."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Samples a second of one process."""
+    """Samples a second that one process reads."""
 
     shuffled: float
+    """Shuffled in windows, as training reads."""
     one_by_one: float
-    """In random order, each read for itself: what a loader that knows no chunks does."""
+    """In random order, each read by itself, as a loader does that knows no chunks."""
 
 
 def speed(loader: Loader) -> Speed:
-    """Measure both; files that the machine holds in memory are faster than others."""
+    """Measure the speed of a split. Files in the page cache are faster than others."""
     return Speed(_rate(_shuffled(loader)), _rate(_one_by_one(loader.split)))
 
 
 def _rate(counts: Iterator[int]) -> float:
-    start, read = time.perf_counter(), 0
+    start, samples = time.perf_counter(), 0
     for count in counts:
-        read += count
+        samples += count
         if time.perf_counter() - start > SECONDS:
             break
-    return read / max(time.perf_counter() - start, 1e-9)
+    return samples / max(time.perf_counter() - start, 1e-9)
 
 
 def _shuffled(loader: Loader) -> Iterator[int]:
-    """Epoch after epoch: of few samples one alone would measure how fast threads start."""
+    # Epoch after epoch: one of few samples would measure how fast threads start.
     for epoch in itertools.count():
         with closing(loader.shuffled(epoch)) as batches:
             for batch in batches:

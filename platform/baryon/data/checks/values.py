@@ -1,4 +1,7 @@
-"""One pass over the samples of a split, as a network would see them: ranges, gaps, likeness."""
+"""Survey the samples of a split in one pass, as a network would see them.
+
+What is found: ranges, values that are not finite, and how alike the samples of a chunk are.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,20 @@ from baryon.interfaces import Arrays, Field, Split
 
 Numbers = np.ndarray[Any, Any]
 INPUTS = "inputs"
-MOST_CHANNELS = 64
+MAX_CHANNELS = 64
 """A first axis longer than this is no axis of channels."""
 
 
 class FieldSurvey:
-    """What is to be known of one field; shaped (channels, ...) or (), or one channel."""
+    """Accumulate the statistics of one field, by channel.
+
+    The channels are the first axis of a sample, if it is short enough; otherwise there is one.
+    """
 
     def __init__(self, name: str, field: Field) -> None:
         self.name, self.field = name, field
-        channelled = field.shape and field.shape[0] <= MOST_CHANNELS
-        self.channels = field.shape[0] if channelled else 1
+        has_channels = field.shape and field.shape[0] <= MAX_CHANNELS
+        self.channels = field.shape[0] if has_channels else 1
         self.low = np.full(self.channels, np.inf)
         self.high = np.full(self.channels, -np.inf)
         self._sums = np.zeros((2, self.channels))
@@ -36,20 +42,28 @@ class FieldSurvey:
         self._columns: list[Numbers] = []
 
     def take(self, first_row: int, values: Numbers) -> None:
-        """Samples of one chunk, from row `first_row` on."""
-        flat = values.reshape(len(values), self.channels, -1).astype(np.float64)
-        if not np.isfinite(flat.sum()):
-            bad = ~np.isfinite(flat).all(axis=(1, 2))
-            if self.bad_samples == 0 and bad.any():
-                self.first_bad = first_row + int(np.argmax(bad))
-            self.bad_samples += int(bad.sum())
-            flat = flat[~bad]
+        """Account for the samples of one chunk, whose first row is `first_row`."""
         if not self.field.shape:
             self._columns.append(values)
         elif self.name == INPUTS:
             self._columns.append(values.reshape(len(values), -1).mean(axis=1, dtype=np.float64))
-        if not len(flat):
-            return
+        flat = values.reshape(len(values), self.channels, -1).astype(np.float64)
+        flat = self._finite(first_row, flat)
+        if len(flat):
+            self._accumulate(flat)
+
+    def _finite(self, first_row: int, flat: Numbers) -> Numbers:
+        """Count the samples with values that are not finite, and return the others."""
+        if np.isfinite(flat.sum()):  # one pass is enough for good data
+            return flat
+        bad = ~np.isfinite(flat).all(axis=(1, 2))
+        if self.bad_samples == 0 and bad.any():
+            self.first_bad = first_row + int(np.argmax(bad))
+        self.bad_samples += int(bad.sum())
+        return flat[~bad]
+
+    def _accumulate(self, flat: Numbers) -> None:
+        """Account for samples (N, channels, values)."""
         self.low = np.minimum(self.low, flat.min(axis=(0, 2)))
         self.high = np.maximum(self.high, flat.max(axis=(0, 2)))
         self._sums += flat.sum(axis=(0, 2)), np.square(flat).sum(axis=(0, 2))
@@ -61,11 +75,18 @@ class FieldSurvey:
 
     @property
     def column(self) -> Numbers:
-        """(N,) the values of a single number, or the mean of each sample of `inputs`."""
+        """(N,) values of a field with one number a sample, or the mean of each sample of `inputs`.
+
+        Empty for all other fields.
+        """
         return np.concatenate(self._columns) if self._columns else np.empty(0)
 
     def rows(self, split: str) -> list[list[str | float]]:
-        """Split, field and channel, smallest, mean, standard deviation, largest, share of zeros."""
+        """Return the rows of a table, one for each channel.
+
+        They hold split, field and channel, smallest value, mean, standard deviation, largest value
+        and share of zeros.
+        """
         count = max(1, self._numbers)
         mean, square = self._sums / count
         spread = np.sqrt(np.maximum(0, square - mean**2))
@@ -83,7 +104,10 @@ class FieldSurvey:
         ]
 
     def findings(self, split: str, place: Any) -> Iterator[Finding]:
-        """Values that are no numbers, and channels that say nothing."""
+        """Find values that are not finite, and channels of the inputs that are constant.
+
+        `place` describes where a row is stored; see `Split.place`.
+        """
         if self.bad_samples:
             yield Finding(
                 split,
@@ -99,18 +123,19 @@ class FieldSurvey:
 
 
 class Survey:
-    """What is to be known of one split."""
+    """Accumulate the statistics of all fields of one split."""
 
     def __init__(self, split: Split) -> None:
         self.fields = {name: FieldSurvey(name, field) for name, field in split.fields.items()}
         self.digests: list[bytes] = []
-        """Of the inputs of each sample."""
+        """Hash of the inputs of each sample."""
         self.rows: list[int] = []
+        """Row number of each sample."""
         self.sizes: list[int] = []
-        """Samples in each chunk."""
+        """Number of samples in each chunk."""
 
     def take(self, first_row: int, arrays: Arrays) -> None:
-        """The samples of one chunk."""
+        """Account for the samples of one chunk, whose first row is `first_row`."""
         for name, survey in self.fields.items():
             survey.take(first_row, arrays[name])
         inputs = np.ascontiguousarray(arrays[INPUTS])
@@ -118,8 +143,8 @@ class Survey:
         self.rows += range(first_row, first_row + len(inputs))
         self.sizes.append(len(inputs))
 
-    def likeness(self) -> dict[str, float]:
-        """By field: the intraclass correlation of samples of one chunk, from 0 to 1."""
+    def chunk_correlations(self) -> dict[str, float]:
+        """Return the intraclass correlation of samples of one chunk, from 0 to 1, by field."""
         columns = {name: survey.column for name, survey in self.fields.items()}
         return {
             name: intraclass_correlation(column.astype(np.float64), self.sizes)
@@ -129,9 +154,18 @@ class Survey:
 
 
 def intraclass_correlation(values: Numbers, sizes: list[int]) -> float:
-    """One-way analysis of variance; `sizes` are those of consecutive groups (Donner, 1986).
+    """Estimate the intraclass correlation by one-way analysis of variance.
 
-    (MSB - MSW) / (MSB + (n0 - 1) MSW), not below 0; NaN and Inf count as the mean.
+    It is (MSB - MSW) / (MSB + (n0 - 1) MSW), not below 0, with the mean squares between and within
+    groups and their average size n0 (Donner, International Statistical Review 54, 1986).
+
+    Parameters
+    ----------
+    values
+        (N,) values, group after group; NaN and Inf count as the mean.
+    sizes
+        Number of values in each group.
+
     """
     count, groups = len(values), len(sizes)
     if groups < 2 or count <= groups:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baryon.data.workers.worker_group import environment
+from baryon.data.workers.worker_group import worker_environment
 from baryon.errors import BaryonError
 from baryon.system.cache import cached, keep
 
@@ -102,7 +102,7 @@ def _ask(path: Path) -> dict[str, str]:
 def _start() -> subprocess.Popen[str]:
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-P", "-c", PROGRAM],
-        env=environment(os.environ),
+        env=worker_environment(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

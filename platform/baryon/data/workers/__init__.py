@@ -1,5 +1,8 @@
-"""Chunks decoded and batches augmented by processes, for data that one thread alone can read.
+"""Decode chunks and augment batches in processes, for data that only one thread can read at a time.
 
-`reader.py` is what they run. They import neither torch nor MPI, and share their memory with the
-run's process, so that no sample is pickled.
+There is no automatic choice between threads and processes: whether `read` holds the GIL cannot be
+seen from outside, and processes take memory that its owner should grant (`data.processes`).
+
+`worker_process.py` is what the processes run. They import neither torch nor MPI, and share memory
+with the run's process, so that no sample is pickled.
 """

@@ -1,4 +1,4 @@
-"""Decoding as threads do it, but for the work itself: each thread has a process do that."""
+"""Decode as `baryon.data.decoding` does, but leave the work of each thread to a process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from baryon.data.decoding import Decoding, Key, PendingBatch
 from baryon.data.sampling import Rows
-from baryon.data.workers.shared_memory import Memory, extent, forms
+from baryon.data.workers.shared_memory import SharedSlots, array_forms, total_bytes
 from baryon.data.workers.worker_group import WorkerGroup
 from baryon.interfaces import Arrays, Field, Split
 
@@ -18,96 +18,101 @@ KEYS = Field((), "int64")
 
 
 def chunk_bytes(split: Split, bounds: Rows) -> int:
-    """Bytes that a decoded chunk takes: each as many as the largest."""
-    return extent(forms(split.fields, int(np.diff(bounds).max())))
+    """Return the bytes that a decoded chunk takes: each as many as the largest."""
+    return total_bytes(array_forms(split.fields, int(np.diff(bounds).max())))
 
 
 def batch_bytes(split: Split, rows: int) -> int:
-    """Bytes that an augmented batch takes."""
-    return extent(forms({**split.augmented_fields, "keys": KEYS}, rows))
+    """Return the bytes that an augmented batch of `rows` samples takes."""
+    return total_bytes(array_forms({**split.augmented_fields, "keys": KEYS}, rows))
 
 
 class DecodingByProcesses(Decoding):
-    """Each process decodes a chunk, or gathers and augments a batch, at a time.
+    """Let each process decode a chunk, or collate and augment a batch, at a time.
 
     Chunks and augmented batches lie in memory that all share. A batch that is not augmented is
-    gathered from it here, an augmented one is copied.
+    collated from it by a thread of this process, an augmented one is copied.
     """
 
     def __init__(
         self,
-        readers: WorkerGroup,
+        workers: WorkerGroup,
         split: Split,
         bounds: Rows,
         batches: Sequence[Rows],
         *,
-        room: int,
+        budget: int,
         pinned: bool,
         augmented: bool,
         visits: Sequence[Rows] | None = None,
     ) -> None:
-        threads = readers.count
+        """Plan the decoding and share memory with the workers; see `Decoding`.
+
+        `augmented`: the batches are augmented, which takes a slot of memory for each worker.
+        """
+        threads = workers.count
         super().__init__(
-            split, bounds, batches, room=room, threads=threads, pinned=pinned, visits=visits
+            split, bounds, batches, budget=budget, threads=threads, pinned=pinned, visits=visits
         )
-        self._readers = readers
-        self._number = readers.know(split)
+        self._workers = workers
+        self._split_number = workers.register(split)
         self._slots: dict[int, int] = {}
-        largest, slot = max(map(len, batches), default=0), chunk_bytes(split, bounds)
-        at_hand = (readers.count + 2) * largest  # a chunk for each sample, at worst
-        self._chunks = Memory(slot, min(len(self._coming), room // slot + at_hand))
-        self._batches = Memory(batch_bytes(split, largest), readers.count if augmented else 0)
+        largest_batch = max(map(len, batches), default=0)
+        slot = chunk_bytes(split, bounds)
+        # The batches at hand take a chunk for each of their samples at worst.
+        needed = (workers.count + 2) * largest_batch
+        slots = min(len(self._schedule.upcoming), budget // slot + needed)
+        self._chunks = SharedSlots(slot, slots)
+        self._batches = SharedSlots(
+            batch_bytes(split, largest_batch), workers.count if augmented else 0
+        )
         for memory in (self._chunks, self._batches):
             try:
-                readers.attach(memory)
+                workers.attach(memory)
             finally:
                 memory.close()
 
-    def _begin(self, chunk: int) -> None:
-        self._slots[chunk] = self._chunks.take()
-        super()._begin(chunk)
+    def _submit(self, visit: int) -> None:
+        self._slots[visit] = self._chunks.acquire()
+        super()._submit(visit)
 
-    def _drop(self, chunk: int) -> None:
-        super()._drop(chunk)
-        self._chunks.give(self._slots.pop(chunk))
+    def _drop(self, visit: int) -> None:
+        super()._drop(visit)
+        self._chunks.release(self._slots.pop(visit))
 
-    def _size(self, chunk: int) -> int:
+    def _size(self, visit: int) -> int:
         return self._chunks.slot_bytes
 
-    def _read(self, chunk: int) -> Arrays:
-        start, stop = self._rows_of(chunk)
-        slot = (self._chunks.number, self._slots[chunk])
-        self._readers.ask("read", self._number, start, stop, slot)
-        return self._chunks.arrays(self._slots[chunk], forms(self._fields, stop - start))
+    def _read(self, visit: int) -> Arrays:
+        start, stop = self._rows_of(visit)
+        slot = (self._chunks.number, self._slots[visit])
+        self._workers.call_idle("read", self._split_number, start, stop, slot)
+        return self._chunks.arrays(self._slots[visit], array_forms(self._fields, stop - start))
 
-    def _augmented(self, claim: PendingBatch, key: Key) -> dict[str, torch.Tensor]:
-        for decoded in claim.chunks.values():
-            decoded.result()
-        number, offset = self._batches.number, self._batches.take()
+    def _augmented(self, pending: PendingBatch, key: Key) -> dict[str, torch.Tensor]:
+        for decoded in pending.chunks.values():
+            decoded.result()  # raises what reading raised
+        offset = self._batches.acquire()
         chunks = [
-            (*self._rows_of(chunk), (self._chunks.number, self._slots[chunk]))
-            for chunk in claim.chunks
+            (*self._rows_of(visit), (self._chunks.number, self._slots[visit]))
+            for visit in pending.chunks
         ]
-        its = self._readers.ask(
-            "augment",
-            self._number,
-            claim.rows,
-            chunks,
-            key,
-            (number, offset),
+        slot = (self._batches.number, offset)
+        forms = self._workers.call_idle(
+            "augment", self._split_number, pending.rows, chunks, key, slot
         )
-        found = self._batches.arrays(offset, its)
-        batch = {name: self._own(array) for name, array in found.items()}
-        self._batches.give(offset)
+        shared = self._batches.arrays(offset, forms)
+        batch = {name: self._copied(array) for name, array in shared.items()}
+        self._batches.release(offset)
         return batch
 
-    def _own(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
-        """A copy, in pinned memory if that is asked for."""
+    def _copied(self, array: np.ndarray[Any, Any]) -> torch.Tensor:
+        """Return a copy, in pinned memory if that is asked for."""
         shared = torch.from_numpy(array)
         return shared.pin_memory() if self._pinned else shared.clone()
 
     def close(self) -> None:
-        """Returns when no process reads the split any more."""
+        """Drop what is not decoded yet; on return no process reads the split any more."""
         super().close()
         for memory in (self._chunks, self._batches):
-            self._readers.detach(memory)
+            self._workers.detach(memory)

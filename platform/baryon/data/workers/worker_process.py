@@ -1,4 +1,4 @@
-"""The life of a reading process: it does as it is told, one thing after the other.
+"""Run in a reading process: answer the calls of the run's process, one after the other.
 
 It imports what its splits need and NumPy, neither torch nor MPI.
 """
@@ -28,29 +28,29 @@ from baryon.data.contract_check import (
     require_declared,
 )
 from baryon.data.sampling import Rows
-from baryon.data.workers.shared_memory import Form, arrays, forms
+from baryon.data.workers.shared_memory import Form, array_forms, arrays_at
 from baryon.errors import BaryonError, format_error
 from baryon.interfaces import Arrays, Split
 from baryon.system.allocator import keep_freed_memory
 
 Slot = tuple[int, int]
-"""Number of a memory, and where in it."""
+"""Number of a shared memory, and the offset of a slot in it."""
 Chunk = tuple[int, int, Slot]
-"""First row, the one after the last, and where they lie."""
+"""First row of a decoded chunk, one past its last row, and the slot where it lies."""
 
 
 class DataWorker:
-    """What the run's process may ask for, by the name of the method."""
+    """Methods that the run's process may call by name."""
 
     def __init__(self) -> None:
         self._splits: dict[int, Split] = {}
         self._memories: dict[int, mmap.mmap] = {}
 
     def ready(self) -> None:
-        """It has started."""
+        """Do nothing: the answer says that the process has started."""
 
     def learn(self, number: int, pickled: bytes) -> None:
-        """A split, to be known by its number from now on."""
+        """Unpickle a split, which later calls name by its number."""
         try:
             self._splits[number] = pickle.loads(pickled)  # noqa: S301  the run's own
         except BaryonError:
@@ -62,24 +62,21 @@ class DataWorker:
             ) from error
 
     def attach(self, number: int, length: int, descriptor: int) -> None:
-        """Memory that is shared from now on."""
+        """Map shared memory, which later calls name by its number."""
         self._memories[number] = mmap.mmap(descriptor, length)
         os.close(descriptor)
 
     def detach(self, number: int) -> None:
-        """Memory that is no longer needed."""
+        """Let go of shared memory."""
         self._memories.pop(number, None)
 
     def read(self, number: int, start: int, stop: int, slot: Slot) -> None:
-        """Rows start..stop-1 of every field, into a slot."""
+        """Read the rows `start` to `stop - 1` of every field into a slot."""
         split = self._splits[number]
-        found = split.read(start, stop)
+        decoded = split.read(start, stop)
         call = f"read({start}, {stop})"
-        require_declared(class_of(split), call, found, split.fields, stop - start)
-        memory, offset = slot
-        its = forms(split.fields, stop - start)
-        for name, into in arrays(self._memories[memory], offset, its).items():
-            into[...] = found[name]
+        require_declared(class_of(split), call, decoded, split.fields, stop - start)
+        self._write(slot, array_forms(split.fields, stop - start), decoded)
 
     def augment(
         self,
@@ -89,46 +86,61 @@ class DataWorker:
         key: Sequence[int],
         slot: Slot,
     ) -> list[Form]:
-        """Gather a batch from chunks, augment it into a slot; return the forms of what lies there.
+        """Collate a batch from decoded chunks and augment it into a slot.
 
-        Raises `BaryonError` if that is not what the split's fields say, for which the slot has
-        room.
+        An `augment` in Python would hold the GIL, and be the one thread of the run again.
+
+        Returns
+        -------
+        list of Form
+            Name, dtype and shape of the arrays in the slot.
+
+        Raises
+        ------
+        BaryonError
+            If the arrays are not as the split's `augmented_fields` say, for which the slot has
+            room.
+
         """
         split: Any = self._splits[number]
         batch = {
-            name: np.empty(shape, dtype) for name, dtype, shape in forms(split.fields, len(rows))
+            name: np.empty(shape, dtype)
+            for name, dtype, shape in array_forms(split.fields, len(rows))
         }
         collate(rows, (self._decoded(split, chunk) for chunk in chunks), batch)
-        changed = split.augment({**batch, "keys": rows}, np.random.default_rng(key))
-        require_augmented(class_of(split), changed, split.augmented_fields, len(rows))
-        its = [(name, array.dtype.str, array.shape) for name, array in changed.items()]
+        augmented = split.augment({**batch, "keys": rows}, np.random.default_rng(key))
+        require_augmented(class_of(split), augmented, split.augmented_fields, len(rows))
+        forms = [(name, array.dtype.str, array.shape) for name, array in augmented.items()]
+        self._write(slot, forms, augmented)
+        return forms
+
+    def _write(self, slot: Slot, forms: Sequence[Form], values: Arrays) -> None:
         memory, offset = slot
-        for name, into in arrays(self._memories[memory], offset, its).items():
-            into[...] = changed[name]
-        return its
+        for name, target in arrays_at(self._memories[memory], offset, forms).items():
+            target[...] = values[name]
 
     def _decoded(self, split: Split, chunk: Chunk) -> tuple[int, int, Arrays]:
         start, stop, (memory, offset) = chunk
-        its = forms(split.fields, stop - start)
-        return start, stop, arrays(self._memories[memory], offset, its)
+        forms = array_forms(split.fields, stop - start)
+        return start, stop, arrays_at(self._memories[memory], offset, forms)
 
-    def do(self, method: str, arguments: Sequence[Any]) -> Any:
-        """What was asked for; an exception that comes of it is an answer as well."""
+    def call(self, method: str, arguments: Sequence[Any]) -> Any:
+        """Return the result of a method, or a `Failure` with the exception that it raised."""
         try:
             return getattr(self, method)(*arguments)
-        except Exception as error:  # noqa: BLE001  raised again where it was asked for
-            return Failure(_portable(error))
+        except Exception as error:  # noqa: BLE001  raised again by the caller in the run's process
+            return Failure(_picklable(error))
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What was raised instead of an answer."""
+    """An exception in place of a result."""
 
     error: Exception
 
 
-def _portable(error: Exception) -> Exception:
-    """The same exception, with its traceback as a note, if it comes through a pickle."""
+def _picklable(error: Exception) -> Exception:
+    """Return the exception with its traceback as a note, or a `RuntimeError` that says the same."""
     if not isinstance(error, BaryonError):
         error.add_note("in a reading process:\n" + "".join(traceback.format_exception(error)))
     try:
@@ -138,28 +150,32 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def _listen(connection: Connection, asked: queue.SimpleQueue[tuple[str, list[Any]]]) -> None:
-    """Take what is asked while the main thread works; without the parent there is no use."""
+def _listen(connection: Connection, calls: queue.SimpleQueue[tuple[str, list[Any]]]) -> None:
+    """Receive calls while the main thread works, and end the process when the parent is gone."""
     try:
         while True:
             method, arguments, with_descriptor = connection.recv()
             if with_descriptor:
                 arguments = [*arguments, recv_handle(connection)]
-            asked.put((method, arguments))
+            calls.put((method, arguments))
     finally:
+        # At once, however the parent ended, even while the main thread is in a long `read`.
         os._exit(0)
 
 
 def main(descriptor: int) -> None:
-    """Until the parent is gone. What would be printed goes with the answers."""
+    """Answer calls until the parent is gone.
+
+    `descriptor` is of the connection to it. What a call prints goes with its answer.
+    """
     connection = Connection(descriptor)
     keep_freed_memory()
     printed = sys.stdout = io.StringIO()
-    asked: queue.SimpleQueue[tuple[str, list[Any]]] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(connection, asked), daemon=True).start()
-    reader = DataWorker()
+    calls: queue.SimpleQueue[tuple[str, list[Any]]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
+    worker = DataWorker()
     while True:
-        answer = reader.do(*asked.get())
-        connection.send((answer, printed.getvalue()))
+        result = worker.call(*calls.get())
+        connection.send((result, printed.getvalue()))
         printed.seek(0)
         printed.truncate()

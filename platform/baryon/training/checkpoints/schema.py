@@ -60,7 +60,7 @@ class Basis(TypedDict):
     samples: int
     window: int
     chunks: str
-    strata: NotRequired[str]
+    strata: str
 
 
 class LedgerState(TypedDict):
