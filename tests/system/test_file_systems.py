@@ -1,5 +1,5 @@
 from baryon.system import file_systems
-from baryon.system.file_systems import file_system, tell_of_locks
+from baryon.system.file_systems import announce_unlocked_reads, file_system
 from baryon.terminal.console import console
 
 MOUNTS = """\
@@ -26,11 +26,11 @@ def test_the_innermost_mount_counts(tmp_path):
 def test_reading_without_locks_is_said_once_for_a_network_file_system(tmp_path, monkeypatch):
     monkeypatch.setattr(file_systems, "file_system", lambda folder: "nfs4")
     with console().capture() as said:
-        tell_of_locks(tmp_path)
-        tell_of_locks(tmp_path)
+        announce_unlocked_reads(tmp_path)
+        announce_unlocked_reads(tmp_path)
     expected = f"{tmp_path} lies on nfs4: its HDF5 files are read without file locks\n"
     assert said.get() == expected
     monkeypatch.setattr(file_systems, "file_system", lambda folder: "ext4")
     with console().capture() as said:
-        tell_of_locks(tmp_path / "local")
+        announce_unlocked_reads(tmp_path / "local")
     assert said.get() == ""

@@ -113,15 +113,15 @@ def test_links_pipes_and_folders_are_not_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for name, says in (
         ("link", "is a link, which is not followed"),
-        ("folder", "it is no regular file"),
-        ("pipe", "it is no regular file"),
+        ("folder", "it is not a regular file"),
+        ("pipe", "it is not a regular file"),
         ("gone", "No such file"),
         ("a\0b", "embedded null byte"),
     ):
         with pytest.raises(BaryonError, match=says):
             read_json(tmp_path / name)
     (tmp_path / "latin").write_bytes(b'{"a": "\xe4"}')
-    with pytest.raises(BaryonError, match="it is no UTF-8"):
+    with pytest.raises(BaryonError, match="it is not UTF-8"):
         read_json(tmp_path / "latin")
 
 

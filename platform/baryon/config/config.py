@@ -26,7 +26,8 @@ from baryon.plugins.bounds import check_seed
 from baryon.plugins.components import Choice
 from baryon.plugins.registry import KINDS, Plugins, host_conf
 from baryon.system.atomic import write_text
-from baryon.system.plain_data import DEEPEST, LARGEST_YAML, interpolations, read_yaml
+from baryon.system.plain_data import LARGEST_YAML, interpolations, read_yaml
+from baryon.system.plain_limits import DEEPEST
 from baryon.terminal.console import warn
 from baryon.terminal.credentials import without_credentials
 

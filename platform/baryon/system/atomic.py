@@ -16,8 +16,10 @@ RANDOM_LETTERS = 8  # of a temporary name
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, key: str = "run.root") -> Iterator[Path]:
     """Give a temporary path beside `path`, and rename it to `path` when the block ends well.
+
+    `key` is the config key by which the user can choose another folder.
 
     Raises
     ------
@@ -31,14 +33,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         # several threads cannot read without setting it for all of them.
         temporary.touch(mode=0o666, exist_ok=False)
     except OSError as error:
-        raise BaryonError(cannot_write(path, error)) from error
+        raise BaryonError(cannot_write(path, error, key)) from error
     try:
         yield temporary
         # Before the rename: after a power cut the new name must not lead to an empty file.
         _flush_to_disk(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise BaryonError(cannot_write(path, error)) from error
+        raise BaryonError(cannot_write(path, error, key)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -135,8 +137,8 @@ def require_new(path: Path) -> None:
         raise BaryonError(f"{path} exists already: give another with out=<name>")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in the place of what was there.
+def write_text(path: Path, text: str, key: str = "run.root") -> None:
+    """Write a text file atomically, in the place of what was there; `key` as in `atomic_write`.
 
     Raises
     ------
@@ -144,7 +146,7 @@ def write_text(path: Path, text: str) -> None:
         If the disk is full or not writable.
 
     """
-    with atomic_write(path) as temporary:
+    with atomic_write(path, key) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

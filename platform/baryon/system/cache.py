@@ -1,4 +1,4 @@
-"""What was measured once on this machine, kept in the user's cache folder as small JSON files."""
+"""Keep what was measured on this machine in the user's cache folder, as small JSON files."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from baryon.system.atomic import write_text
 
 
 def cached(kind: str, key: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was kept under this key; None if nothing was, or it cannot be read."""
+    """Return the value that was kept under a key, or None if there is none that can be read."""
     try:
-        kept = json.loads(_path(kind, key).read_text(encoding="utf-8"))
-        return dict(kept["value"]) if kept["key"] == _plain(key) else None
+        entry = json.loads(cache_path(kind, key).read_text(encoding="utf-8"))
+        # The file's name is a short hash of the key: compare the key itself as well.
+        return dict(entry["value"]) if entry["key"] == _plain(key) else None
     except (OSError, ValueError, TypeError, LookupError, RecursionError):
-        return None
+        return None  # damaged, or somebody else's: it is measured again
 
 
 def keep(kind: str, key: Mapping[str, Any], value: Mapping[str, Any]) -> None:
-    """Keep a value; where nothing can be written it is measured again next time."""
-    path = _path(kind, key)
+    """Keep a value under a key, if the cache folder can be written to."""
+    path = cache_path(kind, key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps({"key": key, "value": value}, indent=1, default=str) + "\n")
     except (OSError, BaryonError):
-        return
+        return  # it is measured again next time
 
 
-def _path(kind: str, key: Mapping[str, Any]) -> Path:
+def cache_path(kind: str, key: Mapping[str, Any]) -> Path:
+    """Return the JSON file of a key; what is too large for JSON may lie beside it."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     digest = hashlib.sha256(json.dumps(_plain(key), sort_keys=True).encode()).hexdigest()[:16]
     return Path(base) / "baryon" / kind / f"{digest}.json"
 
 
 def _plain(key: Mapping[str, Any]) -> Any:
-    """As it comes back from JSON."""
+    """Return a key as it comes back from JSON."""
     return json.loads(json.dumps(key, default=str))

@@ -73,8 +73,8 @@ class Lock:
     work.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
+    def __init__(self, folder: Path, name: str = NAME) -> None:
+        self._path = folder / name
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:

@@ -8,51 +8,60 @@ that lead elsewhere, no more bytes and no deeper nesting than Baryon itself woul
 from __future__ import annotations
 
 import json
+import math
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from baryon.errors import BaryonError
+from baryon.system.plain_limits import DEEPEST, LARGEST_INTEGER, LONGEST_NUMBER
 
 LARGEST_JSON = 32 * 2**20
 """Bytes. A sweep of ten thousand jobs takes 5 MB."""
 LARGEST_YAML = 2**19
 """Bytes. A frozen config takes some kilobytes; PyYAML reads about 200 kB a second."""
 LARGEST_LOG = 2**30
+"""Bytes of a log."""
 LARGEST_LINE = 2**23
-"""Bytes of a log and of each of its lines."""
-DEEPEST = 32
-"""Mappings and lists in one another."""
-LARGEST_INTEGER = 2**64
-LONGEST_NUMBER = 40
-"""Characters: PyYAML takes time that grows as the square for a number in sexagesimal notation."""
+"""Bytes of a line of a log."""
 INTERPOLATION = "${"
 
 Shape = Callable[[Any], bool] | Mapping[str, Any] | list[Any]
+"""What a value should look like; see `fits`."""
 
 
-def read_text(path: Path, most: int = LARGEST_JSON) -> str:
-    """A regular file, no link, of at most `most` bytes of UTF-8.
+def read_text(path: Path, max_bytes: int = LARGEST_JSON) -> str:
+    """Return the text of a UTF-8 file.
 
-    Raises `BaryonError` for anything else, and if there is no such file.
+    Raises
+    ------
+    BaryonError
+        Unless the path is a regular file, no link, of at most `max_bytes` of UTF-8.
+
     """
-    return _decode(path, read_bytes(path, most))
+    return _decode(path, read_bytes(path, max_bytes))
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """The same, of any bytes."""
-    with _opened(path, most) as file:
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    BaryonError
+        Unless the path is a regular file, no link, of at most `max_bytes`.
+
+    """
+    with _opened(path, max_bytes) as file:
         return file.read(os.fstat(file.fileno()).st_size)
 
 
 @contextmanager
-def _opened(path: Path, most: int) -> Iterator[BinaryIO]:
-    """A regular file to be read, its size checked."""
+def _opened(path: Path, max_bytes: int) -> Iterator[BinaryIO]:
+    """Open a regular file of at most `max_bytes` for reading."""
+    # O_NONBLOCK: a pipe of this name must not keep the command waiting for a writer.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         handle = os.open(path, flags)
@@ -63,11 +72,11 @@ def _opened(path: Path, most: int) -> Iterator[BinaryIO]:
             ) from error
         raise BaryonError(f"{path} cannot be read ({_reason(error)})") from error
     try:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise BaryonError(f"{path} cannot be read (it is no regular file)")
-        if about.st_size > most:
-            raise BaryonError(f"{path} cannot be read (more than {most:,} bytes)")
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise BaryonError(f"{path} cannot be read (it is not a regular file)")
+        if status.st_size > max_bytes:
+            raise BaryonError(f"{path} cannot be read (more than {max_bytes:,} bytes)")
         with os.fdopen(handle, "rb", closefd=False) as file:
             yield file
     except OSError as error:
@@ -77,7 +86,14 @@ def _opened(path: Path, most: int) -> Iterator[BinaryIO]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises `BaryonError` for a file that holds anything else."""
+    """Read a JSON object.
+
+    Raises
+    ------
+    BaryonError
+        If the file holds anything else, or exceeds the limits.
+
+    """
     text = read_text(path)
     try:
         values = parse_json(text)
@@ -89,12 +105,21 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping from a file. Raises `BaryonError` for a file that holds anything else."""
-    import yaml
+    """Read a YAML mapping.
+
+    Raises
+    ------
+    BaryonError
+        If the file holds anything else, or exceeds the limits.
+
+    """
+    import yaml  # here, for most commands read no YAML
+
+    from baryon.system.plain_yaml import PlainLoader
 
     text = read_text(path, LARGEST_YAML)
     try:
-        values = yaml.load(text, _yaml_loader())  # noqa: S506  a SafeLoader that takes even less
+        values = yaml.load(text, PlainLoader)  # noqa: S506  a SafeLoader that takes even less
         _require_plain(values)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise BaryonError(f"{path} cannot be read ({_reason(error)})") from error
@@ -106,7 +131,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text. Raises `ValueError` for a damaged one, or beyond the limits."""
+    """Return the value of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        If the text is damaged or exceeds the limits.
+
+    """
     try:
         value = json.loads(text, parse_int=_integer, object_pairs_hook=_mapping)
     except RecursionError:
@@ -118,14 +150,20 @@ def parse_json(text: str) -> Any:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The whole lines of a log, one after the other; a last line without its end is left out.
+    """Yield the whole lines of a log; a last line without its line feed is left out.
 
-    Raises `BaryonError` as `read_text` does. Bytes that are no UTF-8 are replaced, for one damaged
-    line is not to spoil the others; a line that is too long is given empty.
+    A line that is too long is yielded empty.
+
+    Raises
+    ------
+    BaryonError
+        Unless the path is a regular file, no link, of at most `LARGEST_LOG` bytes.
+
     """
     with _opened(path, LARGEST_LOG) as file:
         while line := file.readline(LARGEST_LINE):
             if line.endswith(b"\n"):
+                # Bytes that are no UTF-8 are replaced: one damaged line must not spoil the others.
                 yield line[:-1].decode(errors="replace")
                 continue
             while line and not line.endswith(b"\n"):  # too long, or the torn end
@@ -135,7 +173,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def fits(value: Any, shape: Shape) -> bool:
-    """Whether a value has a shape: the parts of a file that others may have written.
+    """Return whether a value, read from a file that others may have written, has a shape.
 
     A shape is a predicate; a mapping of keys to shapes, where a key that ends in "?" may be absent
     and further keys are allowed; or a list of the one shape that all items have.
@@ -151,42 +189,42 @@ def fits(value: Any, shape: Shape) -> bool:
 
 
 def is_text(value: Any) -> bool:
-    """A text."""
+    """Return whether a value is a text."""
     return isinstance(value, str)
 
 
 def is_number(value: Any) -> bool:
-    """An integer or a float, finite or not."""
+    """Return whether a value is an integer or a float, finite or not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_finite(value: Any) -> bool:
-    """A number that times and sums can be made of."""
-    return is_number(value) and abs(value) < 1e15  # which not-a-number is not
+    """Return whether a value is a number that times and sums can be made of."""
+    return is_number(value) and abs(value) < 1e15  # NaN compares false
 
 
 def is_count(value: Any) -> bool:
-    """A whole number, 0 or more, that a float (and so a browser) holds exactly."""
+    """Return whether a value is a whole number from 0 that a float, as in a browser, holds."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 def is_mapping(value: Any) -> bool:
-    """A mapping of anything."""
+    """Return whether a value is a mapping."""
     return isinstance(value, dict)
 
 
 def optional(shape: Shape) -> Callable[[Any], bool]:
-    """The shape, or null."""
+    """Return the shape of values that have `shape` or are null."""
     return lambda value: value is None or fits(value, shape)
 
 
 def mapping_of(shape: Shape) -> Callable[[Any], bool]:
-    """A mapping of any keys, each with a value of this shape."""
+    """Return the shape of mappings of any keys to values of `shape`."""
     return lambda value: isinstance(value, dict) and all(fits(v, shape) for v in value.values())
 
 
 def interpolations(values: Any, where: str = "") -> list[str]:
-    """The dotted keys of texts in which OmegaConf would put something else, as in `${oc.env:X}`."""
+    """Return the dotted keys of texts that OmegaConf would interpolate, such as `${oc.env:X}`."""
     if isinstance(values, str):
         return [where] if INTERPOLATION in values else []
     pairs: Iterator[tuple[Any, Any]] = iter(())
@@ -202,12 +240,16 @@ def interpolations(values: Any, where: str = "") -> list[str]:
 
 
 def inside(folder: Path, name: object) -> Path:
-    """The path of an entry of a folder whose name a file tells.
+    """Return the path of an entry of a folder whose name comes from a file.
 
-    Raises `BaryonError` for a name that leads out of the folder, and for one that is a link.
+    Raises
+    ------
+    BaryonError
+        If the name leads out of the folder, or to a link.
+
     """
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name.encode()) < 256:
-        raise BaryonError(f"{name!r:.80} is no name of something in {folder}")
+        raise BaryonError(f"{name!r:.80} is not a file name, so nothing in {folder}")
     if "/" in name or name in (".", ".."):
         raise BaryonError(f"{name!r:.80} leads out of {folder}")
     path = folder / name
@@ -220,7 +262,7 @@ def _decode(path: Path, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise BaryonError(f"{path} cannot be read (it is no UTF-8: {error.reason})") from error
+        raise BaryonError(f"{path} cannot be read (it is not UTF-8: {error.reason})") from error
 
 
 def _integer(digits: str) -> int:
@@ -233,20 +275,17 @@ def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in values if names.count(name) > 1)
-        raise ValueError(f"{twice!r:.80} is given twice")
+        repeated = next(name for name in values if names.count(name) > 1)
+        raise ValueError(f"{repeated!r:.80} is given twice")
     return values
 
 
 def _require_plain(value: Any, depth: int = 0) -> None:
-    """Raise `ValueError` for what is nested too deep, and for half a surrogate pair in a text.
-
-    The latter is no character: neither a page nor a terminal could show it.
-    """
+    """Raise `ValueError` if a value is nested too deep or a text holds half a surrogate pair."""
     if depth > DEEPEST:
         raise ValueError(f"nested more than {DEEPEST} deep")
     if isinstance(value, str):
-        value.encode()
+        value.encode()  # raises for half a pair, which neither a page nor a terminal could show
     elif isinstance(value, dict):
         for key, inner in value.items():
             _require_plain(key, depth)
@@ -257,7 +296,7 @@ def _require_plain(value: Any, depth: int = 0) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """One line, without the excerpt of the file that PyYAML shows."""
+    """Return the reason in one line, without the excerpt of the file that PyYAML shows."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     text = str(getattr(error, "problem", None) or error).partition("\n")[0]
@@ -265,78 +304,12 @@ def _reason(error: Exception) -> str:
     return f"{text[:200]}, line {mark.line + 1}" if mark is not None else text[:200]
 
 
-@cache
-def _yaml_loader() -> Any:
-    """PyYAML's SafeLoader with limits, and with floats as YAML 1.2 and OmegaConf have them."""
-    import yaml
-    from yaml.constructor import ConstructorError
-
-    class PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
-        depth = 0
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            event = self.peek_event()
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-                raise ConstructorError(None, None, "an anchor or alias", event.start_mark)
-            if getattr(event, "tag", None) is not None:
-                raise ConstructorError(None, None, f"the tag {event.tag:.80}", event.start_mark)
-            if self.depth > DEEPEST:
-                problem = f"nested more than {DEEPEST} deep"
-                raise ConstructorError(None, None, problem, event.start_mark)
-            self.depth += 1
-            node = super().compose_node(parent, index)
-            self.depth -= 1
-            return node
-
-        def construct_yaml_number(self, node: Any) -> int | float:
-            if len(node.value) > LONGEST_NUMBER:
-                problem = f"a number of {len(node.value)} characters"
-                raise ConstructorError(None, None, problem, node.start_mark)
-            if node.tag.endswith("float"):
-                return float(self.construct_yaml_float(node))
-            if abs(value := int(self.construct_yaml_int(node))) >= LARGEST_INTEGER:
-                raise ConstructorError(None, None, "an integer too large", node.start_mark)
-            return value
-
-        def construct_yaml_mapping(self, node: Any) -> dict[Any, Any]:
-            values: dict[Any, Any] = {}
-            for key_node, value_node in node.value:
-                if not isinstance(key_node, yaml.ScalarNode):
-                    raise ConstructorError(None, None, "a key that is no text", key_node.start_mark)
-                key = self.construct_object(key_node)
-                if not isinstance(key, str | int) or isinstance(key, bool):
-                    raise ConstructorError(None, None, "a key that is no text", key_node.start_mark)
-                if key in values:
-                    problem = f"{key!r:.80} is given twice"
-                    raise ConstructorError(None, None, problem, key_node.start_mark)
-                values[key] = self.construct_object(value_node, deep=True)
-            if len({type(key) for key in values}) > 1:
-                problem = "texts and numbers as keys of one mapping"
-                raise ConstructorError(None, None, problem, node.start_mark)
-            return values
-
-    left_out = ("timestamp", "merge", "value", "float")
-    PlainLoader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0].rpartition(":")[2] not in left_out]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    number = r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?"
-    number += r"|[0-9][0-9_]*[eE][-+]?[0-9]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
-    PlainLoader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(f"^(?:{number})$"), list("-+0123456789.")
-    )
-    for kind in ("int", "float"):
-        PlainLoader.add_constructor(f"tag:yaml.org,2002:{kind}", PlainLoader.construct_yaml_number)
-    PlainLoader.add_constructor("tag:yaml.org,2002:map", PlainLoader.construct_yaml_mapping)
-    return PlainLoader
-
-
 def finite(value: Any) -> Any:
-    """Return the same with None for every number that JSON does not have: NaN, infinity."""
+    """Return a value with None in place of every number that JSON lacks: NaN, infinity."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
-    if isinstance(value, float) and value - value != 0:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

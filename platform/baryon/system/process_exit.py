@@ -1,4 +1,4 @@
-"""Run a command to its end: errors become one line, and every end has its exit code."""
+"""Run a command so that errors become one line and every end has its exit code."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from baryon.terminal.handler import show_messages
 
 
 def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int:
-    """Show messages on the terminal, run `work` and return its exit code; say errors in one line.
+    """Run `work` and return the exit code; print messages, and an error as one line.
 
-    `requeues`: it trains, and goes on when it is started again: see `Terminated.end`.
+    `requeues`: the work trains, and continues when it is started again; see `Terminated.end`.
     """
     show_messages()
     try:
@@ -40,7 +40,7 @@ def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        # Any key of any verb may hold such a name, and whatever looks at it ends in this.
+        # Any key of any command may hold such a name, and whatever looks at it raises this.
         if error.errno == errno.ENAMETOOLONG:
             return _fail(f"{error.filename!s:.80}... is longer than a file name may be")
         end_siblings()
@@ -51,22 +51,25 @@ def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int
 
 
 def _fail(line: str) -> int:
-    """Say what went wrong, end the other ranks, return the exit code; called where it is caught."""
+    """Print an error and end the other ranks; return the exit code. Called in its `except`."""
     if os.environ.get(TRACEBACK):
         traceback.print_exc()
-    wait_for_turn()
+    wait_for_turn()  # other ranks of this host may be about to print the same line
     print_error(line)
     end_siblings()
     return 1
 
 
 def print_error(text: str) -> None:
-    """In red on a terminal, unless NO_COLOR is set or mpiexec has made the terminal."""
+    """Print an error as one line on stderr, in red on a terminal.
+
+    Not in red if NO_COLOR is set, or if the terminal is one that mpiexec has made.
+    """
     start = "baryon: error:"
     coloured = (
         sys.stderr.isatty() and not os.environ.get("NO_COLOR") and cluster_environment().ranks == 1
     )
     if coloured and os.environ.get("TERM") != "dumb":
         start = f"\x1b[31m{start}\x1b[0m"
-    line = printable(text).replace("\n", " ")  # a text of somebody's file may hold line feeds
+    line = printable(text).replace("\n", " ")  # a text from a user's file may hold line feeds
     print(f"{start} {line}", file=sys.stderr, flush=True)  # noqa: T201

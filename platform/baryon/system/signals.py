@@ -1,4 +1,4 @@
-"""Signals undo what is half done, as Ctrl-C does, before they end the process."""
+"""Let signals undo what is half done, as Ctrl-C does, before they end the process."""
 
 from __future__ import annotations
 
@@ -16,39 +16,42 @@ TRY_AGAIN = os.EX_TEMPFAIL
 
 
 class Terminated(BaseException):
-    """A signal asked the process to end; like `KeyboardInterrupt` no error that anyone mends."""
+    """A signal asked the process to end; like `KeyboardInterrupt` not an `Exception`."""
 
     requeues = False
-    """Whether the work that was ended goes on when it is started again."""
+    """Whether the interrupted work continues when it is started again."""
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
         self.number = number
 
     def end(self) -> int:
-        """End the process as the signal would have done, so that launchers know how it ended.
+        """End the process as the signal would have done.
 
-        But in a job of Slurm that is to be requeued: then give the exit code for it.
+        In a Slurm job that is to be requeued, return the exit code that asks for it instead.
         """
         if self.requeues and is_slurms(self.number):
             return TRY_AGAIN
+        # By the signal itself: launchers see how it ended, and an exit code would let MPI wait for
+        # the other ranks when it ends.
         signal.signal(self.number, signal.SIG_DFL)
         os.kill(os.getpid(), self.number)
         return 128 + self.number
 
 
 def is_slurms(number: int) -> bool:
-    """Whether this is a job of Slurm, and the signal one that ends it for a time."""
+    """Return whether this is a Slurm job and the signal one by which Slurm stops jobs."""
     return "SLURM_JOB_ID" in os.environ and number in (signal.SIGTERM, signal.SIGUSR1)
 
 
 @contextmanager
 def raise_on_termination(*, requeues: bool = False) -> Iterator[None]:
-    """Raise `Terminated` in the block for signals that nobody handles or ignores.
+    """Raise `Terminated` in the block when one of the signals `CAUGHT` arrives.
 
-    `requeues`: the block trains, and goes on when it is started again.
+    Signals that are handled or ignored already stay so. With `requeues` the block trains, and
+    continues when it is started again.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():  # others get no signals
         yield
         return
     caught = [number for number in CAUGHT if signal.getsignal(number) is signal.SIG_DFL]
@@ -66,5 +69,5 @@ def raise_on_termination(*, requeues: bool = False) -> Iterator[None]:
 
 def _raise(number: int, frame: FrameType | None) -> None:
     del frame
-    signal.signal(number, signal.SIG_IGN)  # a second one does not break off the tidying
+    signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the clean-up
     raise Terminated(signal.Signals(number))

@@ -1,8 +1,10 @@
-"""Worker processes that can be told from dead ones.
+"""Do tasks in worker processes whose death is noticed.
 
 The workers are spawned, not forked, and load the simulation libraries themselves. Unlike the
 pools of the standard library this one notices a killed worker, passes on progress, and leaves no
 worker behind when its parent is killed.
+
+It is the host's because two plugins generate data with it, and plugins do not import one another.
 """
 
 import multiprocessing
@@ -24,9 +26,24 @@ DONE = "done"
 
 
 def run(work: Work, tasks: Sequence[Task], workers: int, report: Report) -> None:
-    """Do all tasks, each in one of the workers, and report their progress as it comes.
+    """Do all tasks in worker processes.
 
-    Raises `BaryonError` raised by a task, and another one if a worker dies.
+    Parameters
+    ----------
+    work
+        Function of a task's arguments and a `Report`, importable by name.
+    tasks
+        Arguments of each task.
+    workers
+        Number of processes.
+    report
+        Called with the progress that tasks report, as it comes.
+
+    Raises
+    ------
+    BaryonError
+        The one that a task raises, or one that names a worker that died.
+
     """
     pool = _Pool(work, tasks)
     try:
@@ -38,7 +55,7 @@ def run(work: Work, tasks: Sequence[Task], workers: int, report: Report) -> None
 
 
 class _Pool:
-    """Parent's side: a process and a connection for each worker."""
+    """The parent's side: a process and a connection for each worker."""
 
     def __init__(self, work: Work, tasks: Sequence[Task]) -> None:
         self._work = work
@@ -47,34 +64,34 @@ class _Pool:
         self._busy: set[Any] = set()
 
     def start(self) -> None:
-        """One more worker, on the next task."""
+        """Start one more worker on the next task."""
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(self._work, theirs), daemon=True)
+        connection, child_end = context.Pipe()
+        process = context.Process(target=_serve, args=(self._work, child_end), daemon=True)
         process.start()
-        theirs.close()
-        self._workers[ours] = process
-        self._busy.add(ours)
-        self._hand_out(ours)
+        child_end.close()  # while a copy is open here, the death of the child goes unnoticed
+        self._workers[connection] = process
+        self._busy.add(connection)
+        self._send_task(connection)
 
     def follow(self, report: Report) -> None:
-        """Until all tasks are done."""
+        """Hand out tasks and pass on progress until all tasks are done."""
         while self._busy:
             for connection in wait(self._busy):
                 message = self._receive(connection)
                 if message == DONE:
-                    self._hand_out(connection)
+                    self._send_task(connection)
                 else:
                     report(message)
 
     def stop(self) -> None:
-        """End the workers, whatever they are at."""
+        """End the workers, whatever they are doing."""
         for connection, process in self._workers.items():
             connection.close()
             process.terminate()
             process.join()
 
-    def _hand_out(self, connection: Any) -> None:
+    def _send_task(self, connection: Any) -> None:
         if not self._waiting:
             self._busy.discard(connection)
             return
@@ -104,7 +121,7 @@ class _Pool:
 
 
 def _serve(work: Work, connection: Connection) -> None:
-    """Worker's side: one task after the other until the parent is gone."""
+    """Do one task after the other until the parent is gone: the worker's side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent deals with Ctrl-C
     _silence()
     try:
@@ -122,13 +139,10 @@ def _serve(work: Work, connection: Connection) -> None:
 
 
 def _silence() -> None:
-    """Keep from the terminal what is not for people.
-
-    The simulation libraries write banners to file descriptor 1; HDF5, when the disk is full,
-    complains of every open object in a hook, besides the exception.
-    """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.close(nowhere)
+    """Keep what is not for people off the terminal."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)  # the simulation libraries write banners to file descriptor 1
+    os.close(null)
+    # When the disk is full, HDF5 complains of every open object in a hook, besides the exception.
     sys.unraisablehook = lambda _: None
     sys.excepthook = lambda *_: None

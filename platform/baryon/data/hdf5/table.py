@@ -30,7 +30,7 @@ from baryon.data.package_files import package_folder
 from baryon.data.staging import staged
 from baryon.errors import BaryonError, format_error
 from baryon.interfaces import StorageInfo
-from baryon.system.file_systems import tell_of_locks
+from baryon.system.file_systems import announce_unlocked_reads
 from baryon.terminal.console import warn
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class Hdf5Table:
             for file_versions, files in zip(versions, self._files, strict=True)
         ]
         for folder in {path.resolve().parent for path in self.paths}:
-            tell_of_locks(folder)
+            announce_unlocked_reads(folder)
         counts = [self._count_rows(number) for number in range(len(self.paths))]
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self.shapes = {field: self._common_property(field, "shape") for field in members}
