@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baryon.interfaces import DataShard
-from baryon.prediction.portions import turns
+from baryon.prediction.portions import rounds_of
 
 
 def _shares(groups: int, members: int) -> list[DataShard]:
@@ -22,7 +22,7 @@ def test_what_is_gathered_round_by_round_is_all_samples_in_their_order(
     sizes, size, groups, members
 ):
     bounds = np.cumsum([0, *sizes])
-    everyone = [turns(bounds, size, shard) for shard in _shares(groups, members)]
+    everyone = [rounds_of(bounds, size, shard) for shard in _shares(groups, members)]
     gathered = [
         row
         for turn in zip(*everyone, strict=True)
@@ -38,7 +38,12 @@ def test_what_is_gathered_round_by_round_is_all_samples_in_their_order(
 def test_a_chunk_is_one_workers(chunk, chunks, size):
     bounds = np.arange(0, (chunks + 1) * chunk, chunk)
     owners = [
-        {row // chunk for turn in turns(bounds, size, shard) for rows in turn for row in rows}
+        {
+            row // chunk
+            for batches in rounds_of(bounds, size, shard)
+            for rows in batches
+            for row in rows
+        }
         for shard in _shares(1, 3)
     ]
     assert sum(map(len, owners)) == chunks
@@ -46,5 +51,5 @@ def test_a_chunk_is_one_workers(chunk, chunks, size):
 
 def test_a_round_holds_no_more_than_a_batch_and_a_chunk_of_each_worker():
     bounds = np.arange(0, 1001, 4)
-    rounds = turns(bounds, 10, DataShard(0, 1, 1, 2))
+    rounds = rounds_of(bounds, 10, DataShard(0, 1, 1, 2))
     assert max(sum(map(len, turn)) for turn in rounds) == 12

@@ -1,1 +1,1 @@
-"""Models for other programs."""
+"""Write trained models for other programs."""

@@ -1,4 +1,4 @@
-"""What an exported file says of itself: enough to build the model and to feed it."""
+"""Describe an exported model in its file: enough to build the model and to feed it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from baryon.system.plain_data import (
 )
 
 KEY = "baryon"
-"""Under which a file carries its description, as JSON."""
+"""Name of the metadata of a file that hold its description, as JSON."""
 VERSION = 1
 NORMALISATION: dict[str, Shape] = {
     "channels": [is_text],
@@ -37,7 +37,7 @@ SHAPE: Shape = {
     "fields": lambda fields: fits(fields, {"inputs": FIELD}) and fits(fields, mapping_of(FIELD)),
     "normalisation": optional(NORMALISATION),
 }
-"""What a description holds."""
+"""Shape of a description; see `baryon.system.plain_data.fits`."""
 
 
 def describe(
@@ -47,7 +47,22 @@ def describe(
     outputs: Mapping[str, tuple[int, ...]],
     origin: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """As plain values. `outputs` are the shapes of one sample's, by name."""
+    """Return the description of a model as plain values.
+
+    Parameters
+    ----------
+    model
+        The model's name and arguments.
+    fields
+        Fields of the dataset, for which the model is built.
+    normalisation
+        The scaling in front of the model, or None.
+    outputs
+        Shapes of the outputs of one sample, by name.
+    origin
+        Further entries, such as the run that the model comes from.
+
+    """
     return {
         "version": VERSION,
         "model": {"name": model.name, "arguments": dict(model.arguments)},
@@ -59,25 +74,31 @@ def describe(
 
 
 def build(description: Mapping[str, Any], plugins: Plugins) -> Exported:
-    """The model with its normalisation, its weights still random.
+    """Build the described model with its normalisation; its weights are still random.
 
-    Raises `BaryonError` if no plugin offers the model, or for a description of another version.
+    Raises
+    ------
+    BaryonError
+        If no plugin offers the model, or if the description is damaged or of another version.
+
     """
     if not isinstance(description, Mapping) or description.get("version") != VERSION:
-        raise BaryonError("this version of exported models is not known here")
+        raise BaryonError("the exported model is of another version than this Baryon reads")
     if not fits(description, SHAPE):
-        raise BaryonError("what the exported model says of itself is damaged")
-    chosen = description["model"]
+        raise BaryonError("the description in the exported model is damaged")
+    choice = description["model"]
     fields = {
         name: Field(tuple(field["shape"]), field["dtype"])
         for name, field in description["fields"].items()
     }
-    model = prepare(plugins, Choice("model", chosen["name"], chosen["arguments"]))(fields=fields)
-    told = description["normalisation"]
-    normalisation = Normalisation(**{k: tuple(told[k]) for k in NORMALISATION}) if told else None
+    model = prepare(plugins, Choice("model", choice["name"], choice["arguments"]))(fields=fields)
+    scaling = description["normalisation"]
+    normalisation = (
+        Normalisation(**{key: tuple(scaling[key]) for key in NORMALISATION}) if scaling else None
+    )
     return Exported(model.eval(), normalisation, len(fields["inputs"].shape))
 
 
 def as_json(description: Mapping[str, Any]) -> str:
-    """For the file."""
+    """Return a description as it stands in a file."""
     return json.dumps(description)

@@ -1,4 +1,4 @@
-"""The formats: how each is written, and how it is called again to be compared."""
+"""Write models in each format of `baryon export`, and load them again to be compared."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ from baryon.system.plain_data import parse_json
 Call = Callable[[torch.Tensor], Any]
 BATCH = "batch"
 GIB = 2**30
-ONNX_MOST = 2 * GIB
+ONNX_LIMIT = 2 * GIB
 """Bytes that a protobuf message, which an ONNX file is, can hold."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """`write` a model with its description and an example of its inputs, `load` it again."""
+    """How a format is written and loaded."""
 
     suffix: str
     write: Callable[[Exported, Mapping[str, Any], torch.Tensor, Path], None]
+    """Write a model, its description and, where needed, an example of its inputs (N, ...)."""
     load: Callable[[Path], Call]
+    """Return a function of stored values (N, channels, ...) float32, called to be compared."""
 
 
 def write_safetensors(
     exported: Exported, description: Mapping[str, Any], example: torch.Tensor, path: Path
 ) -> None:
-    """The weights under the model's own names, and the description as metadata."""
+    """Write the weights under the model's own names, and the description as metadata."""
     del example
     from safetensors.torch import save_model
 
@@ -45,9 +47,13 @@ def write_safetensors(
 
 
 def load_safetensors(path: Path | str) -> Exported:
-    """Build the model that a file tells of and give it its weights.
+    """Build the model that a file describes and load its weights.
 
-    Raises `BaryonError` for a file that is none of ours, or if no plugin offers the model.
+    Raises
+    ------
+    BaryonError
+        If the file was not written by `baryon export`, or if no plugin offers the model.
+
     """
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_model
@@ -65,7 +71,7 @@ def load_safetensors(path: Path | str) -> Exported:
         description = parse_json(metadata[KEY])
     except ValueError as error:
         raise BaryonError(
-            f"{path} is damaged: its {KEY!r} metadata are no JSON ({error})"
+            f"{path} is damaged: its {KEY!r} metadata are not JSON ({error})"
         ) from error
     exported = build(description, plugins)
     load_model(exported.model, str(path))
@@ -75,15 +81,15 @@ def load_safetensors(path: Path | str) -> Exported:
 def write_torch(
     exported: Exported, description: Mapping[str, Any], example: torch.Tensor, path: Path
 ) -> None:
-    """A program of `torch.export` that needs neither Baryon nor the plugin."""
+    """Write a program of `torch.export`, which needs neither Baryon nor the plugin."""
     program, files = _program(exported, example), {f"{KEY}.json": as_json(description)}
     program.example_inputs = None  # they may be larger than the model
-    with warnings.catch_warnings(action="ignore"):  # of weights that share memory on the CPU
+    with warnings.catch_warnings(action="ignore"):  # weights may share memory
         torch.export.save(program, path, extra_files=files)
 
 
 def load_torch(path: Path) -> Call:
-    """With PyTorch alone."""
+    """Load with PyTorch alone."""
     call: Call = torch.export.load(path).module()
     return call
 
@@ -91,23 +97,30 @@ def load_torch(path: Path) -> Call:
 def write_onnx(
     exported: Exported, description: Mapping[str, Any], example: torch.Tensor, path: Path
 ) -> None:
-    """One ONNX file with the weights in it. Raises `BaryonError` for a model above 2 GiB."""
+    """Write one ONNX file with the weights in it.
+
+    Raises
+    ------
+    BaryonError
+        If the model has 2 GiB of weights or more, or if ONNX is not installed.
+
+    """
     _require_onnx()
     size = sum(value.nbytes for value in exported.state_dict().values())
-    if size >= ONNX_MOST:
+    if size >= ONNX_LIMIT:
         raise BaryonError(
             f"the model has {size / GIB:.1f} GiB of weights, and an ONNX file holds less than 2: "
             "use format=torch"
         )
     with torch.inference_mode():
         names = list(named(exported(example)))
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision aloud
-    with warnings.catch_warnings(action="ignore"):  # of the exporter's own making
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is missing
+    with warnings.catch_warnings(action="ignore"):  # they are about the exporter's own code
         program = torch.onnx.export(
             _program(exported, example),
             input_names=["inputs"],
             output_names=names,
-            dynamic_shapes=({0: BATCH},),  # its name
+            dynamic_shapes=({0: BATCH},),  # gives the free axis its name
             dynamo=True,
             verbose=False,
         )
@@ -117,7 +130,7 @@ def write_onnx(
 
 
 def load_onnx(path: Path) -> Call:
-    """With ONNX Runtime, on the CPU."""
+    """Load with ONNX Runtime, on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -131,7 +144,7 @@ def load_onnx(path: Path) -> Call:
 
 
 def _program(exported: Exported, example: torch.Tensor) -> torch.export.ExportedProgram:
-    """Traced with any number of samples. Raises `BaryonError` for a model that cannot be."""
+    """Trace a model for any number of samples; raise `BaryonError` if it cannot be traced."""
     batch = torch.export.Dim(BATCH, min=1)
     try:
         with warnings.catch_warnings(action="ignore"), torch.no_grad():

@@ -1,4 +1,4 @@
-"""Whether what was exported computes what the run's model does, on samples of the run's data."""
+"""Compare an exported model with the run's own, on samples of the run's data."""
 
 from __future__ import annotations
 
@@ -21,26 +21,34 @@ Float32 carries 6e-8; other runtimes sum a convolution's products in another ord
 Tensors = Mapping[str, torch.Tensor]
 
 
-def compare(expected: Tensors, found: Tensors, who: str) -> float:
-    """The largest deviation; raises `BaryonError` above `TOLERANCE`, or for other names."""
-    if list(found) != list(expected):
-        raise BaryonError(f"{who} gives {', '.join(found)}, but the model {', '.join(expected)}")
-    worst = 0.0
-    for name, wanted in expected.items():
-        if found[name].shape != wanted.shape:
+def compare(expected: Tensors, actual: Tensors, name: str) -> float:
+    """Return the largest deviation of the outputs of an exported model called `name`.
+
+    Raises
+    ------
+    BaryonError
+        If it is above `TOLERANCE`, or if names or shapes of the outputs differ.
+
+    """
+    if list(actual) != list(expected):
+        raise BaryonError(f"{name} gives {', '.join(actual)}, but the model {', '.join(expected)}")
+    largest_deviation = 0.0
+    for output, reference in expected.items():
+        if actual[output].shape != reference.shape:
             raise BaryonError(
-                f"{who} gives {name} the shape {tuple(found[name].shape)}, but the model "
-                f"{tuple(wanted.shape)}"
+                f"{name} gives {output} the shape {tuple(actual[output].shape)}, but the model "
+                f"{tuple(reference.shape)}"
             )
-        largest = float(wanted.abs().max()) or 1.0
-        deviation = float((found[name].double() - wanted.double()).abs().max()) / largest
-        if not deviation <= TOLERANCE:
+        largest = float(reference.abs().max()) or 1.0
+        deviation = float((actual[output].double() - reference.double()).abs().max()) / largest
+        if not deviation <= TOLERANCE:  # NaN is not
             raise BaryonError(
-                f"{who} does not compute what the model does: {name} deviates by {deviation:.1e} "
-                f"of its largest value, and at most {TOLERANCE:.0e} is allowed; nothing is written"
+                f"{name} does not compute what the model does: {output} deviates by "
+                f"{deviation:.1e} of its largest value, and at most {TOLERANCE:.0e} is allowed; "
+                "nothing is written"
             )
-        worst = max(worst, deviation)
-    return worst
+        largest_deviation = max(largest_deviation, deviation)
+    return largest_deviation
 
 
 def check(
@@ -48,16 +56,34 @@ def check(
     exported: Callable[[torch.Tensor], Any],
     inputs: torch.Tensor,
     raw: torch.Tensor,
-    who: str,
+    name: str,
 ) -> float:
-    """The largest deviation over all samples together and the first alone.
+    """Return the largest deviation of an exported model from the run's own.
 
-    `inputs` (N, ...) are what the model takes, `raw` the same samples as the files hold them.
+    Parameters
+    ----------
+    model
+        The run's model.
+    exported
+        What was exported, loaded again.
+    inputs
+        (N, ...) what the model takes.
+    raw
+        (N, ...) the same samples as the files hold them, read anew: computed from `inputs` by the
+        split's normalisation, a wrong one would be called right.
+    name
+        Name of the exported model, for messages.
+
+    Raises
+    ------
+    BaryonError
+        If the outputs differ.
+
     """
-    worst = 0.0
-    for count in (len(inputs), 1):  # the batch axis is free
+    deviations = []
+    for count in (len(inputs), 1):  # the number of samples is free
         with torch.inference_mode():
             expected = named(model(inputs[:count]))
-            found = named(exported(raw[:count]))
-        worst = max(worst, compare(expected, found, who))
-    return worst
+            actual = named(exported(raw[:count]))
+        deviations.append(compare(expected, actual, name))
+    return max(deviations)

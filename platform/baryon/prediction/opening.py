@@ -1,4 +1,8 @@
-"""The files to predict, opened as the run's own dataset opens its files."""
+"""Open the files to predict as the run's own dataset opens its files.
+
+The dataset must be there, for only it knows how the training data was normalised: a run's training
+files are needed to predict.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,14 @@ from baryon.training.build import TEST, TRAIN, build_dataset
 
 
 def open_input(dataset: Dataset, files: Sequence[str], config: Config, plugins: Plugins) -> Split:
-    """A split of these files or globs.
+    """Open files or glob patterns as a split.
 
-    Raises `BaryonError` if they cannot be read, hold nothing, or are of another shape than what
-    the run's model takes.
+    Raises
+    ------
+    BaryonError
+        If the files cannot be read, hold no samples, or have samples of another shape than the
+        run's model takes.
+
     """
     with following_links(config.data.follow_links):
         split = dataset.open_input(files)
@@ -26,33 +34,34 @@ def open_input(dataset: Dataset, files: Sequence[str], config: Config, plugins: 
     shown = ", ".join(files)
     if len(split) == 0:
         raise BaryonError(f"input={shown} holds no samples: give other files")
-    expected, found = (one.fields["inputs"] for one in (dataset.splits[TRAIN], split))
-    if not _alike(found, expected):
+    expected, actual = dataset.splits[TRAIN].fields["inputs"], split.fields["inputs"]
+    if not _suits(actual, expected):
         raise BaryonError(
-            f"input={shown} has samples of shape {found.shape}, but the run's model was trained on "
-            f"{expected.shape}: give files like its own"
+            f"input={shown} has samples of shape {actual.shape}, but the run's model was trained "
+            f"on {expected.shape}: give files like its own"
         )
     return split
 
 
-def _alike(found: Field, expected: Field) -> bool:
-    """As many axes and channels; a model may take larger frames than it was trained on."""
-    axes = len(found.shape), len(expected.shape)
-    return axes[0] == axes[1] and found.shape[:1] == expected.shape[:1]
+def _suits(actual: Field, expected: Field) -> bool:
+    # Only axes and channels: a model may take larger frames than it was trained on.
+    same_axes = len(actual.shape) == len(expected.shape)
+    return same_axes and actual.shape[:1] == expected.shape[:1]
 
 
 def _as_test_split(files: Sequence[str], config: Config, plugins: Plugins) -> Split:
-    """Of a dataset that only knows its own splits, which have labels."""
+    """Open files with a dataset that only knows its own splits, which have labels."""
     choice = config.choices["dataset"]
     if TEST not in choice.arguments:
         raise BaryonError(
             f"dataset {choice.name!r} opens no other files: it has neither `open_input` nor an "
             f"option {TEST!r}"
         )
-    given = files[0] if len(files) == 1 else list(files)
-    other = replace(choice, arguments={**choice.arguments, TEST: given})
-    splits = build_dataset(replace(config, choices={**config.choices, "dataset": other}), plugins)
-    for name, split in splits.splits.items():
+    paths = files[0] if len(files) == 1 else list(files)
+    changed = replace(choice, arguments={**choice.arguments, TEST: paths})
+    choices = {**config.choices, "dataset": changed}
+    dataset = build_dataset(replace(config, choices=choices), plugins)
+    for name, split in dataset.splits.items():
         if name != TEST:
             split.close()
-    return splits.splits[TEST]
+    return dataset.splits[TEST]

@@ -1,8 +1,8 @@
-"""How the samples are shared out: in turns, each of whole chunks.
+"""Share samples out among workers in rounds of whole chunks.
 
-In a round every worker has one portion, and those of a round follow each other. So what the leader
-gathers after each round is in the order of the samples, no more than a round is ever held, and no
-chunk is decoded twice.
+In a round every worker has one portion, and each worker's portion follows that of the one before.
+So what the leader gathers after a round is in the order of the samples, and it writes as it goes:
+there are no parts to be merged, no more than a round is ever held, and no chunk is decoded twice.
 """
 
 from __future__ import annotations
@@ -15,22 +15,35 @@ from baryon.data.sampling import Rows
 from baryon.interfaces import DataShard
 
 
-def turns(bounds: Rows, size: int, shard: DataShard) -> list[list[Rows]]:
-    """This worker's batches of at most `size` samples, round by round.
+def rounds_of(bounds: Rows, size: int, shard: DataShard) -> list[list[Rows]]:
+    """Return one worker's batches, round by round.
 
-    `bounds` are the first rows of the chunks and the number of all rows. All workers have as many
-    rounds; there may be nothing for them to do in the last.
+    Parameters
+    ----------
+    bounds
+        (chunks + 1,) first row of every chunk, and the number of rows.
+    size
+        Samples of a batch, at most.
+    shard
+        The worker.
+
+    Returns
+    -------
+    list of list of numpy.ndarray
+        Row numbers (N,) of each batch of each round. All workers have the same number of rounds;
+        the last one may be empty.
+
     """
     workers = shard.num_groups * shard.group_size
     worker = shard.group * shard.group_size + shard.rank
     portions = _portions(bounds, size)
     rounds = -(-len(portions) // workers)
-    mine = dict(enumerate(portions[worker::workers]))
-    return [_batches(*mine.get(number, (0, 0)), size) for number in range(rounds)]
+    portion_of_round = dict(enumerate(portions[worker::workers]))
+    return [_batches(*portion_of_round.get(number, (0, 0)), size) for number in range(rounds)]
 
 
 def _portions(bounds: Rows, size: int) -> list[tuple[int, int]]:
-    """First and last row + 1 of runs of chunks that each fill a batch."""
+    """Return runs of whole chunks that each fill a batch: first row, and one past the last."""
     edges = [0]
     for bound in bounds[1:].tolist():
         if bound - edges[-1] >= size:

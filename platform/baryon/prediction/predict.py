@@ -1,4 +1,9 @@
-"""Run a model over samples without an answer, and hand what it says to a predictor."""
+"""Run a model over samples without labels, and hand its outputs to a predictor.
+
+A predictor has two calls: `predict` runs on every worker and does the work, knowing no file;
+`write` runs on the leader alone, over an iterator. So `with` blocks around its files end in good
+order whatever happens, and a predictor that stopped early can be told from one that is done.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ import torch
 from baryon.data.loader import Loader
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch, Communicator, Predictor
-from baryon.prediction.portions import turns
+from baryon.prediction.portions import rounds_of
 from baryon.terminal.progress import bar
 from baryon.training.model_runner import ModelRunner
 
@@ -19,41 +24,67 @@ from baryon.training.model_runner import ModelRunner
 def predict(
     runner: ModelRunner, predictor: Predictor, loader: Loader, comm: Communicator, folder: Path
 ) -> str:
-    """Have the leader's predictor write into `folder`; its sentence, an empty text elsewhere.
+    """Predict all samples of a loader's split, and have the leader's predictor write them.
 
-    Collective. Raises `BaryonError` if a worker died, or the predictor left something unread.
+    Collective.
+
+    Parameters
+    ----------
+    runner
+        The model on its device.
+    predictor
+        This worker's predictor.
+    loader
+        The samples.
+    comm
+        The communicator, started.
+    folder
+        An empty folder for the files.
+
+    Returns
+    -------
+    str
+        On the leader the predictor's summary in one sentence, elsewhere an empty text.
+
+    Raises
+    ------
+    BaryonError
+        If a worker died, or if the predictor left predictions unread.
+
     """
     predictions = _in_order(runner, predictor, loader, comm)
-    said = predictor.write(predictions, folder) if comm.is_leader else ""
-    for _ in predictions:
-        if said:
+    summary = predictor.write(predictions, folder) if comm.is_leader else ""
+    for _ in predictions:  # on other workers this does the work
+        if summary:
             raise BaryonError(
                 f"{type(predictor).__name__}.write has ended before the predictions did: report it "
                 "to the plugin's author"
             )
-    return said
+    return summary
 
 
 def _in_order(
     runner: ModelRunner, predictor: Predictor, loader: Loader, comm: Communicator
 ) -> Iterator[Any]:
-    """On the leader all workers' predictions in the order of the samples, elsewhere none."""
+    """Yield all workers' predictions in the order of the samples on the leader, none elsewhere."""
     shard, total = comm.shard, len(loader.split)
-    rounds = turns(loader.bounds, loader.part_size(shard), shard)
-    batches = loader.each([batch for batches in rounds for batch in batches])
+    rounds = rounds_of(loader.bounds, loader.part_size(shard), shard)
+    batches = loader.each([rows for round_batches in rounds for rows in round_batches])
     runner.model.eval()
     seen, fault = 0, ""
     with bar("predicting", total, "samples") as advance:
-        for number in rounds:
-            made: list[Any] = []
+        for round_batches in rounds:
+            predictions: list[Any] = []
             if not fault:
-                made, fault = _round(runner, predictor, batches, len(number))
-            for count, theirs, wrong in comm.gather((sum(map(len, number)), made, fault)):
-                yield from theirs
-                if wrong:
-                    raise BaryonError(wrong)
-                advance(count)
-                seen += count
+                predictions, fault = _round(runner, predictor, batches, len(round_batches))
+            message = (sum(map(len, round_batches)), predictions, fault)
+            for samples, worker_predictions, worker_fault in comm.gather(message):
+                yield from worker_predictions
+                if worker_fault:
+                    raise BaryonError(worker_fault)
+                advance(samples)
+                seen += samples
+    # Nobody takes over from a dead worker: who could has not what the leader had written.
     if comm.all_reduce_sum({"seen": seen})["seen"] != total:
         raise BaryonError(f"a worker died: {seen} of {total} samples were predicted; start again")
 
@@ -61,18 +92,16 @@ def _in_order(
 def _round(
     runner: ModelRunner, predictor: Predictor, batches: Iterator[Batch], count: int
 ) -> tuple[list[Any], str]:
-    """What a worker makes of its batches, or what is wrong with one of them.
-
-    The leader raises it: a worker that did would end the leader before that has taken away what it
-    has half written.
-    """
+    """Return the predictions of the next `count` batches, or the message of an error."""
     try:
-        return [_one(runner, predictor, next(batches)) for _ in range(count)], ""
+        return [_predict_batch(runner, predictor, next(batches)) for _ in range(count)], ""
     except BaryonError as error:
+        # The leader raises it: a worker that did would end the leader before that has removed what
+        # it has half written.
         return [], str(error)
 
 
-def _one(runner: ModelRunner, predictor: Predictor, batch: Batch) -> Any:
+def _predict_batch(runner: ModelRunner, predictor: Predictor, batch: Batch) -> Any:
     with torch.inference_mode():
         output = runner.to_cpu(runner(runner.to_device(batch)))
     try:

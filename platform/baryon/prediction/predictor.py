@@ -1,4 +1,8 @@
-"""The predictor that an evaluator names."""
+"""Find the predictor that an evaluator names.
+
+An evaluator names it, as a dataset names its generator: both are about what an output means to the
+field. A sixth kind of component would have to be chosen in every config.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,27 @@ RUNTIME = RUNTIME_ARGUMENTS[PREDICT]
 
 
 def load_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]) -> Maker:
-    """The evaluator's predictor, its options checked; call the result with `split`.
+    """Load an evaluator's predictor and check its options.
 
-    `overrides` are of the form `predict.<key>=<value>`. Raises `BaryonError` if the evaluator names
-    none, or for an option that it does not take.
+    Parameters
+    ----------
+    plugins
+        All plugins.
+    evaluator
+        Name of the evaluator.
+    overrides
+        Options of the form `predict.<key>=<value>`.
+
+    Returns
+    -------
+    callable
+        Builds the predictor, given `split`.
+
+    Raises
+    ------
+    BaryonError
+        If the evaluator names no predictor, or if it does not take one of the options.
+
     """
     component = plugins.component("evaluator", evaluator)
     owner = f"predictor of evaluator {evaluator!r} (plugin {component.plugin!r})"
@@ -32,17 +53,17 @@ def load_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]) -
     factory = load_target(owner, target)
     arguments = option_values(owner, PREDICT, evaluator, plugins, overrides)
     check_arguments(owner, factory, arguments, RUNTIME)
-    wanted = inspect.signature(factory).parameters
+    parameters = inspect.signature(factory).parameters
 
     def make(**runtime: Any) -> Any:
-        own = {name: value for name, value in runtime.items() if name in wanted}
-        return build(owner, PREDICT, factory, {**arguments, **own})
+        accepted = {name: value for name, value in runtime.items() if name in parameters}
+        return build(owner, PREDICT, factory, {**arguments, **accepted})
 
     return make
 
 
 def predictor_target(evaluator: Component) -> str | None:
-    """What the evaluator's factory names, "module:factory"; None if it names nothing."""
+    """Return the predictor that an evaluator's factory names, "module:factory", or None."""
     target: str | None = getattr(evaluator.load(), "predictor", None)
     return target
 

@@ -1,1 +1,1 @@
-"""What a run logs, told to the trackers people already have."""
+"""Send what a run logs to trackers: TensorBoard, MLflow."""

@@ -1,7 +1,7 @@
-"""MLflow, told by a thread of its own: a server that is slow or gone never holds a step up.
+"""Log to MLflow from a thread of its own: a slow or absent server never delays a step.
 
-Needs the extra `mlflow`. The name of the run there is that of its folder; a resumed run goes on
-with it.
+Needs the extra `mlflow`, which is the client alone: 4 MB where all of MLflow brings pandas, pyarrow
+and scikit-learn. A run has the name of its folder in MLflow, and a resumed run continues it there.
 """
 
 from __future__ import annotations
@@ -25,66 +25,80 @@ from baryon.terminal.console import warn
 from baryon.terminal.credentials import strip_credentials
 
 SECONDS_TO_END = 20.0
-"""How long what is not yet told is waited for when the run ends."""
-MOST_WAITING = 10_000
-"""Measurements; what comes while so many wait is dropped."""
+"""Time that the end of a run waits for lines that have not been sent."""
+MAX_QUEUED = 10_000
+"""Lines that may wait to be sent; further ones are dropped."""
 LONGEST_PARAMETER = 500
 LONGEST_REASON = 240
 LARGEST_ID = 200
 RUN_ID = "mlflow_run_id"
-"""The file in the run's folder that holds its identity there."""
+"""File in the run's folder that holds its id in MLflow."""
 DATABASES = ("sqlite:", "mysql", "postgresql", "mssql")
 PARAMETERS_AT_ONCE = 100
-IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
-"""Unless the user has set them: MLflow's own would try for many minutes."""
+HTTP_LIMITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+"""Set unless the user has: with MLflow's own limits a request is tried for many minutes."""
 
 
 class MLflow:
-    """Sends in the order of logging; the first failure ends it, with one warning."""
+    """Send lines in the order in which they are logged; stop at the first failure, with a warning.
+
+    Raises
+    ------
+    BaryonError
+        If MLflow, or what the address needs, is not installed.
+
+    """
 
     def __init__(self, run: RunDirectory, config: Config) -> None:
         self._run, self._config = run, config
         self._address = str(config.tracking.mlflow)
         _check(self._address)
-        self._waiting: queue.Queue[tuple[int, Mapping[str, float], int] | None]
-        self._waiting = queue.Queue(MOST_WAITING)
+        self._queue: queue.Queue[tuple[int, Mapping[str, float], int] | None]
+        self._queue = queue.Queue(MAX_QUEUED)
         self._dropped = 0
         self._failed = False
         self._status = "FINISHED"
-        self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+        self._thread = threading.Thread(target=self._send, name="mlflow", daemon=True)
         self._thread.start()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Put into the queue."""
+        """Queue the scalars of one step."""
         if self._failed:
             return
         try:
-            self._waiting.put_nowait((step, values, int(time.time() * 1000)))
+            self._queue.put_nowait((step, values, int(time.time() * 1000)))
         except queue.Full:
             self._dropped += 1
 
     def close(self, *, finished: bool) -> None:
-        """Wait a little for what is not yet told. Raises `BaryonError` for what was not."""
+        """Wait up to `SECONDS_TO_END` for queued lines, and end the run in MLflow.
+
+        Raises
+        ------
+        BaryonError
+            If lines have not been sent.
+
+        """
         self._status = "FINISHED" if finished else "KILLED"
         try:
-            self._waiting.put(None, timeout=SECONDS_TO_END)
+            self._queue.put(None, timeout=SECONDS_TO_END)
         except queue.Full:
             pass
         else:
             self._thread.join(SECONDS_TO_END)
         if self._thread.is_alive():
-            self._dropped += self._waiting.qsize()
+            self._dropped += self._queue.qsize()
         if self._dropped and not self._failed:
             shown = strip_credentials(self._address)
             raise BaryonError(f"{self._dropped} lines did not reach {shown}")
 
-    def _work(self) -> None:
+    def _send(self) -> None:
         try:
             client = _client(self._address)
-            there = self._begin(client)
-            while (item := self._waiting.get()) is not None:
-                _log(client, there, *item)
-            client.set_terminated(there, status=self._status)
+            run_id = self._begin(client)
+            while (item := self._queue.get()) is not None:
+                _log(client, run_id, *item)
+            client.set_terminated(run_id, status=self._status)
         except Exception as error:  # noqa: BLE001  whatever a server does, training goes on
             self._failed = True
             reason = strip_credentials(format_error(error))[:LONGEST_REASON]
@@ -92,25 +106,25 @@ class MLflow:
             warn(f"stopped logging to MLflow at {shown}, training continues: {reason}")
 
     def _begin(self, client: Any) -> str:
-        """The run in MLflow, a new one or that of before a resumption."""
-        noted = self._run.path / RUN_ID
-        if noted.is_file():
-            there = read_text(noted, LARGEST_ID).strip()
-            if not there.isalnum():
-                raise BaryonError(f"{noted} holds no identity of a run in MLflow")
-            client.update_run(there, status="RUNNING")
-            return there
+        """Return the id of the run in MLflow: a new one, or the one from before a resume."""
+        id_file = self._run.path / RUN_ID
+        if id_file.is_file():
+            run_id = read_text(id_file, LARGEST_ID).strip()
+            if not run_id.isalnum():  # it becomes part of a path or an address
+                raise BaryonError(f"{id_file} does not hold the id of a run in MLflow")
+            client.update_run(run_id, status="RUNNING")
+            return run_id
         name = self._config.tracking.experiment
         experiment = client.get_experiment_by_name(name)
         number = experiment.experiment_id if experiment else client.create_experiment(name)
-        there = str(client.create_run(number, run_name=self._run.path.name).info.run_id)
-        _tell_parameters(client, there, flat(self._config.values))
-        write_text(noted, f"{there}\n")
-        return there
+        run_id = str(client.create_run(number, run_name=self._run.path.name).info.run_id)
+        _log_parameters(client, run_id, flat(self._config.values))
+        write_text(id_file, f"{run_id}\n")
+        return run_id
 
 
 def _check(address: str) -> None:
-    """Raise `BaryonError` for what can be seen without MLflow's own import, which takes seconds."""
+    """Raise `BaryonError` for what is missing, without importing MLflow, which takes seconds."""
     if find_spec("mlflow") is None:
         raise BaryonError("install it by pip install 'baryon[mlflow]'")
     if address.startswith(DATABASES) and find_spec("sqlalchemy") is None:
@@ -121,25 +135,27 @@ def _check(address: str) -> None:
 
 
 def _client(address: str) -> Any:
-    for name, value in IMPATIENT.items():
+    for name, value in HTTP_LIMITS.items():
         os.environ.setdefault(name, value)
     if "://" not in address or address.startswith("file:"):
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # asked for by its address
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of every attempt
+        # The file store is in maintenance mode, and MLflow wants to be asked for it by a variable;
+        # here the user has asked for it by the address.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would report every attempt
     import mlflow
 
     return mlflow.MlflowClient(tracking_uri=address)
 
 
-def _tell_parameters(client: Any, there: str, values: Mapping[str, Any]) -> None:
+def _log_parameters(client: Any, run_id: str, values: Mapping[str, Any]) -> None:
     from mlflow.entities import Param
 
     parameters = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in values.items()]
     for start in range(0, len(parameters), PARAMETERS_AT_ONCE):
-        client.log_batch(there, params=parameters[start : start + PARAMETERS_AT_ONCE])
+        client.log_batch(run_id, params=parameters[start : start + PARAMETERS_AT_ONCE])
 
 
-def _log(client: Any, there: str, step: int, values: Mapping[str, float], now: int) -> None:
+def _log(client: Any, run_id: str, step: int, values: Mapping[str, float], now: int) -> None:
     from mlflow.entities import Metric
 
-    client.log_batch(there, metrics=[Metric(name, v, now, step) for name, v in values.items()])
+    client.log_batch(run_id, metrics=[Metric(name, v, now, step) for name, v in values.items()])

@@ -1,4 +1,4 @@
-"""A line of a run's log as named numbers, the same for every tracker."""
+"""Name the numbers of a line of a run's log, the same for every tracker."""
 
 from __future__ import annotations
 
@@ -14,30 +14,39 @@ GROUPS = {
     "tflops_per_second": "speed",
     "of_ceiling": "speed",
 }
-"""What is no loss, and where it is shown."""
+"""Numbers that are no losses, and the group that they are shown in."""
 KINDS = ("train", "validation")
 
 
 def scalars(kind: str, values: Mapping[str, Any]) -> dict[str, float]:
-    """`train/loss`, `validation/loss`, `speed/samples_per_second`, `ms/forward`, `comm/staleness`.
+    """Return the numbers of a line of the log by the names that trackers show.
 
-    Nothing for lines that are no measurement; numbers that are not finite stay.
+    Such as `train/loss`, `validation/loss`, `speed/samples_per_second`, `ms/forward` and
+    `comm/staleness`. Empty for lines that are not measurements; numbers that are not finite stay.
+
+    Parameters
+    ----------
+    kind
+        The kind of the line, such as "train".
+    values
+        The line's entries.
+
     """
     if kind not in KINDS:
         return {}
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for name, value in values.items():
         if name in WHERE:
             continue
         if isinstance(value, Mapping):
-            found |= {f"{name}/{inner}": one for inner, one in value.items() if _is_number(one)}
+            numbers |= {f"{name}/{key}": part for key, part in value.items() if _is_number(part)}
         elif _is_number(value):
-            found[f"{GROUPS.get(name, kind)}/{name}"] = float(value)
-    return found
+            numbers[f"{GROUPS.get(name, kind)}/{name}"] = float(value)
+    return numbers
 
 
 def results(metrics: Mapping[str, Any], split: str) -> dict[str, float]:
-    """The evaluator's figures, `test/auc`; those that are not known are left out."""
+    """Return the finite metrics of an evaluation by the names that trackers show: `test/auc`."""
     return {
         f"{split}/{name}": float(value)
         for name, value in metrics.items()

@@ -1,4 +1,4 @@
-"""All trackers of a run behind one face. None of them ever stops a training."""
+"""Log to all trackers of a run. None of them ever stops a training."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from baryon.tracking.scalars import results, scalars
 
 
 class Tracker(Protocol):
-    """Takes numbers by name; may raise anything, and is then no longer asked."""
+    """Receives numbers by name. It may raise anything, and is then disabled."""
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """What was measured at a step."""
+        """Log the numbers of one step."""
         ...
 
     def close(self, *, finished: bool) -> None:
-        """The run has come to its end, or was stopped, or failed."""
+        """End the log of a run that has `finished`, or was stopped or failed."""
         ...
 
 
 Opening = Callable[[RunDirectory, Config, int], Tracker]
-"""Starts a tracker; the number is the first step that may come."""
+"""Opens a tracker of a run; the number is the first step that may come."""
 
 
 def _tensorboard(run: RunDirectory, config: Config, first_step: int) -> Tracker:
@@ -43,32 +43,36 @@ def _mlflow(run: RunDirectory, config: Config, first_step: int) -> Tracker:
 
 
 class Trackers:
-    """Those that the config asks for; opened at the first measurement, on the rank that leads."""
+    """Log to the trackers that the config asks for, on the rank that leads.
+
+    They are opened at the first measurement: only then it is known which rank leads, and which step
+    is the first.
+    """
 
     def __init__(self, config: Config, run: RunDirectory) -> None:
-        asked: dict[str, tuple[bool, Opening]] = {
+        known: dict[str, tuple[bool, Opening]] = {
             "TensorBoard": (config.tracking.tensorboard, _tensorboard),
             "MLflow": (config.tracking.mlflow is not None, _mlflow),
         }
         self._config, self._run = config, run
-        self._to_open = {name: opening for name, (wanted, opening) in asked.items() if wanted}
+        self._to_open = {name: opening for name, (enabled, opening) in known.items() if enabled}
         self._open: dict[str, Tracker] = {}
         self._step = 0
         self._finished = False
 
     def log(self, kind: str, values: Mapping[str, Any]) -> None:
-        """A line of the run's log."""
-        found = scalars(kind, values)
-        if found:
-            self._send(int(values["step"]), found)
+        """Log a line of the run's log."""
+        numbers = scalars(kind, values)
+        if numbers:
+            self._send(int(values["step"]), numbers)
 
     def answer(self, metrics: Mapping[str, Any], split: str) -> None:
-        """The final evaluation."""
+        """Log the final evaluation of a split."""
         self._finished = True
         self._send(self._step, results(metrics, split))
 
     def close(self) -> None:
-        """Of what was opened."""
+        """Close the trackers that are open."""
         for name, tracker in self._open.items():
             self._guarded(name, lambda t=tracker: t.close(finished=self._finished))  # type: ignore[misc]
         self._open.clear()
@@ -86,10 +90,10 @@ class Trackers:
         self._open[name] = opening(self._run, self._config, step)
 
     def _guarded(self, name: str, act: Callable[[], None]) -> bool:
-        """Whether it went well; if not, it is told, once."""
+        """Return whether `act` succeeded; print a warning if not."""
         try:
             act()
-        except Exception as error:  # noqa: BLE001  a stranger's code and servers may fail in any way
+        except Exception as error:  # noqa: BLE001  a tracker's code and its server may fail anyhow
             warn(f"stopped logging to {name}, training continues: {format_error(error)}")
             return False
         return True
