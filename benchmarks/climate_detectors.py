@@ -1,15 +1,14 @@
-"""The modern detector against the paper's, at about the same cost, all frames labelled.
+"""Compare the modern detector with the paper's, at about the same cost, all frames labelled.
 
     python benchmarks/climate_detectors.py [--folder DIR] [--seeds 1 2 3] [--epochs 20]
 
-The frames of `semi_supervised.py`: 240 of 96 x 144 to learn from, 240 of other years to test on.
-The paper's network is scaled to 1.9 GFLOP a sample, forward and backward, the modern one to 1.4,
-and they learn for the same steps.
+The frames are those of `detectors/comparison.py`. The paper's network is scaled to 1.9 GFLOP a
+sample, forward and backward, the modern one to 1.4, and they learn for the same steps.
 """
 
 from __future__ import annotations
 
-from semi_supervised import compare, tell_gain
+from detectors.comparison import Comparison
 
 ARMS = {
     "climate_15pf": ("model=climate_15pf", "model.width=0.0625", "model.cell=4"),
@@ -22,12 +21,11 @@ ARMS = {
     ),
 }
 
-
-def main() -> None:
-    """The modern network against the paper's."""
-    found = compare(__doc__ or "", ARMS, epochs=20)
-    tell_gain(found, "mean_ap_50", "mean AP at IoU 0.5 of climate_modern", "climate_15pf")
-
-
 if __name__ == "__main__":
-    main()
+    Comparison(
+        ARMS,
+        epochs=20,
+        metric="mean_ap_50",
+        name="mean AP at IoU 0.5 of climate_modern",
+        alternative="climate_15pf",
+    ).main(__doc__ or "")
