@@ -1,11 +1,11 @@
-"""How long a checkpoint of 300 MiB holds up the step, against `torch.save` in its place.
+"""Measure how long a checkpoint of 300 MiB delays the step, against `torch.save` in its place.
 
     python benchmarks/checkpoint.py [--mib 300] [--times 5]
 
 Between two checkpoints steps are computed: matrix products on all threads, about 0.4 s each, as
-long as one of `hep_cnn` at 224 in bf16. The step is held up while it waits: in the request, and for
-the copy before the weights may change. That file and checksum are then written by a thread takes
-processor time from the steps, as it would from anybody: `slower_steps_ms` says how much.
+long as one of `hep_cnn` at 224 in bf16. The step is delayed while it waits: in the request, and for
+the copy before the weights may change. The thread that then writes file and checksum takes
+processor time from the steps: `slower_steps_ms` says how much.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ SECONDS_OF_STEP = 0.4
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Seconds that it takes."""
+    """Return the seconds that `work` takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
-def a_step() -> Callable[[], None]:
-    """Forward and backward of about `SECONDS_OF_STEP`, on all threads."""
-    one = torch.randn(1536, 1536)
-    product = min(timed(lambda: one @ one) for _ in range(5))
+def make_step() -> Callable[[], None]:
+    """Return work of about `SECONDS_OF_STEP` on all threads, in place of forward and backward."""
+    matrix = torch.randn(1536, 1536)
+    product = min(timed(lambda: matrix @ matrix) for _ in range(5))
     count = max(1, round(SECONDS_OF_STEP / product))
 
     def step() -> None:
         for _ in range(count):
-            one @ one
+            matrix @ matrix
 
     return step
 
 
-def weights_of(mib: int) -> dict[str, torch.Tensor]:
-    """A state in tensors of 4 MiB: weights and Adam's two moments."""
+def make_state(mib: int) -> dict[str, torch.Tensor]:
+    """Return a state in tensors of 4 MiB, as weights and Adam's two moments would be."""
     return {f"w{n}": torch.randn(MIB) for n in range(mib // 4)}
 
 
 def main() -> None:
-    """Plain and asynchronous checkpoints in turn; print one line of JSON."""
+    """Take plain and asynchronous checkpoints in turn; print one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--mib", type=int, default=300)
     parser.add_argument("--times", type=int, default=5)
     options = parser.parse_args()
     keep_freed_memory()
-    state, step = weights_of(options.mib), a_step()
-    plain, held, slower = [], [], []
+    state, step = make_state(options.mib), make_step()
+    plain, delays, slower = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         saver, checkpoints = Saver(), Folder(path, keep=1, shard_gib=8.0)
@@ -73,8 +73,8 @@ def main() -> None:
 
         for number in range(1 + options.times):
             usual = statistics.median(timed(step) for _ in range(STEPS_BETWEEN))
-            one_plain = timed(lambda: torch.save(state, path / "plain.pt"))
-            time.sleep(1)  # what the kernel still writes is nobody's
+            plain_save = timed(lambda: torch.save(state, path / "plain.pt"))
+            time.sleep(1)  # what the kernel still writes counts for neither
             requesting = timed(lambda n=number: request(n))
             during = timed(step)
             waiting = timed(saver.wait_for_copies)
@@ -82,12 +82,12 @@ def main() -> None:
             saver.finish()
             time.sleep(1)
             if number:  # the first one makes its buffers
-                plain.append(one_plain)
-                held.append(requesting + waiting)
+                plain.append(plain_save)
+                delays.append(requesting + waiting)
                 slower.append(during - STEPS_BETWEEN * usual)
-    value = statistics.median(held)
+    value = statistics.median(delays)
     figures = {
-        "name": f"asynchronous checkpoint of {options.mib} MiB: the step is held up",
+        "name": f"asynchronous checkpoint of {options.mib} MiB: the step waits",
         "value": round(1e3 * value, 2),
         "unit": "ms",
         "alternative": f"torch.save, {1e3 * statistics.median(plain):.0f} ms",

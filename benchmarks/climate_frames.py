@@ -1,4 +1,4 @@
-"""Global frames from gzip files as a training reads them, against plain h5py.
+"""Read global frames from gzip files as a training does, against plain h5py.
 
     python benchmarks/climate_frames.py [--frames 16] [--threads 2] [--height 768]
 
@@ -37,20 +37,20 @@ from baryon_climate.generation.generate import generate
 
 TURNS = 3
 YEAR = 1979
-RATIO = 3.0
-"""With two threads on two cores."""
+GOAL = 3.0
+"""Ratio with two threads on two cores."""
 CONF = Path(baryon_climate.__file__).parent / "conf"
 
 
 def write(folder: Path, frames: int, height: int) -> None:
-    """A file of so many frames, a week apart."""
+    """Write a file of frames that are a week apart."""
     option = yaml.safe_load((CONF / "generate/climate_extreme_weather.yaml").read_text())
     changes = {"out": str(folder), "years": YEAR, "frames": frames, "step_hours": 168}
     generate(**option | changes | {"height": height, "significant_bits": 23, "part_frames": 4})
 
 
 def open_split(folder: Path, crop: int | None) -> Frames:
-    """The training split; its statistics are known after the first time."""
+    """Open the training split; its statistics are in the cache after the first time."""
     option = yaml.safe_load((CONF / "dataset/climate_extreme_weather.yaml").read_text())
     del option["name"], option["defaults"]
     changes = {"folder": str(folder), "train": YEAR, "crop": crop}
@@ -58,12 +58,12 @@ def open_split(folder: Path, crop: int | None) -> Frames:
 
 
 def rates(count: int, clock: float, processor: float) -> tuple[float, float]:
-    """Frames a second of the clock, and of processor time, since then."""
+    """Return the frames a second of the clock, and of processor time, since two readings."""
     return count / (time.perf_counter() - clock), count / (time.process_time() - processor)
 
 
 def baryon(split: Frames, threads: int) -> tuple[float, float]:
-    """Of a shuffled epoch."""
+    """Return the rates of a shuffled epoch."""
     loading = Loading(
         batch_size=1,
         window_mib=256,
@@ -78,7 +78,7 @@ def baryon(split: Frames, threads: int) -> tuple[float, float]:
 
 
 def plain(path: Path, split: Frames, crop: int | None) -> tuple[float, float]:
-    """Of the same by h5py."""
+    """Return the rates of the same by h5py."""
     middle, half = split.scaling.T[..., None, None]
     start = time.perf_counter(), time.process_time()
     with h5py.File(path, "r", locking=False) as file:
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--height", type=int, default=768)
     arguments = parser.parse_args()
-    keep_freed_memory()
+    keep_freed_memory()  # as a run on a CPU does
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         write(Path(folder), arguments.frames, arguments.height)
@@ -106,30 +106,30 @@ def main() -> None:
 
 
 def compare(path: Path, name: str, crop: int | None, threads: int) -> None:
-    """Take turns; the best of each."""
+    """Measure both in turn and print the best of each."""
     split = open_split(path.parent, crop)
-    ours, others = [], []
+    baryon_rates, plain_rates = [], []
     for _ in range(TURNS):
-        ours.append(baryon(split, threads))
-        others.append(plain(path, split, crop))
+        baryon_rates.append(baryon(split, threads))
+        plain_rates.append(plain(path, split, crop))
     split.close()
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    (value, core), (other, other_core) = (
-        tuple(map(max, zip(*r, strict=True))) for r in (ours, others)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    (value, core), (alternative, alternative_core) = (
+        tuple(map(max, zip(*turns, strict=True))) for turns in (baryon_rates, plain_rates)
     )
     print(
-        f"{name}: {core:.2f} frames a second of processor time, plain h5py {other_core:.2f}: "
-        f"ratio {core / other_core:.2f}"
+        f"{name}: {core:.2f} frames a second of processor time, plain h5py "
+        f"{alternative_core:.2f}: ratio {core / alternative_core:.2f}"
     )
-    found = {
-        "name": f"climate_frames, {name}, {most:,.0f} MiB of memory at most",
+    figures = {
+        "name": f"climate_frames, {name}, {memory:,.0f} MiB of memory at most",
         "value": round(value, 2),
         "unit": "frames/s",
-        "alternative": f"plain h5py {other:.2f}",
-        "ratio": round(value / other, 2),
-        "goal": RATIO,
+        "alternative": f"plain h5py {alternative:.2f}",
+        "ratio": round(value / alternative, 2),
+        "goal": GOAL,
     }
-    print(json.dumps(found), flush=True)
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

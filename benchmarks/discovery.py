@@ -1,4 +1,4 @@
-"""How long `baryon plugins` takes, against importing torch alone, in one run.
+"""Measure how long `baryon plugins` takes, against importing torch alone.
 
 python benchmarks/discovery.py [--repeats 7]
 """
@@ -14,18 +14,18 @@ import time
 from pathlib import Path
 
 BARYON = str(Path(sys.executable).parent / "baryon")
-LONGEST = 0.5
+GOAL_SECONDS = 0.5
 
 
 def seconds(command: list[str]) -> float:
-    """Wall clock of one command."""
+    """Return the wall-clock time of a command."""
     start = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - start
 
 
 def main() -> None:
-    """Take turns, then print one line of JSON."""
+    """Measure both in turn, then print one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
@@ -41,7 +41,7 @@ def main() -> None:
         "unit": "s",
         "alternative": f"python -c 'import torch': {torch_alone:.3f} s",
         "ratio": round(torch_alone / listing, 2),
-        "goal": f"at most {LONGEST} s",
+        "goal": f"at most {GOAL_SECONDS} s",
     }
     print(json.dumps(figures))
 

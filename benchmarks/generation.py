@@ -1,9 +1,11 @@
-"""Events a core makes in a second, with the early veto and without it.
+"""Measure how many events a core simulates in a second, with the early veto and without it.
+
+    python benchmarks/generation.py
 
 Runs the full chain (Pythia, detector, jets, selection, images on disk) in this process and counts
 its CPU time, for the signal and for every slice of QCD of the shipped settings; with and without
 the veto take turns. A balanced data set takes half its events from the signal and the other half
-from the slices in equal numbers. The last line is JSON.
+from the slices in equal numbers.
 """
 
 import json
@@ -28,14 +30,13 @@ from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.splits import SplitFile, Stream
 
 EVENTS, EVENTS_WITHOUT_VETO = 400, 40
-"""Least number of passing events of a process. Without the veto one of the lowest slice takes
-seconds."""
+"""Passing events of a process, at least. Without the veto one of the lowest slice takes seconds."""
 IMAGE_SIZE, ETA_MAX = 64, 2.5
 GOAL = 60.0
 
 
 def shipped_settings() -> Settings:
-    """The defaults of the option, for a balanced set."""
+    """Return the defaults of the option, which are for a balanced set."""
     option = Path(baryon_hep.__file__).parent / "conf/generate/hep_images.yaml"
     keys = yaml.safe_load(option.read_text())
     for runtime in ("out", "workers"):
@@ -43,25 +44,28 @@ def shipped_settings() -> Settings:
     return Settings(**keys | {"pt_hat_slices": tuple(keys["pt_hat_slices"])})
 
 
-def seconds_an_event(process: Process, least: int, settings: Settings) -> float:
-    """CPU time of a passing event, from collision to image, in parts of `settings.part_events`."""
+def seconds_an_event(process: Process, min_events: int, settings: Settings) -> float:
+    """Return the CPU time of a passing event, from collision to image.
+
+    The start of Pythia is spread over `settings.part_events`, as when a data set is generated.
+    """
     start = time.process_time()
     generator = EventGenerator(process, seed=1)
     started = time.process_time()
     random = np.random.default_rng(1)
-    made, flags, events = [], [], 0
-    while events < least:
+    parts, flags, events = [], [], 0
+    while events < min_events:
         hits, passed_cuts, _ = passing_events(generator, random, settings)
-        made.append(hits)
+        parts.append(hits)
         flags.append(passed_cuts)
         events += len(hits)
     with tempfile.TemporaryDirectory() as folder:
-        write_images(process, Hits.joined(made), np.concatenate(flags), Path(folder))
+        write_images(process, Hits.joined(parts), np.concatenate(flags), Path(folder))
     return (time.process_time() - started) / events + (started - start) / settings.part_events
 
 
 def write_images(process: Process, hits: Hits, flags: npt.NDArray[np.bool_], folder: Path) -> None:
-    """As a part, then as images."""
+    """Write events as a part, then as images."""
     process = replace(process, events=len(hits))
     (part,) = components.components([process], len(hits), folder)
     components.write(part.file, hits, flags, Tally(1, 1.0, 0.0, 1, 1, len(hits)))

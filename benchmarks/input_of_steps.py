@@ -1,4 +1,4 @@
-"""Training steps fed from gzip files against the same steps on one batch in memory.
+"""Feed training steps from gzip files, against the same steps on one batch in memory.
 
     python benchmarks/input_of_steps.py [--size 224] [--batch 8] [--steps 12] [--precision bf16]
 
@@ -28,16 +28,16 @@ TURNS = 5
 
 
 Seconds = np.ndarray[tuple[int], np.dtype[np.float64]]
-"""Of the wall clock, and of the processor by all threads."""
+"""(2,) seconds of the wall clock, and of processor time of all threads."""
 
 
 def now() -> Seconds:
-    """Both clocks."""
+    """Return the readings of both clocks."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 class Steps:
-    """A plain training step on what it is given."""
+    """Do plain training steps on given batches."""
 
     def __init__(self, components: RunComponents) -> None:
         self.components = components
@@ -45,15 +45,15 @@ class Steps:
         components.runner.model.train()
 
     def step(self, batch: Batch) -> None:
-        """Forward, loss, backward, update."""
-        here = self.components.runner.to_device(batch)
+        """Do one step: forward, loss, backward, update."""
+        batch = self.components.runner.to_device(batch)
         self._optimizer.zero_grad()
-        terms = self.components.loss(self.components.runner(here), here)
+        terms = self.components.loss(self.components.runner(batch), batch)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
     def from_files(self, steps: int, epoch: int) -> tuple[Seconds, Batch]:
-        """The time of so many steps on fresh batches, and the last of these."""
+        """Return the time of some steps on fresh batches, and the last of these."""
         with closing(self.components.loader(TRAIN).shuffled(epoch)) as batches:
             batch = next(batches)
             start = now()
@@ -63,7 +63,7 @@ class Steps:
             return now() - start, batch
 
     def from_memory(self, steps: int, batch: Batch) -> Seconds:
-        """The time of so many steps on one batch."""
+        """Return the time of some steps on one batch."""
         start = now()
         for _ in range(steps):
             self.step(batch)
@@ -71,17 +71,17 @@ class Steps:
 
 
 def measure(config: configs.Config, size: int, steps: int) -> None:
-    """Take turns; print one line of JSON."""
+    """Measure both in turn; print one line of JSON."""
     components = build_components(config, discover(), build_communicator(config, discover()))
-    both = Steps(components)
-    _, batch = both.from_files(2, epoch=0)  # warms up
+    training = Steps(components)
+    _, batch = training.from_files(2, epoch=0)  # warms up
     turns = []
     for turn in range(TURNS):
-        files, batch = both.from_files(steps, epoch=turn)
-        turns.append((files, both.from_memory(steps, batch)))
-    ratio, of_processor = np.median([memory / files for files, memory in turns], axis=0)
+        files, batch = training.from_files(steps, epoch=turn)
+        turns.append((files, training.from_memory(steps, batch)))
+    ratio, processor_ratio = np.median([memory / files for files, memory in turns], axis=0)
     rate = config.train.batch_size * steps / np.median([files[0] for files, _ in turns])
-    print(f"ratio of the processor's time {of_processor:.3f}")
+    print(f"ratio of processor time {processor_ratio:.3f}")
     figures = {
         "name": f"steps of hep_cnn at {size}, batch {config.train.batch_size}, from gzip files",
         "value": round(float(rate), 2),

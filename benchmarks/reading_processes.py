@@ -1,4 +1,4 @@
-"""Processes against the one thread, for files that only the HDF5 library can decode.
+"""Read by processes, against one thread, files that only the HDF5 library can decode.
 
     python benchmarks/reading_processes.py [--samples 4096] [--processes 2]
 
@@ -31,11 +31,11 @@ from baryon.interfaces import Split
 from baryon.system.allocator import keep_freed_memory
 
 GOAL = 1.3
-"""Times the one thread, with two processes on two cores that the gathering shares."""
+"""Ratio with two processes on two cores, which the collating shares."""
 
 
 def processor_seconds() -> float:
-    """Of this process and its children until now."""
+    """Return the processor time of this process and its children until now."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     ticks = 0
     for process in ("self", *children):
@@ -45,7 +45,7 @@ def processor_seconds() -> float:
 
 
 def rate(split: Split, readers: WorkerGroup | None) -> float:
-    """Samples a second of a whole shuffled epoch."""
+    """Return the samples a second of a whole shuffled epoch."""
     loading = Loading(
         batch_size=BATCH,
         window_mib=64,
@@ -77,30 +77,34 @@ def main() -> None:
         begun = time.perf_counter()
         readers.start()
         print(f"the processes started in {time.perf_counter() - begun:.2f} s")
-        ways = {
+        splits = {
             "": Images(path),
             ", each turned in Python": Turned(path),
             ", after 50 ms a chunk": Distant(path),
         }
-        for what, split in ways.items():
-            used = []
-            for way in (readers, readers, None):  # the first has the processes open the file
-                before = processor_seconds()
-                rate(split, way)
-                used.append(processor_seconds() - before)
-            print(f"processor time: processes {used[1]:.2f} s, one thread {used[2]:.2f} s")
-            ours, one = best(lambda s=split: rate(s, readers), lambda s=split: rate(s, None))
+        for what, split in splits.items():
+            compare(what, split, readers)
             split.close()
-            figures = {
-                "name": f"shuffled reading of gzip + Fletcher32{what}, "
-                f"{options.processes} processes",
-                "value": round(ours),
-                "unit": "samples/s",
-                "alternative": f"one thread, {one:,.0f} samples/s",
-                "ratio": round(ours / one, 2),
-                "goal": GOAL,
-            }
-            print(json.dumps(figures))
+
+
+def compare(what: str, split: Split, readers: WorkerGroup) -> None:
+    """Measure both in turn; print processor times and one line of JSON."""
+    used = []
+    for way in (readers, readers, None):  # the first has the processes open the file
+        before = processor_seconds()
+        rate(split, way)
+        used.append(processor_seconds() - before)
+    print(f"processor time: processes {used[1]:.2f} s, one thread {used[2]:.2f} s")
+    processes, thread = best(lambda: rate(split, readers), lambda: rate(split, None))
+    figures = {
+        "name": f"shuffled reading of gzip + Fletcher32{what}, {readers.count} processes",
+        "value": round(processes),
+        "unit": "samples/s",
+        "alternative": f"one thread, {thread:,.0f} samples/s",
+        "ratio": round(processes / thread, 2),
+        "goal": GOAL,
+    }
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run every benchmark of this folder; a table at the end.
+"""Run every benchmark of this folder and show their results in a table.
 
 python benchmarks/run_all.py
 """
@@ -19,7 +19,7 @@ COLUMNS = ("name", "value", "unit", "alternative", "ratio", "goal")
 
 
 def run(path: Path) -> list[dict[str, Any]]:
-    """Run one and read its lines of JSON."""
+    """Run a benchmark and read its lines of JSON."""
     say(f"{path.name} ...")
     done = subprocess.run([sys.executable, str(path)], check=True, text=True, capture_output=True)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -28,10 +28,10 @@ def run(path: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """All but this file, in the order of their names."""
+    """Run all but this file, in the order of their names."""
     paths = sorted(Path(__file__).parent.glob("*.py"))
-    found = [row for path in paths if path != Path(__file__) for row in run(path)]
-    show_table(Table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in found]))
+    results = [row for path in paths if path != Path(__file__) for row in run(path)]
+    show_table(Table(COLUMNS, [[str(row[name]) for name in COLUMNS] for row in results]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a parameter server sustains, against a plain copy of as many bytes in memory.
+"""Measure what a parameter server sustains, against a plain copy of as many bytes in memory.
 
     python benchmarks/server.py [--kib 576 16384] [--groups 2] [--seconds 4]
 
@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 import torch
-from ranks.launching import communicator, on_ranks, told
+from ranks.launching import communicator, on_ranks, task_of_rank
 from torch import nn
 
 from baryon.testing.communicator import train
@@ -24,7 +24,7 @@ MANY = 10**6
 
 
 class OneLayer(nn.Module):
-    """A layer of so many KiB."""
+    """A layer whose weights take some KiB."""
 
     def __init__(self, kib: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class OneLayer(nn.Module):
 
 
 def as_rank(kib: int, seconds: float) -> None:
-    """Updates a second."""
+    """Measure the updates a second of all workers."""
     comm = communicator("async", servers=1)
     if comm.is_server:
         comm.serve()
@@ -55,7 +55,7 @@ def as_rank(kib: int, seconds: float) -> None:
 
 
 def copies(kib: int, seconds: float = 1.0) -> float:
-    """Plain copies of as many bytes, a second."""
+    """Return the plain copies of as many bytes a second."""
     source, target = np.zeros(kib * 256, np.float32), np.empty(kib * 256, np.float32)
     count, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
@@ -65,7 +65,7 @@ def copies(kib: int, seconds: float = 1.0) -> float:
 
 
 def main() -> None:
-    """A line of JSON for each size."""
+    """Print a line of JSON for each size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--kib", type=int, nargs="*", default=[576, 16384])
     parser.add_argument("--groups", type=int, default=2)
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if (mine := told()) is not None:
-        as_rank(**mine)
+    if (task := task_of_rank()) is not None:
+        as_rank(**task)
     else:
         main()

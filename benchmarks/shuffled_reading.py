@@ -1,4 +1,4 @@
-"""Shuffled reading of gzip HDF5 against torch's DataLoader, and against blocks in one thread.
+"""Read gzip HDF5 shuffled, against torch's DataLoader, and against blocks in one thread.
 
     python benchmarks/shuffled_reading.py [--samples 6144] [--threads 2]
 
@@ -37,7 +37,7 @@ RATIO_TO_BLOCKS = 1.5
 
 
 class ByIndex(Dataset[torch.Tensor]):
-    """What the DataLoader reads: the file is opened in the worker, at its first sample."""
+    """Read one sample at a time for the DataLoader; a worker opens the file at its first one."""
 
     def __init__(self, path: Path, samples: int) -> None:
         self._path, self._samples = path, samples
@@ -53,7 +53,7 @@ class ByIndex(Dataset[torch.Tensor]):
 
 
 def baryon(path: Path, threads: int) -> float:
-    """Samples a second of a whole shuffled epoch."""
+    """Return the samples a second of a whole shuffled epoch."""
     split = Images(path)
     loading = Loading(
         batch_size=BATCH,
@@ -70,7 +70,7 @@ def baryon(path: Path, threads: int) -> float:
 
 
 def blocks(path: Path) -> float:
-    """Samples a second of chunks in random order, each shuffled, in one thread."""
+    """Return the samples a second of chunks in random order, each shuffled, in one thread."""
     random = np.random.default_rng(1)
     start, count = time.perf_counter(), 0
     with h5py.File(path) as file:
@@ -82,10 +82,10 @@ def blocks(path: Path) -> float:
 
 
 def dataloader(path: Path, samples: int, workers: int) -> float:
-    """Samples a second after the workers have started."""
+    """Return the samples a second of a DataLoader after its workers have started."""
     data = ByIndex(path, samples)
-    chosen = RandomSampler(data, num_samples=5 * workers * CHUNK // 8)
-    loader = DataLoader(data, CHUNK // 8, sampler=chosen, num_workers=workers)
+    sampler = RandomSampler(data, num_samples=5 * workers * CHUNK // 8)
+    loader = DataLoader(data, CHUNK // 8, sampler=sampler, num_workers=workers)
     batches = iter(loader)
     for _ in range(workers):
         next(batches)
@@ -95,7 +95,7 @@ def dataloader(path: Path, samples: int, workers: int) -> float:
 
 
 def best(*ways: Callable[[], float]) -> list[float]:
-    """The best of each in turns."""
+    """Return the best rate of each way, measured in turns."""
     turns = [[way() for way in ways] for _ in range(TURNS)]
     return [max(rates) for rates in zip(*turns, strict=True)]
 
@@ -112,21 +112,21 @@ def main() -> None:
         path = Path(folder) / "images.h5"
         write(path, options.samples)
         size = path.stat().st_size / (options.samples * 4 * np.prod(SHAPE))
-        ours, one, single, theirs = best(
+        rate, one_thread, single, alternative = best(
             lambda: baryon(path, options.threads),
             lambda: baryon(path, 1),
             lambda: blocks(path),
             lambda: dataloader(path, options.samples, options.threads),
         )
-    print(f"gzip leaves {size:.0%}; one decoding thread {one:,.0f} samples/s")
-    print(f"DataLoader {theirs:,.1f} samples/s; blocks in one thread {single:,.0f} samples/s")
-    print(f"ratio to blocks in one thread {ours / single:.2f} (goal {RATIO_TO_BLOCKS})")
+    print(f"gzip leaves {size:.0%}; one decoding thread {one_thread:,.0f} samples/s")
+    print(f"DataLoader {alternative:,.1f} samples/s; blocks in one thread {single:,.0f} samples/s")
+    print(f"ratio to blocks in one thread {rate / single:.2f} (goal {RATIO_TO_BLOCKS})")
     figures = {
         "name": f"shuffled reading of gzip HDF5, chunks of {CHUNK}, {options.threads} threads",
-        "value": round(ours),
+        "value": round(rate),
         "unit": "samples/s",
         "alternative": f"DataLoader over h5py, random index, {options.threads} workers",
-        "ratio": round(ours / theirs, 1),
+        "ratio": round(rate / alternative, 1),
         "goal": RATIO_TO_DATALOADER,
     }
     print(json.dumps(figures))

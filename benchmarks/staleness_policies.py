@@ -1,4 +1,4 @@
-"""What becomes of a training when gradients come late, and what each staleness policy makes of it.
+"""Compare the staleness policies: the validation loss of a training whose gradients come late.
 
     python benchmarks/staleness_policies.py [--workers 6] [--epochs 2] [--seeds 1]
 
@@ -38,7 +38,7 @@ WAYS = {
 
 
 def train(ranks: int, folder: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """Loss on the validation split, and what the communicator measured."""
+    """Train; return the loss on the validation split and the metrics of the run."""
     baryon = [sys.executable, "-m", "baryon"]
     launch = ["launch", f"ranks={ranks}"] if ranks > 1 else []
     command = [*baryon, *launch, "train", "experiment=hep_demo", "model.filters=16", *overrides]
@@ -51,8 +51,8 @@ def train(ranks: int, folder: str, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 def measure(way: str, workers: int, epochs: int, seeds: Sequence[int]) -> list[Any]:
-    """A row of the table."""
-    found = []
+    """Return the row of the table of one way of training, averaged over the seeds."""
+    runs = []
     for seed in seeds:
         overrides = [
             f"train.epochs={epochs}", "train.optimizer=sgd", "train.momentum=0.9",
@@ -62,9 +62,9 @@ def measure(way: str, workers: int, epochs: int, seeds: Sequence[int]) -> list[A
         comm = [] if alone else ["comm=async", "comm.servers=1"]
         ranks = 1 if alone else workers + 1
         with tempfile.TemporaryDirectory() as folder:
-            found.append(train(ranks, folder, [*overrides, *comm, *WAYS[way]]))
-    losses = [one["loss"] for one in found]
-    mean = [statistics.mean(one.get(key, 0.0) for one in found) for key in MEASURED]
+            runs.append(train(ranks, folder, [*overrides, *comm, *WAYS[way]]))
+    losses = [run["loss"] for run in runs]
+    mean = [statistics.mean(run.get(key, 0.0) for run in runs) for key in MEASURED]
     spread = max(losses) - min(losses)
     return [way, statistics.mean(losses), spread, *mean]
 
@@ -73,7 +73,7 @@ MEASURED = ("auc", "staleness", "effective_momentum", "dropped_gradients")
 
 
 def main() -> None:
-    """A table, then one line of JSON."""
+    """Print a table, then one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--workers", type=int, default=6)
     parser.add_argument("--epochs", type=int, default=2)

@@ -1,4 +1,4 @@
-"""A step on a CUDA GPU: the engine's `auto` against compiled bf16 channels-last, and eager float32.
+"""Compare the engine's `auto` on a CUDA GPU with compiled bf16 channels-last and eager float32.
 
     python benchmarks/step_gpu.py [--network climate_15pf] [--batch 8] [--steps 50]
 
@@ -46,12 +46,12 @@ class Alone:
     shard = DataShard()
 
     def broadcast(self, value: Any) -> Any:
-        """The value itself."""
+        """Return the value itself."""
         return value
 
 
 def images_per_second(step: Callable[[], None], batch: int, steps: int) -> float:
-    """After a warm-up of ten steps, in which compiling happens."""
+    """Return the images a second after a warm-up of ten steps, in which compiling happens."""
     for _ in range(10):
         step()
     torch.cuda.synchronize()
@@ -68,13 +68,13 @@ class Task:
 
     model: torch.nn.Module
     plain: torch.nn.Module
-    """The same with PyTorch's kernels: what the alternatives compute."""
+    """The same network with PyTorch's kernels: what the alternatives compute."""
     loss: Callable[[Any, Any], Mapping[str, torch.Tensor]]
     batch: dict[str, torch.Tensor]
 
 
 def hep(batch: int, kernels: Literal["fused", "plain"] = "plain") -> Task:
-    """The paper's classifier of collisions."""
+    """Return the paper's classifier of collisions."""
     fields = {"inputs": Field((3, 224, 224), "float32")}
     options = {"filters": 128, "dropout": 0.0, "leakiness": 0.0, "fields": fields}
     plain = hep_cnn(kernels="plain", **options)  # type: ignore[arg-type]
@@ -84,7 +84,7 @@ def hep(batch: int, kernels: Literal["fused", "plain"] = "plain") -> Task:
 
 
 def climate(batch: int) -> Task:
-    """The paper's detector of storms, with one box a frame."""
+    """Return the paper's detector of storms, with one box a frame."""
     fields = {"inputs": Field((16, 768, 768), "float32")}
     model = climate_15pf(**shipped("model", "climate_15pf"), fields=fields)
     boxes = torch.full((batch, 15, 5), -1.0)
@@ -99,7 +99,7 @@ def climate(batch: int) -> Task:
 
 
 def shipped(kind: str, name: str) -> dict[str, Any]:
-    """An option's own values."""
+    """Return an option's own values."""
     values = option_values("benchmark", kind, name, discover())
     return {key: value for key, value in values.items() if key != "name"}
 
@@ -136,7 +136,7 @@ def bare(task: Task, *, fast: bool) -> Callable[[], None]:
 def engine(
     runner: ModelRunner, task: Task, updates: ScheduledOptimizerFactory
 ) -> Callable[[], None]:
-    """The engine's step: gradient with its check and its meters, update."""
+    """Return the engine's step: gradient with its check and its meters, update."""
     stopwatch = Stopwatch(clock_of(runner.device))
     gradient = Gradient(runner, task.loss, stopwatch, skips=False)
     update = updates(runner.model.parameters())
@@ -150,12 +150,12 @@ def engine(
 
 
 def entropy(output: torch.Tensor, batch: Any) -> dict[str, torch.Tensor]:
-    """The classifier's loss."""
+    """Return the classifier's loss."""
     return {"entropy": cross_entropy(output, batch["label"])}
 
 
 def measure(name: str, batch: int, steps: int) -> dict[str, Any]:
-    """The three one after the other."""
+    """Measure the three one after the other; return a row for `run_all.py`."""
     make, _, goal = TASKS[name]
     row: dict[str, Any] = {"unit": "images/s", "goal": goal}
     row["name"] = f"step of {name} on a GPU, batch {batch}, auto"
@@ -165,34 +165,34 @@ def measure(name: str, batch: int, steps: int) -> dict[str, Any]:
     train = Train(**{**values, "precision": "auto", "device": "cuda", "learning_rate": 1e-4})
     torch.manual_seed(1)
     task = make(batch)
-    here = {key: tensor.cuda() for key, tensor in task.batch.items()}
-    task = replace(task, batch={**here, "keys": torch.arange(batch)})
+    on_device = {key: tensor.cuda() for key, tensor in task.batch.items()}
+    task = replace(task, batch={**on_device, "keys": torch.arange(batch)})
     set_precision(ExecutionMode(FP32), torch.device("cuda"))  # PyTorch's default convolves in TF32
     plain = images_per_second(bare(task, fast=False), batch, min(steps, 20))
     tuned = images_per_second(bare(task, fast=True), batch, steps)
     torch.compiler.reset()  # gives its graphs' memory back
     torch.cuda.empty_cache()
     runner, updates = ModelRunner(task.model, train), ScheduledOptimizerFactory(train, LONG, LONG)
-    tries = TrialRunner(runner, task.loss, updates, [task.batch], None, seed=1)
-    chosen = autotune(train, Alone(), tries, LONG, {"benchmark": [name, batch]})  # type: ignore[arg-type]
+    trials = TrialRunner(runner, task.loss, updates, [task.batch], None, seed=1)
+    chosen = autotune(train, Alone(), trials, LONG, {"benchmark": [name, batch]})  # type: ignore[arg-type]
     print(f"auto: {chosen['why']}")
     runner.use(
         ExecutionMode(**{key: chosen[key] for key in ("precision", "mode", "channels_last")})
     )
     runner.model.train()
     value = images_per_second(engine(runner, task, updates), batch, steps)
-    told = f"compiled bf16 channels-last, {tuned:.1f}; eager float32, {plain:.1f}"
-    return row | {"value": round(value, 1), "alternative": told, "ratio": round(value / tuned, 3)}
+    row["alternative"] = f"compiled bf16 channels-last, {tuned:.1f}; eager float32, {plain:.1f}"
+    return row | {"value": round(value, 1), "ratio": round(value / tuned, 3)}
 
 
 def main() -> None:
-    """A line for each network."""
+    """Print a line for each network."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--network", choices=list(TASKS), default=None)
     parser.add_argument("--batch", type=int, default=None)
     parser.add_argument("--steps", type=int, default=50)
     options = parser.parse_args()
-    for name in [options.runner] if options.runner else TASKS:
+    for name in [options.network] if options.network else TASKS:
         print(json.dumps(measure(name, options.batch or TASKS[name][1], options.steps)))
 
 

@@ -1,4 +1,4 @@
-"""A training step of the engine in its fastest precision against a plain float32 loop.
+"""Compare a training step of the engine in its fastest precision with a plain float32 loop.
 
     python benchmarks/step_precision.py [--size 224] [--batch 8] [--steps 16] [--precision auto]
 
@@ -47,7 +47,7 @@ for count in sys.stdin:
 
 
 class PlainLoop:
-    """Steps on demand in another process."""
+    """Do steps on demand in another process."""
 
     def __init__(self, size: int, batch: int) -> None:
         self._process = subprocess.Popen(
@@ -58,7 +58,7 @@ class PlainLoop:
         )
 
     def seconds(self, steps: int) -> float:
-        """The median time of the next steps."""
+        """Return the median time of the next steps."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{steps}\n")

@@ -1,13 +1,12 @@
-"""Throughput of `comm=hybrid` (2 groups x 2 workers + 2 servers) against `comm=sync` on 4 ranks.
+"""Compare `comm=hybrid` (2 groups x 2 workers + 2 servers) with `comm=sync` on 4 ranks.
 
     python benchmarks/straggler.py [--size 224] [--batch 2] [--filters 128] [--seconds 12]
 
 Once with all ranks alike, and once with one of them at half its speed: in each step it rests as
 long as a step took while all were alike (with fewer cores than ranks its own computing would hide
 behind that of the others). `hep_cnn` (without options the paper's, 594,178 parameters), Adam,
-float32, one thread a rank. Jobs of both strategies take turns. Counted are the images of a stretch
-in which groups do not meet, as they do at the end of an epoch. The last line is that of the slow
-rank.
+float32, one thread a rank. Jobs of both strategies take turns. Counted are the images of a time in
+which groups do not meet, as they do at the end of an epoch. The last line is that of the slow rank.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import statistics
 import time
 from typing import Any
 
-from ranks.launching import communicator, on_ranks, told
+from ranks.launching import communicator, on_ranks, task_of_rank
 from ranks.learner import Learner
 
 WORKERS, GROUPS, SERVERS = 4, 2, 2
@@ -27,40 +26,40 @@ WARM_UP, MEASURED = 3, 13
 
 
 def as_rank(comm: str, options: dict[str, Any], slow: bool, seconds: float, **learner: Any) -> None:
-    """Images a second of all workers together."""
-    one = communicator(comm, **options)
-    if one.is_server:
-        one.serve()
-        one.close()
+    """Measure the images a second of all workers together."""
+    communication = communicator(comm, **options)
+    if communication.is_server:
+        communication.serve()
+        communication.close()
         return
-    mine = Learner(**learner)
-    one.start(mine.model, mine.updates())
-    shard = one.shard
+    network = Learner(**learner)
+    communication.start(network.model, network.updates())
+    shard = communication.shard
     late = slow and (shard.group, shard.rank) == (shard.num_groups - 1, shard.group_size - 1)
     images, step, usual, stopping = 0, 0, 0.0, False
     start = end = time.perf_counter()
     while not stopping:
         if step in (WARM_UP, MEASURED):
             usual = (time.perf_counter() - start) / (MEASURED - WARM_UP)
-            one.all_reduce_sum({})
+            communication.all_reduce_sum({})
             images, start = 0, time.perf_counter()
         over = step > MEASURED and time.perf_counter() - start > seconds
-        one.begin(step, mine.batch, mine.batch * WORKERS, stop=over)
-        mine.backward()
+        communication.begin(step, network.batch, network.batch * WORKERS, stop=over)
+        network.backward()
         if late and step >= MEASURED:
             time.sleep(usual)
-        stopping = one.step()
+        stopping = communication.step()
         if not over:
-            images, end = images + mine.batch, time.perf_counter()
+            images, end = images + network.batch, time.perf_counter()
         step += 1
-    rate = one.all_reduce_sum({"rate": images / (end - start)})["rate"]
-    if one.is_leader:
+    rate = communication.all_reduce_sum({"rate": images / (end - start)})["rate"]
+    if communication.is_leader:
         print(json.dumps(rate))
-    one.close()
+    communication.close()
 
 
 def compare(slow: bool, task: dict[str, Any], goal: float) -> None:
-    """One line of JSON."""
+    """Run jobs of both strategies in turn; print one line of JSON."""
     hybrid, sync = [], []
     for _ in range(TURNS):
         hybrid.append(
@@ -86,7 +85,7 @@ def compare(slow: bool, task: dict[str, Any], goal: float) -> None:
 
 
 def main() -> None:
-    """All alike, then with a slow rank."""
+    """Measure with all ranks alike, then with a slow one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=2)
@@ -98,7 +97,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if (mine := told()) is not None:
-        as_rank(**mine)
+    if (rank_task := task_of_rank()) is not None:
+        as_rank(**rank_task)
     else:
         main()

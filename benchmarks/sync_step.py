@@ -1,4 +1,4 @@
-"""A step of `comm=sync` against PyTorch's DistributedDataParallel over gloo, in one run.
+"""Compare a step of `comm=sync` with PyTorch's DistributedDataParallel over gloo.
 
     python benchmarks/sync_step.py [--ranks 2] [--size 64] [--batch 8] [--turns 8]
 
@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from ranks.launching import communicator, on_ranks, told
+from ranks.launching import communicator, on_ranks, task_of_rank
 from ranks.learner import Learner
 from torch.nn.parallel import DistributedDataParallel
 
@@ -28,8 +28,8 @@ from baryon.interfaces import Communicator
 STEPS_OF_A_TURN = 5
 
 
-def ours(comm: Communicator, learner: Learner, ranks: int) -> Callable[[int], None]:
-    """The engine's way."""
+def engine(comm: Communicator, learner: Learner, ranks: int) -> Callable[[int], None]:
+    """Return a step through the communicator."""
     comm.start(learner.model, learner.updates())
 
     def step(number: int) -> None:
@@ -41,7 +41,7 @@ def ours(comm: Communicator, learner: Learner, ranks: int) -> Callable[[int], No
 
 
 def ddp(comm: Communicator, learner: Learner) -> Callable[[int], None]:
-    """The way of PyTorch's tutorial."""
+    """Return a step as in PyTorch's tutorial."""
     with socket.socket() as free:
         free.bind(("", 0))
         port = comm.broadcast(free.getsockname()[1])
@@ -61,7 +61,7 @@ def ddp(comm: Communicator, learner: Learner) -> Callable[[int], None]:
 
 
 def turn(step: Callable[[int], None], first: int, comm: Communicator) -> float:
-    """Seconds a step."""
+    """Return the seconds of a step, averaged over a turn."""
     comm.all_reduce_sum({})
     start = time.perf_counter()
     for number in range(first, first + STEPS_OF_A_TURN):
@@ -71,15 +71,15 @@ def turn(step: Callable[[int], None], first: int, comm: Communicator) -> float:
 
 
 def as_rank(size: int, batch: int, turns: int, **options: Any) -> None:
-    """Both ways, turn by turn."""
+    """Measure both in turn."""
     comm = communicator("sync", **options)
     members = comm.shard.group_size
-    mine = ours(comm, Learner(size=size, batch=batch), members)
-    theirs = ddp(comm, Learner(size=size, batch=batch))
+    engine_step = engine(comm, Learner(size=size, batch=batch), members)
+    ddp_step = ddp(comm, Learner(size=size, batch=batch))
     times = []
     for number in range(turns + 1):
         first = number * STEPS_OF_A_TURN
-        times.append((turn(mine, first, comm), turn(theirs, first, comm)))
+        times.append((turn(engine_step, first, comm), turn(ddp_step, first, comm)))
     exposed = comm.metrics()["exposed_ms"]
     if comm.is_leader:
         print(json.dumps({"times": times[1:], "exposed_ms": exposed}))  # the first warms up
@@ -88,10 +88,10 @@ def as_rank(size: int, batch: int, turns: int, **options: Any) -> None:
 
 
 def measure(ranks: int, size: int, batch: int, turns: int) -> None:
-    """One line of JSON."""
-    found = on_ranks(__file__, ranks, size=size, batch=batch, turns=turns)
-    step = statistics.median(mine for mine, _ in found["times"])
-    ratio = statistics.median(theirs / mine for mine, theirs in found["times"])
+    """Measure on some ranks; print one line of JSON."""
+    times = on_ranks(__file__, ranks, size=size, batch=batch, turns=turns)["times"]
+    step = statistics.median(engine_time for engine_time, _ in times)
+    ratio = statistics.median(ddp_time / engine_time for engine_time, ddp_time in times)
     print(
         json.dumps(
             {
@@ -107,7 +107,7 @@ def measure(ranks: int, size: int, batch: int, turns: int) -> None:
 
 
 def main() -> None:
-    """On 2 ranks, then on 4."""
+    """Measure on each number of ranks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--ranks", type=int, nargs="*", default=[2, 4])
     parser.add_argument("--size", type=int, default=64)
@@ -119,7 +119,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if (mine := told()) is not None:
-        as_rank(**mine)
+    if (task := task_of_rank()) is not None:
+        as_rank(**task)
     else:
         main()

@@ -1,4 +1,4 @@
-"""A training step of the engine against the same network in a bare PyTorch loop, in one run.
+"""Compare a training step of the engine with the same network in a bare PyTorch loop.
 
     python benchmarks/training_step.py [--size 224] [--batch 8] [--steps 48] [--precision bf16]
 
@@ -25,11 +25,11 @@ from baryon.training.build import build_communicator, build_components
 from baryon.training.stop_request import StopRequest
 from baryon.training.trainer import Trainer
 
-MOST_OVERHEAD = 1.02
+MAX_OVERHEAD = 1.02
 
 
 def bare_step(model: torch.nn.Module, batch: int, size: int, precision: str) -> Callable[[], None]:
-    """The loop that every tutorial shows."""
+    """Return the step of the loop that every tutorial shows."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
     images = torch.rand(batch, 3, size, size).to(memory_format=torch.channels_last)
     labels = torch.arange(batch) % 2
@@ -65,7 +65,7 @@ def measure(config: configs.Config, size: int, steps: int) -> None:
         "unit": "images/s",
         "alternative": "the same network in a bare PyTorch loop",
         "ratio": round(ratio, 4),
-        "goal": round(1 / MOST_OVERHEAD, 3),
+        "goal": round(1 / MAX_OVERHEAD, 3),
     }
     print(json.dumps(figures))
 

@@ -1,1 +1,1 @@
-"""What benchmarks on several ranks share: starting them, and what they compute."""
+"""Share among benchmarks on several ranks how these are started, and what they compute."""

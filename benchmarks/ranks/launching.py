@@ -1,4 +1,4 @@
-"""A benchmark starts itself again as several ranks; the first one answers in JSON."""
+"""Let a benchmark start itself again as several ranks, of which the first answers in JSON."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from baryon.plugins.registry import discover
 AS_RANK = "--as-rank"
 
 
-def on_ranks(script: str, ranks: int, **told: Any) -> Any:
-    """Run `script --as-rank <told as JSON>` under mpiexec; what rank 0 printed last, from JSON."""
-    command = launch_command(ranks, [sys.executable, script, AS_RANK, json.dumps(told)])
+def on_ranks(script: str, ranks: int, **task: Any) -> Any:
+    """Run `script --as-rank <task as JSON>` under mpiexec.
+
+    Return the value of the last line that rank 0 printed, which is JSON.
+    """
+    command = launch_command(ranks, [sys.executable, script, AS_RANK, json.dumps(task)])
     environment = launch_environment(ranks) | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
     if done.returncode:
@@ -26,16 +29,16 @@ def on_ranks(script: str, ranks: int, **told: Any) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def told() -> dict[str, Any] | None:
-    """What `on_ranks` told this process, if it is a rank."""
+def task_of_rank() -> dict[str, Any] | None:
+    """Return the task that `on_ranks` gave this process, or None if it is not a rank."""
     if AS_RANK not in sys.argv:
         return None
-    found: dict[str, Any] = json.loads(sys.argv[sys.argv.index(AS_RANK) + 1])
-    return found
+    task: dict[str, Any] = json.loads(sys.argv[sys.argv.index(AS_RANK) + 1])
+    return task
 
 
 def communicator(name: str, **options: Any) -> Communicator:
-    """The option's own values, changed by `options`."""
+    """Build a communicator from an option's own values, changed by `options`."""
     plugins = discover()
     values = option_values(f"comm={name}", "comm", name, plugins)
     component = values.pop("name", name)

@@ -1,4 +1,4 @@
-"""The HEP network with a batch in memory: what the ranks of a benchmark train."""
+"""Train the HEP network on a batch in memory, as the ranks of a benchmark do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STEPS = 10**6
 
 
 class Learner:
-    """`hep_cnn` of `filters` filters, `batch` random images of `size` x `size` a rank."""
+    """`hep_cnn` with `filters` filters, and `batch` random images of `size` x `size` a rank."""
 
     def __init__(self, *, size: int, batch: int, filters: int = 128, seed: int = 1) -> None:
         torch.set_num_threads(1)
@@ -33,10 +33,10 @@ class Learner:
         self.labels = torch.arange(batch) % 2
 
     def backward(self, model: nn.Module | None = None) -> None:
-        """Loss and gradients."""
+        """Compute loss and gradients."""
         cross_entropy((model or self.model)(self.images), self.labels).backward()
 
     @staticmethod
     def updates() -> ScheduledOptimizerFactory:
-        """Adam, as the engine makes it for any communicator."""
+        """Return the factory of Adam, as the engine makes it for any communicator."""
         return ScheduledOptimizerFactory(train(optimizer="adam", learning_rate=1e-4), STEPS, STEPS)

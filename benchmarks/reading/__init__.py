@@ -1,1 +1,1 @@
-"""What the benchmarks of reading read."""
+"""Files and splits that the benchmarks of reading share."""

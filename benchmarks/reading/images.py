@@ -1,6 +1,6 @@
-"""Images of 64 x 64 x 3 float32 in an HDF5 file, and splits of them.
+"""Write images of 64 x 64 x 3 float32 to an HDF5 file, and read them as splits.
 
-Without torch: reading processes import this.
+Does not import torch: reading processes import this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ CHUNK = 64
 
 
 def write(path: Path, samples: int, *, fletcher32: bool = False) -> None:
-    """Noise of which gzip leaves about two thirds; a checksum only the HDF5 library can check."""
+    """Write noise of which gzip leaves about two thirds.
+
+    `fletcher32` adds checksums, which only the HDF5 library can check.
+    """
     random = np.random.default_rng(1)
     with h5py.File(path, "w") as file:
         stored = file.create_dataset(
@@ -51,39 +54,39 @@ class Images(Split):
         return len(self.table)
 
     def chunk_starts(self) -> list[int]:
-        """Of the file."""
+        """Return the chunks of the file."""
         return self.table.chunk_starts("data")
 
     def read(self, start: int, stop: int) -> Arrays:
-        """As stored."""
+        """Read images as they are stored."""
         return {"inputs": self.table.read("data", start, stop)}
 
     def fingerprint(self) -> str:
-        """Of the file."""
+        """Return the fingerprint of the file."""
         return self.table.fingerprint()
 
     def close(self) -> None:
-        """The file."""
+        """Close the file."""
         self.table.close()
 
 
 class Distant(Images):
-    """The same from a store that answers after a while, to one reader at a time."""
+    """The same images in a store that answers after a while, to one reader at a time."""
 
     parallel_reads = False
 
     def read(self, start: int, stop: int) -> Arrays:
-        """As stored."""
+        """Wait, then read images as they are stored."""
         time.sleep(SECONDS_TO_ANSWER)
         return super().read(start, stop)
 
 
 class Turned(Images):
-    """Each image turned by a chance of its own, in Python."""
+    """The same images, each turned at random in Python."""
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
-        """By quarters, then rolled by some pixels."""
+        """Turn images by quarters, then roll them by some pixels."""
         images = arrays["inputs"]
-        turned = [np.rot90(one, random.integers(4), axes=(1, 2)) for one in images]
-        rolled = [np.roll(one, random.integers(0, 64, 2), axis=(1, 2)) for one in turned]
+        turned = [np.rot90(image, random.integers(4), axes=(1, 2)) for image in images]
+        rolled = [np.roll(image, random.integers(0, 64, 2), axis=(1, 2)) for image in turned]
         return {**arrays, "inputs": np.stack(rolled)}

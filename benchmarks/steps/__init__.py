@@ -1,1 +1,1 @@
-"""What benchmarks of a training step share."""
+"""Config and turns that the benchmarks of a training step share."""

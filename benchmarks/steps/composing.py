@@ -1,4 +1,4 @@
-"""The config that `baryon train` would compose for `hep_cnn`, on a file of random images."""
+"""Compose the config that `baryon train` would for `hep_cnn`, on a file of random images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def options_of(doc: str | None, *, steps: int, precision: str) -> argparse.Namespace:
-    """What a benchmark of a step can be asked for."""
+    """Parse the command line of a benchmark of a step."""
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=8)
@@ -55,7 +55,7 @@ def compose(
 
 
 def write_events(path: Path, events: int, size: int) -> None:
-    """A file in the benchmark layout, of sparse random images, in chunks of 16."""
+    """Write sparse random images in the benchmark layout, in chunks of 16."""
     random = np.random.default_rng(1)
     hit = random.random((events, 3, size, size)) < 0.01
     images = np.where(hit, random.exponential(20.0, hit.shape), 0).astype("f4")

@@ -1,4 +1,4 @@
-"""Two that take turns, so that whatever else the machine does slows both alike."""
+"""Measure two ways in turn, so that whatever else the machine does slows both alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TURN = 4  # steps
 
 
 def seconds(step: Callable[[], object]) -> float:
-    """The median time of the steps of a turn."""
+    """Return the median time of the steps of a turn."""
     times = []
     for _ in range(TURN):
         start = time.perf_counter()
@@ -22,7 +22,7 @@ def seconds(step: Callable[[], object]) -> float:
 def in_turns(
     engine: Callable[[], float], other: Callable[[], float], turns: int
 ) -> tuple[float, float]:
-    """The other's time as a multiple of the engine's, and the engine's; medians over the turns."""
+    """Return the other's time divided by the engine's, and the engine's: medians over the turns."""
     pairs = [(engine(), other()) for _ in range(1 + turns)][1:]  # the first one warms up
-    ratio = statistics.median(theirs / ours for ours, theirs in pairs)
-    return ratio, statistics.median(ours for ours, _ in pairs)
+    ratio = statistics.median(other_time / engine_time for engine_time, other_time in pairs)
+    return ratio, statistics.median(engine_time for engine_time, _ in pairs)
