@@ -433,9 +433,9 @@ CONFIG = {
     "comm": {"name": "hybrid", "groups": 2},
     "evaluator": {"name": "hep_roc"},
 }
-RATES = {"samples_per_second": 640.0, "tflops_per_second": 0.017, "of_ceiling": 0.2}
+RATES = {"samples_per_second": 640.0, "tflops_per_second": 0.017, "mfu": 0.2}
 PHASES = {"start": 2.0, "input": 1.0, "forward": 3.0, "backward": 4.0, "communication": 1.5}
-CAPSULE = {
+PROVENANCE = {
     "format": FORMAT,
     "started": "2026-11-24T10:00:00+00:00",
     "command": ["baryon", "train", "dataset.train=<b>train</b>.h5"],
@@ -501,7 +501,7 @@ def lines(steps: int, slope: float) -> list[dict]:
         {
             "kind": "meters", "step": steps, "epoch": 2, "seconds": 12.0,
             "rates": {"peak": RATES, "sustained": RATES, "whole run": RATES},
-            "sustained_steps": 20, "ceiling_tflops_per_second": 0.08, "gflop_per_sample": 0.03,
+            "sustained_steps": 20, "peak_tflops_per_second": 0.08, "gflop_per_sample": 0.03,
             "gflop_by_layer": {"conv1": 0.02, "fc": 0.01}, "wall_seconds": 11.5,
             "phase_seconds": PHASES, "lost_seconds": 0.0, "goodput": 0.6,
         }
@@ -514,14 +514,14 @@ def write_run() -> Callable[..., Path]:
     """Write the folder of a run; `config` are dotted keys of it that differ from `CONFIG`."""
 
     def write(
-        path: Path, *, finished=True, steps=40, slope=0.05, config=None, capsule=None, log=None
+        path: Path, *, finished=True, steps=40, slope=0.05, config=None, provenance=None, log=None
     ) -> Path:
         (path / "figures").mkdir(parents=True)
         changed = OmegaConf.create(CONFIG)
         for key, value in (config or {}).items():
             OmegaConf.update(changed, key, value)
         (path / "config.yaml").write_text(OmegaConf.to_yaml(changed))
-        (path / "capsule.json").write_text(json.dumps(CAPSULE | (capsule or {})))
+        (path / "provenance.json").write_text(json.dumps(PROVENANCE | (provenance or {})))
         records = lines(steps, slope) if log is None else log
         (path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records))
         if finished:

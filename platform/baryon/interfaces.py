@@ -286,7 +286,7 @@ class Loss(Protocol):
 
 
 class OptimizerStep(Protocol):
-    """An optimiser of some parameters, with its gradient clipping and learning-rate schedule."""
+    """An optimizer of some parameters, with its gradient clipping and learning-rate schedule."""
 
     def apply(self, step: int) -> None:
         """Clip the gradients, update the weights at the rate of this step, clear the gradients.
@@ -294,7 +294,7 @@ class OptimizerStep(Protocol):
         Parameters
         ----------
         step
-            Step of the run, counted from 0; it determines the learning rate. The optimiser's own
+            Step of the run, counted from 0; it determines the learning rate. The optimizer's own
             counters (Adam's bias correction) count the calls instead.
 
         """
@@ -305,7 +305,7 @@ class OptimizerStep(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state; `parameters` lists the optimiser's state of each parameter in order."""
+        """Return the state; `parameters` lists the optimizer's state of each parameter in order."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -314,7 +314,7 @@ class OptimizerStep(Protocol):
 
 
 class OptimizerFactory(Protocol):
-    """Builds the optimiser of some parameters.
+    """Builds the optimizer of some parameters.
 
     It can be pickled, because it is sent to parameter servers.
     """
@@ -322,7 +322,7 @@ class OptimizerFactory(Protocol):
     def __call__(
         self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
     ) -> OptimizerStep:
-        """Build the optimiser of `parameters`.
+        """Build the optimizer of `parameters`.
 
         Parameters
         ----------
@@ -456,7 +456,7 @@ class Communicator(Protocol):
     def state_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint, complete on the leader. Collective.
 
-        To be called after `synchronize`. `optimizer` holds the optimiser's state by parameter name;
+        To be called after `synchronize`. `optimizer` holds the optimizer's state by parameter name;
         other entries are ignored by other communicators.
         """
         ...

@@ -28,7 +28,7 @@ def old(short_run, tmp_path, monkeypatch, cache) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     monkeypatch.chdir(tmp_path)
     run = (tmp_path / "runs" / "short").rename(tmp_path / "runs" / "old")
-    edit(run / "capsule.json", folder=str(tmp_path))
+    edit(run / "provenance.json", folder=str(tmp_path))
     change(run / "config.yaml", "example_images: 4", "example_images: 0")  # quicker, no metric
     return run
 
@@ -83,8 +83,8 @@ def test_the_same_is_bitwise_equal(old, capsys):
     ):
         lines[step]["loss"] = loss * change
         (old / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        capsule = json.loads((old / "capsule.json").read_text())
-        assert _compare(RunDirectory(old), RunDirectory(again), capsule, tolerance, []) == code
+        provenance = json.loads((old / "provenance.json").read_text())
+        assert _compare(RunDirectory(old), RunDirectory(again), provenance, tolerance, []) == code
         assert text in capsys.readouterr().out
 
 
@@ -122,12 +122,12 @@ def test_what_cannot_be_compared_is_one_line_before_any_training(old, capsys):
     log.rename(old / "away")
     assert "it has no metrics.jsonl" in line()
     (old / "away").rename(log)
-    (old / "capsule.json").rename(old / "away")
-    assert "has no capsule.json" in line()
-    (old / "capsule.json").write_text('{"format": 99, "baryon": "9.9"}')
+    (old / "provenance.json").rename(old / "away")
+    assert "has no provenance.json" in line()
+    (old / "provenance.json").write_text('{"format": 99, "baryon": "9.9"}')
     assert "run format 99, written by baryon 9.9" in line()
-    (old / "capsule.json").write_text("{")
-    assert "capsule.json is damaged" in line()
+    (old / "provenance.json").write_text("{")
+    assert "provenance.json is damaged" in line()
     assert "tolerance=-1 must be a number" in line("run=runs/old", "tolerance=-1")
     assert "takes the run's own config, not 'seed=2'" in line("run=runs/old", "seed=2")
     assert "is not a run folder" in line("run=runs")
@@ -152,15 +152,15 @@ def test_a_run_of_two_processes_is_made_by_two(old, baryon):
     assert ": equal within tolerance (max relative difference" in done.stdout.splitlines()[-1]
     (again,) = (old / "reproductions").iterdir()
     assert len(list((again / "tensorboard").iterdir())) == 1  # only the leader tracks
-    capsule = json.loads((again / "capsule.json").read_text())
-    assert [rank["threads"] for rank in capsule["ranks"]] == [1, 1]
-    assert "MPI" in capsule["machine"]["mpi"]
+    provenance = json.loads((again / "provenance.json").read_text())
+    assert [rank["threads"] for rank in provenance["ranks"]] == [1, 1]
+    assert "MPI" in provenance["machine"]["mpi"]
 
 
 def of_two_processes(old: Path) -> None:
     """As if two processes had trained it, in one synchronous group."""
-    capsule = json.loads((old / "capsule.json").read_text())
-    edit(old / "capsule.json", ranks=capsule["ranks"] * 2)
+    provenance = json.loads((old / "provenance.json").read_text())
+    edit(old / "provenance.json", ranks=provenance["ranks"] * 2)
     comm = configs.option_values("comm", "comm", "sync", discover())
     config = OmegaConf.load(old / "config.yaml")
     config.comm = {"name": "sync", **comm}
@@ -172,7 +172,7 @@ def of_two_processes(old: Path) -> None:
 def test_a_run_is_made_again_by_the_users_own_mpiexec(old, environment, tmp_path):
     """One folder, one verdict, every warning once."""
     of_two_processes(old)
-    edit(old / "capsule.json", python="2.7.18")
+    edit(old / "provenance.json", python="2.7.18")
     command = launch_command(2, REPRODUCE)
     done = launch(command, launch_environment(2) | environment, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -187,7 +187,7 @@ def test_a_run_that_comes_out_otherwise_under_srun_ends_with_its_exit_code(
     old, environment, tmp_path, slurm
 ):
     of_two_processes(old)
-    edit(old / "capsule.json", python="2.7.18")
+    edit(old / "provenance.json", python="2.7.18")
     change(old / "config.yaml", "seed: 1\n", "seed: 2\n")
     command = ["srun", "-N", "2", "-n", "2", *REPRODUCE]
     done = launch(command, environment | {"SLURM_CONF": slurm["SLURM_CONF"]}, tmp_path)
@@ -205,18 +205,18 @@ def launch(command, environment, folder) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, check=False, **pipes)
 
 
-def test_a_capsule_holds_what_a_run_was_made_of(old):
-    capsule = json.loads((old / "capsule.json").read_text())
-    assert capsule["command"][:3] == ["baryon", "train", "dataset=hep_images"]
-    assert capsule["seed"] == 1
-    assert capsule["data"].keys() == {"train", "val", "test"}
-    assert capsule["changed"]["train.steps"] is None
-    assert capsule["changed"]["dataset.train"] == "???"
-    assert "train.momentum" not in capsule["changed"]
-    assert capsule["packages"].keys() >= {"torch", "numpy", "baryon"}
-    assert capsule["ranks"][0]["threads"] == 1
-    assert capsule["machine"]["memory_gib"] > 0
-    assert capsule["git"] is None
+def test_provenance_holds_what_a_run_was_made_of(old):
+    provenance = json.loads((old / "provenance.json").read_text())
+    assert provenance["command"][:3] == ["baryon", "train", "dataset=hep_images"]
+    assert provenance["seed"] == 1
+    assert provenance["data"].keys() == {"train", "val", "test"}
+    assert provenance["changed"]["train.steps"] is None
+    assert provenance["changed"]["dataset.train"] == "???"
+    assert "train.momentum" not in provenance["changed"]
+    assert provenance["packages"].keys() >= {"torch", "numpy", "baryon"}
+    assert provenance["ranks"][0]["threads"] == 1
+    assert provenance["machine"]["memory_gib"] > 0
+    assert provenance["git"] is None
 
 
 def record(kind, step, **values):

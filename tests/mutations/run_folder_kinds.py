@@ -19,8 +19,8 @@ from baryon.runs.directory import FORMAT, RunDirectory, find
 from baryon.sweeps import continuation, job_status
 
 CHOICES = ("dataset=hep_images", "model=hep_cnn", "dataset.train=train.h5", "comm=sync")
-RATE = {"samples_per_second": 640.0, "tflops_per_second": 0.017, "of_ceiling": 0.2}
-CAPSULE = {
+RATE = {"samples_per_second": 640.0, "tflops_per_second": 0.017, "mfu": 0.2}
+PROVENANCE = {
     "format": FORMAT, "started": "2026-11-24T10:00:00+00:00", "command": ["baryon", "train"],
     "folder": "/home/somebody", "seed": 1, "config": "0123456789ab", "baryon": "0.1.0",
     "changed": {"dataset.train": "???"}, "data": {"train": "36a8a258866a1c2a"},
@@ -54,7 +54,7 @@ def _log() -> list[dict]:
     meters = {
         "kind": "meters", "step": 4, "epoch": 1, "seconds": 5.0, "wall_seconds": 5.0,
         "lost_seconds": 0.0, "goodput": 0.6, "sustained_steps": 4, "gflop_per_sample": 0.03,
-        "ceiling_tflops_per_second": 0.08, "phase_seconds": {"input": 1.0, "forward": 3.0},
+        "peak_tflops_per_second": 0.08, "phase_seconds": {"input": 1.0, "forward": 3.0},
         "rates": {"peak": RATE, "sustained": RATE, "whole run": RATE},
         "gflop_by_layer": {"conv1": 0.02},
     }  # fmt: skip
@@ -67,7 +67,7 @@ def write_run(folder: Path) -> Sequence[Path]:
     run.figures.mkdir(parents=True)
     configs.write(configs.composed(CHOICES, discover()), run.config)
     for path, values in (
-        (run.capsule, CAPSULE),
+        (run.provenance, PROVENANCE),
         (run.evaluation, ANSWER),
         (run.metrics, ANSWER["metrics"]),
         (
@@ -120,7 +120,7 @@ def read_run(folder: Path) -> str:
             assert len(str(error).splitlines()) == 1, error  # noqa: PT017
     read = run_record.read(run)
     run_page.page(read).encode()
-    told = [read.state, read.config, read.capsule, read.log, read.answer, len(read.pictures)]
+    told = [read.state, read.config, read.provenance, read.log, read.answer, len(read.pictures)]
     return hashlib.sha256(json.dumps([*told, read.missing]).encode()).hexdigest()
 
 

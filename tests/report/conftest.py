@@ -15,7 +15,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture(scope="session")
 def going() -> dict:
-    """Part of a capsule whose process lives: this one."""
+    """Part of the provenance of a run whose process lives: this one."""
     pid, host = os.getpid(), os.uname().nodename
     return {"process": {"host": host, "pid": pid, "began": process_began(pid), "started": 0.0}}
 

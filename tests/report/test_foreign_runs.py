@@ -21,12 +21,12 @@ from baryon.runs.git_state import git_state
 DEEP_JSON = '{"a":' * 5000 + "1" + "}" * 5000
 DIGITS = "9" * 5000
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(40))
-RATE = {"samples_per_second": 1.0, "tflops_per_second": 1.0, "of_ceiling": 0.1}
+RATE = {"samples_per_second": 1.0, "tflops_per_second": 1.0, "mfu": 0.1}
 TRAIN = {"kind": "train", "step": 1, "epoch": 1, "seconds": 1.0, "loss": 1.0, **RATE}
 METERS = {
     "kind": "meters", "step": 1, "epoch": 1, "seconds": 1.0, "wall_seconds": 1.0, "goodput": 0.5,
     "lost_seconds": 0.0, "sustained_steps": 1, "gflop_per_sample": 1.0,
-    "ceiling_tflops_per_second": 1.0, "phase_seconds": {"input": 1.0}, "gflop_by_layer": {},
+    "peak_tflops_per_second": 1.0, "phase_seconds": {"input": 1.0}, "gflop_by_layer": {},
     "rates": {"peak": RATE, "sustained": RATE, "whole run": RATE},
 }  # fmt: skip
 
@@ -35,8 +35,8 @@ def line(record: dict) -> str:
     return json.dumps(record) + "\n"
 
 
-def of_capsule(**parts):
-    return ("capsule.json", lambda text: json.dumps(json.loads(text) | parts))
+def provenance_with(**parts):
+    return ("provenance.json", lambda text: json.dumps(json.loads(text) | parts))
 
 
 def of_answer(**parts):
@@ -56,8 +56,10 @@ def whole(name: str, text: str):
 
 
 DAMAGES = {
-    **{f"{n} is empty": whole(n, "") for n in ("config.yaml", "capsule.json", "evaluation.json")},
-    **{f"{n} is a list": whole(n, "[1]\n") for n in ("config.yaml", "capsule.json")},
+    **{
+        f"{n} is empty": whole(n, "") for n in ("config.yaml", "provenance.json", "evaluation.json")
+    },
+    **{f"{n} is a list": whole(n, "[1]\n") for n in ("config.yaml", "provenance.json")},
     "metrics are a list": whole("metrics.json", "[1]"),
     "config is a bomb": whole("config.yaml", BOMB),
     "config is deep": whole("config.yaml", "a: " + "[" * 20_000),
@@ -69,27 +71,27 @@ DAMAGES = {
     "config has a section of another kind": of_config(r"train:\n( .*\n)+", "train: 3\n"),
     "config has keys of two kinds": of_config("seed: 1", "seed: 1\n2: 3"),
     "config is no UTF-8": ("config.yaml", lambda _: "caf\udce9: 1"),
-    "capsule is deep": whole("capsule.json", DEEP_JSON),
-    "capsule holds 5,000 digits": whole("capsule.json", f'{{"format": {DIGITS}}}'),
-    "format is a text": of_capsule(format="x"),
-    "format is negative": of_capsule(format=-1),
-    "started is a number": of_capsule(started=3),
-    "ranks are texts": of_capsule(ranks=["a"]),
-    "ranks have no host": of_capsule(ranks=[{"threads": 1}]),
-    "threads are texts": of_capsule(ranks=[{"host": "a", "threads": "b"}]),
-    "hosts are lists": of_capsule(ranks=[{"host": [], "threads": 1}] * 2),
-    "command holds numbers": of_capsule(command=[1]),
-    "resumed are texts": of_capsule(resumed=["x"]),
-    "resumed by no command": of_capsule(resumed=[{"at": "x"}]),
-    "git is a text": of_capsule(git="x"),
-    "git has no branch": of_capsule(git={"commit": "x"}),
-    "git's changes are a number": of_capsule(
+    "provenance is deep": whole("provenance.json", DEEP_JSON),
+    "provenance holds 5,000 digits": whole("provenance.json", f'{{"format": {DIGITS}}}'),
+    "format is a text": provenance_with(format="x"),
+    "format is negative": provenance_with(format=-1),
+    "started is a number": provenance_with(started=3),
+    "ranks are texts": provenance_with(ranks=["a"]),
+    "ranks have no host": provenance_with(ranks=[{"threads": 1}]),
+    "threads are texts": provenance_with(ranks=[{"host": "a", "threads": "b"}]),
+    "hosts are lists": provenance_with(ranks=[{"host": [], "threads": 1}] * 2),
+    "command holds numbers": provenance_with(command=[1]),
+    "resumed are texts": provenance_with(resumed=["x"]),
+    "resumed by no command": provenance_with(resumed=[{"at": "x"}]),
+    "git is a text": provenance_with(git="x"),
+    "git has no branch": provenance_with(git={"commit": "x"}),
+    "git's changes are a number": provenance_with(
         git={"commit": "a", "branch": "b", "changes": 3, "patch_bytes": 1, "untracked": 1}
     ),
-    "process is a text": of_capsule(process={"host": os.uname().nodename, "pid": "x"}),
-    "process is huge": of_capsule(process={"host": os.uname().nodename, "pid": 2**64}),
-    "changed is a list": of_capsule(changed=[1]),
-    "data nest": of_capsule(data={"train": {"a": [1]}}),
+    "process is a text": provenance_with(process={"host": os.uname().nodename, "pid": "x"}),
+    "process is huge": provenance_with(process={"host": os.uname().nodename, "pid": 2**64}),
+    "changed is a list": provenance_with(changed=[1]),
+    "data nest": provenance_with(data={"train": {"a": [1]}}),
     "half a surrogate": whole("evaluation.json", '{"summary": "\\ud800"}'),
     "captions lead out": of_answer(captions={"../../secret": "x", "/etc/passwd": "y", "a\0b": "z"}),
     "captions are lists": of_answer(captions={"roc": [1, {}]}),
@@ -212,7 +214,7 @@ def test_a_folder_of_figures_that_is_a_link_is_not_followed(run, tmp_path, capsy
 
 
 @pytest.mark.parametrize(
-    "name", ["capsule.json", "evaluation.json", "config.yaml", "metrics.jsonl"]
+    "name", ["provenance.json", "evaluation.json", "config.yaml", "metrics.jsonl"]
 )
 def test_a_file_that_is_a_link_is_not_read(run, tmp_path, name, capsys):
     (run / name).rename(tmp_path / "outside")
@@ -321,8 +323,8 @@ def test_git_of_a_foreign_folder_is_not_run(tmp_path, run, monkeypatch, capsys):
     hook.write_text(f"#!/bin/sh\ntouch {trap}\n")
     hook.chmod(0o755)
     subprocess.run(["git", "-C", folder, "config", "core.fsmonitor", hook], check=True)
-    capsule = json.loads((run / "capsule.json").read_text())
-    (run / "capsule.json").write_text(json.dumps(capsule | {"folder": str(folder)}))
+    provenance = json.loads((run / "provenance.json").read_text())
+    (run / "provenance.json").write_text(json.dumps(provenance | {"folder": str(folder)}))
     calls = []
     monkeypatch.setattr("baryon.runs.provenance.git_state", lambda path: calls.append(path))
     assert main(["reproduce", f"run={run}"]) == 1  # there are no weights
@@ -333,10 +335,12 @@ def test_git_of_a_foreign_folder_is_not_run(tmp_path, run, monkeypatch, capsys):
     assert not trap.exists()
 
 
-def test_more_processes_than_the_machine_has_are_not_started_by_a_capsule(run, monkeypatch, capsys):
-    capsule = json.loads((run / "capsule.json").read_text())
+def test_more_processes_than_the_machine_has_are_not_started_by_a_provenance_file(
+    run, monkeypatch, capsys
+):
+    provenance = json.loads((run / "provenance.json").read_text())
     many = [{"host": "a", "threads": 1}] * 5000
-    (run / "capsule.json").write_text(json.dumps(capsule | {"ranks": many}))
+    (run / "provenance.json").write_text(json.dumps(provenance | {"ranks": many}))
     monkeypatch.setattr("baryon.commands.reproduce._compared", lambda run: None)
     assert main(["reproduce", f"run={run}"]) == 1
     assert "had 5000 processes, too many for this machine" in capsys.readouterr().err

@@ -73,12 +73,12 @@ def test_the_first_metric_that_all_know_decides(run):
             "different evaluators (climate_boxes, he",
         ),
         ({"split": "val"}, "different splits (test, val)"),
-        ({"capsule": {"data": {"test": "1"}}}, "different data"),
+        ({"provenance": {"data": {"test": "1"}}}, "different data"),
         ({"judged_by": []}, "no metric in common"),
     ],
 )
 def test_runs_that_cannot_be_compared_have_no_best(run, tmp_path, other, why):
-    one = run("one", {"auc": 0.9}, capsule={"data": {"test": "0"}})
+    one = run("one", {"auc": 0.9}, provenance={"data": {"test": "0"}})
     found = judge({"one": one, "other": run("other", {"auc": 0.99}, **other)})
     assert found.best == ""
     assert why in found.note

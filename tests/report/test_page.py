@@ -28,7 +28,7 @@ def pages(tmp_path_factory, write_run, write_sweep) -> dict[str, Path]:
 
 def test_numbers_that_a_float_does_not_tell_apart_are_drawn(opened, write_run, tmp_path):
     """Ticks of steps that are smaller than the spacing of floats would never come to their end."""
-    rate = {"samples_per_second": 1e300, "tflops_per_second": 1.0, "of_ceiling": 1.0}
+    rate = {"samples_per_second": 1e300, "tflops_per_second": 1.0, "mfu": 1.0}
     where = {"kind": "train", "epoch": 1, "seconds": 9e14, **rate}
     steps = (2**53 - 2, 2**53 - 1)
     log = [{**where, "step": step, "loss": 1e17, "ce": 1e17} for step in steps]
@@ -252,7 +252,7 @@ def test_a_comparison_says_what_differs(opened, pages, tmp_path, write_run):
     assert "the same" in page.inner_text("#differences")
     one = write_run(tmp_path / "a" / "one")
     other = write_run(
-        tmp_path / "b" / "one", config={"model.filters": 16}, capsule={"python": "3.13.1"}
+        tmp_path / "b" / "one", config={"model.filters": 16}, provenance={"python": "3.13.1"}
     )
     assert main(["report", f"run={one},{other}", f"out={tmp_path / 'page.html'}"]) == 0
     text = opened((tmp_path / "page.html").as_uri()).inner_text("#differences")

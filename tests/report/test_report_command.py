@@ -31,9 +31,9 @@ def test_a_run_that_goes_on_is_marked_so(tmp_path, write_run, going, capsys):
     log = [
         {"kind": "execution", "step": 0, "epoch": 1, "seconds": 1.0, "total_steps": 100},
         {"kind": "train", "step": 25, "epoch": 1, "seconds": 11.0, "loss": 0.5, "ce": 0.5,
-         "samples_per_second": 9.0, "tflops_per_second": 0.1, "of_ceiling": 0.1, "ms": {}},
+         "samples_per_second": 9.0, "tflops_per_second": 0.1, "mfu": 0.1, "ms": {}},
     ]  # fmt: skip
-    run = write_run(tmp_path / "run", finished=False, capsule=going, log=log)
+    run = write_run(tmp_path / "run", finished=False, provenance=going, log=log)
     assert read(run).state == GOING
     assert main(["report", f"run={run}"]) == 0
     assert capsys.readouterr().out == f"report: {run}/report.html\n"
@@ -45,7 +45,7 @@ def test_a_run_that_goes_on_is_marked_so(tmp_path, write_run, going, capsys):
 def test_a_run_whose_process_is_gone_is_broken_off(tmp_path, write_run, going):
     process = going["process"]
     dead = {"process": process | {"began": "1"}}  # another process has its number now
-    assert read(write_run(tmp_path / "a", finished=False, capsule=dead)).state == BROKEN_OFF
+    assert read(write_run(tmp_path / "a", finished=False, provenance=dead)).state == BROKEN_OFF
     elsewhere = write_run(tmp_path / "b", finished=False)
     assert read(elsewhere).state == GOING
     long_ago = time.time() - run_record.SILENT_SECONDS - 1
@@ -55,10 +55,10 @@ def test_a_run_whose_process_is_gone_is_broken_off(tmp_path, write_run, going):
 
 def test_a_run_that_was_stopped_says_so_until_it_goes_on(tmp_path, write_run, going):
     log = [{"kind": "stopped", "step": 3, "epoch": 1, "seconds": 1.0}]
-    run = write_run(tmp_path / "run", finished=False, capsule=going, log=log)
+    run = write_run(tmp_path / "run", finished=False, provenance=going, log=log)
     assert read(run).state == STOPPED
     later = {"process": going["process"] | {"started": time.time() + 1}}
-    again = write_run(tmp_path / "again", finished=False, capsule=later, log=log)
+    again = write_run(tmp_path / "again", finished=False, provenance=later, log=log)
     assert read(again).state == GOING
 
 
@@ -67,7 +67,7 @@ def test_a_run_that_was_stopped_says_so_until_it_goes_on(tmp_path, write_run, go
     [
         ("metrics.jsonl", "metrics.jsonl: there are no curves and no times"),
         ("config.yaml", "config.yaml: its configuration is not known"),
-        ("capsule.json", "capsule.json: what it ran on is not known"),
+        ("provenance.json", "provenance.json: what it ran on is not known"),
         ("evaluation.json", "evaluation.json: of the answer only metrics.json is there"),
         ("figures", "figures/: roc, training"),
     ],
@@ -83,7 +83,7 @@ def test_of_a_half_deleted_run_the_rest_is_shown(tmp_path, write_run, gone, said
 
 
 @pytest.mark.parametrize(
-    "name", ["capsule.json", "evaluation.json", "config.yaml", "metrics.jsonl"]
+    "name", ["provenance.json", "evaluation.json", "config.yaml", "metrics.jsonl"]
 )
 @pytest.mark.parametrize("text", ["{", '"text"'])
 def test_a_damaged_file_is_named_and_the_rest_shown(tmp_path, write_run, name, text, capsys):
@@ -108,12 +108,12 @@ def test_parts_of_a_wrong_kind_are_named(tmp_path, write_run, capsys):
         {"kind": "meters"},
         {"kind": 3},
     ]
-    run = write_run(tmp_path / "run", capsule={"ranks": 3, "machine": "large"}, log=log)
+    run = write_run(tmp_path / "run", provenance={"ranks": 3, "machine": "large"}, log=log)
     assert main(["report", f"run={run}"]) == 0
     said = capsys.readouterr().out
     assert "missing: 3 lines of metrics.jsonl, which are damaged" in said
-    assert "missing: ranks of capsule.json, which is damaged" in said
-    assert "missing: machine of capsule.json, which is damaged" in said
+    assert "missing: ranks of provenance.json, which is damaged" in said
+    assert "missing: machine of provenance.json, which is damaged" in said
 
 
 def test_a_run_whose_process_died_names_it_and_others_say_that_none_did(tmp_path, write_run):
@@ -141,18 +141,8 @@ def test_the_charts_of_a_run_are_those_of_its_log(tmp_path, write_run):
     assert sum(shares) == pytest.approx(1.0)
 
 
-def test_a_run_before_there_were_capsules_is_shown(tmp_path, write_run):
-    run = write_run(tmp_path / "run")
-    (run / "capsule.json").unlink()
-    (run / "versions.json").write_text(json.dumps({"baryon": "0.0.1", "python": "3.11.2"}))
-    assert main(["report", f"run={run}"]) == 0
-    page = (run / "report.html").read_text()
-    assert "an older Baryon made this run" in page
-    assert "0.0.1" in page
-
-
 def test_a_run_of_a_newer_baryon_is_one_line(tmp_path, write_run, capsys):
-    run = write_run(tmp_path / "run", capsule={"format": FORMAT + 1, "baryon": "9.0"})
+    run = write_run(tmp_path / "run", provenance={"format": FORMAT + 1, "baryon": "9.0"})
     line = error_line(capsys, f"run={run}")
     assert line.endswith(
         f"has run format {FORMAT + 1}, written by baryon 9.0; this one reads formats up to "
@@ -214,9 +204,9 @@ def test_a_resumption_is_noted_and_takes_over(tmp_path, write_run):
     assert noted["process"]["pid"] == os.getpid()
     assert read(run.path).state == GOING
     assert "resumed at" in run_page.page(read(run.path))
-    run.capsule.write_text("{")
+    run.provenance.write_text("{")
     provenance.resumed(run, [])  # a damaged one stops no resumption
-    assert run.capsule.read_text() == "{"
+    assert run.provenance.read_text() == "{"
 
 
 def test_what_differs_between_runs(tmp_path, write_run):

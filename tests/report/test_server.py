@@ -129,7 +129,7 @@ def test_a_run_that_has_vanished_is_said_and_not_a_traceback(served, monkeypatch
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path, write_run, going, capsys):
-    run = write_run(tmp_path / "run", finished=False, capsule=going)
+    run = write_run(tmp_path / "run", finished=False, provenance=going)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -167,7 +167,7 @@ def test_what_has_ended_is_not_watched(tmp_path, write_run, write_sweep, capsys)
 
 def test_a_sweep_is_watched_while_a_job_goes_on(tmp_path, write_sweep, write_run, going):
     path = write_sweep(tmp_path / "sweep")
-    write_run(path / "5", finished=False, capsule=going)
+    write_run(path / "5", finished=False, provenance=going)
     text = json.loads((path / "sweep.json").read_text())
     text["jobs"][5] |= {"state": "running", "run": "5"}
     (path / "sweep.json").write_text(json.dumps(text))
@@ -181,7 +181,7 @@ def test_a_sweep_is_watched_while_a_job_goes_on(tmp_path, write_sweep, write_run
 def watching(tmp_path, environment, write_run, going):
     """`baryon watch` on a run that goes on: the process, its address and the run's folder."""
     log = [json.loads(line) for line in _lines(write_run(tmp_path / "pattern"))]
-    run = write_run(tmp_path / "live", finished=False, capsule=going, log=log[:22])
+    run = write_run(tmp_path / "live", finished=False, provenance=going, log=log[:22])
     command = [BARYON, "watch", f"run={run}", "port=0"]
     process = subprocess.Popen(
         command,
@@ -256,7 +256,7 @@ def test_the_page_follows_and_keeps_what_was_chosen(watching, opened):
         "time",
         "communication",
         "configuration",
-        "capsule",
+        "provenance",
     ]
     assert page.complaints == []
     assert process.wait(30) == 0

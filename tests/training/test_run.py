@@ -75,7 +75,7 @@ def test_a_run_leaves_all_it_promises(baryon, hep_files, tmp_path):
     left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
     assert left >= {
         "config.yaml",
-        "capsule.json",
+        "provenance.json",
         "evaluation.json",
         "metrics.jsonl",
         "metrics.json",
@@ -323,9 +323,9 @@ def test_all_that_a_step_can_be_told_and_what_the_run_says_of_it(baryon, hep_fil
     assert sum(meters["phase_seconds"].values()) == pytest.approx(meters["wall_seconds"], rel=0.1)
     rates = meters["rates"]
     assert rates["peak"]["samples_per_second"] >= rates["sustained"]["samples_per_second"] > 0
-    assert 0 < rates["peak"]["of_ceiling"] < 1.5
+    assert 0 < rates["peak"]["mfu"] < 1.5
     train = [record for record in records(run) if record["kind"] == "train"]
-    assert train[-1]["ms"].keys() >= {"input", "forward", "backward", "optimiser"}
+    assert train[-1]["ms"].keys() >= {"input", "forward", "backward", "optimizer"}
     assert "goodput" in done.stdout
     report = (run / "report.html").read_text()
     assert "Operations by layer" in report

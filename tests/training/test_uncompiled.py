@@ -42,10 +42,10 @@ def test_the_compiler_is_not_imported():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_are_the_same_to_the_bit(kind):
     weights = []
-    for optimiser in (kind, uncompiled(kind)):
+    for optimizer in (kind, uncompiled(kind)):
         torch.manual_seed(1)
         model = nn.Linear(5, 3)
-        update = optimiser(model.parameters(), lr=0.1, fused=True)
+        update = optimizer(model.parameters(), lr=0.1, fused=True)
         for _ in range(4):
             (model(torch.randn(7, 5)) ** 2).sum().backward()
             update.step()

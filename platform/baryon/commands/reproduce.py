@@ -18,7 +18,7 @@ from baryon.launch.environment import cluster_environment
 from baryon.launch.mpiexec import follow, launch_command, launch_environment
 from baryon.plugins.registry import Plugins, discover
 from baryon.runs import directory as run_directory
-from baryon.runs import provenance as capsules
+from baryon.runs import provenance as provenance_file
 from baryon.runs import reproduction
 from baryon.runs.directory import RunDirectory
 from baryon.runs.metrics_log import MetricsLog
@@ -66,39 +66,41 @@ def run(arguments: Sequence[str]) -> int:
     old = run_directory.find(own["run"])
     if not old.finished:
         raise BaryonError(f"{old.path} has not finished: there is nothing to compare with yet")
-    capsule = _capsule(old)
+    provenance = _provenance(old)
     folder = _folder(own.get("folder"))
     if "into" in own:  # a process that was launched below
-        _train(old, capsule, Path(own["into"]).absolute(), folder)
+        _train(old, provenance, Path(own["into"]).absolute(), folder)
         return 0
     speak(
         aloud=cluster_environment().rank == 0
     )  # every rank that a user's launcher started is here
     _compared(old)  # fails before the training if it cannot be read
-    told = _tell(capsule, capsules.here(discover(), folder))
-    _tell_where(capsule, folder)
+    told = _tell(provenance, provenance_file.here(discover(), folder))
+    _tell_where(provenance, folder)
     path = run_directory.reproduction(old)
-    ranks = len(capsule["ranks"])
+    ranks = len(provenance["ranks"])
     if cluster_environment().ranks == 1 and ranks > 1:
-        _launch(old, capsule, path, folder)
+        _launch(old, provenance, path, folder)
     else:
-        _train(old, capsule, path, folder)
+        _train(old, provenance, path, folder)
         if cluster_environment().rank:
             return 0
-    return _compare(old, RunDirectory(path), capsule, tolerance, told)
+    return _compare(old, RunDirectory(path), provenance, tolerance, told)
 
 
-def _capsule(run: RunDirectory) -> dict[str, Any]:
+def _provenance(run: RunDirectory) -> dict[str, Any]:
     """What the run ran on. Raises `BaryonError` if it does not tell its processes."""
-    capsule = capsules.read(run)
-    ranks = capsule.get("ranks")
+    provenance = provenance_file.read(run)
+    ranks = provenance.get("ranks")
     if not ranks or not all(0 < rank["threads"] <= MOST_THREADS for rank in ranks):
-        raise BaryonError(f"{run.capsule} is damaged: it does not tell the threads of each process")
-    return capsule
+        raise BaryonError(
+            f"{run.provenance} is damaged: it does not tell the threads of each process"
+        )
+    return provenance
 
 
 def _folder(given: str | None) -> Path | None:
-    """The user's own word: a folder that the capsule names is somebody else's."""
+    """The user's own word: a folder that provenance.json names is somebody else's."""
     if given is None:
         return None
     folder = Path(given).absolute()
@@ -107,12 +109,12 @@ def _folder(given: str | None) -> Path | None:
     return folder
 
 
-def _tell_where(capsule: Mapping[str, Any], folder: Path | None) -> None:
+def _tell_where(provenance: Mapping[str, Any], folder: Path | None) -> None:
     """Say what the user may want to give `folder` for."""
-    started = capsule.get("folder")
+    started = provenance.get("folder")
     if folder is None and started and Path(started) != Path.cwd():
         say(f"it was started in {started}; relative paths begin here: else give folder=<dir>")
-    if folder is None and capsule.get("git"):
+    if folder is None and provenance.get("git"):
         say("git is not asked for the commit: folder=<dir> says in which folder it may be")
 
 
@@ -126,9 +128,11 @@ def _tolerance(text: str) -> float:
     return value
 
 
-def _launch(old: RunDirectory, capsule: Mapping[str, Any], path: Path, folder: Path | None) -> None:
+def _launch(
+    old: RunDirectory, provenance: Mapping[str, Any], path: Path, folder: Path | None
+) -> None:
     """As many processes as then, on this machine. Raises `BaryonError` if those are too many."""
-    ranks = capsule["ranks"]
+    ranks = provenance["ranks"]
     if len(ranks) > PROCESSES_PER_CORE * len(os.sched_getaffinity(0)):
         raise BaryonError(
             f"{old.path} had {len(ranks)} processes, too many for this machine: start them as the "
@@ -142,13 +146,15 @@ def _launch(old: RunDirectory, capsule: Mapping[str, Any], path: Path, folder: P
         raise SystemExit(code)
 
 
-def _train(old: RunDirectory, capsule: Mapping[str, Any], path: Path, folder: Path | None) -> None:
+def _train(
+    old: RunDirectory, provenance: Mapping[str, Any], path: Path, folder: Path | None
+) -> None:
     """This process's part of the run, with as many threads as it had."""
     import torch
 
     from baryon.training import run as training_run
 
-    here, ranks = cluster_environment(), capsule["ranks"]
+    here, ranks = cluster_environment(), provenance["ranks"]
     if here.ranks != len(ranks):
         warn(f"the run had {len(ranks)} processes, here are {here.ranks}")
     torch.set_num_threads(ranks[min(here.rank, len(ranks) - 1)]["threads"])
@@ -210,7 +216,7 @@ def _compared(run: RunDirectory) -> tuple[list[Any], Mapping[str, Any], Mapping[
 def _compare(
     old: RunDirectory,
     new: RunDirectory,
-    capsule: Mapping[str, Any],
+    provenance: Mapping[str, Any],
     tolerance: float,
     told: Sequence[str],
 ) -> int:
@@ -220,10 +226,10 @@ def _compare(
     weights = reproduction.weights(then[2], now[2])
     differences = [*curve, *weights, *metrics]
     text, equal = reproduction.verdict(differences, tolerance)
-    surroundings = capsules.read(new)
+    surroundings = provenance_file.read(new)
     if surroundings["git"] is None:  # it was not asked, or there is none
         del surroundings["git"]
-    changed = _tell(capsule, surroundings, told)
+    changed = _tell(provenance, surroundings, told)
     found = {
         "of": str(old.path),
         "verdict": text,

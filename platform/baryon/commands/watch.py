@@ -28,7 +28,7 @@ the run does, or by Ctrl-C. On a cluster: ssh -L 8265:127.0.0.1:8265 <node>.
 
 PORT = 8265
 LARGEST_PORT = 65535
-WATCHED = ("metrics.jsonl", "metrics.json", "evaluation.json", "capsule.json", "config.yaml")
+WATCHED = ("metrics.jsonl", "metrics.json", "evaluation.json", "provenance.json", "config.yaml")
 """Files whose change makes another page."""
 SECONDS_UNSEEN = 10.0
 """Between two looks whether the process still lives, where no file changes."""

@@ -10,7 +10,7 @@ from baryon.terminal.units import duration
 
 
 def rates(summary: Mapping[str, Any]) -> Table:
-    """Peak, sustained and mean rate with their share of the machine's ceiling."""
+    """Peak, sustained and mean rate with their share of the machine's peak FLOP/s."""
     names = {
         "peak": "peak (fastest step)",
         "sustained": f"sustained (best {summary['sustained_steps']} steps)",
@@ -21,21 +21,19 @@ def rates(summary: Mapping[str, Any]) -> Table:
             names.get(name, name),
             rate["samples_per_second"],
             rate["tflops_per_second"],
-            f"{rate['of_ceiling']:.0%}",
+            f"{rate['mfu']:.0%}",
         )
         for name, rate in summary["rates"].items()
     ]
-    ceiling = summary["ceiling_tflops_per_second"]
-    caption = (
-        f"Speed: {summary['gflop_per_sample']:.4g} GFLOP a sample; ceiling {ceiling:.3g} TFLOP/s"
-    )
-    return Table(("rate", "samples/s", "TFLOP/s", "of ceiling"), rows, caption)
+    peak = summary["peak_tflops_per_second"]
+    caption = f"Speed: {summary['gflop_per_sample']:.4g} GFLOP a sample; peak {peak:.3g} TFLOP/s"
+    return Table(("rate", "samples/s", "TFLOP/s", "MFU"), rows, caption)
 
 
 def phases(summary: Mapping[str, Any]) -> Table:
     """Where the wall clock went, on the leader.
 
-    Goodput is the share of forward, backward and optimiser, of steps that were not undone.
+    Goodput is the share of forward, backward and optimizer, of steps that were not undone.
     """
     total = sum(summary["phase_seconds"].values()) + summary["lost_seconds"]
     spent = {**summary["phase_seconds"], "lost (made again)": summary["lost_seconds"]}

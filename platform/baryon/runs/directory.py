@@ -1,7 +1,7 @@
 """A run's folder: made once, never shared, never overwritten when the run has finished.
 
 runs/<name>/config.yaml      the frozen config
-capsule.json     what it ran on: software, machine, git state, data, command
+provenance.json     what it ran on: software, machine, git state, data, command
 changes.patch    what the working directory had beside its last commit
 metrics.jsonl    the log, a JSON object a line
 checkpoints/     last.pt, best.pt
@@ -44,7 +44,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.config = path / "config.yaml"
-        self.capsule = path / "capsule.json"
+        self.provenance = path / "provenance.json"
         self.patch = path / "changes.patch"
         self.log = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"

@@ -86,7 +86,7 @@ def not_comparable(runs: Sequence[RunRecord]) -> str:
     splits = {run.answer["split"] for run in runs}
     if len(splits) > 1:
         return f"these runs were evaluated on different splits ({', '.join(sorted(splits))})"
-    data = {str(run.capsule.get("data", {}).get(run.answer["split"], "")) for run in runs}
+    data = {str(run.provenance.get("data", {}).get(run.answer["split"], "")) for run in runs}
     if len(data - {""}) > 1:
         return "these runs were evaluated on different data"
     return ""

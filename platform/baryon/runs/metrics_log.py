@@ -31,7 +31,7 @@ ANY_LINE: Shape = {"kind": is_text, "step?": is_count, "epoch?": is_count, "seco
 RATE: dict[str, Shape] = {
     "samples_per_second": is_number,
     "tflops_per_second": is_number,
-    "of_ceiling": is_number,
+    "mfu": is_number,
 }
 OF_A_KIND: Mapping[str, Shape] = {
     "execution": {
@@ -46,7 +46,7 @@ OF_A_KIND: Mapping[str, Shape] = {
     "meters": {
         "wall_seconds": is_finite, "lost_seconds": is_finite, "goodput": is_number,
         "sustained_steps": is_count, "gflop_per_sample": is_number,
-        "ceiling_tflops_per_second": is_number, "rates": mapping_of(RATE),
+        "peak_tflops_per_second": is_number, "rates": mapping_of(RATE),
         "phase_seconds": mapping_of(is_finite), "gflop_by_layer": mapping_of(is_number),
     },
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The capsule of a run: all that it takes to do it again, beside its config.
+"""The provenance of a run: all that it takes to do it again, beside its config.
 
 `baryon reproduce` reads it, the report shows it. It is written when a run starts; a resumption adds
 an entry to `resumed` and takes over `process`.
@@ -23,7 +23,7 @@ from baryon.plugins.registry import Plugins
 from baryon.runs.directory import FORMAT, RunDirectory, write_json
 from baryon.runs.git_state import git_state
 from baryon.runs.machine import gpus, machine
-from baryon.runs.record import PARTS_OF_A_CAPSULE, process_began, require_known_format
+from baryon.runs.record import PROVENANCE_SHAPES, process_began, require_known_format
 from baryon.runs.versions import packages, versions
 from baryon.system.atomic import atomic_write
 from baryon.system.plain_data import fits, read_json
@@ -50,7 +50,7 @@ def write(
     *,
     git: bool = True,
 ) -> None:
-    """Write `capsule.json`, and `changes.patch` if the working directory is not as committed.
+    """Write `provenance.json`, and `changes.patch` if the working directory is not as committed.
 
     `ranks` are the `rank_state` of all processes. `git` may be run in the working directory, which
     obeys what its repository configures: not where that came with somebody else's run.
@@ -59,7 +59,7 @@ def write(
     if patch:
         with atomic_write(run.patch) as temporary:
             temporary.write_bytes(patch)
-    capsule = {
+    provenance = {
         "format": FORMAT,
         "started": _now(),
         "command": _command(),
@@ -79,7 +79,7 @@ def write(
         "process": _process(),
         "resumed": [],
     }
-    write_json(run.capsule, capsule)
+    write_json(run.provenance, provenance)
 
 
 def here(plugins: Plugins, folder: Path | None) -> dict[str, Any]:
@@ -88,33 +88,32 @@ def here(plugins: Plugins, folder: Path | None) -> dict[str, Any]:
 
 
 def resumed(run: RunDirectory, ranks: Sequence[Mapping[str, Any]]) -> None:
-    """Note that another process goes on; a run without a capsule goes on all the same."""
+    """Note that another process goes on; a run without provenance goes on all the same."""
     try:
-        capsule = read(run)
+        provenance = read(run)
     except BaryonError as error:
         warn(str(error))
         return
     entry = {"at": _now(), "command": _command(), "machine": machine(), "ranks": list(ranks)}
-    capsule["resumed"] = [*capsule.get("resumed", []), entry]
-    write_json(run.capsule, capsule | {"process": _process()})
+    provenance["resumed"] = [*provenance.get("resumed", []), entry]
+    write_json(run.provenance, provenance | {"process": _process()})
 
 
 def read(run: RunDirectory) -> dict[str, Any]:
     """Raises `BaryonError` if it is missing, damaged or of a newer Baryon."""
-    if not run.capsule.exists():
+    if not run.provenance.exists():
         raise BaryonError(
-            f"{run.path} has no {run.capsule.name}: a Baryon before there were capsules made it, "
-            "or it was deleted"
+            f"{run.path} has no {run.provenance.name}: without it what the run ran on is not known"
         )
     try:
-        capsule = read_json(run.capsule)
+        provenance = read_json(run.provenance)
     except BaryonError as error:
-        raise BaryonError(f"{run.capsule} is damaged: {error}") from error
-    require_known_format(run, capsule)
-    for key, shape in PARTS_OF_A_CAPSULE.items():
-        if key in capsule and not fits(capsule[key], shape):
-            raise BaryonError(f"{run.capsule} is damaged: its {key} is not what Baryon writes")
-    return capsule
+        raise BaryonError(f"{run.provenance} is damaged: {error}") from error
+    require_known_format(run, provenance)
+    for key, shape in PROVENANCE_SHAPES.items():
+        if key in provenance and not fits(provenance[key], shape):
+            raise BaryonError(f"{run.provenance} is damaged: its {key} is not what Baryon writes")
+    return provenance
 
 
 def _changed(config: Config, plugins: Plugins) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ GIT: Shape = {
     "commit": is_text, "branch": is_text, "changes": optional(is_text), "patch_bytes": is_count,
     "untracked": is_count,
 }  # fmt: skip
-PARTS_OF_A_CAPSULE: Mapping[str, Shape] = {
+PROVENANCE_SHAPES: Mapping[str, Shape] = {
     "started": is_text, "command": [is_text], "data": is_mapping, "git": optional(GIT),
     "plugins": is_mapping, "libraries": is_mapping, "machine": is_mapping, "ranks": [RANK],
     "environment": is_mapping, "packages": is_mapping, "folder": is_text,
@@ -76,8 +76,8 @@ class RunRecord:
     directory: RunDirectory
     state: str
     config: Mapping[str, Any]
-    capsule: Mapping[str, Any]
-    """What it ran on; of runs before there were capsules the versions alone."""
+    provenance: Mapping[str, Any]
+    """What it ran on."""
     log: Sequence[Record]
     answer: Mapping[str, Any]
     """`evaluation.json`, with every key of `NO_ANSWER`."""
@@ -132,15 +132,15 @@ def read(
             f"run={path} is not a run folder: it has no {', no '.join(one.name for one in known)}"
         )
     missing: list[str] = []
-    capsule = _capsule(directory, missing)
+    provenance = _provenance(directory, missing)
     log = _log(directory, missing)
     done = directory.finished if finished is None else finished
     answer = _answer(directory, missing, done=done)
     return RunRecord(
         directory=directory,
-        state=FINISHED if done else _state(directory, capsule, log),
+        state=FINISHED if done else _state(directory, provenance, log),
         config=config if config is not None else _config(directory, missing),
-        capsule=capsule,
+        provenance=provenance,
         log=log,
         answer=answer,
         pictures=_pictures(directory, answer, missing),
@@ -150,34 +150,28 @@ def read(
     )
 
 
-def _capsule(directory: RunDirectory, missing: list[str]) -> dict[str, Any]:
-    capsule = _json(directory.capsule, missing)
-    if capsule is None:
-        versions = directory.path / "versions.json"  # of a run before there were capsules
-        capsule = _json(versions, missing) if versions.is_file() else None
-        if capsule is None:
-            missing.append(f"{directory.capsule.name}: what it ran on is not known")
-            return {}
-        missing.append(
-            "a capsule: an older Baryon made this run, which noted versions and machine alone"
-        )
-    for key, shape in PARTS_OF_A_CAPSULE.items():
-        if key in capsule and not fits(capsule[key], shape):
-            missing.append(f"{key} of {directory.capsule.name}, which is damaged")
-            del capsule[key]
-    require_known_format(directory, capsule)
-    return capsule
+def _provenance(directory: RunDirectory, missing: list[str]) -> dict[str, Any]:
+    provenance = _json(directory.provenance, missing)
+    if provenance is None:
+        missing.append(f"{directory.provenance.name}: what it ran on is not known")
+        return {}
+    for key, shape in PROVENANCE_SHAPES.items():
+        if key in provenance and not fits(provenance[key], shape):
+            missing.append(f"{key} of {directory.provenance.name}, which is damaged")
+            del provenance[key]
+    require_known_format(directory, provenance)
+    return provenance
 
 
-def require_known_format(directory: RunDirectory, capsule: Mapping[str, Any]) -> None:
+def require_known_format(directory: RunDirectory, provenance: Mapping[str, Any]) -> None:
     """Raise `BaryonError` for a folder that only a newer Baryon can read."""
-    written = capsule.get("format", 0)
+    written = provenance.get("format", 0)
     if not is_count(written):
-        raise BaryonError(f"{directory.capsule} is damaged: its format is no number")
+        raise BaryonError(f"{directory.provenance} is damaged: its format is no number")
     if written > FORMAT:
         raise BaryonError(
             f"{directory.path} has run format {written}, written by baryon "
-            f"{capsule.get('baryon', '?')}; this one reads formats up to {FORMAT}: install that "
+            f"{provenance.get('baryon', '?')}; this one reads formats up to {FORMAT}: install that "
             "version"
         )
 
@@ -311,9 +305,9 @@ def folders_in(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink())
 
 
-def _state(directory: RunDirectory, capsule: Mapping[str, Any], log: Sequence[Record]) -> str:
+def _state(directory: RunDirectory, provenance: Mapping[str, Any], log: Sequence[Record]) -> str:
     """Of a run that has not finished: whether its process lives, as well as it can be known."""
-    process = capsule.get("process") or {}
+    process = provenance.get("process") or {}
     touched = directory.log.stat().st_mtime if directory.log.is_file() else None
     stopped = bool(log) and log[-1].get("kind") == "stopped"
     if stopped and touched is not None and touched >= process.get("started", 0.0):

@@ -17,7 +17,7 @@ TOLERANCE = 1e-3
 """Largest relative difference that counts as equal: another machine or library rounds elsewhere."""
 
 NOT_COMPARED = (
-    "kind", "step", "epoch", "seconds", "samples_per_second", "tflops_per_second", "of_ceiling",
+    "kind", "step", "epoch", "seconds", "samples_per_second", "tflops_per_second", "mfu",
     "ms", "comm", "steps",
 )  # fmt: skip
 """In a line of the log: where it was, and how fast."""
@@ -99,25 +99,25 @@ SURROUNDINGS = {
     "commit": "the commit",
     "changes": "what was not committed",
 }
-"""Entries of a capsule that decide numbers, and what they are called."""
+"""Entries of the provenance that decide numbers, and what they are called."""
 
 
-def decisive(capsule: Mapping[str, Any]) -> dict[str, Any]:
-    """These entries, as far as a capsule has them."""
-    machine, git = capsule.get("machine", {}), capsule.get("git") or {}
+def decisive(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """These entries, as far as the provenance has them."""
+    machine, git = provenance.get("machine", {}), provenance.get("git") or {}
     inner = {
         "processor": machine.get("processor"),
         "gpus": machine.get("gpus"),
         "mpi": machine.get("mpi"),
-        "threads": [rank["threads"] for rank in capsule.get("ranks", ())],
+        "threads": [rank["threads"] for rank in provenance.get("ranks", ())],
         "commit": git.get("commit"),
         "changes": git.get("changes"),
     }
-    return {key: capsule.get(key, inner.get(key)) for key in SURROUNDINGS}
+    return {key: provenance.get(key, inner.get(key)) for key in SURROUNDINGS}
 
 
 def surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What two capsules do not have in common, a line each."""
+    """What differs between the provenance of two runs, a line each."""
     found = []
     old, new = flat(decisive(then)), flat(decisive(now))
     for key in dict.fromkeys([*old, *new]):

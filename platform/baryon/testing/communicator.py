@@ -206,7 +206,7 @@ def alone(toy: Toy, first: int = 0, steps: int = STEPS, *, size: int = BATCH) ->
 
 
 def start(toy: Toy, comm: Communicator) -> None:
-    """With the checks' optimiser."""
+    """With the checks' optimizer."""
     comm.start(toy.model, ScheduledOptimizerFactory(train(), STEPS, STEPS))
 
 
@@ -286,7 +286,7 @@ def stops(comm: Communicator) -> None:
 
 
 def state(comm: Communicator) -> None:
-    """The state holds the optimiser's by parameter name, and goes through a checkpoint."""
+    """The state holds the optimizer's by parameter name, and goes through a checkpoint."""
     toy = Toy()
     start(toy, comm)
     learn(toy, comm)

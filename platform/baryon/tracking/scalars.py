@@ -12,7 +12,7 @@ WHERE = ("step", "epoch", "seconds", STEPS)
 GROUPS = {
     "samples_per_second": "speed",
     "tflops_per_second": "speed",
-    "of_ceiling": "speed",
+    "mfu": "speed",
 }
 """Numbers that are no losses, and the group that they are shown in."""
 KINDS = ("train", "validation")

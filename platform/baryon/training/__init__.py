@@ -1,1 +1,1 @@
-"""The engine: the loop, optimisers and schedules, checkpoints, meters."""
+"""The engine: the loop, optimizers and schedules, checkpoints, meters."""

@@ -1,4 +1,4 @@
-"""Optimisers with their schedule and gradient clipping, as one update of some parameters."""
+"""Optimizers with their schedule and gradient clipping, as one update of some parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from baryon.config.schemas import Train
-from baryon.training.metrics.stopwatch import OPTIMISER, Stopwatch
+from baryon.training.metrics.stopwatch import OPTIMIZER, Stopwatch
 from baryon.training.schedules import rate_factor
 from baryon.training.uncompiled import uncompiled
 
@@ -48,7 +48,7 @@ BUFFERS = {
     "adamw": ("exp_avg", "exp_avg_sq"),
     "sgd": ("momentum_buffer",),
 }
-"""What each optimiser keeps of a parameter, of its shape."""
+"""What each optimizer keeps of a parameter, of its shape."""
 
 
 class OptimizerStep:
@@ -69,7 +69,7 @@ class OptimizerStep:
 
     def apply(self, step: int) -> None:
         """One update of the weights from their gradients, at the learning rate of this step."""
-        with self._stopwatch.inside(OPTIMISER) if self._stopwatch else nullcontext():
+        with self._stopwatch.inside(OPTIMIZER) if self._stopwatch else nullcontext():
             self._apply(step)
 
     def _apply(self, step: int) -> None:
@@ -99,7 +99,7 @@ class OptimizerStep:
         return mean.div(spread).mul(-rate)
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimiser's state of each parameter."""
+        """The optimizer's state of each parameter."""
         state = self.optimizer.state
         return {"parameters": [dict(state.get(p, {})) for p in self._parameters]}
 

@@ -73,7 +73,7 @@ def start_or_resume(
     """Begin in a folder that was made for this run, or go on if it has a checkpoint.
 
     A sweep's job has the folder's lock already; the folder of a reproduction nobody else knows.
-    `observe`: asked after each validation whether to stop. `git`: as `capsule.write` has it.
+    `observe`: asked after each validation whether to stop. `git`: as `provenance.write` has it.
     """
 
     def folder(components: RunComponents, ranks: Ranks) -> Place:

@@ -46,7 +46,7 @@ PLAIN = (int, float, str, NoneType)
 """Attributes of a module that a forward may change, as counters are, and that are put back."""
 RESERVED = frozenset(
     {"kind", "step", "steps", "epoch", "seconds", "samples", "samples to read"}
-    | {"samples_per_second", "tflops_per_second", "of_ceiling", "ms", "comm"}
+    | {"samples_per_second", "tflops_per_second", "mfu", "ms", "comm"}
 )
 """What a line of the log has beside the loss terms."""
 

@@ -1,4 +1,4 @@
-"""PyTorch's optimisers and counter of operations without importing its compiler, which takes 1.4 s.
+"""PyTorch's optimizers and counter of operations without importing its compiler, which takes 1.4 s.
 
 Their methods are wrapped to say that `torch.compile` is to leave them alone; the first call of such
 a wrapper imports the compiler, even where nothing is ever compiled. Baryon compiles networks only,
@@ -22,7 +22,7 @@ _NOT_COMPILED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict"
 
 @cache
 def uncompiled(kind: type[Optimizer]) -> type[Optimizer]:
-    """The same optimiser; it is not for use within `torch.compile`, nor `differentiable`."""
+    """The same optimizer; it is not for use within `torch.compile`, nor `differentiable`."""
     plain: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in _NOT_COMPILED}
     plain["step"] = torch.no_grad()(inspect.unwrap(kind.step))
     return type(kind.__name__, (kind,), plain)

@@ -8,7 +8,7 @@ import torch
 
 from baryon.report import speed
 from baryon.training.autotune.execution_mode import BF16, FP32, ExecutionMode
-from baryon.training.metrics import peak_flops as ceilings
+from baryon.training.metrics import peak_flops as peak_flops_module
 from baryon.training.metrics.flop_count import Operations
 from baryon.training.metrics.meters import Meters
 from baryon.training.metrics.rates import WINDOW, Rates
@@ -17,7 +17,7 @@ from baryon.training.metrics.stopwatch import (
     CHECKPOINT,
     FORWARD,
     INPUT,
-    OPTIMISER,
+    OPTIMIZER,
     REST,
     START,
     HostClock,
@@ -43,7 +43,7 @@ def clock():
 
 
 def one_step(stopwatch, clock, samples=8, checkpoint=0.0):
-    for phase, seconds in ((INPUT, 1), (FORWARD, 2), (BACKWARD, 4), (OPTIMISER, 1), (REST, 0)):
+    for phase, seconds in ((INPUT, 1), (FORWARD, 2), (BACKWARD, 4), (OPTIMIZER, 1), (REST, 0)):
         stopwatch.switch(phase)
         clock.now += seconds
     stopwatch.step_ended(samples)
@@ -59,7 +59,7 @@ def test_every_second_belongs_to_one_phase(clock):
     one_step(stopwatch, clock, checkpoint=3)
     phases, steps = stopwatch.read()
     assert phases == {
-        START: 10, INPUT: 2, FORWARD: 4, BACKWARD: 8, OPTIMISER: 2, REST: 0, CHECKPOINT: 3,
+        START: 10, INPUT: 2, FORWARD: 4, BACKWARD: 8, OPTIMIZER: 2, REST: 0, CHECKPOINT: 3,
     }  # fmt: skip
     assert sum(phases.values()) == clock.now
     assert steps == [(8, 8), (8, 8)]
@@ -95,7 +95,7 @@ def test_time_lost_by_a_kill_counts_against_goodput(clock, monkeypatch):
         one_step(stopwatch, clock)
     values = meters.read(own=32, of_all=64)
     assert values["samples_per_second"] == 64 / 32
-    assert values["of_ceiling"] == values["tflops_per_second"] == 1.0
+    assert values["mfu"] == values["tflops_per_second"] == 1.0
     assert values["ms"][BACKWARD] == 4000
     kept = meters.state_dict()
     assert meters.summary()["goodput"] == 7 / 8
@@ -122,18 +122,18 @@ def test_tables_say_rate_time_and_layers(clock):
     assert layers.rows[0] == ("conv", 400.0, "80.0%")
 
 
-def test_the_ceiling_is_measured_once(monkeypatch, tmp_path):
+def test_the_peak_is_measured_once(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(ceilings, "SIZE", {"cpu": 64})
+    monkeypatch.setattr(peak_flops_module, "SIZE", {"cpu": 64})
     device = torch.device("cpu")
-    found = ceilings.peak_flops(ExecutionMode(FP32), device)
+    found = peak_flops_module.peak_flops(ExecutionMode(FP32), device)
     assert 0 < found < 1e4
-    monkeypatch.setattr(ceilings, "_measured", lambda *_: SimpleNamespace())
-    assert ceilings.peak_flops(ExecutionMode(FP32), device) == found
-    monkeypatch.setattr(ceilings, "_measured", lambda *_: 7.0)
+    monkeypatch.setattr(peak_flops_module, "_measured", lambda *_: SimpleNamespace())
+    assert peak_flops_module.peak_flops(ExecutionMode(FP32), device) == found
+    monkeypatch.setattr(peak_flops_module, "_measured", lambda *_: 7.0)
     assert (
-        ceilings.peak_flops(ExecutionMode(BF16), device) == 7.0
-    )  # another precision, another ceiling
+        peak_flops_module.peak_flops(ExecutionMode(BF16), device) == 7.0
+    )  # another precision, another peak
 
 
 def test_switching_costs_next_to_nothing():

@@ -22,7 +22,7 @@ POINTS_OF_ALL = 40_000
 """Of a chart of many runs."""
 
 WHERE = {"kind", "step", "epoch", "seconds", STEPS}
-RATES = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s", "of_ceiling": ""}
+RATES = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s", "mfu": ""}
 SUMS = {"ms", "comm"}
 """Entries of a line of the log that hold several values by name."""
 
@@ -109,7 +109,7 @@ def _phases(train: Sequence[Record]) -> Chart:
 
 
 PHASE_COLOURS = {
-    "forward": 0, "backward": 5, "optimiser": 2, "input": 1, "communication": 3,
+    "forward": 0, "backward": 5, "optimizer": 2, "input": 1, "communication": 3,
     "checkpoint": 6, "evaluation": 4, "rest": 7, "start": 8, "lost": 9,
 }  # fmt: skip
 

@@ -35,14 +35,14 @@ def page(run: RunRecord, tag: str = "") -> str:
         tag=tag,
         run=run,
         choices=choices(run.config),
-        started=moment(run.capsule.get("started")),
+        started=moment(run.provenance.get("started")),
         progress=_progress(run),
         found_tiles=tiles(run),
         results=_results(run, communication),
         times=times(run),
         communication=communication,
         config=_config(run),
-        capsule=_capsule(run),
+        provenance=_provenance(run),
     )
 
 
@@ -93,14 +93,14 @@ def tiles(run: RunRecord) -> list[dict[str, str]]:
         speed_now = f"{rates['samples_per_second']:,.4g}"
         found.append(_tile("speed", speed_now, "", "samples/s" + ", sustained" * bool(meters)))
         value, unit = flops(rates["tflops_per_second"])
-        share = f"{unit}, {rates['of_ceiling']:.0%} of the ceiling"
+        share = f"{unit}, {rates['mfu']:.0%} of peak"
         found.append(_tile("operations", value, "", share))
     if execution.get("parameters"):
         how = f"{execution.get('precision', '')} {execution.get('mode', '')}"
         found.append(_tile("parameters", short_count(execution["parameters"]), "", how))
-    ranks = len(run.capsule.get("ranks", ()))
+    ranks = len(run.provenance.get("ranks", ()))
     if ranks > 1:
-        hosts = len({rank["host"] for rank in run.capsule["ranks"]})
+        hosts = len({rank["host"] for rank in run.provenance["ranks"]})
         found.append(_tile("processes", str(ranks), "", f"on {hosts} host{'s' * (hosts > 1)}"))
     return found
 
@@ -158,7 +158,7 @@ def _tables(answer: Mapping[str, Any]) -> dict[str, Table]:
 
 def _communication(run: RunRecord) -> dict[str, Any] | None:
     """Tables and figures of the communicator, and whether all of its processes lived."""
-    ranks = len(run.capsule.get("ranks", ()))
+    ranks = len(run.provenance.get("ranks", ()))
     names = run.answer["of_communication"]
     tables = {name: table for name, table in _tables(run.answer).items() if name in names}
     pictures = [picture(p.path, p.caption) for p in run.pictures if p.path.stem in names]
@@ -184,7 +184,7 @@ def _results(run: RunRecord, communication: Mapping[str, Any] | None) -> dict[st
 
 def _config(run: RunRecord) -> dict[str, Any]:
     """Every key, and its default where it has another value."""
-    changed = run.capsule.get("changed")
+    changed = run.provenance.get("changed")
     if changed is None and run.config:
         changed = defaults.changed_now(run.config)
     why = changed if isinstance(changed, str) else ""
@@ -196,43 +196,45 @@ def _config(run: RunRecord) -> dict[str, Any]:
     return {"rows": rows, "changes": len(other), "why": why}
 
 
-def _capsule(run: RunRecord) -> dict[str, Any]:
-    capsule = run.capsule
-    machine = capsule.get("machine", {})
+def _provenance(run: RunRecord) -> dict[str, Any]:
+    provenance = run.provenance
+    machine = provenance.get("machine", {})
     known = {
-        "seed": capsule.get("seed"),
-        "config": capsule.get("config"),
-        "started": capsule.get("started"),
-        "folder": capsule.get("folder"),
+        "seed": provenance.get("seed"),
+        "config": provenance.get("config"),
+        "started": provenance.get("started"),
+        "folder": provenance.get("folder"),
         **{
             f"resumed at {one['at']}": shlex.join(one["command"])
-            for one in capsule.get("resumed", ())
+            for one in provenance.get("resumed", ())
         },
     }
     parts = {
         "Run": {key: value for key, value in known.items() if value is not None},
-        "Code": _git(capsule.get("git"), known=bool(capsule)),
+        "Code": _git(provenance.get("git"), known=bool(provenance)),
         "Software": {
-            "Baryon": capsule.get("baryon"),
-            "Python": capsule.get("python"),
-            **{f"plugin {name}": version for name, version in capsule.get("plugins", {}).items()},
-            **capsule.get("libraries", {}),
+            "Baryon": provenance.get("baryon"),
+            "Python": provenance.get("python"),
+            **{
+                f"plugin {name}": version for name, version in provenance.get("plugins", {}).items()
+            },
+            **provenance.get("libraries", {}),
         },
         "Machine": {
             **{MACHINE.get(k, k): _listed(value) for k, value in machine.items() if value},
-            **_processes(capsule.get("ranks", [])),
-            **capsule.get("environment", {}),
+            **_processes(provenance.get("ranks", [])),
+            **provenance.get("environment", {}),
         },
-        "Data": capsule.get("data", {}),
+        "Data": provenance.get("data", {}),
     }
-    command = capsule.get("command")
+    command = provenance.get("command")
     return {
         "command": shlex.join(command) if command else "",
         "again": f"baryon reproduce run={shlex.quote(str(run.directory.path))}"
-        if "git" in capsule
+        if "git" in provenance
         else "",
         "parts": {caption: values for caption, values in parts.items() if any(values.values())},
-        "packages": capsule.get("packages", {}),
+        "packages": provenance.get("packages", {}),
     }
 
 

@@ -376,7 +376,7 @@ def _difference_tables(
     named: Mapping[str, RunRecord], differences: Mapping[str, list[Any]]
 ) -> list[Table]:
     software = [
-        flat({key: run.capsule[key] for key in SOFTWARE if run.capsule.get(key)})
+        flat({key: run.provenance[key] for key in SOFTWARE if run.provenance.get(key)})
         for run in named.values()
     ]
     keys = dict.fromkeys(key for one in software for key in one)

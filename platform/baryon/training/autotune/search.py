@@ -1,7 +1,7 @@
 """`train.precision=auto`: the fastest way on this hardware among those that keep the loss curve.
 
 Each way takes the first steps of the run, on a copy of the model: the same weights, batches,
-optimiser and random numbers. A way is kept if its losses stay with those of float32 (`CLOSE`), and
+optimizer and random numbers. A way is kept if its losses stay with those of float32 (`CLOSE`), and
 the fastest of them is chosen. The answer is kept in the user's cache folder.
 """
 

@@ -20,7 +20,7 @@ class Saver:
     """Copies a state into memory of its own, then writes it, each in a thread.
 
     On a CPU the copy is made while the next step computes its gradient; `wait_for_copies` is
-    called before weights or optimiser change. On a GPU it stands in the queue of the device.
+    called before weights or optimizer change. On a GPU it stands in the queue of the device.
     Host memory: one more copy of the state for each kind of checkpoint (last, best).
     """
 

@@ -266,7 +266,7 @@ def require_optimizer(
 ) -> None:
     """Hold a communicator's state against the model's parameters, by name.
 
-    `buffers` are what the optimiser keeps of each parameter, of its shape. Raises `DamagedError`.
+    `buffers` are what the optimizer keeps of each parameter, of its shape. Raises `DamagedError`.
     """
     tensors = dict[str, dict[str, torch.Tensor | float | None]]
     require_form(path, state.get("optimizer"), tensors, "communicator.optimizer")

@@ -66,7 +66,7 @@ class CheckpointWriter:
         self._save(LAST, values)
 
     def wait_for_copies(self) -> None:
-        """Wait until weights and optimiser state are copied and may change."""
+        """Wait until weights and optimizer state are copied and may change."""
         self._saver.wait_for_copies()
 
     def check(self) -> None:

@@ -56,7 +56,7 @@ class Meters:
         return {
             "samples_per_second": per_second,
             "tflops_per_second": self._tflops(per_second),
-            "of_ceiling": self._mfu(per_second),
+            "mfu": self._mfu(per_second),
             "ms": {phase: 1e3 * seconds / count for phase, seconds in phases.items()},
         }
 
@@ -89,12 +89,12 @@ class Meters:
                 name: {
                     "samples_per_second": rate,
                     "tflops_per_second": self._tflops(rate),
-                    "of_ceiling": self._mfu(rate),
+                    "mfu": self._mfu(rate),
                 }
                 for name, rate in rates.items()
             },
             "sustained_steps": self._rates.sustained_steps,
-            "ceiling_tflops_per_second": self.peak_flops,
+            "peak_tflops_per_second": self.peak_flops,
             "gflop_per_sample": operations.per_sample / 1e9,
             "gflop_by_layer": {name: f / 1e9 for name, f in operations.by_layer.items()},
             "wall_seconds": seconds,

@@ -21,10 +21,10 @@ def peak_flops(execution: ExecutionMode, device: torch.device) -> float:
         "precision": execution.precision,
         "torch": torch.__version__,
     }
-    kept = cached("ceiling", key)
+    kept = cached("peak_flops", key)
     if kept is None:
         kept = {"tflops_per_second": _measured(execution, device)}
-        keep("ceiling", key, kept)
+        keep("peak_flops", key, kept)
     return float(kept["tflops_per_second"])
 
 

@@ -32,7 +32,7 @@ class Placement:
             if rank not in self._failed:
                 return rank
         raise BaryonError(
-            "the last parameter server has died, and the optimiser's state with it: go on with "
+            "the last parameter server has died, and the optimizer's state with it: go on with "
             "`baryon resume` from the last checkpoint; more comm.servers survive such a death"
         )
 
