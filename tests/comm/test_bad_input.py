@@ -130,10 +130,10 @@ def test_a_failure_on_one_rank_ends_all(tmp_path, environment, hep_files):
 
 def test_a_file_that_one_rank_cannot_read(tmp_path, environment, hep_files):
     patch = (
-        "import baryon.training.session as session\n"
+        "import baryon.training.run as run\n"
         "from baryon.errors import BaryonError\n"
         "def missing(*_): raise BaryonError('train.h5 is not there')\n"
-        "session.build_parts = missing"
+        "run.build_components = missing"
     )
     line = only_error(different(tmp_path, environment, hep_files, patch=patch))
     assert "train.h5 is not there (rank 1 on " in line

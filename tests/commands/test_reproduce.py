@@ -16,9 +16,20 @@ from baryon.commands.reproduce import _compare
 from baryon.config import config as configs
 from baryon.launch.mpiexec import launch_command, launch_environment
 from baryon.plugins.registry import discover
+from baryon.runs import provenance as provenance_file
 from baryon.runs import reproduction
 from baryon.runs.directory import RunDirectory
-from baryon.runs.reproduction import Difference, curve, metrics, surroundings, verdict, weights
+from baryon.runs.git_state import GitState
+from baryon.runs.provenance import Provenance, RankProvenance
+from baryon.runs.reproduction import (
+    Difference,
+    changed_surroundings,
+    curve,
+    metrics,
+    surroundings,
+    verdict,
+    weights,
+)
 
 
 @pytest.fixture
@@ -83,7 +94,7 @@ def test_the_same_is_bitwise_equal(old, capsys):
     ):
         lines[step]["loss"] = loss * change
         (old / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        provenance = json.loads((old / "provenance.json").read_text())
+        provenance = provenance_file.read(RunDirectory(old))
         assert _compare(RunDirectory(old), RunDirectory(again), provenance, tolerance, []) == code
         assert text in capsys.readouterr().out
 
@@ -262,12 +273,20 @@ def test_the_verdict_names_the_first_that_counts():
 
 
 def test_what_is_not_as_it_was():
-    then = {"baryon": "1", "data": {"train": "a"}, "machine": {"processor": "X", "host": "h1"}}
-    now = {"baryon": "2", "data": {"train": "b"}, "machine": {"processor": "Y", "host": "h2"}}
-    assert surroundings(then, now) == [
+    ranks = [RankProvenance("h1", 2)]
+    git = GitState("c1", "main", None, 0, 0)
+    machine = {"processor": "X", "host": "h1"}
+    old = Provenance(baryon="1", data={"train": "a"}, machine=machine, ranks=ranks, git=git)
+    machine = {"processor": "Y", "host": "h2"}
+    new = Provenance(baryon="2", data={"train": "b"}, machine=machine, ranks=ranks)
+    then, now = surroundings(old), surroundings(new)
+    assert changed_surroundings(then, now) == [  # git was not asked now: nothing is said of it
         "Baryon was 1, is 2",
         "the processor was X, is Y",
         "the data of split train was a, is b",
     ]
-    assert surroundings(then, then) == []
-    assert reproduction.decisive({}).keys() == reproduction.SURROUNDINGS.keys()
+    assert changed_surroundings(then, {"baryon": "1", "commit": None}) == [
+        "the commit was c1, is none"
+    ]
+    assert changed_surroundings(then, then) == []
+    assert then.keys() == reproduction.SURROUNDINGS.keys()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -120,8 +121,9 @@ def read_run(folder: Path) -> str:
             assert len(str(error).splitlines()) == 1, error  # noqa: PT017
     read = run_record.read(run)
     run_page.page(read).encode()
-    told = [read.state, read.config, read.provenance, read.log, read.answer, len(read.pictures)]
-    return hashlib.sha256(json.dumps([*told, read.missing]).encode()).hexdigest()
+    parts = [read.state, read.config, asdict(read.provenance), read.log, asdict(read.evaluation)]
+    text = json.dumps([*parts, len(read.figures), read.problems])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 KINDS = [Kind("run folder", write_run, read_run)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from baryon.runs.provenance import process_began
+from baryon.runs.process import process_began
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -18,7 +18,7 @@ def test_a_log_can_be_read_back_and_cut(tmp_path):
     for step in (1, 2, 3):
         log.write("validation", {"step": step, "seconds": 1.0, "loss": 1 / step})
     assert [r["step"] for r in log.read()] == [1, 2, 3]
-    log.keep(lambda record: record["step"] <= 2)
+    log.filter(lambda record: record["step"] <= 2)
     assert [r["step"] for r in log.read()] == [1, 2]
 
 

@@ -326,7 +326,8 @@ def test_git_of_a_foreign_folder_is_not_run(tmp_path, run, monkeypatch, capsys):
     provenance = json.loads((run / "provenance.json").read_text())
     (run / "provenance.json").write_text(json.dumps(provenance | {"folder": str(folder)}))
     calls = []
-    monkeypatch.setattr("baryon.runs.provenance.git_state", lambda path: calls.append(path))
+    for module in ("provenance", "reproduction"):
+        monkeypatch.setattr(f"baryon.runs.{module}.git_state", lambda path: calls.append(path))
     assert main(["reproduce", f"run={run}"]) == 1  # there are no weights
     assert calls == []
     assert not trap.exists()
@@ -386,4 +387,4 @@ def test_a_damaged_log_goes_on_being_read(run):
         file.write(f'{{"kind": "train", "step": {DIGITS}}}\n')
     again = run_record.read(RunDirectory(run))
     assert again.log == record.log
-    assert again.missing == [*record.missing, "1 lines of metrics.jsonl, which are damaged"]
+    assert again.problems == [*record.problems, "1 lines of metrics.jsonl, which are damaged"]

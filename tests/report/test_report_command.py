@@ -13,7 +13,9 @@ from baryon.runs import provenance, sweep_record
 from baryon.runs import record as run_record
 from baryon.runs.comparison import differing
 from baryon.runs.directory import FORMAT, RunDirectory
-from baryon.runs.record import BROKEN_OFF, FINISHED, GOING, STOPPED
+from baryon.runs.provenance import Provenance
+from baryon.runs.run_state import FINISHED, INTERRUPTED, RUNNING, SILENT_SECONDS, STOPPED
+from baryon.runs.stored_evaluation import StoredEvaluation
 
 
 def read(path):
@@ -34,7 +36,7 @@ def test_a_run_that_goes_on_is_marked_so(tmp_path, write_run, going, capsys):
          "samples_per_second": 9.0, "tflops_per_second": 0.1, "mfu": 0.1, "ms": {}},
     ]  # fmt: skip
     run = write_run(tmp_path / "run", finished=False, provenance=going, log=log)
-    assert read(run).state == GOING
+    assert read(run).state == RUNNING
     assert main(["report", f"run={run}"]) == 0
     assert capsys.readouterr().out == f"report: {run}/report.html\n"
     page = (run / "report.html").read_text()
@@ -45,12 +47,12 @@ def test_a_run_that_goes_on_is_marked_so(tmp_path, write_run, going, capsys):
 def test_a_run_whose_process_is_gone_is_broken_off(tmp_path, write_run, going):
     process = going["process"]
     dead = {"process": process | {"began": "1"}}  # another process has its number now
-    assert read(write_run(tmp_path / "a", finished=False, provenance=dead)).state == BROKEN_OFF
+    assert read(write_run(tmp_path / "a", finished=False, provenance=dead)).state == INTERRUPTED
     elsewhere = write_run(tmp_path / "b", finished=False)
-    assert read(elsewhere).state == GOING
-    long_ago = time.time() - run_record.SILENT_SECONDS - 1
+    assert read(elsewhere).state == RUNNING
+    long_ago = time.time() - SILENT_SECONDS - 1
     os.utime(elsewhere / "metrics.jsonl", (long_ago, long_ago))
-    assert read(elsewhere).state == BROKEN_OFF
+    assert read(elsewhere).state == INTERRUPTED
 
 
 def test_a_run_that_was_stopped_says_so_until_it_goes_on(tmp_path, write_run, going):
@@ -59,7 +61,7 @@ def test_a_run_that_was_stopped_says_so_until_it_goes_on(tmp_path, write_run, go
     assert read(run).state == STOPPED
     later = {"process": going["process"] | {"started": time.time() + 1}}
     again = write_run(tmp_path / "again", finished=False, provenance=later, log=log)
-    assert read(again).state == GOING
+    assert read(again).state == RUNNING
 
 
 @pytest.mark.parametrize(
@@ -158,7 +160,7 @@ def test_what_is_no_run_or_no_sweep_is_one_line(tmp_path, capsys):
     )
     assert "does not exist" in error_line(capsys, f"run={tmp_path / 'nothing'}")
     line = error_line(capsys, f"sweep={tmp_path / 'empty'}")
-    assert "is no sweep: it has neither sweep.json nor runs in it" in line
+    assert "is not a sweep folder: it has neither sweep.json nor runs in it" in line
     (tmp_path / "empty" / "sweep.json").write_text("{")
     assert "sweep.json cannot be read" in error_line(capsys, f"sweep={tmp_path / 'empty'}")
     (tmp_path / "empty" / "sweep.json").write_text('{"format": 1, "jobs": [3]}')
@@ -198,14 +200,14 @@ def test_the_page_of_several_runs_lies_where_it_is_asked(tmp_path, monkeypatch, 
 
 def test_a_resumption_is_noted_and_takes_over(tmp_path, write_run):
     run = RunDirectory(write_run(tmp_path / "run", finished=False))
-    provenance.resumed(run, [provenance.rank_state(threads=2)] * 3)
+    provenance.add_resumption(run, [provenance.rank_provenance(threads=2)] * 3)
     noted = provenance.read(run)
-    assert [len(one["ranks"]) for one in noted["resumed"]] == [3]
-    assert noted["process"]["pid"] == os.getpid()
-    assert read(run.path).state == GOING
+    assert [len(entry.ranks) for entry in noted.resumed] == [3]
+    assert noted.process.pid == os.getpid()
+    assert read(run.path).state == RUNNING
     assert "resumed at" in run_page.page(read(run.path))
     run.provenance.write_text("{")
-    provenance.resumed(run, [])  # a damaged one stops no resumption
+    provenance.add_resumption(run, [])  # a damaged one stops no resumption
     assert run.provenance.read_text() == "{"
 
 
@@ -220,8 +222,8 @@ def test_a_sweep_as_its_file_tells_it(tmp_path, write_sweep):
     sweep = sweep_record.read(write_sweep(tmp_path / "sweep"))
     assert sweep.best.number == 3
     assert [job.state for job in sweep.jobs] == [FINISHED] * 4 + ["failed", "waiting"]
-    assert not sweep.going
-    assert sweep.missing == []
+    assert not sweep.is_running
+    assert sweep.problems == []
 
 
 def test_a_sweep_names_its_command_without_where_baryon_was_installed(tmp_path, write_sweep):
@@ -248,11 +250,11 @@ def test_a_job_whose_folder_is_gone_or_whose_process_died_is_told(tmp_path, writ
     text["jobs"][0]["state"] = text["jobs"][1]["state"] = "running"
     (path / "sweep.json").write_text(json.dumps(text))
     (path / "0" / "metrics.json").unlink()
-    long_ago = time.time() - run_record.SILENT_SECONDS - 1
+    long_ago = time.time() - SILENT_SECONDS - 1
     os.utime(path / "0" / "metrics.jsonl", (long_ago, long_ago))
     sweep = sweep_record.read(path)
-    assert sweep.missing == ["the folder of job 2 (2)"]
-    assert [job.state for job in sweep.jobs[:2]] == [BROKEN_OFF, GOING]
+    assert sweep.problems == ["the folder of job 2 (2)"]
+    assert [job.state for job in sweep.jobs[:2]] == [INTERRUPTED, RUNNING]
     assert main(["report", f"sweep={path}"]) == 0
 
 
@@ -263,7 +265,7 @@ def test_a_long_log_is_thinned_and_keeps_its_peaks():
     ]
     records[31_337]["ce"], records[17]["ce"] = 99.0, -5.0
     records[5]["ce"] = float("nan")
-    run = run_record.RunRecord(None, FINISHED, {}, {}, records, run_record.NO_ANSWER)
+    run = run_record.RunRecord(None, FINISHED, {}, Provenance(), records, StoredEvaluation())
     (loss,) = charts.of_run(run)
     (series,) = loss["series"]
     assert len(series["y"]) <= charts.POINTS

@@ -33,8 +33,8 @@ def test_no_repository_is_none(tmp_path, monkeypatch):
 
 def test_a_clean_one_has_a_commit_and_no_patch(repository):
     state, patch = git_state(repository)
-    assert len(state["commit"]) == 40
-    assert (state["branch"], state["changes"], state["untracked"]) == ("trunk", None, 0)
+    assert len(state.commit) == 40
+    assert (state.branch, state.changes, state.untracked) == ("trunk", None, 0)
     assert patch == b""
 
 
@@ -42,8 +42,8 @@ def test_the_patch_makes_the_folder_again(repository, tmp_path_factory):
     (repository / "code.py").write_text("a = 2\n")
     (repository / "new.txt").write_text("not tracked")
     state, patch = git_state(repository)
-    assert state["changes"] == hashlib.sha256(patch).hexdigest()
-    assert state["untracked"] == 1
+    assert state.changes == hashlib.sha256(patch).hexdigest()
+    assert state.untracked == 1
     other = tmp_path_factory.mktemp("clone")
     subprocess.run(["git", "clone", "-q", repository, other / "it"], check=True)
     subprocess.run(["git", "-C", other / "it", "apply"], input=patch, check=True)
@@ -55,8 +55,8 @@ def test_of_a_large_patch_the_hash_alone_is_kept(repository, monkeypatch):
     monkeypatch.setattr(module, "LARGEST_PATCH", 100)
     state, patch = git_state(repository)
     assert patch == b""
-    assert state["changes"]
-    assert state["patch_bytes"] > 100
+    assert state.changes
+    assert state.patch_bytes > 100
 
 
 def test_git_that_hangs_or_is_missing_is_none(repository, monkeypatch, tmp_path_factory):

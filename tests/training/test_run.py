@@ -309,8 +309,9 @@ def test_all_that_a_step_can_be_told_and_what_the_run_says_of_it(baryon, hep_fil
         "data.stage=near",
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("is staged in near") == 3
-    copies = {path.name.partition("-")[2] for path in (tmp_path / "near").glob("*.h5")}
+    folder = Path("near") / f"baryon-staged-{os.geteuid()}"
+    assert done.stdout.count(f"is staged in {folder}") == 3
+    copies = {path.name.partition("-")[2] for path in (tmp_path / folder).glob("*.h5")}
     assert copies == {"train.h5", "val.h5", "test.h5"}
     run = run_directory(tmp_path)
     (execution,) = [record for record in records(run) if record["kind"] == "execution"]

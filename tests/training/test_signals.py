@@ -77,7 +77,7 @@ def test_at_the_first_instruction(begin, tmp_path, number, variables, code):
 
 
 def test_while_the_data_are_looked_at(begin, tmp_path):
-    process = begin(SLURM)
+    process = begin(SLURM | {"XDG_CACHE_HOME": str(tmp_path / "cache")})  # nothing is checked yet
     line = process.stdout.readline()  # the first that is said
     assert line.startswith("checking data")
     process.send_signal(USR1)

@@ -20,7 +20,7 @@ from baryon.plugins.components import Choice
 from baryon.plugins.registry import Component, Plugin, Plugins, discover
 from baryon.training import run as training_run
 from baryon.training.build import build_components
-from baryon.training.trial_batch import try_parts
+from baryon.training.trial_batch import try_components
 
 MODULE = "toy_components"
 ROWS = 20
@@ -153,7 +153,7 @@ def trial(chosen):
         config, comm = chosen(**components), Comm()
         comm.shard = shard
         components = build_components(config, plugins(), comm)
-        try_parts(config, plugins(), components)
+        try_components(config, plugins(), components)
         return components
 
     return run
@@ -489,7 +489,7 @@ def test_training_is_the_same_to_the_bit_with_and_without_a_trial(trained, monke
         return Model()
 
     tried = trained("tried", model=fresh())
-    monkeypatch.setattr(training_run, "try_parts", lambda *_: None)
+    monkeypatch.setattr(training_run, "try_components", lambda *_: None)
     untried = trained("untried", model=fresh())
     assert losses(tried) == losses(untried)
     assert len(losses(tried)) == 12

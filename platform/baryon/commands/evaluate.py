@@ -37,11 +37,12 @@ def run(arguments: Sequence[str]) -> int:
     config = configs.read(directory.config, [f"comm={name}", *overrides], plugins)
 
     from baryon.commands.run_weights import chosen_weights
-    from baryon.training import run as training_run
     from baryon.training.build import build_components
     from baryon.training.checkpoints import schema
     from baryon.training.checkpoints.weights import put_weights
     from baryon.training.consistency import distributed_run
+    from baryon.training.final_evaluation import evaluate_and_write
+    from baryon.training.model_runner import use_saved_mode
 
     weights = chosen_weights(directory, own.get("weights"), config.train.weights)
     with (
@@ -51,8 +52,8 @@ def run(arguments: Sequence[str]) -> int:
         split = own.get("split", components.held_out)
         components.loader(split)  # fails before a folder is made
         state = schema.read_weights(weights)
-        training_run.compute_like(components.runner, state)
+        use_saved_mode(components.runner, state)
         put_weights(components.runner.model, state, weights)
         path = comm.broadcast(directory.new_evaluation().path if comm.is_leader else None)
-        training_run.answer(RunDirectory(path), config, plugins, components, split)
+        evaluate_and_write(RunDirectory(path), config, components, split)
     return 0

@@ -55,11 +55,11 @@ def run(arguments: Sequence[str]) -> int:
     from baryon.prediction.opening import open_input
     from baryon.prediction.predict import predict
     from baryon.prediction.predictor import load_predictor
-    from baryon.training import run as training_run
     from baryon.training.build import build_trained_model
     from baryon.training.checkpoints import schema
     from baryon.training.checkpoints.weights import put_weights
     from baryon.training.consistency import distributed_run
+    from baryon.training.model_runner import use_saved_mode
 
     make = load_predictor(plugins, config.choices["evaluator"].name, theirs)
     weights = chosen_weights(directory, own.get("weights"), config.train.weights)
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         closing(open_input(trained.dataset, files, config, plugins)) as split,
     ):
         state = schema.read_weights(weights)
-        training_run.compute_like(trained.runner, state)
+        use_saved_mode(trained.runner, state)
         put_weights(trained.runner.model, state, weights)
         loader, predictor = trained.loader_of(split), make(split=split)
         with new_folder(out) if comm.is_leader else nullcontext(out) as folder:

@@ -80,9 +80,9 @@ def written(runs: Sequence[Path], sweep: Path | None, place: Path) -> tuple[str,
 
     if sweep is not None:
         swept = sweep_record.read(sweep.resolve())
-        return several_page.sweep_page(swept, place), swept.missing
+        return several_page.sweep_page(swept, place), swept.problems
     records = [run_record.read(RunDirectory(path.resolve())) for path in runs]
     if len(records) == 1:
-        return run_page.page(records[0]), records[0].missing
-    missing = [f"{record.name}: {one}" for record in records for one in record.missing]
+        return run_page.page(records[0]), records[0].problems
+    missing = [f"{record.name}: {one}" for record in records for one in record.problems]
     return several_page.comparison_page(records, place), missing

@@ -22,6 +22,7 @@ from baryon.runs import provenance as provenance_file
 from baryon.runs import reproduction
 from baryon.runs.directory import RunDirectory
 from baryon.runs.metrics_log import MetricsLog
+from baryon.runs.provenance import Provenance
 from baryon.system.plain_data import Shape, fits, is_count, is_text, optional, read_json
 from baryon.terminal.console import say, speak, warn
 
@@ -75,10 +76,11 @@ def run(arguments: Sequence[str]) -> int:
         aloud=cluster_environment().rank == 0
     )  # every rank that a user's launcher started is here
     _compared(old)  # fails before the training if it cannot be read
-    told = _tell(provenance, provenance_file.here(discover(), folder))
+    then = reproduction.surroundings(provenance)
+    told = _tell(then, reproduction.surroundings_now(discover(), folder))
     _tell_where(provenance, folder)
-    path = run_directory.reproduction(old)
-    ranks = len(provenance["ranks"])
+    path = old.new_reproduction()
+    ranks = len(provenance.ranks)
     if cluster_environment().ranks == 1 and ranks > 1:
         _launch(old, provenance, path, folder)
     else:
@@ -88,11 +90,11 @@ def run(arguments: Sequence[str]) -> int:
     return _compare(old, RunDirectory(path), provenance, tolerance, told)
 
 
-def _provenance(run: RunDirectory) -> dict[str, Any]:
+def _provenance(run: RunDirectory) -> Provenance:
     """What the run ran on. Raises `BaryonError` if it does not tell its processes."""
     provenance = provenance_file.read(run)
-    ranks = provenance.get("ranks")
-    if not ranks or not all(0 < rank["threads"] <= MOST_THREADS for rank in ranks):
+    ranks = provenance.ranks
+    if not ranks or not all(0 < rank.threads <= MOST_THREADS for rank in ranks):
         raise BaryonError(
             f"{run.provenance} is damaged: it does not tell the threads of each process"
         )
@@ -109,12 +111,12 @@ def _folder(given: str | None) -> Path | None:
     return folder
 
 
-def _tell_where(provenance: Mapping[str, Any], folder: Path | None) -> None:
+def _tell_where(provenance: Provenance, folder: Path | None) -> None:
     """Say what the user may want to give `folder` for."""
-    started = provenance.get("folder")
+    started = provenance.folder
     if folder is None and started and Path(started) != Path.cwd():
         say(f"it was started in {started}; relative paths begin here: else give folder=<dir>")
-    if folder is None and provenance.get("git"):
+    if folder is None and provenance.git:
         say("git is not asked for the commit: folder=<dir> says in which folder it may be")
 
 
@@ -128,11 +130,9 @@ def _tolerance(text: str) -> float:
     return value
 
 
-def _launch(
-    old: RunDirectory, provenance: Mapping[str, Any], path: Path, folder: Path | None
-) -> None:
+def _launch(old: RunDirectory, provenance: Provenance, path: Path, folder: Path | None) -> None:
     """As many processes as then, on this machine. Raises `BaryonError` if those are too many."""
-    ranks = provenance["ranks"]
+    ranks = provenance.ranks
     if len(ranks) > PROCESSES_PER_CORE * len(os.sched_getaffinity(0)):
         raise BaryonError(
             f"{old.path} had {len(ranks)} processes, too many for this machine: start them as the "
@@ -140,24 +140,22 @@ def _launch(
         )
     command = child_python("-m", "baryon", "reproduce", f"run={old.path}", f"into={path}")
     command += [f"folder={folder}"] if folder else []
-    threads = {"OMP_NUM_THREADS": str(ranks[0]["threads"])}
+    threads = {"OMP_NUM_THREADS": str(ranks[0].threads)}
     code = follow(launch_command(len(ranks), command), launch_environment(len(ranks)) | threads)
     if code:
         raise SystemExit(code)
 
 
-def _train(
-    old: RunDirectory, provenance: Mapping[str, Any], path: Path, folder: Path | None
-) -> None:
+def _train(old: RunDirectory, provenance: Provenance, path: Path, folder: Path | None) -> None:
     """This process's part of the run, with as many threads as it had."""
     import torch
 
     from baryon.training import run as training_run
 
-    here, ranks = cluster_environment(), provenance["ranks"]
+    here, ranks = cluster_environment(), provenance.ranks
     if here.ranks != len(ranks):
         warn(f"the run had {len(ranks)} processes, here are {here.ranks}")
-    torch.set_num_threads(ranks[min(here.rank, len(ranks) - 1)]["threads"])
+    torch.set_num_threads(ranks[min(here.rank, len(ranks) - 1)].threads)
     plugins = discover()
     plugins.check()
     config = _config(old, plugins)
@@ -188,8 +186,7 @@ def _config(old: RunDirectory, plugins: Plugins) -> Config:
 
 def _tell(then: Mapping[str, Any], now: Mapping[str, Any], told: Sequence[str] = ()) -> list[str]:
     """What is known `now` and was something else then; what has been told is not told again."""
-    known = {key: value for key, value in then.items() if key in now}
-    changed = reproduction.surroundings(known, now)
+    changed = reproduction.changed_surroundings(then, now)
     for line in changed:
         if line not in told:
             warn(f"not as it was: {line}")
@@ -216,7 +213,7 @@ def _compared(run: RunDirectory) -> tuple[list[Any], Mapping[str, Any], Mapping[
 def _compare(
     old: RunDirectory,
     new: RunDirectory,
-    provenance: Mapping[str, Any],
+    provenance: Provenance,
     tolerance: float,
     told: Sequence[str],
 ) -> int:
@@ -226,10 +223,8 @@ def _compare(
     weights = reproduction.weights(then[2], now[2])
     differences = [*curve, *weights, *metrics]
     text, equal = reproduction.verdict(differences, tolerance)
-    surroundings = provenance_file.read(new)
-    if surroundings["git"] is None:  # it was not asked, or there is none
-        del surroundings["git"]
-    changed = _tell(provenance, surroundings, told)
+    surroundings = reproduction.surroundings(provenance_file.read(new))
+    changed = _tell(reproduction.surroundings(provenance), surroundings, told)
     found = {
         "of": str(old.path),
         "verdict": text,

@@ -74,11 +74,12 @@ def _run(path: Path) -> Callable[[], Shown]:
     from baryon.report.page import run_page
     from baryon.report.server import Shown
     from baryon.runs import record as run_record
+    from baryon.runs import run_state
     from baryon.runs.directory import RunDirectory
 
     def look() -> Shown:
         record = run_record.read(RunDirectory(path))
-        going = record.state == run_record.GOING
+        going = record.state == run_state.RUNNING
         return Shown(lambda tag: run_page.page(record, tag), going)
 
     return look
@@ -91,7 +92,7 @@ def _sweep(path: Path) -> Callable[[], Shown]:
 
     def look() -> Shown:
         record = sweep_record.read(path)
-        return Shown(lambda tag: several_page.sweep_page(record, path, tag), record.going)
+        return Shown(lambda tag: several_page.sweep_page(record, path, tag), record.is_running)
 
     return look
 

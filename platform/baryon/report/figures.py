@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baryon.report.page.charts import loss_terms
-from baryon.runs.metrics_log import Record
+from baryon.runs.metrics_log import LogLine
 from baryon.system.atomic import atomic_write
 from baryon.system.plain_data import is_number
 
@@ -53,7 +53,7 @@ def without_layout() -> Iterator[None]:
         _LAYS_OUT.reset(before)
 
 
-def curves(records: Sequence[Record]) -> Figure:
+def curves(records: Sequence[LogLine]) -> Figure:
     """Loss terms of training and validation, and the rate of training, against the step."""
     from matplotlib.figure import Figure
 

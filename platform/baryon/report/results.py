@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from baryon.config.config import Config
 from baryon.interfaces import Evaluation, Table
 from baryon.report import figures
 from baryon.report.page import run_page
 from baryon.runs import record as run_record
+from baryon.runs import stored_evaluation
 from baryon.runs.directory import RunDirectory, write_json
 from baryon.runs.metrics_log import MetricsLog
 from baryon.system.atomic import write_text
@@ -34,30 +34,12 @@ def write_results(
         shown[run_page.TRAINING] = figures.curves(records)
     figures.save(shown, run.figures)
     captions = {name: figures.caption(name, figure) for name, figure in shown.items()}
-    write_json(run.evaluation, _plain(evaluation, split, captions, of_communication))
+    stored_evaluation.write(
+        run, evaluation, split=split, captions=captions, of_communication=of_communication
+    )
     record = run_record.read(run, config=config.values, finished=True)
     write_text(run.report, run_page.page(record))
     write_json(run.metrics, evaluation.metrics)
-
-
-def _plain(
-    evaluation: Evaluation, split: str, captions: dict[str, str], of_communication: Sequence[str]
-) -> dict[str, Any]:
-    """All but the pictures, as `evaluation.json` holds it."""
-    tables = {
-        name: {"columns": list(table.columns), "rows": list(table.rows), "caption": table.caption}
-        for name, table in evaluation.tables.items()
-    }
-    return {
-        "split": split,
-        "summary": evaluation.summary,
-        "metrics": dict(evaluation.metrics),
-        "warnings": list(evaluation.warnings),
-        "judged_by": list(evaluation.judged_by),
-        "tables": tables,
-        "captions": captions,
-        "of_communication": list(of_communication),
-    }
 
 
 def show_results(run: RunDirectory, evaluation: Evaluation) -> None:

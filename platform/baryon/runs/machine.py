@@ -1,4 +1,4 @@
-"""The machine that a process runs on."""
+"""Describe the machine that a process runs on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ PROC = "/proc"
 
 
 def machine() -> dict[str, Any]:
-    """System, processor, cores that this process may use, memory in GiB, GPUs, MPI library."""
+    """Return host, system, processor, cores, memory, GPUs and MPI library.
+
+    `cores` are those that this process may use, `memory_gib` is the machine's in GiB. Neither
+    PyTorch nor MPI is imported for this: `gpus` and `mpi` are told if the process uses them.
+    """
     return {
         "host": socket.gethostname(),
         "system": platform.platform(),
@@ -25,7 +29,7 @@ def machine() -> dict[str, Any]:
 
 
 def gpus() -> list[str]:
-    """Names of those that PyTorch sees; none while it has not been imported."""
+    """Return the names of the GPUs that PyTorch sees; none while it has not been imported."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return []
@@ -33,27 +37,26 @@ def gpus() -> list[str]:
 
 
 def _mpi() -> str | None:
-    """The MPI library of this process, if it uses one."""
     mpi = sys.modules.get("mpi4py.MPI")
+    # Open MPI's version ends with a null byte.
     return mpi.Get_library_version().strip().splitlines()[0].rstrip("\0") if mpi else None
 
 
 def _processor() -> str:
-    return _proc("cpuinfo", "model name") or platform.processor()
+    # The standard library only knows "x86_64", or nothing, on Linux.
+    return _proc_value("cpuinfo", "model name") or platform.processor()
 
 
 def _memory_gib() -> float | None:
-    text = _proc("meminfo", "MemTotal")
+    text = _proc_value("meminfo", "MemTotal")  # "32768000 kB", where kB is 1024 bytes
     return round(int(text.split()[0]) / 2**20, 1) if text else None
 
 
-def _proc(file: str, key: str) -> str:
+def _proc_value(file: str, key: str) -> str:
+    """Return the value of the first line `key: value` of a file in /proc, "" without one."""
     try:
         with open(f"{PROC}/{file}", encoding="utf-8") as lines:  # noqa: PTH123  not a real file
-            return next((_value(line) for line in lines if line.startswith(key)), "")
+            line = next((line for line in lines if line.startswith(key)), "")
     except OSError:
         return ""
-
-
-def _value(line: str) -> str:
     return line.partition(":")[2].strip()

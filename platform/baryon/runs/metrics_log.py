@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object a line, flushed as it happens."""
+"""Read and write the log of a run, `metrics.jsonl`: one JSON object a line."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from baryon.system.plain_data import (
     read_lines,
 )
 
-Record = dict[str, Any]
+LogLine = dict[str, Any]
+"""A line of the log: its `kind` and the values that lines of this kind hold."""
 STEPS = "steps"
-"""In a `train` line: over how many steps its means are, where it is less than a whole interval."""
+"""Key of a `train` line that is the mean over fewer steps than `train.log_every_steps`."""
 
 ANY_LINE: Shape = {"kind": is_text, "step?": is_count, "epoch?": is_count, "seconds?": is_finite}
 RATE: dict[str, Shape] = {
@@ -33,7 +34,7 @@ RATE: dict[str, Shape] = {
     "tflops_per_second": is_number,
     "mfu": is_number,
 }
-OF_A_KIND: Mapping[str, Shape] = {
+SHAPES: Mapping[str, Shape] = {
     "execution": {
         "total_steps?": is_count, "parameters?": is_count, "precision?": is_text, "mode?": is_text,
         "why?": is_text,
@@ -50,60 +51,75 @@ OF_A_KIND: Mapping[str, Shape] = {
         "phase_seconds": mapping_of(is_finite), "gflop_by_layer": mapping_of(is_number),
     },
 }  # fmt: skip
-"""What a line of each kind must hold to be shown and compared."""
+"""Kind -> what its lines must hold to be shown and compared; other kinds hold anything."""
 MEASURED_RATES = ("sustained", "whole run")
 """Rates that every line `meters` has."""
 
 
-def parse(line: str) -> Record | None:
-    """A line as a record; None for what no run has written."""
+def parse(line: str) -> LogLine | None:
+    """Return the content of a line; None if it is not a line that a run writes."""
     try:
-        record = parse_json(line)
+        values = parse_json(line)
     except ValueError:
         return None
-    if not fits(record, ANY_LINE) or not fits(record, OF_A_KIND.get(record["kind"], {})):
+    if not fits(values, ANY_LINE) or not fits(values, SHAPES.get(values["kind"], {})):
         return None
-    if record["kind"] == "meters" and not all(name in record["rates"] for name in MEASURED_RATES):
+    if values["kind"] == "meters" and not all(name in values["rates"] for name in MEASURED_RATES):
         return None
-    return dict(record)
+    return dict(values)
 
 
-def read(path: Path) -> tuple[list[Record], int]:
-    """All records of a log, and how many of its lines are damaged.
+def read(path: Path) -> tuple[list[LogLine], int]:
+    """Read a log.
 
-    A last line without its end counts as neither: it is just being written, or a crash cut it off.
-    Raises `BaryonError` if there is no such file, or it cannot be read.
+    Returns
+    -------
+    lines : list of LogLine
+        All sound lines, in their order.
+    damaged : int
+        The number of damaged lines. A last line without its end counts neither as sound nor as
+        damaged: it is just being written, or was cut off when the run was killed.
+
+    Raises
+    ------
+    BaryonError
+        If there is no such file, or it cannot be read.
+
     """
-    records = [parse(line) for line in read_lines(path)]
-    return [record for record in records if record is not None], records.count(None)
+    lines = [parse(line) for line in read_lines(path)]
+    return [line for line in lines if line is not None], lines.count(None)
 
 
 class MetricsLog:
-    """Appends to `metrics.jsonl`."""
+    """The log of a run, `metrics.jsonl`: one JSON object a line, in the file as it happens."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def write(self, kind: str, values: Mapping[str, Any]) -> None:
-        """One line of a kind: `train`, `validation` or `stopped`. What is not finite is null."""
+        """Append a line of a kind, with null for each number that is not finite.
+
+        Raises `BaryonError` if the file cannot be written.
+        """
         line = json.dumps(finite({"kind": kind, **values}), allow_nan=False)
         try:
+            # Opened for every line: nothing is lost in a buffer when the process is killed.
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
             raise BaryonError(cannot_write(self.path, error)) from error
 
-    def read(self) -> list[Record]:
-        """All records; lines that are damaged, or cut off by a crash, are left out."""
+    def read(self) -> list[LogLine]:
+        """Return all sound lines; none if there is no log yet."""
         return read(self.path)[0] if self.path.is_file() else []
 
-    def keep(self, stays: Callable[[Record], bool]) -> None:
-        """Drop all lines but those that stay, and those that nobody can read."""
+    def filter(self, keeps: Callable[[LogLine], bool]) -> None:
+        """Remove the sound lines that are not to be kept; lines that nobody can read remain."""
         if not self.path.is_file():
             return
-        kept = [
+        lines = [
             line
             for line in read_lines(self.path)
-            if (record := parse(line)) is None or stays(record)
+            if (values := parse(line)) is None or keeps(values)
         ]
-        write_text(self.path, "".join(f"{line}\n" for line in kept))
+        write_text(self.path, "".join(f"{line}\n" for line in lines))

@@ -1,10 +1,7 @@
-"""What a run has left in its folder, as far as it goes: reports are made of this alone."""
+"""Read what a run has left in its folder, as far as it goes: reports are made of this alone."""
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,105 +9,113 @@ from typing import Any
 
 from baryon.errors import BaryonError
 from baryon.plugins.registry import KINDS
-from baryon.runs import metrics_log
-from baryon.runs.directory import FORMAT, RunDirectory
-from baryon.runs.metrics_log import Record
+from baryon.runs import metrics_log, stored_evaluation
+from baryon.runs import provenance as provenance_file
+from baryon.runs.directory import RunDirectory
+from baryon.runs.metrics_log import LogLine
+from baryon.runs.provenance import Provenance
+from baryon.runs.run_state import run_state
+from baryon.runs.stored_evaluation import StoredEvaluation
 from baryon.system.plain_data import (
     Shape,
     fits,
     inside,
-    is_count,
-    is_finite,
-    is_mapping,
     is_text,
-    optional,
     read_bytes,
     read_json,
     read_yaml,
 )
 from baryon.terminal.credentials import without_credentials
 
-FINISHED, GOING, STOPPED, BROKEN_OFF = "finished", "going on", "stopped", "broken off"
-
-NO_ANSWER: Mapping[str, Any] = {
-    "split": "", "summary": "", "metrics": {}, "warnings": [], "tables": {}, "captions": {},
-    "of_communication": [], "judged_by": [],
-}  # fmt: skip
-"""What `evaluation.json` holds, empty."""
-
-RANK: Shape = {"host": is_text, "threads": is_count}
-GIT: Shape = {
-    "commit": is_text, "branch": is_text, "changes": optional(is_text), "patch_bytes": is_count,
-    "untracked": is_count,
-}  # fmt: skip
-PROVENANCE_SHAPES: Mapping[str, Shape] = {
-    "started": is_text, "command": [is_text], "data": is_mapping, "git": optional(GIT),
-    "plugins": is_mapping, "libraries": is_mapping, "machine": is_mapping, "ranks": [RANK],
-    "environment": is_mapping, "packages": is_mapping, "folder": is_text,
-    "process": {
-        "host?": is_text, "pid?": is_count, "began?": optional(is_text), "started?": is_finite,
-    },
-    "resumed": [{"at": is_text, "command": [is_text]}],
-}  # fmt: skip
-
-LARGEST_PICTURE = 32 * 2**20
+LARGEST_FIGURE = 32 * 2**20
 """Bytes of a figure that a report takes in."""
 PNG = b"\x89PNG\r\n\x1a\n"
 
-SILENT_SECONDS = 600.0
-"""After so long without a line of its log a run on another host counts as broken off."""
+REPRODUCTION: Shape = {
+    "verdict": is_text, "equal": lambda flag: isinstance(flag, bool), "surroundings?": [is_text],
+}  # fmt: skip
+
+Problems = list[str]
+"""One line for each thing that should be in the folder and is missing or damaged."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure that was saved, and what it shows."""
+class SavedFigure:
+    """A figure as PNG file, and what it shows."""
 
     path: Path
     caption: str
 
 
 @dataclass(frozen=True)
+class Reproduction:
+    """The result of `baryon reproduce`, from `reproduction.json`.
+
+    Attributes
+    ----------
+    verdict : the result in one line
+    equal : whether the run may be called reproduced
+    surroundings : a line for each version, machine or data that was different
+
+    """
+
+    verdict: str
+    equal: bool
+    surroundings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """A run as its folder tells it."""
+    """A run as its folder tells it.
+
+    Attributes
+    ----------
+    directory : paths of the folder
+    state : one of the states of `baryon.runs.run_state`
+    config : the frozen config as plain values; empty if it cannot be read
+    provenance : what the run ran on
+    log : all sound lines of `metrics.jsonl`
+    evaluation : the answer of the final evaluation
+    figures : saved figures that the evaluation names
+    later_evaluations : answers of later evaluations by the names of their folders
+    reproductions : results of making the run again by the names of their folders
+    problems : a line for each thing that should be there and is missing or damaged
+
+    """
 
     directory: RunDirectory
     state: str
     config: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    """What it ran on."""
-    log: Sequence[Record]
-    answer: Mapping[str, Any]
-    """`evaluation.json`, with every key of `NO_ANSWER`."""
-    pictures: Sequence[Picture] = ()
-    later: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Answers of later evaluations by the name of their folder."""
-    again: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What came of making it again, by the name of the folder."""
-    missing: Sequence[str] = ()
-    """One line for each thing that ought to be there and is not."""
+    provenance: Provenance
+    log: Sequence[LogLine]
+    evaluation: StoredEvaluation
+    figures: Sequence[SavedFigure] = ()
+    later_evaluations: Mapping[str, StoredEvaluation] = field(default_factory=dict)
+    reproductions: Mapping[str, Reproduction] = field(default_factory=dict)
+    problems: Sequence[str] = ()
 
     @property
-    def answered(self) -> bool:
-        """Whether it was evaluated."""
-        return bool(self.answer["summary"] or self.answer["metrics"])
+    def is_evaluated(self) -> bool:
+        """Whether there is an answer."""
+        return bool(self.evaluation.summary or self.evaluation.metrics)
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of the run's folder."""
         return self.directory.path.name
-
-    def lines(self, kind: str) -> list[Record]:
-        """Of the log, of one kind."""
-        return [record for record in self.log if record.get("kind") == kind]
 
     @property
     def seconds(self) -> float | None:
-        """Wall clock as far as the log tells it."""
-        return next((one["seconds"] for one in reversed(self.log) if "seconds" in one), None)
+        """Wall-clock time up to the last line of the log; None without such a line."""
+        return next((line["seconds"] for line in reversed(self.log) if "seconds" in line), None)
 
-    def last(self, kind: str) -> Record | None:
-        """The last line of a kind."""
-        return next((one for one in reversed(self.log) if one.get("kind") == kind), None)
+    def lines(self, kind: str) -> list[LogLine]:
+        """Return the lines of the log that are of one kind."""
+        return [line for line in self.log if line.get("kind") == kind]
+
+    def last(self, kind: str) -> LogLine | None:
+        """Return the last line of a kind, None if there is none."""
+        return next((line for line in reversed(self.log) if line.get("kind") == kind), None)
 
 
 def read(
@@ -119,218 +124,183 @@ def read(
     config: Mapping[str, Any] | None = None,
     finished: bool | None = None,
 ) -> RunRecord:
-    """Read what is there. `config` and `finished` where the folder cannot tell them yet.
+    """Read a run's folder; what is missing or damaged there becomes a line of `problems`.
 
-    Raises `BaryonError` if the folder holds no run, or one of a newer Baryon.
+    Parameters
+    ----------
+    directory
+        Folder of the run.
+    config
+        The frozen config, where it need not be read.
+    finished
+        Whether the run has come to its end, where the folder cannot tell it yet.
+
+    Raises
+    ------
+    BaryonError
+        If the folder holds no run, or one of a newer Baryon.
+
     """
-    path = directory.path
-    if not path.is_dir():
-        raise BaryonError(f"run={path} does not exist")
-    known = (directory.config, directory.log, directory.metrics, directory.evaluation)
-    if config is None and not any(one.is_file() for one in known):
-        raise BaryonError(
-            f"run={path} is not a run folder: it has no {', no '.join(one.name for one in known)}"
-        )
-    missing: list[str] = []
-    provenance = _provenance(directory, missing)
-    log = _log(directory, missing)
-    done = directory.finished if finished is None else finished
-    answer = _answer(directory, missing, done=done)
+    _require_run(directory, config)
+    is_finished = directory.finished if finished is None else finished
+    values, config_problems = _read_config(directory) if config is None else (config, [])
+    provenance, provenance_problems = _read_provenance(directory)
+    log, log_problems = _read_log(directory)
+    evaluation, evaluation_problems = _read_evaluation(directory, is_finished=is_finished)
+    figures, figure_problems = _read_figures(directory, evaluation)
     return RunRecord(
         directory=directory,
-        state=FINISHED if done else _state(directory, provenance, log),
-        config=config if config is not None else _config(directory, missing),
+        state=run_state(directory, provenance.process, log, finished=is_finished),
+        config=values,
         provenance=provenance,
         log=log,
-        answer=answer,
-        pictures=_pictures(directory, answer, missing),
-        later=_later(directory),
-        again=_again(directory),
-        missing=missing,
+        evaluation=evaluation,
+        figures=figures,
+        later_evaluations=_read_later_evaluations(directory),
+        reproductions=_read_reproductions(directory),
+        problems=[
+            *config_problems,
+            *provenance_problems,
+            *log_problems,
+            *evaluation_problems,
+            *figure_problems,
+        ],
     )
 
 
-def _provenance(directory: RunDirectory, missing: list[str]) -> dict[str, Any]:
-    provenance = _json(directory.provenance, missing)
-    if provenance is None:
-        missing.append(f"{directory.provenance.name}: what it ran on is not known")
-        return {}
-    for key, shape in PROVENANCE_SHAPES.items():
-        if key in provenance and not fits(provenance[key], shape):
-            missing.append(f"{key} of {directory.provenance.name}, which is damaged")
-            del provenance[key]
-    require_known_format(directory, provenance)
-    return provenance
+def _require_run(directory: RunDirectory, config: Mapping[str, Any] | None) -> None:
+    if not directory.path.is_dir():
+        raise BaryonError(f"run={directory.path} does not exist")
+    known = (directory.config, directory.log, directory.metrics, directory.evaluation)
+    if config is None and not any(path.is_file() for path in known):
+        names = ", no ".join(path.name for path in known)
+        raise BaryonError(f"run={directory.path} is not a run folder: it has no {names}")
 
 
-def require_known_format(directory: RunDirectory, provenance: Mapping[str, Any]) -> None:
-    """Raise `BaryonError` for a folder that only a newer Baryon can read."""
-    written = provenance.get("format", 0)
-    if not is_count(written):
-        raise BaryonError(f"{directory.provenance} is damaged: its format is no number")
-    if written > FORMAT:
-        raise BaryonError(
-            f"{directory.path} has run format {written}, written by baryon "
-            f"{provenance.get('baryon', '?')}; this one reads formats up to {FORMAT}: install that "
-            "version"
-        )
-
-
-def _log(directory: RunDirectory, missing: list[str]) -> list[Record]:
-    if not directory.log.is_file():
-        if directory.config.parent.parent.name != "evaluations":
-            missing.append(f"{directory.log.name}: there are no curves and no times")
-        return []
-    try:
-        records, damaged = metrics_log.read(directory.log)
-    except BaryonError as error:
-        missing.append(str(error))
-        return []
-    if damaged:
-        missing.append(f"{damaged} lines of {directory.log.name}, which are damaged")
-    return records
-
-
-def _answer(directory: RunDirectory, missing: list[str], *, done: bool) -> Mapping[str, Any]:
-    """With every key of `NO_ANSWER`, whatever is there."""
-    found = _json(directory.evaluation, missing)
-    if found is None:
-        metrics = _json(directory.metrics, missing)
-        if done and metrics is not None:
-            missing.append(
-                f"{directory.evaluation.name}: of the answer only {directory.metrics.name} is there"
-            )
-        return {**NO_ANSWER, "metrics": metrics or {}}
-    found["tables"] = _tables(found.get("tables"), missing)
-    wrong = [
-        k for k, empty in NO_ANSWER.items() if not isinstance(found.get(k, empty), type(empty))
-    ]
-    if wrong:
-        missing.append(f"{', '.join(wrong)} of {directory.evaluation.name}, which is damaged")
-    return {**NO_ANSWER, **{k: v for k, v in found.items() if k in NO_ANSWER and k not in wrong}}
-
-
-def _tables(found: Any, missing: list[str]) -> Any:
-    """Those with columns and rows that suit them."""
-    if not isinstance(found, dict):
-        return found if found is not None else {}
-    whole = {name: table for name, table in found.items() if _is_table(table)}
-    missing += [f"table {name}, which is damaged" for name in found if name not in whole]
-    return whole
-
-
-def _is_table(table: Any) -> bool:
-    if not isinstance(table, dict) or not {"columns", "rows"} <= table.keys():
-        return False
-    columns, rows = table["columns"], table["rows"]
-    lists = isinstance(columns, list) and isinstance(rows, list)
-    return lists and all(isinstance(row, list) and len(row) == len(columns) for row in rows)
-
-
-def _config(directory: RunDirectory, missing: list[str]) -> Mapping[str, Any]:
+def _read_config(directory: RunDirectory) -> tuple[Mapping[str, Any], Problems]:
     if not directory.config.is_file():
-        missing.append(f"{directory.config.name}: its configuration is not known")
-        return {}
+        return {}, [f"{directory.config.name}: its configuration is not known"]
     try:
         values = read_yaml(directory.config)
     except BaryonError as error:
-        missing.append(str(error))
-        return {}
+        return {}, [str(error)]
     if not all(fits(values.get(kind), {"name?": is_text}) for kind in KINDS):
-        missing.append(f"{directory.config.name}, which is not that of a run any more")
-        return {}
-    return without_credentials(values)
+        return {}, [f"{directory.config.name}, which is not that of a run any more"]
+    return without_credentials(values), []
 
 
-def _json(path: Path, missing: list[str]) -> dict[str, Any] | None:
+def _read_provenance(directory: RunDirectory) -> tuple[Provenance, Problems]:
+    path = directory.provenance
     if not path.is_file():
-        return None
+        return Provenance(), [f"{path.name}: what it ran on is not known"]
     try:
-        return without_credentials(read_json(path))
+        values = without_credentials(read_json(path))
     except BaryonError as error:
-        missing.append(str(error))
-        return None
+        return Provenance(), [str(error)]
+    provenance, damaged = provenance_file.parse(directory, values)
+    return provenance, [f"{part} of {path.name}, which is damaged" for part in damaged]
 
 
-def _pictures(
-    directory: RunDirectory, answer: Mapping[str, Any], missing: list[str]
-) -> list[Picture]:
-    """Those that the answer names; of an older run all that lie there."""
-    captions = answer["captions"]
+def _read_log(directory: RunDirectory) -> tuple[Sequence[LogLine], Problems]:
+    name = directory.log.name
+    if not directory.log.is_file():
+        # A later evaluation has no log: it trains nothing.
+        is_later_evaluation = directory.path.parent.name == directory.evaluations.name
+        return [], [] if is_later_evaluation else [f"{name}: there are no curves and no times"]
+    try:
+        lines, damaged = metrics_log.read(directory.log)
+    except BaryonError as error:
+        return [], [str(error)]
+    return lines, [f"{damaged} lines of {name}, which are damaged"] if damaged else []
+
+
+def _read_evaluation(
+    directory: RunDirectory, *, is_finished: bool
+) -> tuple[StoredEvaluation, Problems]:
+    """Read the answer; of a finished run that has lost it, the figures of `metrics.json`."""
+    if directory.evaluation.is_file():
+        try:
+            return stored_evaluation.read(directory)
+        except BaryonError as error:
+            return StoredEvaluation(), [str(error)]
+    if not is_finished or not directory.metrics.is_file():
+        return StoredEvaluation(), []
+    try:
+        metrics = without_credentials(read_json(directory.metrics))
+    except BaryonError as error:
+        return StoredEvaluation(), [str(error)]
+    problem = f"{directory.evaluation.name}: of the answer only {directory.metrics.name} is there"
+    return StoredEvaluation(metrics=metrics), [problem]
+
+
+def _read_figures(
+    directory: RunDirectory, evaluation: StoredEvaluation
+) -> tuple[list[SavedFigure], Problems]:
+    """Look for the figures that the evaluation names; if its file is gone, for all there are."""
+    captions = evaluation.captions
     if not directory.evaluation.is_file():
         names = sorted(path.stem for path in directory.figures.glob("*.png"))
         captions = {name: name.replace("_", " ") for name in names}
-    pictures, gone = [], []
+    figures: list[SavedFigure] = []
+    missing: list[str] = []
+    problems: Problems = []
     for name, caption in captions.items():
         try:
-            path = _png(directory, f"{name}.png")
+            path = _require_png(directory, f"{name}.png")
         except BaryonError as error:
-            missing.append(str(error))
+            problems.append(str(error))
             continue
         if path is None:
-            gone.append(name)
+            missing.append(name)
         else:
-            pictures.append(Picture(path, str(caption)))
-    if gone:
-        missing.append(f"figures/: {', '.join(gone)}")
-    return pictures
+            figures.append(SavedFigure(path, str(caption)))
+    if missing:
+        problems.append(f"{directory.figures.name}/: {', '.join(missing)}")
+    return figures, problems
 
 
-def _png(directory: RunDirectory, name: str) -> Path | None:
-    """None if it is not there. Raises `BaryonError` for what must not get into a page."""
+def _require_png(directory: RunDirectory, name: str) -> Path | None:
+    """Return the path of a figure, None if it does not exist.
+
+    Raises `BaryonError` for what must not get into a page: a path that leads out of the folder, a
+    file of another kind, or one that is too large.
+    """
     path = inside(inside(directory.path, directory.figures.name), name)
     if not path.is_file():
         return None
-    if not read_bytes(path, LARGEST_PICTURE).startswith(PNG):
-        raise BaryonError(f"{path} is no PNG")
+    if not read_bytes(path, LARGEST_FIGURE).startswith(PNG):
+        raise BaryonError(f"{path} is not a PNG file")
     return path
 
 
-def _later(directory: RunDirectory) -> dict[str, Mapping[str, Any]]:
-    there = map(RunDirectory, folders_in(directory.evaluations))
-    return {run.path.name: _answer(run, [], done=True) for run in there if run.evaluation.is_file()}
+def _read_later_evaluations(directory: RunDirectory) -> dict[str, StoredEvaluation]:
+    runs = map(RunDirectory, folders_in(directory.evaluations))
+    return {
+        run.path.name: _read_evaluation(run, is_finished=True)[0]
+        for run in runs
+        if run.evaluation.is_file()
+    }
 
 
-def _again(directory: RunDirectory) -> dict[str, Mapping[str, Any]]:
-    shape = {"verdict": is_text, "surroundings?": [is_text], "equal": lambda _: True}
-    folders = folders_in(directory.reproductions)
-    found = {folder.name: _json(RunDirectory(folder).reproduction, []) for folder in folders}
-    return {name: one for name, one in found.items() if one and fits(one, shape)}
+def _read_reproductions(directory: RunDirectory) -> dict[str, Reproduction]:
+    reproductions = {}
+    for folder in folders_in(directory.reproductions):
+        try:
+            values = without_credentials(read_json(RunDirectory(folder).reproduction))
+        except BaryonError:
+            continue  # it is still being made, or was interrupted
+        if fits(values, REPRODUCTION):
+            reproductions[folder.name] = Reproduction(
+                values["verdict"], values["equal"], values.get("surroundings", ())
+            )
+    return reproductions
 
 
 def folders_in(path: Path) -> list[Path]:
-    """The folders in a folder, by name; links are left out, and a link has none."""
+    """Return the folders in a folder, sorted by name.
+
+    Links to folders are left out, and of a link or of something else there are none.
+    """
     if path.is_symlink() or not path.is_dir():
         return []
     return sorted(entry for entry in path.iterdir() if entry.is_dir() and not entry.is_symlink())
-
-
-def _state(directory: RunDirectory, provenance: Mapping[str, Any], log: Sequence[Record]) -> str:
-    """Of a run that has not finished: whether its process lives, as well as it can be known."""
-    process = provenance.get("process") or {}
-    touched = directory.log.stat().st_mtime if directory.log.is_file() else None
-    stopped = bool(log) and log[-1].get("kind") == "stopped"
-    if stopped and touched is not None and touched >= process.get("started", 0.0):
-        return STOPPED
-    if process.get("host") == socket.gethostname():
-        return GOING if process_began(process.get("pid", 0)) == process.get("began") else BROKEN_OFF
-    begun = touched if touched is not None else process.get("started", 0.0)
-    return GOING if time.time() - begun < SILENT_SECONDS else BROKEN_OFF
-
-
-def process_began(pid: int) -> str | None:
-    """When a process of this host began, to know it from a later one of its number.
-
-    None if there is none; "" where the system does not tell when.
-    """
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        pass
-    if Path("/proc/self/stat").is_file():
-        return None
-    try:
-        os.kill(pid, 0)
-    except (OSError, OverflowError):
-        return None
-    return ""

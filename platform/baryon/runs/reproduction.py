@@ -1,14 +1,19 @@
-"""Whether a run that was made again is the same: its weights, its loss curve, its figures."""
+"""Tell whether a run that was made again is the same: its weights, its loss curve, its metrics."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon.config.flatten import flat
-from baryon.runs.metrics_log import Record
+from baryon.plugins.registry import Plugins
+from baryon.runs.git_state import GitState, git_state
+from baryon.runs.metrics_log import LogLine
+from baryon.runs.provenance import Provenance
+from baryon.runs.versions import versions
 
 if TYPE_CHECKING:
     import torch
@@ -20,71 +25,7 @@ NOT_COMPARED = (
     "kind", "step", "epoch", "seconds", "samples_per_second", "tflops_per_second", "mfu",
     "ms", "comm", "steps",
 )  # fmt: skip
-"""In a line of the log: where it was, and how fast."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Two numbers that ought to be one."""
-
-    what: str
-    then: float
-    now: float
-    relative: float
-
-    def __str__(self) -> str:
-        size = f"relative {self.relative:.2g}" if math.isfinite(self.relative) else "not comparable"
-        return f"{self.what}: {self.then:.9g} then, {self.now:.9g} now ({size})"
-
-
-def curve(then: Sequence[Record], now: Sequence[Record]) -> list[Difference]:
-    """Losses of training and validation that differ, in the order of steps."""
-    there, here = _losses(then), _losses(now)
-    keys = sorted(there.keys() | here.keys())
-    return _differences(
-        (f"{name} ({kind}) at step {step}", there.get(key), here.get(key))
-        for key in keys
-        for step, kind, name in (key,)
-    )
-
-
-def metrics(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """Figures of the evaluator that differ."""
-    keys = sorted(then.keys() | now.keys())
-    return _differences((f"metric {key}", then.get(key), now.get(key)) for key in keys)
-
-
-def weights(then: Mapping[str, torch.Tensor], now: Mapping[str, torch.Tensor]) -> list[Difference]:
-    """Tensors that differ in any bit, each by the norms of the tensor and of the difference."""
-    import torch
-
-    found = []
-    for name in dict.fromkeys([*then, *now]):
-        one, other = then.get(name), now.get(name)
-        if one is None or other is None or one.shape != other.shape:
-            found.append(Difference(f"weights {name}", math.nan, math.nan, math.inf))
-        elif not torch.equal(one, other):
-            old, new = one.double(), other.double()
-            size, apart = float(old.norm()), float((old - new).norm())
-            relative = apart / size if size else math.inf
-            found.append(Difference(f"norm of weights {name}", size, float(new.norm()), relative))
-    return found
-
-
-def verdict(differences: Sequence[Difference], tolerance: float) -> tuple[str, bool]:
-    """In one line, and whether it may be called a reproduction."""
-    if not differences:
-        return "bitwise equal: weights, loss curve and metrics", True
-    largest = max(differences, key=lambda one: one.relative)
-    if largest.relative <= tolerance:
-        return (
-            f"equal within tolerance (max relative difference {largest.relative:.2g}, in "
-            f"{largest.what}; tolerance {tolerance:g})",
-            True,
-        )
-    first = next(one for one in differences if one.relative > tolerance)
-    return f"different, first in {first}", False
-
+"""Values of a line of the log that tell where it was and how fast, not what was learnt."""
 
 SURROUNDINGS = {
     "baryon": "Baryon",
@@ -99,44 +40,138 @@ SURROUNDINGS = {
     "commit": "the commit",
     "changes": "what was not committed",
 }
-"""Entries of the provenance that decide numbers, and what they are called."""
+"""What a run's numbers depend on beside its config, and how messages call it."""
 
 
-def decisive(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """These entries, as far as the provenance has them."""
-    machine, git = provenance.get("machine", {}), provenance.get("git") or {}
-    inner = {
-        "processor": machine.get("processor"),
-        "gpus": machine.get("gpus"),
-        "mpi": machine.get("mpi"),
-        "threads": [rank["threads"] for rank in provenance.get("ranks", ())],
-        "commit": git.get("commit"),
-        "changes": git.get("changes"),
+@dataclass(frozen=True)
+class Difference:
+    """Two numbers that should be equal: `then` in the old run, `now` in the new one.
+
+    `relative` is the difference as a share of the larger of the two; infinite if one is missing.
+    """
+
+    what: str
+    then: float
+    now: float
+    relative: float
+
+    def __str__(self) -> str:
+        size = f"relative {self.relative:.2g}" if math.isfinite(self.relative) else "not comparable"
+        return f"{self.what}: {self.then:.9g} then, {self.now:.9g} now ({size})"
+
+
+def curve(then: Sequence[LogLine], now: Sequence[LogLine]) -> list[Difference]:
+    """Compare the losses of training and validation in two logs; give what differs, by steps."""
+    old_losses, new_losses = _losses(then), _losses(now)
+    keys = sorted(old_losses.keys() | new_losses.keys())
+    return _differences(
+        (f"{name} ({kind}) at step {step}", old_losses.get(key), new_losses.get(key))
+        for key in keys
+        for step, kind, name in (key,)
+    )
+
+
+def metrics(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
+    """Compare the evaluator's metrics; give those that differ."""
+    keys = sorted(then.keys() | now.keys())
+    return _differences((f"metric {key}", then.get(key), now.get(key)) for key in keys)
+
+
+def weights(then: Mapping[str, torch.Tensor], now: Mapping[str, torch.Tensor]) -> list[Difference]:
+    """Compare weights; give the tensors that differ in any bit.
+
+    A difference shows the norms of both tensors, and the norm of their difference relative to the
+    old one's.
+    """
+    import torch
+
+    differences = []
+    for name in dict.fromkeys([*then, *now]):
+        old, new = then.get(name), now.get(name)
+        if old is None or new is None or old.shape != new.shape:
+            differences.append(Difference(f"weights {name}", math.nan, math.nan, math.inf))
+        elif not torch.equal(old, new):
+            norm = float(old.double().norm())
+            distance = float((old.double() - new.double()).norm())
+            relative = distance / norm if norm else math.inf
+            new_norm = float(new.double().norm())
+            differences.append(Difference(f"norm of weights {name}", norm, new_norm, relative))
+    return differences
+
+
+def verdict(differences: Sequence[Difference], tolerance: float) -> tuple[str, bool]:
+    """Sum up a comparison.
+
+    Returns
+    -------
+    text : str
+        The verdict in one line.
+    equal : bool
+        Whether the run may be called reproduced: no difference is larger than `tolerance`.
+
+    """
+    if not differences:
+        return "bitwise equal: weights, loss curve and metrics", True
+    largest = max(differences, key=lambda difference: difference.relative)
+    if largest.relative <= tolerance:
+        return (
+            f"equal within tolerance (max relative difference {largest.relative:.2g}, in "
+            f"{largest.what}; tolerance {tolerance:g})",
+            True,
+        )
+    first = next(difference for difference in differences if difference.relative > tolerance)
+    return f"different, first in {first}", False
+
+
+def surroundings(provenance: Provenance) -> dict[str, Any]:
+    """Return what a run's numbers depended on beside its config, by the keys of `SURROUNDINGS`.
+
+    Without commit and changes if git was not asked, or there was no repository.
+    """
+    return {
+        "baryon": provenance.baryon,
+        "python": provenance.python,
+        "plugins": provenance.plugins,
+        "libraries": provenance.libraries,
+        "processor": provenance.machine.get("processor"),
+        "gpus": provenance.machine.get("gpus"),
+        "mpi": provenance.machine.get("mpi"),
+        "threads": [rank.threads for rank in provenance.ranks],
+        "data": provenance.data,
+        **(_code(provenance.git) if provenance.git else {}),
     }
-    return {key: provenance.get(key, inner.get(key)) for key in SURROUNDINGS}
 
 
-def surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between the provenance of two runs, a line each."""
-    found = []
-    old, new = flat(decisive(then)), flat(decisive(now))
+def surroundings_now(plugins: Plugins, folder: Path | None) -> dict[str, Any]:
+    """Return what is known of the surroundings before a run: versions, and git's of `folder`."""
+    return {**versions(plugins), **(_code(git_state(folder)[0]) if folder else {})}
+
+
+def _code(git: GitState | None) -> dict[str, Any]:
+    return {"commit": git.commit if git else None, "changes": git.changes if git else None}
+
+
+def changed_surroundings(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Compare surroundings, as far as those of `now` are known; a line for each that differs."""
+    old, new = flat({key: value for key, value in then.items() if key in now}), flat(now)
+    lines = []
     for key in dict.fromkeys([*old, *new]):
         if old.get(key) != new.get(key):
             group, _, name = key.partition(".")
             what = f"{SURROUNDINGS[group]} {name}".strip()
-            found.append(f"{what} was {_shown(old.get(key))}, is {_shown(new.get(key))}")
-    return found
+            lines.append(f"{what} was {_shown(old.get(key))}, is {_shown(new.get(key))}")
+    return lines
 
 
 def _shown(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _losses(records: Sequence[Record]) -> dict[tuple[int, str, str], float]:
-    """By step, kind and name."""
+def _losses(lines: Sequence[LogLine]) -> dict[tuple[int, str, str], float]:
+    """Return all loss terms by step, kind of line and name."""
     return {
         (line["step"], line["kind"], name): value
-        for line in records
+        for line in lines
         if line["kind"] in ("train", "validation")
         for name, value in line.items()
         if name not in NOT_COMPARED and isinstance(value, int | float)
@@ -144,17 +179,20 @@ def _losses(records: Sequence[Record]) -> dict[tuple[int, str, str], float]:
 
 
 def _differences(pairs: Iterable[tuple[str, Any, Any]]) -> list[Difference]:
-    found = []
+    """Compare pairs of values, each with its name; give those that differ in any bit."""
+    differences = []
     for what, then, now in pairs:
-        one, other = _number(then), _number(now)
-        if one == other or (
-            math.isnan(one) and math.isnan(other) and (then is None) == (now is None)
-        ):
+        old, new = _number(then), _number(now)
+        both_nan = math.isnan(old) and math.isnan(new)  # a missing value is NaN here as well
+        if old == new or (both_nan and (then is None) == (now is None)):
             continue
-        size = max(abs(one), abs(other))
-        relative = abs(one - other) / size if math.isfinite(size) else math.inf
-        found.append(Difference(what, one, other, relative if relative == relative else math.inf))
-    return found
+        size = max(abs(old), abs(new))
+        relative = abs(old - new) / size if math.isfinite(size) else math.inf
+        # One NaN makes the difference NaN: not comparable.
+        differences.append(
+            Difference(what, old, new, math.inf if math.isnan(relative) else relative)
+        )
+    return differences
 
 
 def _number(value: Any) -> float:

@@ -121,8 +121,8 @@ class SweepFile:
         sign = -1 if self.direction == MAXIMIZE else 1
 
         def rank(job: SweepJob) -> tuple[bool, float, int]:
-            known = _has_value(job)
-            return not known, sign * (job.value or 0.0) if known else 0.0, job.number
+            has_value = _has_value(job)
+            return not has_value, sign * (job.value or 0.0) if has_value else 0.0, job.number
 
         return sorted(self.jobs, key=rank)
 
@@ -143,8 +143,12 @@ def choices_text(choices: Mapping[str, Any]) -> str:
 def read(folder: Path) -> SweepFile:
     """Read the file from the folder of a sweep.
 
-    Raises `BaryonError` for a file that is damaged, that a newer Baryon has written, or whose jobs
-    lead out of the folder: it may come from somebody else.
+    Raises
+    ------
+    BaryonError
+        For a file that is damaged, that a newer Baryon has written, or whose jobs lead out of the
+        folder: it may come from somebody else.
+
     """
     return parse(folder, read_values(folder))
 
@@ -158,7 +162,7 @@ def read_values(folder: Path) -> dict[str, Any]:
 
 
 def parse(folder: Path, values: Mapping[str, Any]) -> SweepFile:
-    """Check what `read_values` gave; raises `BaryonError` as `read` does."""
+    """Check the plain values of a file; raises `BaryonError` as `read` does."""
     path = folder / NAME
     _require_known_format(path, values)
     for key in [*SHAPE, *values]:
@@ -172,8 +176,8 @@ def parse(folder: Path, values: Mapping[str, Any]) -> SweepFile:
 
 
 def _require_known_format(path: Path, values: Mapping[str, Any]) -> None:
-    written = values.get("format")
-    if isinstance(written, int) and written > FORMAT:
+    version = values.get("format")
+    if isinstance(version, int) and version > FORMAT:
         raise BaryonError(
-            f"{path} has format {written}; this Baryon reads up to {FORMAT}: install a newer one"
+            f"{path} has format {version}; this Baryon reads up to {FORMAT}: install a newer one"
         )

@@ -1,4 +1,4 @@
-"""A sweep as reports show it: its `sweep.json` joined with the runs of its jobs."""
+"""Read a sweep as reports show it: its `sweep.json` joined with the runs of its jobs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from baryon.errors import BaryonError
 from baryon.runs import record as run_record
 from baryon.runs import sweep_file
 from baryon.runs.directory import RunDirectory
-from baryon.runs.record import BROKEN_OFF, FINISHED, GOING, STOPPED, RunRecord
-from baryon.runs.sweep_file import RUNNING, SweepFile, SweepJob
+from baryon.runs.record import RunRecord
+from baryon.runs.run_state import FINISHED, INTERRUPTED, RUNNING, STOPPED
+from baryon.runs.sweep_file import SweepFile, SweepJob
 
 
 @dataclass(frozen=True)
 class JobRecord:
-    """A job of a sweep, and its run, which is None before it has a folder or when that is gone."""
+    """A job of a sweep and its run; `run` is None as long as its folder is not readable."""
 
     job: SweepJob
     run: RunRecord | None
@@ -31,14 +32,13 @@ class JobRecord:
 
     @property
     def state(self) -> str:
-        """State of the job in the words of a run's.
+        """State of the job.
 
-        A job that was running when its whole sweep was killed is known by its own folder.
+        When a whole sweep was killed its file still calls a job running: then its run knows better.
         """
-        if self.job.state != RUNNING:
-            return self.job.state
-        dead = self.run is not None and self.run.state in (BROKEN_OFF, STOPPED)
-        return self.run.state if self.run is not None and dead else GOING
+        if self.job.state == RUNNING and self.run and self.run.state in (INTERRUPTED, STOPPED):
+            return self.run.state
+        return self.job.state
 
     @property
     def choices(self) -> Mapping[str, Any]:
@@ -57,28 +57,37 @@ class JobRecord:
 
     @property
     def seconds(self) -> float | None:
-        """Wall-clock time, that of the run's log while the job has not ended."""
+        """Wall-clock time; while the job has not ended, that of its run's log."""
         return self.job.seconds or (self.run.seconds if self.run else None)
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """A sweep with the runs of its jobs; `missing` says what should be there and is not."""
+    """A sweep with the runs of its jobs.
+
+    Attributes
+    ----------
+    path : folder of the sweep
+    file : content of `sweep.json`
+    jobs : all jobs, in their order
+    problems : a line for each thing that should be there and is missing
+
+    """
 
     path: Path
     file: SweepFile
     jobs: Sequence[JobRecord]
-    missing: Sequence[str]
+    problems: Sequence[str]
 
     @property
     def name(self) -> str:
-        """Name of the sweep: that of its folder, if somebody has made it longer."""
+        """Name of the sweep; that of its folder, if the folder was renamed to a longer one."""
         name = self.file.name or self.path.name
         return self.path.name if name in self.path.name else name
 
     @property
     def command(self) -> Sequence[str]:
-        """The command that made it, without the place where Baryon was installed."""
+        """The command that made it, without the path where Baryon was installed."""
         command = self.file.command
         return ["baryon", *command[1:]] if command and command[0].endswith("/baryon") else command
 
@@ -104,23 +113,27 @@ class SweepRecord:
         return next((job for job in self.jobs if job.job is best), None)
 
     @property
-    def going(self) -> bool:
+    def is_running(self) -> bool:
         """Whether any job still runs."""
-        return any(job.state == GOING for job in self.jobs)
+        return any(job.state == RUNNING for job in self.jobs)
 
 
 def read(path: Path) -> SweepRecord:
     """Read the folder of a sweep.
 
-    Raises `BaryonError` if it holds no sweep, a damaged one, or one of a newer Baryon.
+    Raises
+    ------
+    BaryonError
+        If it holds no sweep, a damaged one, or one of a newer Baryon.
+
     """
     if not (path / sweep_file.NAME).is_file():
         return _from_runs(path)
     file = sweep_file.read(path)
     jobs = [JobRecord(job, _run(path / job.run)) for job in file.jobs]
-    gone = [record for record in jobs if record.run is None and record.state == FINISHED]
-    missing = [f"the folder of job {record.number} ({record.job.run})" for record in gone]
-    return SweepRecord(path, file, jobs, missing)
+    lost = [record for record in jobs if record.run is None and record.state == FINISHED]
+    problems = [f"the folder of job {record.number} ({record.job.run})" for record in lost]
+    return SweepRecord(path, file, jobs, problems)
 
 
 def _run(path: Path) -> RunRecord | None:
@@ -132,14 +145,14 @@ def _run(path: Path) -> RunRecord | None:
 
 
 def _from_runs(path: Path) -> SweepRecord:
-    """Read a folder of runs without `sweep.json`: what their configs differ in was swept."""
+    """Read a sweep that has lost `sweep.json`: what the configs of its runs differ in was swept."""
     from baryon.runs.comparison import differing
 
     folders = sorted(run_record.folders_in(path), key=_by_number)
     runs = [run for folder in folders if (run := _run(folder)) is not None]
     if not runs:
         raise BaryonError(
-            f"sweep={path} is no sweep: it has neither {sweep_file.NAME} nor runs in it"
+            f"sweep={path} is not a sweep folder: it has neither {sweep_file.NAME} nor runs in it"
         )
     differences = differing(runs)
     jobs = [
@@ -155,16 +168,17 @@ def _from_runs(path: Path) -> SweepRecord:
         for number, run in enumerate(runs)
     ]
     file = SweepFile(path.name, metric=VALIDATION_LOSS, swept=list(differences), jobs=jobs)
-    missing = f"{sweep_file.NAME}: its command is not known; what differs between its runs is shown"
-    return SweepRecord(path, file, list(map(JobRecord, jobs, runs)), [missing])
+    problem = f"{sweep_file.NAME}: its command is not known; what differs between its runs is shown"
+    return SweepRecord(path, file, list(map(JobRecord, jobs, runs)), [problem])
 
 
 def _by_number(path: Path) -> tuple[int, str]:
+    """Sort folders named by a number in its order, and before all others."""
     number = path.name.isdecimal() and len(path.name) < 10
     return (int(path.name), "") if number else (10**9, path.name)
 
 
 def lowest_validation_loss(run: RunRecord) -> float | None:
-    """Return the lowest finite loss; None if the run was never validated with success."""
+    """Return the lowest finite validation loss of a run, None if it has none."""
     losses = [line["loss"] for line in run.lines("validation") if math.isfinite(line["loss"])]
     return min(losses, default=None)

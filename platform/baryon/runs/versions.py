@@ -1,4 +1,4 @@
-"""What a run ran on: software and plugins."""
+"""Tell which versions of Baryon, its plugins and libraries are installed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from baryon import __version__
 from baryon.plugins.registry import Plugins
 
 LIBRARIES = ("torch", "numpy", "h5py", "hydra-core", "omegaconf", "pluggy", "matplotlib")
+"""Distributions that decide a run's numbers, its config or its figures."""
 
 
 def versions(plugins: Plugins) -> dict[str, Any]:
-    """Versions of Python, Baryon, plugins and the libraries that decide a run's numbers."""
+    """Return the versions of Python, Baryon, plugins and `LIBRARIES`."""
     return {
         "baryon": __version__,
         "python": platform.python_version(),
@@ -23,9 +24,10 @@ def versions(plugins: Plugins) -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """Every distribution that is installed."""
-    found = {one.metadata["Name"]: one.version for one in distributions()}
-    return {name: found[name] for name in sorted(filter(None, found), key=str.lower)}
+    """Return the version of every installed distribution, by name."""
+    installed = {entry.metadata["Name"]: entry.version for entry in distributions()}
+    # A half-removed distribution has no name.
+    return {name: installed[name] for name in sorted(filter(None, installed), key=str.lower)}
 
 
 def _version(distribution: str) -> str:

@@ -9,7 +9,7 @@ from baryon.config.config import Config
 from baryon.config.schemas import VALIDATION_LOSS
 from baryon.errors import BaryonError, did_you_mean
 from baryon.runs.directory import RunDirectory
-from baryon.runs.metrics_log import MetricsLog, Record
+from baryon.runs.metrics_log import LogLine, MetricsLog
 from baryon.system.plain_data import is_number, read_json
 
 
@@ -33,6 +33,6 @@ def value(run: RunDirectory, config: Config, metric: str) -> float:
     return float(number)
 
 
-def validations(records: Iterable[Record]) -> list[Record]:
+def validations(records: Iterable[LogLine]) -> list[LogLine]:
     """The records of a run's log that tell of a validation."""
     return [record for record in records if record["kind"] == "validation"]

@@ -12,14 +12,17 @@ from baryon.config.schemas import Train
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
 from baryon.launch.environment import cluster_environment
+from baryon.terminal.console import warn
 from baryon.training.autotune.execution_mode import (
     BF16,
     COMPILED,
     EAGER,
+    FP32,
     GRAPHS,
     TUNED,
     ExecutionMode,
     from_config,
+    precisions,
     set_precision,
 )
 
@@ -99,6 +102,20 @@ def _compiled(model: torch.nn.Module, execution: ExecutionMode) -> Callable[...,
         options: Mapping[str, Any] = COMPILE[execution.mode]
         compiled: Callable[..., Any] = torch.compile(model, dynamic=False, **options)
     return compiled
+
+
+def use_saved_mode(runner: ModelRunner, state: Mapping[str, Any]) -> None:
+    """Compute as the run of a checkpoint did; with a warning in float32 where that is impossible.
+
+    `state` is the checkpoint, with the execution mode as `ExecutionMode.state` gives it.
+    """
+    saved = ExecutionMode(**state["execution"])
+    if saved.precision in precisions(runner.device):
+        runner.use(saved)
+        return
+    possible = ExecutionMode(FP32, EAGER, saved.channels_last)
+    warn(f"the checkpoint was computed in {saved}, which is not available; using {possible}")
+    runner.use(possible)
 
 
 def choose_device(name: str) -> torch.device:

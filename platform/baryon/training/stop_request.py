@@ -1,10 +1,10 @@
-"""Ctrl-C, SIGTERM and SIGUSR1 ask a run to stop after the step it is in.
+"""Stop a run after the step it is in when Ctrl-C, SIGTERM or SIGUSR1 asks for it.
 
 SIGUSR1 is what launchers hand on, and what Slurm sends ahead of the time limit on request. Within a
 Slurm job a run that SIGTERM or SIGUSR1 stopped exits with `REQUEUE`: the job's script can tell it
 from an end and from an error, and requeues itself (docs/train.md).
 
-They do so once a run has a folder: until then `baryon.system.signals` ends the process at once.
+This holds once a run has a folder. Until then `baryon.system.signals` ends the process at once.
 """
 
 from __future__ import annotations
@@ -13,18 +13,31 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from baryon.system.signals import TRY_AGAIN, is_slurms
 
+if TYPE_CHECKING:
+    from baryon.interfaces import Communicator
+
 REQUEUE = TRY_AGAIN
+"""Exit code of a run in a Slurm job that one of Slurm's signals stopped."""
 STOPPED = (REQUEUE, 128 + signal.SIGUSR1, -signal.SIGUSR1)
-"""How a process ends that SIGUSR1 has stopped, the last one before it could catch it."""
+"""Exit codes of a process that SIGUSR1 stopped; the last one is that of a process that the signal
+killed before it could catch it, as `subprocess` tells it."""
 ASKED_TO_STOP = 85
-"""Who observes the run found that it need not go on; no code of a shell, a signal or sysexits.h."""
+"""Exit code of a run whose observer stopped it; no shell, signal or sysexits.h uses this one."""
 
 
 class StopRequest:
-    """Whether to stop, and because of which signal, or `asked` by who observes the run."""
+    """Whether a run is to stop, and why.
+
+    Attributes
+    ----------
+    signal : the last signal that came
+    asked : whether the observer of the run's validations asked for it
+
+    """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -34,7 +47,7 @@ class StopRequest:
         return self.asked or self.signal is not None
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler; a second Ctrl-C ends the process at once."""
+        """Handle a signal; a second one that is Ctrl-C ends the process at once."""
         del frame
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -48,15 +61,24 @@ class StopRequest:
         return ASKED_TO_STOP if self.asked else 0
 
     def __str__(self) -> str:
-        """By what, as far as this rank knows."""
+        """Name what asked, as far as this rank knows."""
         if self.signal is not None:
             return self.signal.name
         return "its sweep" if self.asked else "another rank"
 
 
+def exit_code_of_all(comm: Communicator, code: int) -> int:
+    """Return the exit code of the ranks that a signal reached, on all others as well. Collective.
+
+    `code` is this rank's, 0 if no signal reached it. Launchers report whichever rank ends first.
+    """
+    sums = comm.all_reduce_sum({"codes": code, "ranks": float(code > 0)})
+    return int(sums["codes"] / sums["ranks"])
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch the signals while the block runs."""
+    """Catch the signals while the block runs, and note them in a `StopRequest`."""
     request = StopRequest()
     caught = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     previous = {number: signal.signal(number, request.handle) for number in caught}

@@ -93,7 +93,7 @@ class TrainingLog:
         """
         last = self._comm.broadcast(self._file.read()[-1:] if self._comm.is_leader else None)
         if self._comm.is_leader:
-            self._file.keep(self._holds)
+            self._file.filter(self._holds)
         return float(last[0]["seconds"]) if last else 0.0
 
     def _holds(self, record: Mapping[str, Any]) -> bool:

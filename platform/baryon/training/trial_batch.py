@@ -51,21 +51,21 @@ RESERVED = frozenset(
 """What a line of the log has beside the loss terms."""
 
 
-def try_parts(config: Config, plugins: Plugins, components: RunComponents) -> None:
+def try_components(config: Config, plugins: Plugins, components: RunComponents) -> None:
     """Try the components of a run on the first samples of each split, eagerly.
 
     Raises `BaryonError` that names plugin, component and cause. An evaluator may say that so few
     samples are too little, which is a `BaryonError` of its `result()`.
     """
     with _unchanged(components.runner), warnings.catch_warnings(action="ignore"):
-        trial = Trial(config, plugins, components)
+        trial = TrialBatch(config, plugins, components)
         trial.learn()
         if VALIDATION in components.dataset.splits:
             trial.validate()
         trial.evaluate()
 
 
-class Trial:
+class TrialBatch:
     """The components of a run with the first samples of its splits."""
 
     def __init__(self, config: Config, plugins: Plugins, components: RunComponents) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from baryon.runs.metrics_log import STEPS, Record
+from baryon.runs.metrics_log import STEPS, LogLine
 from baryon.runs.record import RunRecord
 
 Chart = dict[str, Any]
@@ -27,7 +27,7 @@ SUMS = {"ms", "comm"}
 """Entries of a line of the log that hold several values by name."""
 
 
-def loss_terms(records: Sequence[Record]) -> list[str]:
+def loss_terms(records: Sequence[LogLine]) -> list[str]:
     """The terms' names; their sum only where there is more than one."""
     ignored = WHERE | RATES.keys() | SUMS
     names = [name for name in (records[0] if records else {}) if name not in ignored]
@@ -66,7 +66,7 @@ def of_runs(runs: Mapping[str, RunRecord]) -> list[Chart]:
     return [chart for chart in found if chart["series"]]
 
 
-def _losses(train: Sequence[Record], validation: Sequence[Record]) -> Chart:
+def _losses(train: Sequence[LogLine], validation: Sequence[LogLine]) -> Chart:
     """Training and validation of a term have the same colour."""
     names = list(dict.fromkeys([*loss_terms(train), *loss_terms(validation)]))
     several = len(names) > 1
@@ -81,11 +81,11 @@ def _losses(train: Sequence[Record], validation: Sequence[Record]) -> Chart:
     return _chart("loss", title, "loss", series, log=True)
 
 
-def _rate(train: Sequence[Record], key: str) -> Series:
+def _rate(train: Sequence[LogLine], key: str) -> Series:
     return _series("all workers", train, key) | {"colour": 0}
 
 
-def _phases(train: Sequence[Record]) -> Chart:
+def _phases(train: Sequence[LogLine]) -> Chart:
     """Milliseconds a step of each phase, one on top of the other."""
     records = [one for one in train if isinstance(one.get("ms"), Mapping)]
     names = dict.fromkeys(name for one in records for name in one["ms"] if name not in SELDOM)
@@ -123,7 +123,7 @@ def phase_colour(name: str, number: int) -> int:
     return PHASE_COLOURS.get(name, number)
 
 
-def _staleness(train: Sequence[Record]) -> Chart:
+def _staleness(train: Sequence[LogLine]) -> Chart:
     """Of the mean, and of each layer."""
     lines = _inner(train, "comm")
     names = sorted({name for line in lines for name in line if name.startswith("staleness")})
@@ -137,7 +137,7 @@ def _staleness(train: Sequence[Record]) -> Chart:
     return _chart("staleness", "Staleness of gradients", "updates by others", series)
 
 
-def _others(train: Sequence[Record]) -> list[Chart]:
+def _others(train: Sequence[LogLine]) -> list[Chart]:
     """What else a communicator measured, a chart each."""
     lines = _inner(train, "comm")
     names = dict.fromkeys(name for line in lines for name in line if name not in WHERE)
@@ -153,7 +153,7 @@ def _others(train: Sequence[Record]) -> list[Chart]:
     return found
 
 
-def _inner(records: Sequence[Record], key: str) -> list[Record]:
+def _inner(records: Sequence[LogLine], key: str) -> list[LogLine]:
     """What lies under a key, with where it was measured."""
     return [
         {**one[key], "step": one["step"], "seconds": one["seconds"]}
@@ -171,10 +171,10 @@ def _chart(
     }  # fmt: skip
 
 
-def _series(name: str, records: Sequence[Record], key: str, most: int = POINTS) -> Series:
+def _series(name: str, records: Sequence[LogLine], key: str, most: int = POINTS) -> Series:
     """Thinned so that every stretch keeps its lowest and its highest value."""
     there = [one for one in records if _is_number(one.get(key))]
-    kept: list[Record] = []
+    kept: list[LogLine] = []
     for bucket in _buckets(there, most // 2):
         ends = {min(bucket, key=_by(key))["step"], max(bucket, key=_by(key))["step"]}
         kept += [one for one in bucket if len(bucket) <= 2 or one["step"] in ends]
@@ -194,7 +194,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _buckets(records: Sequence[Record], most: int) -> list[Sequence[Record]]:
+def _buckets(records: Sequence[LogLine], most: int) -> list[Sequence[LogLine]]:
     size = max(1, -(-len(records) // max(1, most)))
     return [records[start : start + size] for start in range(0, len(records), size)]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon import __version__
-from baryon.runs.record import LARGEST_PICTURE
+from baryon.runs.record import LARGEST_FIGURE
 from baryon.system.plain_data import read_bytes
 from baryon.terminal.cells import cell, numeric
 from baryon.terminal.units import duration
@@ -90,7 +90,7 @@ def flops(tflops: float) -> tuple[str, str]:
 
 def picture(path: Path, caption: str) -> dict[str, str]:
     """A PNG inside the page."""
-    data = base64.b64encode(read_bytes(path, LARGEST_PICTURE)).decode()
+    data = base64.b64encode(read_bytes(path, LARGEST_FIGURE)).decode()
     return {"source": f"data:image/png;base64,{data}", "caption": caption}
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from baryon.config import defaults
 from baryon.config.flatten import flat
-from baryon.interfaces import Table
 from baryon.report import speed
 from baryon.report.page import charts
 from baryon.report.page.page import flops, picture, render
-from baryon.runs.record import FINISHED, GOING, RunRecord
+from baryon.runs.git_state import GitState
+from baryon.runs.provenance import RankProvenance
+from baryon.runs.record import RunRecord
+from baryon.runs.run_state import FINISHED, RUNNING
 from baryon.terminal.units import duration
 
 TRAINING = "training"
@@ -31,11 +34,11 @@ def page(run: RunRecord, tag: str = "") -> str:
         "run.html.j2",
         {"charts": charts.of_run(run), "parallel": None},
         title=run.name,
-        going=run.state == GOING,
+        going=run.state == RUNNING,
         tag=tag,
         run=run,
         choices=choices(run.config),
-        started=moment(run.provenance.get("started")),
+        started=moment(run.provenance.started),
         progress=_progress(run),
         found_tiles=tiles(run),
         results=_results(run, communication),
@@ -68,7 +71,7 @@ def _progress(run: RunRecord) -> dict[str, Any] | None:
     done, seconds = run.log[-1].get("step"), run.seconds or 0.0
     if not total or done is None:
         return None
-    left = seconds * (total - done) / done if done and run.state == GOING else None
+    left = seconds * (total - done) / done if done and run.state == RUNNING else None
     return {"step": done, "total": total, "left": left}
 
 
@@ -98,9 +101,9 @@ def tiles(run: RunRecord) -> list[dict[str, str]]:
     if execution.get("parameters"):
         how = f"{execution.get('precision', '')} {execution.get('mode', '')}"
         found.append(_tile("parameters", short_count(execution["parameters"]), "", how))
-    ranks = len(run.provenance.get("ranks", ()))
+    ranks = len(run.provenance.ranks)
     if ranks > 1:
-        hosts = len({rank["host"] for rank in run.provenance["ranks"]})
+        hosts = len({rank.host for rank in run.provenance.ranks})
         found.append(_tile("processes", str(ranks), "", f"on {hosts} host{'s' * (hosts > 1)}"))
     return found
 
@@ -149,19 +152,12 @@ def _how(execution: Mapping[str, Any]) -> str:
     return f"Computed in {execution['precision']} {execution['mode']}: {execution['why']}."
 
 
-def _tables(answer: Mapping[str, Any]) -> dict[str, Table]:
-    return {
-        name: Table(table["columns"], table["rows"], str(table.get("caption", "")))
-        for name, table in answer["tables"].items()
-    }
-
-
 def _communication(run: RunRecord) -> dict[str, Any] | None:
     """Tables and figures of the communicator, and whether all of its processes lived."""
-    ranks = len(run.provenance.get("ranks", ()))
-    names = run.answer["of_communication"]
-    tables = {name: table for name, table in _tables(run.answer).items() if name in names}
-    pictures = [picture(p.path, p.caption) for p in run.pictures if p.path.stem in names]
+    ranks = len(run.provenance.ranks)
+    names = run.evaluation.of_communication
+    tables = {name: table for name, table in run.evaluation.tables.items() if name in names}
+    pictures = [picture(p.path, p.caption) for p in run.figures if p.path.stem in names]
     if not tables and not pictures:
         return None
     faultless = run.state == FINISHED and "faults" not in tables
@@ -170,21 +166,21 @@ def _communication(run: RunRecord) -> dict[str, Any] | None:
 
 def _results(run: RunRecord, communication: Mapping[str, Any] | None) -> dict[str, Any] | None:
     others = communication["tables"] if communication else {}
-    tables = {name: table for name, table in _tables(run.answer).items() if name not in others}
-    names = run.answer["of_communication"]
+    tables = {name: table for name, table in run.evaluation.tables.items() if name not in others}
+    names = run.evaluation.of_communication
     pictures = [
         picture(one.path, one.caption)
-        for one in run.pictures
+        for one in run.figures
         if one.path.stem != TRAINING and one.path.stem not in names
     ]
-    if not tables and not pictures and not run.answered and not run.later:
+    if not tables and not pictures and not run.is_evaluated and not run.later_evaluations:
         return None
     return {"tables": tables, "pictures": pictures}
 
 
 def _config(run: RunRecord) -> dict[str, Any]:
     """Every key, and its default where it has another value."""
-    changed = run.provenance.get("changed")
+    changed: Any = run.provenance.changed
     if changed is None and run.config:
         changed = defaults.changed_now(run.config)
     why = changed if isinstance(changed, str) else ""
@@ -198,69 +194,64 @@ def _config(run: RunRecord) -> dict[str, Any]:
 
 def _provenance(run: RunRecord) -> dict[str, Any]:
     provenance = run.provenance
-    machine = provenance.get("machine", {})
     known = {
-        "seed": provenance.get("seed"),
-        "config": provenance.get("config"),
-        "started": provenance.get("started"),
-        "folder": provenance.get("folder"),
-        **{
-            f"resumed at {one['at']}": shlex.join(one["command"])
-            for one in provenance.get("resumed", ())
-        },
+        "seed": provenance.seed,
+        "config": provenance.config,
+        "started": provenance.started,
+        "folder": provenance.folder,
+        **{f"resumed at {entry.at}": shlex.join(entry.command) for entry in provenance.resumed},
     }
     parts = {
-        "Run": {key: value for key, value in known.items() if value is not None},
-        "Code": _git(provenance.get("git"), known=bool(provenance)),
+        "Run": {key: value for key, value in known.items() if value not in (None, "")},
+        "Code": _git(provenance.git) if provenance.command else {},
         "Software": {
-            "Baryon": provenance.get("baryon"),
-            "Python": provenance.get("python"),
-            **{
-                f"plugin {name}": version for name, version in provenance.get("plugins", {}).items()
-            },
-            **provenance.get("libraries", {}),
+            "Baryon": provenance.baryon,
+            "Python": provenance.python,
+            **{f"plugin {name}": version for name, version in provenance.plugins.items()},
+            **provenance.libraries,
         },
         "Machine": {
-            **{MACHINE.get(k, k): _listed(value) for k, value in machine.items() if value},
-            **_processes(provenance.get("ranks", [])),
-            **provenance.get("environment", {}),
+            **{
+                MACHINE.get(k, k): _listed(value)
+                for k, value in provenance.machine.items()
+                if value
+            },
+            **_processes(provenance.ranks),
+            **provenance.environment,
         },
-        "Data": provenance.get("data", {}),
+        "Data": provenance.data,
     }
-    command = provenance.get("command")
+    again = f"baryon reproduce run={shlex.quote(str(run.directory.path))}"
     return {
-        "command": shlex.join(command) if command else "",
-        "again": f"baryon reproduce run={shlex.quote(str(run.directory.path))}"
-        if "git" in provenance
-        else "",
+        "command": shlex.join(provenance.command),
+        "again": again if provenance.command else "",
         "parts": {caption: values for caption, values in parts.items() if any(values.values())},
-        "packages": provenance.get("packages", {}),
+        "packages": provenance.packages,
     }
 
 
-def _git(git: Mapping[str, Any] | None, *, known: bool) -> dict[str, Any]:
+def _git(git: GitState | None) -> dict[str, Any]:
     if git is None:
-        return {"git": "no repository in the folder it was started from"} if known else {}
-    if git["changes"] is None:
-        changes = "none"
-    else:
-        changes = f"{git['patch_bytes']:,} bytes, SHA-256 {git['changes'][:12]}"
+        return {"git": "no repository in the folder it was started from"}
+    changes = "none"
+    if git.changes is not None:
+        changes = f"{git.patch_bytes:,} bytes, SHA-256 {git.changes[:12]}"
     return {
-        "commit": git["commit"],
-        "branch": git["branch"],
+        "commit": git.commit,
+        "branch": git.branch,
         "uncommitted changes": changes,
-        "files not tracked": git["untracked"],
+        "files not tracked": git.untracked,
     }
 
 
-def _processes(ranks: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _processes(ranks: Sequence[RankProvenance]) -> dict[str, Any]:
     if not ranks:
         return {}
-    hosts = dict.fromkeys(rank["host"] for rank in ranks)
-    threads = sorted({rank["threads"] for rank in ranks})
+    hosts = Counter(rank.host for rank in ranks)
+    threads = sorted({rank.threads for rank in ranks})
     return {
         "processes": len(ranks),
-        "on": ", ".join(f"{host} ({sum(r['host'] == host for r in ranks)})" for host in hosts),
+        "on": ", ".join(f"{host} ({count})" for host, count in hosts.items()),
         "threads each": ", ".join(map(str, threads)),
     }
 

@@ -6,7 +6,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,8 @@ from baryon.report.page.page import render
 from baryon.report.page.run_page import times
 from baryon.runs.comparison import differing
 from baryon.runs.judgement import Judgement, by_metric, judge, not_comparable, value_with_error
-from baryon.runs.record import FINISHED, GOING, RunRecord
+from baryon.runs.record import RunRecord
+from baryon.runs.run_state import FINISHED, RUNNING
 from baryon.runs.sweep_file import MAXIMIZE
 from baryon.runs.sweep_record import JobRecord, SweepRecord, lowest_validation_loss
 from baryon.terminal.cells import cell
@@ -39,7 +40,7 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     metric = sweep.metric.replace("_", " ")
     runs = {row.name: row.job.run for row in jobs if row.job.run is not None}
     shade = {row.name: row.shade(jobs) for row in jobs}
-    metrics = _common_metrics([run.answer["metrics"] for run in runs.values()])
+    metrics = _common_metrics([run.evaluation.metrics for run in runs.values()])
     found = [job.run for job in sweep.jobs]
     lowest = _Column("lowest validation loss", [_lowest(run) for run in found])
     columns = [
@@ -80,12 +81,12 @@ def sweep_page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
         "several.html.j2",
         {"charts": drawn, "parallel": parallel if judged and sweep.swept else None},
         title=sweep.name,
-        going=sweep.going,
+        going=sweep.is_running,
         tag=tag,
         sweep=True,
         states=Counter(job.state for job in sweep.jobs),
         best=best,
-        missing=sweep.missing,
+        missing=sweep.problems,
         found_tiles=_sweep_tiles(sweep),
         parallel=bool(judged and sweep.swept),
         columns=[column.head() for column in columns],
@@ -103,7 +104,7 @@ def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> st
     values = [lowest_validation_loss(run) for run in runs]
     ranks = _ranks(values, higher=False)
     judgement = judge(named)
-    metrics = _common_metrics([run.answer["metrics"] for run in runs])
+    metrics = _common_metrics([run.evaluation.metrics for run in runs])
     differences = differing(runs)
     columns = [
         _Column("lowest validation loss", values),
@@ -124,12 +125,12 @@ def comparison_page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> st
         "several.html.j2",
         {"charts": drawn, "parallel": None},
         title=_title(list(named)),
-        going=any(run.state == GOING for run in runs),
+        going=any(run.state == RUNNING for run in runs),
         tag=tag,
         sweep=False,
         states=Counter(run.state for run in runs),
         best=_best_of(named, judgement, differences),
-        missing=[f"{name}: {one}" for name, run in named.items() for one in run.missing],
+        missing=[f"{name}: {one}" for name, run in named.items() for one in run.problems],
         found_tiles=[],
         parallel=False,
         columns=[column.head() for column in columns],
@@ -161,7 +162,7 @@ class _Column:
 
 
 def _of_metric(name: str, runs: Sequence[RunRecord | None]) -> _Column:
-    answers = [run.answer["metrics"] if run else {} for run in runs]
+    answers = [run.evaluation.metrics if run else {} for run in runs]
     values = [answer.get(name) for answer in answers]
     return _Column(name, values, texts=[value_with_error(answer, name) for answer in answers])
 
@@ -253,7 +254,7 @@ def _best_job(sweep: SweepRecord, runs: Mapping[str, RunRecord]) -> Mapping[str,
         "metric": metric,
         "value": _value_of_job(lowest, sweep.metric) or cell(lowest.value),
         "choices": lowest.choices,
-        "summary": lowest.run.answer["summary"] if lowest.run else "",
+        "summary": lowest.run.evaluation.summary if lowest.run else "",
         "note": judgement.note,
     }
 
@@ -265,7 +266,7 @@ def _by_sweep(sweep: SweepRecord) -> Judgement:
         for job in sweep.jobs
         if job.state == FINISHED and job.run and _value_of_job(job, sweep.metric)
     }
-    metrics = {name: run.answer["metrics"] for name, run in runs.items()}
+    metrics = {name: run.evaluation.metrics for name, run in runs.items()}
     if not metrics or sweep.best is None or _job_name(sweep.best) not in metrics:
         return Judgement()
     if why := not_comparable(list(runs.values())):
@@ -275,7 +276,7 @@ def _by_sweep(sweep: SweepRecord) -> Judgement:
 
 def _value_of_job(job: JobRecord, metric: str) -> str:
     """With its error, if the job was judged by a metric of its evaluation."""
-    metrics = job.run.answer["metrics"] if job.run else {}
+    metrics = job.run.evaluation.metrics if job.run else {}
     return value_with_error(metrics, metric) if metrics.get(metric) == job.value else ""
 
 
@@ -288,7 +289,7 @@ def _best(
         "metric": judgement.metric.replace("_", " "),
         "value": judgement.value,
         "choices": choices,
-        "summary": run.answer["summary"] if run else "",
+        "summary": run.evaluation.summary if run else "",
         "note": judgement.note,
     }
 
@@ -375,9 +376,9 @@ def _splits(named: Mapping[str, RunRecord]) -> list[dict[str, Any]]:
 def _difference_tables(
     named: Mapping[str, RunRecord], differences: Mapping[str, list[Any]]
 ) -> list[Table]:
+    provenances = [asdict(run.provenance) for run in named.values()]
     software = [
-        flat({key: run.provenance[key] for key in SOFTWARE if run.provenance.get(key)})
-        for run in named.values()
+        flat({key: values[key] for key in SOFTWARE if values[key]}) for values in provenances
     ]
     keys = dict.fromkeys(key for one in software for key in one)
     others = {key: [one.get(key, "-") for one in software] for key in keys}

@@ -64,6 +64,14 @@ def steps(folder: Path) -> list[Path]:
     return sorted(found, reverse=True)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether there is a checkpoint, damaged or not, that a run may go on from.
+
+    `best.pt` alone is none: it holds weights, and a run killed at the right moment has only that.
+    """
+    return (folder / LAST).is_file() or bool(steps(folder))
+
+
 def load_last(folder: Path) -> tuple[dict[str, Any], Path]:
     """Read the newest checkpoint that is whole, and give its path; a damaged one is told of.
 
