@@ -69,7 +69,9 @@ def test_devices():
     assert choose_device("cpu").type == "cpu"
     with pytest.raises(BaryonError, match=r"train\.device=gpu is not known"):
         choose_device("gpu")
-    with pytest.raises(BaryonError, match=r"train\.device=cuda:99 is not there: this process sees"):
+    with pytest.raises(
+        BaryonError, match=r"train\.device=cuda:99 is not available: this process sees"
+    ):
         choose_device("cuda:99")
 
 

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.slow
 RUN = """
 import sys, time
 from baryon.training import evaluation
-take_in = evaluation.take_in
+show_batch = evaluation.show_batch
 def slowly(*arguments):
     time.sleep(0.5)
-    take_in(*arguments)
-evaluation.take_in = slowly
+    show_batch(*arguments)
+evaluation.show_batch = slowly
 from baryon.cli import main
 raise SystemExit(main(sys.argv[1:]))
 """

@@ -1,1 +1,1 @@
-"""The engine: the loop, optimizers and schedules, checkpoints, meters."""
+"""The engine of a run: trainer, optimizers and schedules, checkpoints, autotuning, metrics."""

@@ -1,4 +1,4 @@
-"""The living parts of a run, built from its frozen config."""
+"""Build the components of a run from its frozen config."""
 
 from __future__ import annotations
 
@@ -28,14 +28,20 @@ TRAIN, VALIDATION, TEST = "train", "val", "test"
 
 @dataclass
 class TrainedModel:
-    """What a run has learned and from what: enough to ask its model about samples."""
+    """A dataset and a model, and how samples are read: enough to call the model on samples.
+
+    Close it to let go of the dataset's files and of the processes that read them.
+    """
 
     dataset: Dataset
     runner: ModelRunner
     loading: Loading
 
     def loader(self, split: str) -> Loader:
-        """The batches of a split. Raises `BaryonError` if the dataset has no such split."""
+        """Return the loader of a split of the dataset.
+
+        Raises `BaryonError` if the dataset has no such split, or no samples in it.
+        """
         splits = self.dataset.splits
         if split not in splits:
             raise BaryonError(
@@ -47,16 +53,16 @@ class TrainedModel:
         return self.loader_of(splits[split])
 
     def loader_of(self, split: Split) -> Loader:
-        """The batches of a split that is none of the run's, read in its way."""
+        """Return a loader of any split, which reads it as the run reads its own."""
         return Loader(split, self.loading)
 
     @property
     def held_out(self) -> str:
-        """The split for the final evaluation: the first there is of test, val and train."""
+        """Name of the split for the final evaluation: test if there is one, else val, else train."""
         return next(name for name in (TEST, VALIDATION, TRAIN) if name in self.dataset.splits)
 
     def close(self) -> None:
-        """Let go of files, and of the processes that read them."""
+        """Close files, and end the processes that read them."""
         if self.loading.readers:
             self.loading.readers.close()
         for split in self.dataset.splits.values():
@@ -65,25 +71,34 @@ class TrainedModel:
 
 @dataclass
 class RunComponents(TrainedModel):
-    """The five choices, and how the data is read."""
+    """The five components of a run.
+
+    Attributes
+    ----------
+    loss, comm, evaluator : what the config chooses of these kinds
+    identity : the software and the choices that the run's checkpoints belong to
+    owners : kind of component -> how messages name the chosen one, with its plugin
+
+    """
 
     loss: Loss
     comm: Communicator
     evaluator: Evaluator
     identity: dict[str, Any]
-    """Which software and which choices the run's checkpoints belong to."""
     owners: Mapping[str, str]
-    """Kind -> how a message names the chosen component: with its plugin."""
 
 
 def build_communicator(config: Config, plugins: Plugins) -> Communicator:
-    """The first to be built: it knows whether this rank needs any of the others."""
+    """Build the communicator, before all else: it knows whether this rank needs anything else."""
     comm: Communicator = prepare(plugins, config.choices["comm"])()
     return comm
 
 
 def build_components(config: Config, plugins: Plugins, comm: Communicator) -> RunComponents:
-    """Build the other four; what cannot be used is found here, before any training."""
+    """Build dataset, model, loss and evaluator.
+
+    Raises `BaryonError` for whatever a run could not use, before any training.
+    """
     make_loss = prepare(plugins, config.choices["loss"])
     make_evaluator = prepare(plugins, config.choices["evaluator"])
     trained = build_trained_model(config, plugins)
@@ -103,11 +118,16 @@ def build_components(config: Config, plugins: Plugins, comm: Communicator) -> Ru
 
 
 def build_trained_model(config: Config, plugins: Plugins) -> TrainedModel:
-    """Dataset and model alone: a finished run may be asked whatever its loss and evaluator took."""
+    """Build dataset and model alone, which is all that predictions need.
+
+    Raises `BaryonError` if the data cannot be trained on, or the model has lazy layers.
+    """
     if choose_device(config.train.device).type == "cpu":
+        # glibc hands large blocks back to the system at once, and clearing the same pages again in
+        # every step took a third of it.
         keep_freed_memory()
     make_model = prepare(plugins, config.choices["model"])
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed)  # decides the first weights, on all ranks the same
     with staging(config.data.stage, config.data.stage_mib):
         dataset = build_dataset(config, plugins)
     model: torch.nn.Module = make_model(fields=dataset.splits[TRAIN].augmented_fields)
@@ -123,7 +143,11 @@ def build_trained_model(config: Config, plugins: Plugins) -> TrainedModel:
 
 
 def build_dataset(config: Config, plugins: Plugins) -> Dataset:
-    """Open the data. Raises `BaryonError` if a run could not learn from it."""
+    """Open the data.
+
+    Raises `BaryonError` if they cannot be read, if the dataset breaks the contract, or if its
+    splits cannot be sent to the processes that `data.processes` asks for.
+    """
     choice = config.choices["dataset"]
     with following_links(config.data.follow_links):
         dataset: Dataset = prepare(plugins, choice)()
@@ -136,7 +160,7 @@ def build_dataset(config: Config, plugins: Plugins) -> Dataset:
 
 
 def _require_contract(owner: str, dataset: object) -> None:
-    """Raise `BaryonError` unless this is a `Dataset` of `Split`s, one of them for training."""
+    """Raise `BaryonError` unless a dataset is a `Dataset` of `Split`s, one of them for training."""
     if not isinstance(dataset, Dataset):
         raise BaryonError(
             f"{owner}: {type(dataset).__name__} is not a subclass of baryon.interfaces.Dataset"
@@ -155,7 +179,7 @@ def _require_contract(owner: str, dataset: object) -> None:
 
 
 def loading(config: Config) -> Loading:
-    """How a run reads its samples."""
+    """Return how a run reads its samples."""
     return Loading(
         batch_size=config.train.batch_size,
         window_mib=config.data.window_mib,

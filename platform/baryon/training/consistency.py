@@ -1,15 +1,16 @@
-"""All ranks do the same run, or none does."""
+"""See to it that all ranks do the same run, or none does."""
 
 from __future__ import annotations
 
 import os
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from baryon.config.config import Config
+from baryon.config.flatten import flat
 from baryon.errors import TRACEBACK, BaryonError
 from baryon.interfaces import Communicator
 from baryon.plugins.registry import Plugins
@@ -22,7 +23,10 @@ FAILURE = "failure"
 
 @contextmanager
 def distributed_run(config: Config, plugins: Plugins) -> Iterator[Communicator]:
-    """The run's communicator; an error on one rank ends all of them, and is said once."""
+    """Build the communicator of a run, and close it after the block.
+
+    An error of one rank ends all ranks, and is reported once.
+    """
     comm = build_communicator(config, plugins)
     speak(aloud=comm.is_leader)
     try:
@@ -33,10 +37,10 @@ def distributed_run(config: Config, plugins: Plugins) -> Iterator[Communicator]:
             text = f"{traceback.format_exc()}{text}"
         comm.abort(text)
         raise
-    except SystemExit:  # stopped in good order, on all ranks
+    except SystemExit:  # all ranks were stopped in good order
         comm.close()
         raise
-    except Exception:
+    except Exception:  # a fault of Baryon or a plugin: whoever mends it needs the traceback
         comm.abort(traceback.format_exc())
         raise
     comm.close()
@@ -45,69 +49,80 @@ def distributed_run(config: Config, plugins: Plugins) -> Iterator[Communicator]:
 def build_consistently(
     comm: Communicator, config: Config, plugins: Plugins, build: Callable[[], RunComponents | None]
 ) -> RunComponents | None:
-    """What `build` makes on this rank, once all ranks have made theirs of the same ingredients.
+    """Build this rank's components, and compare the ranks before any of them trains. Collective.
 
-    Raises `BaryonError` on all ranks if one of them failed, or differs in its versions, its
-    plugins, its config or its data.
+    Parameters
+    ----------
+    comm
+        The communicator.
+    config, plugins
+        What this rank builds from.
+    build
+        Builds the components; None on a parameter server.
+
+    Raises
+    ------
+    BaryonError
+        On all ranks, if one of them failed to build, or differs from rank 0 in versions, plugins,
+        config or data.
+
     """
     components: RunComponents | None = None
     failure: BaryonError | None = None
     try:
         components = build()
-        mine = _identity(config, plugins, components)
+        description = _describe(config, plugins, components)
     except BaryonError as error:
-        failure, mine = error, {FAILURE: str(error)}
-    everyone = comm.all_gather_object({"host": socket.gethostname(), **mine})
-    for rank, one in enumerate(everyone):
-        if FAILURE in one:
-            where = f" (rank {rank} on {one['host']})" if len(everyone) > 1 else ""
-            raise BaryonError(one[FAILURE] + where) from failure
-    _require_alike(everyone)
+        failure, description = error, {FAILURE: str(error)}
+    of_ranks = comm.all_gather_object({"host": socket.gethostname(), **description})
+    for rank, of_rank in enumerate(of_ranks):
+        if FAILURE in of_rank:
+            where = f" (rank {rank} on {of_rank['host']})" if len(of_ranks) > 1 else ""
+            raise BaryonError(of_rank[FAILURE] + where) from failure
+    _require_equal(of_ranks)
     return components
 
 
-def _identity(config: Config, plugins: Plugins, components: RunComponents | None) -> dict[str, Any]:
-    """What must be the same on all ranks; a server has no data."""
+def _describe(config: Config, plugins: Plugins, components: RunComponents | None) -> dict[str, Any]:
+    """Return all that must be the same on all ranks; a parameter server has no data."""
     software = versions(plugins)
-    splits = components.dataset.splits if components else {}
     decisive = {key: value for key, value in config.values.items() if key != "run"}
-    return {
+    description = {
         "Baryon": software["baryon"],
         "Python": software["python"],
         "plugins": software["plugins"],
         "libraries": software["libraries"],
-        "config": _flat(decisive),
-        **(
-            {"data": {name: split.fingerprint() for name, split in splits.items()}}
-            if components
-            else {}
-        ),
+        "config": flat(decisive),
     }
+    if components is not None:
+        splits = components.dataset.splits
+        description["data"] = {name: split.fingerprint() for name, split in splits.items()}
+    return description
 
 
-def _require_alike(everyone: list[dict[str, Any]]) -> None:
-    first = everyone[0]
+def _require_equal(of_ranks: Sequence[Mapping[str, Any]]) -> None:
+    """Raise `BaryonError` that names the ranks that differ from rank 0, and one difference."""
+    first = of_ranks[0]
     for what in [key for key in first if key != "host"]:
-        others = [n for n, one in enumerate(everyone) if what in one and one[what] != first[what]]
-        if others:
-            other = everyone[others[0]]
+        ranks = [
+            rank
+            for rank, of_rank in enumerate(of_ranks)
+            if what in of_rank and of_rank[what] != first[what]
+        ]
+        if ranks:
+            other = of_ranks[ranks[0]]
             raise BaryonError(
-                f"rank {', '.join(map(str, others))} ({other['host']}) and rank 0 "
+                f"rank {', '.join(map(str, ranks))} ({other['host']}) and rank 0 "
                 f"({first['host']}) disagree on {what}: {_difference(other[what], first[what])}; "
                 "start all ranks with the same arguments in the same environment"
             )
 
 
-def _difference(one: Any, other: Any) -> str:
-    if not isinstance(one, Mapping):
-        return f"{one}, not {other}"
-    keys = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
-    return "; ".join(f"{key} {one.get(key)}, not {other.get(key)}" for key in keys[:3])
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        nested = isinstance(value, Mapping)
-        found |= _flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return found
+def _difference(value: Any, expected: Any) -> str:
+    """Say in what two values differ, of mappings the first three keys."""
+    if not isinstance(value, Mapping):
+        return f"{value}, not {expected}"
+    keys = sorted(
+        key for key in value.keys() | expected.keys() if value.get(key) != expected.get(key)
+    )
+    return "; ".join(f"{key} {value.get(key)}, not {expected.get(key)}" for key in keys[:3])

@@ -1,4 +1,4 @@
-"""Run a model over a split: the mean loss, or the evaluator's answer."""
+"""Run a model over a split: for the mean loss, or for the evaluator's answer."""
 
 from __future__ import annotations
 
@@ -19,92 +19,111 @@ from baryon.training.model_runner import ModelRunner, each_tensor
 from baryon.training.stop_request import StopRequest
 
 
-def validation_loss(components: RunComponents, loader: Loader) -> dict[str, float]:
-    """Mean of every loss term over a split, and their sum as `loss`; the same on all workers.
+class StoppedError(Exception):
+    """A signal came before the evaluator had seen all samples."""
 
-    What is not finite stays in it: `unusable_rows` says where that comes from. Collective.
+
+def validation_loss(components: RunComponents, loader: Loader) -> dict[str, float]:
+    """Return the mean of each loss term over a split, and their sum as `loss`. Collective.
+
+    It is the same on all workers. A mean over samples that are not finite is not finite either:
+    `unusable_rows` finds them.
     """
     runner, comm = components.runner, components.comm
     sums: dict[str, float] = {"samples": 0.0}
     with inference(runner):
         for batch in loader.in_order(comm.shard):
-            here = runner.to_device(batch)
-            terms = components.loss(runner(here), here)
+            on_device = runner.to_device(batch)
+            terms = components.loss(runner(on_device), on_device)
             count = len(batch["keys"])
             sums["samples"] += count
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * count
-    agreed = comm.all_reduce_sum(sums)
-    total = agreed.pop("samples")
-    means = {name: value / total for name, value in agreed.items()}
+    sums = comm.all_reduce_sum(sums)
+    samples = sums.pop("samples")
+    means = {name: value / samples for name, value in sums.items()}
     return {"loss": sum(means.values()), **means}
 
 
 def unusable_rows(components: RunComponents, loader: Loader) -> str:
-    """Say which rows of a split give a loss that is not finite, and what of them. Collective."""
+    """Say which rows of a split give a loss that is not finite, and why. Collective."""
     runner, comm, cause = components.runner, components.comm, ""
     with inference(runner):
         for batch in loader.in_order(comm.shard):
-            here = runner.to_device(batch)
-            output = runner(here)
-            if all(torch.isfinite(term) for term in components.loss(output, here).values()):
-                continue
-            cause = _cause(batch, output)
-            break
-    causes = [one for one in comm.gather(cause) if one]
+            on_device = runner.to_device(batch)
+            output = runner(on_device)
+            terms = components.loss(output, on_device)
+            if not all(torch.isfinite(term) for term in terms.values()):
+                cause = _cause(batch, output)
+                break
+    causes = [of_worker for of_worker in comm.gather(cause) if of_worker]
     first = causes[0] if causes else "no single batch of them does"
     return str(comm.broadcast(first))
 
 
 def _cause(batch: Batch, output: Any) -> str:
+    """Say where a number that is not finite comes from: a field, the model, or the loss."""
     rows = f"rows {int(batch['keys'].min())} to {int(batch['keys'].max())}"
-    for name in ("inputs", *batch):
-        wrong = _not_finite(batch[name])
-        if wrong.any():
-            return f"{name} of row {int(batch['keys'][wrong][0])} is not finite"
-    wrong_output = False
+    for name in ("inputs", *batch):  # first of all the inputs
+        not_finite = _not_finite(batch[name])
+        if not_finite.any():
+            return f"{name} of row {int(batch['keys'][not_finite][0])} is not finite"
+    output_is_finite = True
 
-    def look(tensor: torch.Tensor) -> None:
-        nonlocal wrong_output
-        wrong_output |= bool(_not_finite(tensor.cpu()).any())
+    def check(tensor: torch.Tensor) -> None:
+        nonlocal output_is_finite
+        output_is_finite &= not _not_finite(tensor.cpu()).any()
 
-    each_tensor(output, look)
-    whose = "the model's output" if wrong_output else "the loss itself"
-    return f"{whose} is not finite in {rows}"
+    each_tensor(output, check)
+    culprit = "the loss itself" if output_is_finite else "the model's output"
+    return f"{culprit} is not finite in {rows}"
 
 
 def _not_finite(values: torch.Tensor) -> torch.Tensor:
-    """(N,) whether a sample holds a number that is not finite."""
+    """Return, of shape (samples,), which samples hold a number that is not finite."""
     return ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
-
-
-class StoppedError(Exception):
-    """A signal came before all samples were seen."""
 
 
 def evaluate(
     components: RunComponents, loader: Loader, split: str, stop: StopRequest | None = None
 ) -> Evaluation | None:
-    """The evaluator's answer over a split on the leader, None elsewhere.
+    """Return the evaluator's answer over a split on the leader, None elsewhere. Collective.
 
-    Raises `StoppedError` on all workers if one of them was asked to `stop` by a signal.
-    Raises `BaryonError` if the evaluator finds an entry missing in the batches, fails, or answers
-    what the contract does not know; if the model's output is NaN.
+    Parameters
+    ----------
+    components
+        Model, evaluator and communicator.
+    loader
+        Reads the split.
+    split
+        Its name, for messages.
+    stop
+        What has caught the signals.
+
+    Raises
+    ------
+    BaryonError
+        If the evaluator misses an entry in the batches, fails, or answers something that the
+        contract does not know; if the model's output is NaN.
+    StoppedError
+        On all workers, if a signal came to one of them.
+
     """
     comm, owner = components.comm, components.owners["evaluator"]
     while True:
         evaluator = copy.deepcopy(components.evaluator)
-        seen = _take_in(components, evaluator, loader, split, stop)
-        if comm.all_reduce_sum({"stopped": float(_signalled(stop))})["stopped"]:
+        seen = _show_all_batches(components, evaluator, loader, split, stop)
+        if comm.all_reduce_sum({"stopped": float(_has_signal(stop))})["stopped"]:
             raise StoppedError
         with naming(f"{owner}: state() fails"):
             state = evaluator.state()
-        _, *others = comm.gather(state) or [None]
+        _, *other_states = comm.gather(state) or [None]
+        # If a worker died with what it had seen, the others see all samples once more.
         if comm.all_reduce_sum({"seen": seen})["seen"] == len(loader.split):
-            break  # else a worker died with what it had seen: the others see all of it again
+            break
     if not comm.is_leader:
         return None
-    for state in others:
+    for state in other_states:
         with naming(f"{owner}: merge() fails"):
             evaluator.merge(state)
     with naming(f"{owner}: result() fails on split {split!r}"):
@@ -114,47 +133,48 @@ def evaluate(
     return evaluation
 
 
-def _signalled(stop: StopRequest | None) -> bool:
-    """Whether a signal came; that a sweep needs no more training does not stop an evaluation."""
+def _has_signal(stop: StopRequest | None) -> bool:
+    # That a sweep needs no more training (`stop.asked`) does not stop an evaluation.
     return stop is not None and stop.signal is not None
 
 
-def _take_in(
+def _show_all_batches(
     components: RunComponents,
     evaluator: Evaluator,
     loader: Loader,
     split: str,
     stop: StopRequest | None,
 ) -> int:
-    """Show the evaluator this worker's share; the number of its samples."""
+    """Show the evaluator this worker's part of a split; return the number of samples shown."""
     runner, shard, seen = components.runner, components.comm.shard, 0
     with inference(runner), bar("evaluating", len(loader.split), "samples") as advance:
         for batch in loader.in_order(shard):
-            if _signalled(stop):
+            if _has_signal(stop):
                 break
             output = runner.to_cpu(runner(runner.to_device(batch)))
-            _require_numbers(output, batch, split)
-            take_in(components.owners["evaluator"], evaluator, output, batch)
+            _require_no_nan(output, batch, split)
+            show_batch(components.owners["evaluator"], evaluator, output, batch)
             seen += len(batch["keys"])
+            # The other workers are about as far: the bar is of all samples of the split.
             advance(len(batch["keys"]) * shard.num_groups * shard.group_size)
     return seen
 
 
-def take_in(owner: str, evaluator: Evaluator, output: Any, batch: Batch) -> None:
-    """Show an evaluator one batch. Raises `BaryonError`, said of `owner`, for what it raises."""
+def show_batch(owner: str, evaluator: Evaluator, output: Any, batch: Batch) -> None:
+    """Show an evaluator one batch; raise `BaryonError`, said of `owner`, for what it raises."""
     with naming(f"{owner}: update() fails"):
         try:
             evaluator.update(output, batch)
         except KeyError as error:
             if error.args[:1] and error.args[0] in batch:
-                raise
+                raise  # it is a key of something else
             raise BaryonError(
                 f"{owner} needs {error} in each batch, which this dataset does not give; it gives "
                 f"{', '.join(batch)}: choose another evaluator"
             ) from error
 
 
-def _require_numbers(output: Any, batch: Batch, split: str) -> None:
+def _require_no_nan(output: Any, batch: Batch, split: str) -> None:
     def require(tensor: torch.Tensor) -> None:
         if torch.isnan(tensor).any():
             raise BaryonError(
@@ -172,13 +192,13 @@ def naming(what: str) -> Iterator[None]:
         yield
     except BaryonError:
         raise
-    except Exception as error:  # a stranger's component may raise anything
+    except Exception as error:  # a plugin's component may raise anything
         raise BaryonError(f"{what}: {format_error(error)}") from error
 
 
 @contextmanager
 def inference(runner: ModelRunner) -> Iterator[None]:
-    """Within it the model evaluates, and no gradients are prepared."""
+    """Put the model into evaluation mode, without gradients, inside this context."""
     was_training = runner.model.training
     runner.model.eval()
     try:

@@ -1,4 +1,4 @@
-"""A model on its device, computed in the way that was chosen."""
+"""Call a model on its device, in the execution mode that was chosen."""
 
 from __future__ import annotations
 
@@ -27,17 +27,33 @@ from baryon.training.autotune.execution_mode import (
 )
 
 IMAGE_AXES = 4
+"""Of a batch of images: (samples, channels, height, width)."""
 COMPILE: Mapping[str, Mapping[str, str]] = {
     GRAPHS: {"backend": "cudagraphs"},
     COMPILED: {},
     TUNED: {"mode": "max-autotune"},
 }
-"""Mode -> options of `torch.compile`."""
-RECORDED = (GRAPHS, TUNED)
+"""Mode -> options of `torch.compile`.
+
+CUDA graphs without compiling are its backend "cudagraphs", not `torch.cuda.make_graphed_callables`:
+that one records in a mode in which the loader's thread must not allocate pinned memory, replays one
+shape only, and puts its own `forward` into the model.
+"""
+RECORDED_MODES = (GRAPHS, TUNED)
+"""Modes that record CUDA graphs."""
 
 
 class ModelRunner:
-    """Calls a model with batches; its parameters and its output are float32 in any precision."""
+    """Calls a model with batches; parameters and outputs are float32 in any precision.
+
+    Attributes
+    ----------
+    device : where the model is
+    model : the model
+    execution : the current execution mode
+    is_settled : False as long as the config leaves the mode to a measurement, until `use`
+
+    """
 
     execution: ExecutionMode
 
@@ -46,31 +62,29 @@ class ModelRunner:
         if self.device.type == "cuda":
             torch.cuda.set_device(self.device)  # for what asks for no device by number
         self.model = model.to(self.device)
-        found = from_config(train, self.device)
-        self.is_settled = found is not None
-        """False until `use` is called, if the config leaves the choice to a measurement."""
-        first = ExecutionMode(train.precision, EAGER, train.channels_last)
-        self._take(found or first)
+        configured = from_config(train, self.device)
+        self.is_settled = configured is not None
+        self._set(configured or ExecutionMode(train.precision, EAGER, train.channels_last))
 
     def use(self, execution: ExecutionMode) -> None:
-        """Compute like this from now on."""
-        self._take(execution)
+        """Compute in this mode from now on."""
+        self._set(execution)
         self.is_settled = True
 
-    def _take(self, execution: ExecutionMode) -> None:
+    def _set(self, execution: ExecutionMode) -> None:
         self.execution = execution
         set_precision(execution, self.device)
-        last = execution.channels_last
-        self._format = torch.channels_last if last else torch.contiguous_format
+        self._format = torch.channels_last if execution.channels_last else torch.contiguous_format
         for weight in self.model.parameters():
             if weight.dim() == IMAGE_AXES:  # PyTorch refuses the format for any other number
                 weight.data = weight.data.contiguous(memory_format=self._format)
         self._call = _compiled(self.model, execution)
 
     def __call__(self, batch: Batch, *, eager: bool = False) -> Any:
-        """The model's output on a batch that is on the device.
+        """Return the model's output on a batch that is on the device.
 
-        What is evaluated is never compiled, for one pass would not repay it.
+        With `eager` it is not compiled. Nor is it in evaluation mode, for one pass over a split
+        would not repay it.
         """
         inputs = batch["inputs"]
         if inputs.dim() == IMAGE_AXES:
@@ -82,23 +96,24 @@ class ModelRunner:
         return each_tensor(output, lambda tensor: tensor.float()) if autocast else output
 
     def begin_step(self) -> None:
-        """What is recorded is played from its start, even if the last forward had no backward."""
-        if self.execution.mode in RECORDED:
+        """Begin a step: recorded graphs start anew, even if the last forward had no backward."""
+        if self.execution.mode in RECORDED_MODES:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
 
     def to_device(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """The batch on the model's device."""
+        """Copy a batch to the model's device."""
         return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
     def to_cpu(self, output: Any) -> Any:
-        """The model's output on the CPU."""
+        """Copy a model's output to the CPU."""
         return each_tensor(output, lambda tensor: tensor.cpu())
 
 
 def _compiled(model: torch.nn.Module, execution: ExecutionMode) -> Callable[..., Any]:
     if execution.mode == EAGER:
         return model
-    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):  # of its imports
+    # The imports of PyTorch's compiler warn of what is deprecated in Python.
+    with warnings.catch_warnings(category=DeprecationWarning, action="ignore"):
         options: Mapping[str, Any] = COMPILE[execution.mode]
         compiled: Callable[..., Any] = torch.compile(model, dynamic=False, **options)
     return compiled
@@ -119,9 +134,15 @@ def use_saved_mode(runner: ModelRunner, state: Mapping[str, Any]) -> None:
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` takes CUDA when there is one; the ranks of a host take its GPUs in turn.
+    """Return the device that `train.device` names.
 
-    Raises `BaryonError` for a device that is not there.
+    `auto` is CUDA where there is one. Without a number the ranks of a host take its GPUs in turn.
+
+    Raises
+    ------
+    BaryonError
+        For a device that is unknown or not available.
+
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -133,8 +154,8 @@ def choose_device(name: str) -> torch.device:
         ) from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise BaryonError(
-            f"train.device={name} is not there: this process sees {torch.cuda.device_count()} "
-            "CUDA devices; use train.device=cpu"
+            f"train.device={name} is not available: this process sees "
+            f"{torch.cuda.device_count()} CUDA devices; use train.device=cpu"
         )
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", cluster_environment().local_rank % torch.cuda.device_count())
@@ -142,7 +163,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def each_tensor(output: Any, change: Callable[[torch.Tensor], Any]) -> Any:
-    """Apply a function to every tensor of a model's output."""
+    """Apply a function to every tensor of a model's output; return the results in its structure.
+
+    Raises `TypeError` for an output that holds anything but tensors, mappings and sequences.
+    """
     if isinstance(output, torch.Tensor):
         return change(output)
     if isinstance(output, Mapping):

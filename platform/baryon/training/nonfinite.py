@@ -1,4 +1,4 @@
-"""A batch whose loss was not finite: where it went wrong, and all it takes to do it again."""
+"""Save a batch whose loss was not finite, with all that it takes to compute it again."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from torch import nn
 from baryon.interfaces import Batch, Loss, Table
 from baryon.training.checkpoints import file, schema
 from baryon.training.model_runner import ModelRunner, each_tensor
-from baryon.training.rng import Random, set_random
+from baryon.training.rng import RandomState, set_random_state
 
 FOLDER = "replay"
 INPUTS = "the inputs themselves"
 NO_LAYER = "no layer: the loss itself"
-NAMED = 5
+MOST_KEYS = 5
+"""Samples that a message names."""
 
 
 class Replay(TypedDict):
-    """What such a file holds."""
+    """Content of a saved batch."""
 
     step: int
     epoch: int
@@ -45,13 +46,37 @@ def save(
     step: int,
     epoch: int,
     terms: Mapping[str, float],
-    random: Random,
+    random: RandomState,
 ) -> str:
-    """Save the batch with the weights that it met, and say in a few words what went wrong.
+    """Save a batch with the weights it was computed with, and look for the cause.
 
-    `random` is the generators' state before forward. Raises `BaryonError` if it cannot be written.
+    Parameters
+    ----------
+    path
+        The file to write.
+    runner, loss
+        What computed the batch.
+    batch
+        The batch on the device.
+    step, epoch
+        When that was, both counted from 1.
+    terms
+        The loss terms.
+    random
+        State of the random generators before forward.
+
+    Returns
+    -------
+    str
+        What went wrong, in a few words.
+
+    Raises
+    ------
+    BaryonError
+        If the file cannot be written.
+
     """
-    set_random(random, runner.device)
+    set_random_state(random, runner.device)
     layer, keys = culprit(runner, loss, batch)
     state = {
         "step": step,
@@ -66,17 +91,17 @@ def save(
     }
     path.parent.mkdir(exist_ok=True)
     file.save(path, state)
-    return f"{_bad(terms)} in {layer}, {_some(keys)}"
+    return f"{_bad_terms(terms)} in {layer}, {_listed(keys)}"
 
 
 def saved(run: Path, step: int) -> list[Path]:
-    """The batches of a step whose loss was not finite; of each worker its own."""
+    """Return the batches of a step that were saved in a run's folder, one of each worker."""
     folder = run / FOLDER
     return sorted([*folder.glob(f"step-{step}.pt"), *folder.glob(f"step-{step}-worker-*.pt")])
 
 
 def describe(path: Path) -> Table:
-    """What a saved batch holds. Raises `BaryonError` if it is damaged."""
+    """Describe a saved batch. Raises `BaryonError` if the file is damaged."""
     state = file.load(path)
     schema.require_form(path, state, Replay)
     rows: list[tuple[str, str]] = [
@@ -84,19 +109,28 @@ def describe(path: Path) -> Table:
         ("epoch", str(state["epoch"])),
         ("loss terms", ", ".join(f"{name} {value:g}" for name, value in state["terms"].items())),
         ("first went wrong in", state["layer"]),
-        ("samples", _some(state["keys"], most=20)),
+        ("samples", _listed(state["keys"], most=20)),
         ("computed in", " ".join(str(value) for value in state["execution"].values())),
     ]
-    rows += [(f"batch: {name}", _shape(tensor)) for name, tensor in state["batch"].items()]
+    rows += [(f"batch: {name}", _statistics(tensor)) for name, tensor in state["batch"].items()]
     return Table(("what", "value"), rows, f"the batch that stopped a run ({path.name})")
 
 
 def culprit(runner: ModelRunner, loss: Loss, batch: Batch) -> tuple[str, list[int]]:
-    """The first layer that makes infinities or NaN of finite values, and the samples' keys."""
-    made_here: list[str] = []
-    with torch.no_grad(), _watching(runner.model, made_here):
+    """Compute a batch once more, and find where it first goes wrong.
+
+    Returns
+    -------
+    layer : str
+        Name of the first layer that makes infinities or NaN of finite values.
+    keys : list of int
+        Keys of the samples that are concerned; empty if none of them is, taken alone.
+
+    """
+    layers: list[str] = []
+    with torch.no_grad(), _watching_layers(runner.model, layers):
         output = runner(batch, eager=True)
-        layer = INPUTS if not _finite(batch["inputs"]) else next(iter(made_here), NO_LAYER)
+        layer = next(iter(layers), NO_LAYER) if _is_finite(batch["inputs"]) else INPUTS
         bad = ~_finite_rows(batch["inputs"])
         each_tensor(output, lambda tensor: bad.logical_or_(~_finite_rows(tensor, len(bad))))
         if not bad.any():
@@ -105,15 +139,18 @@ def culprit(runner: ModelRunner, loss: Loss, batch: Batch) -> tuple[str, list[in
 
 
 @contextmanager
-def _watching(model: nn.Module, found: list[str]) -> Iterator[None]:
-    def hook(name: str) -> Any:
-        def look(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            del module
-            ours = [x for x in inputs if isinstance(x, torch.Tensor)]
-            if isinstance(output, torch.Tensor) and not _finite(output) and all(map(_finite, ours)):
-                found.append(name)
+def _watching_layers(model: nn.Module, names: list[str]) -> Iterator[None]:
+    """Add to `names`, as forward goes, the layers that make bad values of finite ones."""
 
-        return look
+    def hook(name: str) -> Any:
+        def check(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            del module
+            tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
+            is_bad = isinstance(output, torch.Tensor) and not _is_finite(output)
+            if is_bad and all(map(_is_finite, tensors)):
+                names.append(name)
+
+        return check
 
     leaves = [(name, m) for name, m in model.named_modules() if not list(m.children())]
     handles = [module.register_forward_hook(hook(name)) for name, module in leaves]
@@ -125,44 +162,45 @@ def _watching(model: nn.Module, found: list[str]) -> Iterator[None]:
 
 
 def _bad_alone(loss: Loss, output: Any, batch: Batch) -> torch.Tensor:
-    """Where the output is finite: the samples whose loss, taken alone, is not."""
+    """Return, of a finite output, which samples have a loss that is not finite, taken alone."""
     count = len(batch["keys"])
     bad = torch.zeros(count, dtype=torch.bool, device=batch["inputs"].device)
-    for n in range(count):
-        row = slice(n, n + 1)
-        alone = each_tensor(output, itemgetter(row))
-        terms = loss(alone, {name: tensor[row] for name, tensor in batch.items()})
-        bad[n] = not all(_finite(term) for term in terms.values())
+    for number in range(count):
+        row = slice(number, number + 1)
+        output_of_row = each_tensor(output, itemgetter(row))
+        terms = loss(output_of_row, {name: tensor[row] for name, tensor in batch.items()})
+        bad[number] = not all(_is_finite(term) for term in terms.values())
     return bad
 
 
-def _finite(tensor: torch.Tensor) -> bool:
+def _is_finite(tensor: torch.Tensor) -> bool:
     return bool(torch.isfinite(tensor).all())
 
 
 def _finite_rows(tensor: torch.Tensor, rows: int | None = None) -> torch.Tensor:
-    """Of each sample; of an output that is not made of samples, nothing is known."""
+    """Return which samples are finite; all, of a tensor that is not made of `rows` samples."""
     if rows is not None and (not tensor.dim() or len(tensor) != rows):
         return torch.ones(rows, dtype=torch.bool, device=tensor.device)
     return torch.isfinite(tensor).flatten(1).all(dim=1) if tensor.dim() > 1 else tensor.isfinite()
 
 
-def _bad(terms: Mapping[str, float]) -> str:
-    wrong = [f"{name} {value:g}" for name, value in terms.items() if value - value != 0]
-    return "loss term " + ", ".join(wrong)
+def _bad_terms(terms: Mapping[str, float]) -> str:
+    bad = [f"{name} {value:g}" for name, value in terms.items() if value - value != 0]
+    return "loss term " + ", ".join(bad)
 
 
-def _some(keys: list[int], most: int = NAMED) -> str:
+def _listed(keys: list[int], most: int = MOST_KEYS) -> str:
     if not keys:
         return "all samples together"
     more = f" and {len(keys) - most} more" if len(keys) > most else ""
     return f"{'sample' if len(keys) == 1 else 'samples'} {', '.join(map(str, keys[:most]))}{more}"
 
 
-def _shape(tensor: torch.Tensor) -> str:
+def _statistics(tensor: torch.Tensor) -> str:
+    """Write shape, type, and range of the finite values."""
     values = tensor.float() if not tensor.is_floating_point() else tensor
     finite = values[torch.isfinite(values)]
-    reach = f"{finite.min():g} to {finite.max():g}" if len(finite) else "nothing finite"
-    wrong = values.numel() - len(finite)
-    tail = f", {wrong} not finite" if wrong else ""
-    return f"{tuple(tensor.shape)} {tensor.dtype}, {reach}{tail}"
+    span = f"{finite.min():g} to {finite.max():g}" if len(finite) else "nothing finite"
+    others = values.numel() - len(finite)
+    tail = f", {others} not finite" if others else ""
+    return f"{tuple(tensor.shape)} {tensor.dtype}, {span}{tail}"

@@ -35,7 +35,7 @@ class NonFiniteGuard:
         self._skipped_in_a_row = 0
         self._checked_step = 0
 
-    def skip_or_raise(self, error: NotFiniteError, batch: Batch, random: rng.Random) -> None:
+    def skip_or_raise(self, error: NotFiniteError, batch: Batch, random: rng.RandomState) -> None:
         """Save the batch for a replay, then warn that its samples are skipped.
 
         Parameters
@@ -67,7 +67,7 @@ class NonFiniteGuard:
             terms=error.terms,
             random=random,
         )
-        rng.set_random(random_after, device)  # the search for the cause ran forward again
+        rng.set_random_state(random_after, device)  # the search for the cause ran forward again
         self._skipped_in_a_row += 1
         text = f"step {step}: {cause}; the batch and its weights are in {path}"
         if self._config.train.nonfinite == "skip" and self._skipped_in_a_row < MOST_SKIPPED:

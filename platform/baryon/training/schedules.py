@@ -1,4 +1,4 @@
-"""Learning-rate schedules: what the rate is multiplied by at each update."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -8,16 +8,30 @@ from baryon.config.schemas import Train
 
 
 def rate_factor(update: int, train: Train, total_steps: int, steps_per_epoch: int) -> float:
-    """Factor of the learning rate at update number `update`, counted from 0.
+    """Return the factor of `train.learning_rate` at an update of the weights.
 
-    A linear rise over `warmup_steps`, then `constant`; `cosine` or `linear` down to zero at
-    `total_steps`; or `step`, times `step_factor` every `step_epochs`.
+    A linear rise over `train.warmup_steps`, then what `train.schedule` says: `constant`; `cosine`
+    or `linear`, which end at zero after `total_steps`; or `step`, which multiplies by
+    `train.step_factor` every `train.step_epochs` epochs.
+
+    Parameters
+    ----------
+    update
+        Number of the update, counted from 0.
+    train
+        The section `train` of the config.
+    total_steps
+        Steps of the whole run.
+    steps_per_epoch
+        Steps of one epoch.
+
     """
     if update < train.warmup_steps:
         return (update + 1) / train.warmup_steps
     if train.schedule == "step":
         return float(train.step_factor ** (update // (train.step_epochs * steps_per_epoch)))
-    done = min(1.0, (update - train.warmup_steps) / max(1, total_steps - train.warmup_steps))
+    progress = (update - train.warmup_steps) / max(1, total_steps - train.warmup_steps)
+    progress = min(1.0, progress)
     if train.schedule == "cosine":
-        return (1 + math.cos(math.pi * done)) / 2
-    return 1 - done if train.schedule == "linear" else 1.0
+        return (1 + math.cos(math.pi * progress)) / 2
+    return 1 - progress if train.schedule == "linear" else 1.0

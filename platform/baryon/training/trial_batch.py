@@ -35,7 +35,7 @@ from baryon.plugins.registry import Plugins
 from baryon.report.figures import without_layout
 from baryon.training import rng
 from baryon.training.build import TRAIN, VALIDATION, RunComponents
-from baryon.training.evaluation import naming, take_in
+from baryon.training.evaluation import naming, show_batch
 from baryon.training.model_runner import ModelRunner, each_tensor
 
 LEAST, MOST = 2, 8
@@ -110,7 +110,7 @@ class TrialBatch:
         batch = {name: tensor.cpu() for name, tensor in batch.items()}
         with naming(f"{owner} cannot be copied"):
             evaluator = copy.deepcopy(components.evaluator)
-        take_in(owner, evaluator, output, batch)
+        show_batch(owner, evaluator, output, batch)
         with naming(f"{owner}: state() fails"):
             seen = evaluator.state()
         shard = components.comm.shard
@@ -262,4 +262,4 @@ def _unchanged(runner: ModelRunner) -> Iterator[None]:
             vars(module).update(values_by_name)
         random.setstate(of_python)
         np.random.set_state(of_numpy)  # noqa: NPY002
-        rng.set_random(of_torch, runner.device)
+        rng.set_random_state(of_torch, runner.device)

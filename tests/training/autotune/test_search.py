@@ -84,7 +84,7 @@ def test_a_config_that_decides_is_not_measured(train):
 
 def test_what_the_device_does_not_have_is_refused(train):
     with pytest.raises(
-        BaryonError, match=r"precision=tf32 is not there on cpu: there is fp32, bf16"
+        BaryonError, match=r"precision=tf32 is not available on cpu; choose from: fp32, bf16"
     ):
         ModelRunner(nn.Linear(2, 2), train(precision="tf32"))
 
@@ -101,7 +101,7 @@ def test_parameters_gradients_and_outputs_stay_float32(train, precision):
 
 def test_short_runs_are_not_measured(train, tries):
     found = autotune(train(precision="auto"), Alone(), tries, 99, {})
-    assert (found["precision"], found["why"]) == ("fp32", "not measured, for 99 steps are few")
+    assert (found["precision"], found["why"]) == ("fp32", "autotuning skipped: only 99 steps")
 
 
 def test_the_fastest_is_chosen_once_and_said(train, tries, monkeypatch, capsys):
@@ -112,7 +112,7 @@ def test_the_fastest_is_chosen_once_and_said(train, tries, monkeypatch, capsys):
     assert "ms a step" in found["why"]
     assert "bf16 channels-last eager" in found["why"] or found["precision"] == "bf16"
     assert "measuring how to compute a step: fp32, bf16" in capsys.readouterr().out
-    monkeypatch.setattr(choosing, "_measured", None)  # would fail if it were called
+    monkeypatch.setattr(choosing, "_Search", None)  # would fail if it were called
     assert autotune(train(precision="auto"), Alone(), tries, 500, {"model": "toy"}) == found
     after = tries.runner.model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -128,9 +128,9 @@ def test_the_peak_is_measured_once(monkeypatch, tmp_path):
     device = torch.device("cpu")
     found = peak_flops_module.peak_flops(ExecutionMode(FP32), device)
     assert 0 < found < 1e4
-    monkeypatch.setattr(peak_flops_module, "_measured", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(peak_flops_module, "_measure", lambda *_: SimpleNamespace())
     assert peak_flops_module.peak_flops(ExecutionMode(FP32), device) == found
-    monkeypatch.setattr(peak_flops_module, "_measured", lambda *_: 7.0)
+    monkeypatch.setattr(peak_flops_module, "_measure", lambda *_: 7.0)
     assert (
         peak_flops_module.peak_flops(ExecutionMode(BF16), device) == 7.0
     )  # another precision, another peak

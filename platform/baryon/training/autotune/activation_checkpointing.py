@@ -6,7 +6,7 @@ Chen et al., "Training deep nets with sublinear memory cost" (arXiv:1604.06174).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -16,19 +16,22 @@ from torch.utils.checkpoint import checkpoint
 
 from baryon.errors import BaryonError
 
-REMEMBERS = "remembers"
+KEEPS_ACTIVATIONS = "keeps_activations"
+"""Attribute of a model that `without_checkpointing` sets for a while."""
 
 
 def apply_activation_checkpointing(model: nn.Module) -> None:
-    """From now on only the inputs of the model's blocks are kept for backward.
+    """Let a model keep only the inputs of its blocks for backward.
 
-    Of an `nn.Sequential` of n layers with weights a block is about the root of n of them, with the
-    layers without weights that follow each (an operation in place must not come first: it would
-    change what the block starts from); of any other model the members of each `nn.ModuleList`.
-    Names of parameters stay.
+    Of an `nn.Sequential` of n layers with weights a block is about the square root of n of them,
+    each with the layers without weights that follow it; of any other model the blocks are the
+    members of each `nn.ModuleList`. Names of parameters do not change.
 
-    Raises `BaryonError` if there are no such blocks, or a layer counts its batches, which it would
-    do twice.
+    Raises
+    ------
+    BaryonError
+        If there are no such blocks, or a layer counts its batches, which it would do twice.
+
     """
     for name, module in model.named_modules():
         if getattr(module, "track_running_stats", False):
@@ -38,7 +41,7 @@ def apply_activation_checkpointing(model: nn.Module) -> None:
                 "running statistics: set it to false"
             )
     if isinstance(model, nn.Sequential):
-        _forget_sequential(model)
+        _checkpoint_sequential(model)
         return
     blocks = [b for m in model.modules() if isinstance(m, nn.ModuleList) for b in m]
     if not blocks:
@@ -47,24 +50,26 @@ def apply_activation_checkpointing(model: nn.Module) -> None:
             "nn.Sequential and nn.ModuleList; set it to false"
         )
     for block in blocks:
-        block.forward = _forgetting(block.forward, model)
+        block.forward = _checkpointed(block.forward, model)
 
 
-def _forget_sequential(model: nn.Sequential) -> None:
+def _checkpoint_sequential(model: nn.Sequential) -> None:
     stages = list(_stages(model))
     count = round(math.sqrt(len(stages)))
     blocks = [list(chain(*stages[n : n + count])) for n in range(0, len(stages), count)]
 
     def forward(value: Any) -> Any:
         for block in blocks:
-            value = _forgetting(_chain(block), model)(value)
+            value = _checkpointed(_compose(block), model)(value)
         return value
 
     model.forward = forward  # type: ignore[method-assign]
 
 
 def _stages(model: nn.Sequential) -> Iterator[list[nn.Module]]:
-    """A layer with weights, and the layers without that follow it."""
+    """Yield each layer with weights together with the layers without weights that follow it."""
+    # A block must not begin with a layer without weights: an operation in place at its start would
+    # change the very input from which the block is computed again, and nothing would notice.
     stage: list[nn.Module] = []
     for layer in model:
         if stage and next(layer.parameters(), None) is not None:
@@ -74,7 +79,7 @@ def _stages(model: nn.Sequential) -> Iterator[list[nn.Module]]:
     yield stage
 
 
-def _chain(layers: list[nn.Module]) -> Any:
+def _compose(layers: Sequence[nn.Module]) -> Callable[[Any], Any]:
     def call(value: Any) -> Any:
         for layer in layers:
             value = layer(value)
@@ -83,9 +88,9 @@ def _chain(layers: list[nn.Module]) -> Any:
     return call
 
 
-def _forgetting(call: Any, model: nn.Module) -> Any:
+def _checkpointed(call: Callable[..., Any], model: nn.Module) -> Callable[..., Any]:
     def forward(*arguments: Any, **named: Any) -> Any:
-        if getattr(model, REMEMBERS, False):
+        if getattr(model, KEEPS_ACTIVATIONS, False):
             return call(*arguments, **named)
         return checkpoint(call, *arguments, use_reentrant=False, **named)
 
@@ -94,9 +99,9 @@ def _forgetting(call: Any, model: nn.Module) -> Any:
 
 @contextmanager
 def without_checkpointing(model: nn.Module) -> Iterator[None]:
-    """Within it the model keeps its activations, and computes nothing twice."""
-    setattr(model, REMEMBERS, True)
+    """Let a model keep its activations inside this context, so that it computes nothing twice."""
+    setattr(model, KEEPS_ACTIVATIONS, True)
     try:
         yield
     finally:
-        delattr(model, REMEMBERS)
+        delattr(model, KEEPS_ACTIVATIONS)

@@ -16,10 +16,19 @@ from baryon.training.autotune.search import TrialRunner, autotune
 from baryon.training.build import RunComponents
 
 BATCHES = 4
+"""Batches that trials take in turn."""
 
 
 class Autotuner:
-    """Takes both from the config, or measures them; the result is the same on all workers."""
+    """Takes both from the config, or measures them; the result is the same on all workers.
+
+    Attributes
+    ----------
+    micro_batch : most samples that go through the network at once; None if a worker's part of a
+        batch does as a whole
+    why : why the execution mode is what it is, for the log and the first line of a run
+
+    """
 
     def __init__(
         self,
@@ -33,15 +42,13 @@ class Autotuner:
         self._optimizer_factory, self._steps = optimizer_factory, steps
         self._batches: list[Batch] = []
         self.micro_batch = config.train.micro_batch
-        """Most samples that go through the network at once; None: a worker's part as a whole."""
         measured = AUTO in (config.train.precision, config.train.compile)
         self.why = "as the run began" if measured else "as configured"
-        """Why the execution mode is what it is, for the log and the opening line."""
 
     def tune(self) -> None:
         """Set the execution mode of the runner, and `micro_batch`. Collective."""
         train, runner = self._config.train, self._components.runner
-        self._search()
+        self._find_micro_batch()
         if runner.is_settled:
             return
         before = runner.execution
@@ -50,7 +57,7 @@ class Autotuner:
         self.why = chosen.pop("why")
         runner.use(ExecutionMode(**chosen))
         if runner.execution.precision != before.precision:
-            self._search()  # another precision takes another amount of memory
+            self._find_micro_batch()  # another precision takes another amount of memory
 
     def state(self) -> dict[str, Any]:
         """Return the execution mode, its reason and the micro-batch if any, for the log."""
@@ -79,7 +86,7 @@ class Autotuner:
         return self._batches
 
     def _key(self) -> Mapping[str, Any]:
-        """Return what decides speed and loss curve beside the hardware: the key of the cache."""
+        """Return what decides speed and loss curve beside the hardware, as key of the cache."""
         values, comm = self._config.values, self._components.comm
         shard = comm.shard
         return {
@@ -91,7 +98,7 @@ class Autotuner:
             "workers": [shard.num_groups, shard.group_size],
         }
 
-    def _search(self) -> None:
+    def _find_micro_batch(self) -> None:
         """Find the largest micro-batch within `train.memory_gib`; the leader measures for all."""
         budget = self._config.train.memory_gib
         if budget is None:
@@ -119,4 +126,5 @@ class Autotuner:
     def _step(self, batch: Batch, count: int) -> None:
         trials = self._trial_runner()
         trials.batches = [{name: tensor[:count] for name, tensor in batch.items()}]
-        trials.run(self._components.runner.execution.eager(), 1, float("inf"))
+        # Not compiled: every size would be compiled anew.
+        trials.run(self._components.runner.execution.eager(), 1)

@@ -1,4 +1,4 @@
-"""How many samples fit: the peak memory of a step's tensors, measured with a few samples."""
+"""Find how many samples fit into memory, from the peak memory of steps with a few samples."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ GIB = 2**30
 
 
 def peak_bytes(work: Callable[[], object]) -> int:
-    """Most bytes that tensors made by `work` took at any one time.
+    """Return the most bytes that tensors made by `work` took at any one time.
 
-    Counted at every operation, so it is exact and the same on every device; what a library takes
-    inside of one operation is not seen.
+    They are counted at every operation, so the result is exact and the same on every device. What
+    a library takes inside of one operation is not seen.
     """
-    alive = _Alive()
+    alive = _LivingStorages()
     with alive:
         work()
     return alive.peak
 
 
-class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _LivingStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operations return until they are freed."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak: int = 0
         self._bytes = 0
-        self._known: set[int] = set()
+        self._followed: set[int] = set()
 
     def __torch_dispatch__(
         self,
@@ -44,10 +44,11 @@ class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         del types
-        known = {id(s) for s in map(_storage, tree_leaves((args, kwargs))) if s is not None}
+        # What an operation returns may be a view of its arguments: that takes no memory.
+        arguments = {id(s) for s in map(_storage, tree_leaves((args, kwargs))) if s is not None}
         result = func(*args, **(kwargs or {}))
         for storage in map(_storage, tree_leaves(result)):
-            if storage is not None and id(storage) not in self._known | known:
+            if storage is not None and id(storage) not in self._followed | arguments:
                 self._follow(storage)
         return result
 
@@ -55,11 +56,11 @@ class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
         key, size = id(storage), storage.nbytes()
 
         def freed() -> None:
-            self._known.discard(key)
+            self._followed.discard(key)
             self._bytes -= size
 
         weakref.finalize(storage, freed)
-        self._known.add(key)
+        self._followed.add(key)
         self._bytes += size
         self.peak = max(self.peak, self._bytes)
 
@@ -69,29 +70,50 @@ def _storage(value: Any) -> torch.UntypedStorage | None:
 
 
 def largest_micro_batch(
-    measure: Callable[[int], int], own: int, samples: int, budget_gib: float
+    measure: Callable[[int], int], model_bytes: int, samples: int, budget_gib: float
 ) -> tuple[int, float]:
-    """The largest micro-batch of even parts of `samples` that fits, and the GiB it takes.
+    """Find the largest micro-batch that fits, when a batch is cut into even parts.
 
-    `measure(n)` is the peak of a step with n samples, tried with 1, 2, 4 ... as long as twice as
-    many are expected to fit; `own` are the bytes of the model. Raises `BaryonError` if not even
-    one sample fits.
+    Parameters
+    ----------
+    measure
+        Returns the peak bytes of a step with so many samples. It is called with 1, 2, 4, ..., as
+        long as twice as many are expected to fit.
+    model_bytes
+        Bytes of the model, which the steps do not allocate.
+    samples
+        Samples of a worker's batch.
+    budget_gib
+        GiB that everything together may take.
+
+    Returns
+    -------
+    micro_batch : int
+        Samples of a micro-batch.
+    gib : float
+        GiB that a step with it takes, as estimated from the measurements.
+
+    Raises
+    ------
+    BaryonError
+        If not even one sample fits.
+
     """
-    budget = budget_gib * GIB - own
-    count, here = 1, measure(1)
-    each = here  # not yet known how much of it grows with the samples
-    if here > budget:
+    budget = budget_gib * GIB - model_bytes
+    count, peak = 1, measure(1)
+    bytes_per_sample = peak  # an upper bound: it is not yet known how much grows with the samples
+    if peak > budget:
         raise BaryonError(
-            f"one sample needs {(own + here) / GIB:.3g} GiB, more than train.memory_gib="
+            f"one sample needs {(model_bytes + peak) / GIB:.3g} GiB, more than train.memory_gib="
             f"{budget_gib:g}: give more, or train.activation_checkpointing=true"
         )
-    while 2 * count <= samples and here + each * count <= budget:
-        twice = measure(2 * count)
-        each = max(1, (twice - here) // count)
-        if twice > budget:
+    while 2 * count <= samples and peak + bytes_per_sample * count <= budget:
+        peak_of_twice = measure(2 * count)
+        bytes_per_sample = max(1, (peak_of_twice - peak) // count)
+        if peak_of_twice > budget:
             break
-        count, here = 2 * count, twice
-    fitting = min(samples, int(count + (budget - here) // each))
-    pieces = -(-samples // fitting)
-    size = -(-samples // pieces)
-    return size, (own + here + (size - count) * each) / GIB
+        count, peak = 2 * count, peak_of_twice
+    fitting = min(samples, int(count + (budget - peak) // bytes_per_sample))
+    parts = -(-samples // fitting)
+    size = -(-samples // parts)
+    return size, (model_bytes + peak + (size - count) * bytes_per_sample) / GIB

@@ -117,9 +117,9 @@ class CheckpointWriter:
 
     def _restore_worker(self, workers: Sequence[Mapping[str, Any]], path: Path) -> None:
         comm, device = self._components.comm, self._components.runner.device
-        if (worker := rng.own(workers, comm.shard)) is not None:
+        if (worker := rng.state_of_worker(workers, comm.shard)) is not None:
             try:
-                rng.set_random(worker["random"], device)
+                rng.set_random_state(worker["random"], device)
             except RuntimeError as error:
                 raise DamagedError(f"{path} holds no states of random generators") from error
             self._running_loss.load_state_dict(worker["running_loss"], device)

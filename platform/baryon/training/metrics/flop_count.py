@@ -13,18 +13,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Operations:
-    """Operations of a step, forward and backward, divided by its number of samples."""
+    """Floating-point operations of one sample in training, forward and backward.
+
+    Attributes
+    ----------
+    per_sample : all operations
+    by_layer : operations of each module without submodules, by its name; those without any left out
+
+    """
 
     per_sample: float
     by_layer: Mapping[str, float]
-    """Operations of the modules without submodules, by name; without those that have none."""
 
 
 class OperationCounter:
-    """Context in which the operations of work on `samples` samples are counted."""
+    """Context in which the operations of work on `samples` samples are counted.
+
+    Attributes
+    ----------
+    operations : the count, once the context was left without an exception
+
+    """
 
     operations: Operations
-    """The count, once the context was left without an exception."""
 
     def __init__(self, samples: int) -> None:
         self._samples = samples
@@ -38,6 +49,7 @@ class OperationCounter:
         self._counter.__exit__(*exception)  # type: ignore[no-untyped-call]
         by_module = {n: sum(ops.values()) for n, ops in self._counter.get_flop_counts().items()}
         total = by_module.pop("Global", 0)
+        # PyTorch names a module "<class of the model>.<its name>", and counts parents as well.
         leaves = {
             name.partition(".")[2]: flops / self._samples
             for name, flops in by_module.items()

@@ -1,4 +1,4 @@
-"""All meters of a run, over all its processes: what is logged, and what is told in the end."""
+"""Measure a run over all its processes: rates, phases, operations, goodput."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import Any
 
 from baryon.training.metrics.flop_count import Operations
 from baryon.training.metrics.rates import Rates
-from baryon.training.metrics.stopwatch import EVALUATION, LEARNING, PHASES, Stopwatch
+from baryon.training.metrics.stopwatch import EVALUATION, PHASES, PRODUCTIVE_PHASES, Stopwatch
 
 
 class Meters:
-    """Reads the stopwatch at every line of the log."""
+    """Reads the stopwatch at every line of the log.
+
+    Attributes
+    ----------
+    operations : operations of a sample; counted in the first step, and kept in checkpoints
+    peak_flops : peak TFLOP/s of all workers together; 0 until it is measured
+
+    """
 
     def __init__(self, stopwatch: Stopwatch, workers: float = 1.0) -> None:
         self.operations: Operations | None = None
-        """Counted in the first step; kept in the checkpoint."""
         self.peak_flops = 0.0
-        """TFLOP/s of all workers' matrix products."""
         self._stopwatch = stopwatch
         self._rates = Rates()
         self._phases = dict.fromkeys(PHASES, 0.0)
@@ -31,27 +36,33 @@ class Meters:
         self._started = time.monotonic()
 
     def seconds(self) -> float:
-        """Wall clock of all the run's processes since they began to prepare for training."""
+        """Return the wall-clock time of the training, summed over the starts of the run."""
         return self._before + time.monotonic() - self._started
 
     def samples_to_read(self) -> float:
-        """Return this worker's samples since the last reading."""
+        """Return the number of this worker's samples since the last reading."""
         self._take()
         return sum(samples for _, samples in self._steps)
 
-    def read(self, own: float, of_all: float) -> dict[str, Any]:
-        """Since the last reading: rates, and milliseconds a step of each phase.
+    def read(self, worker_samples: float, all_samples: float) -> dict[str, Any]:
+        """Return rates and the milliseconds a step of each phase since the last reading.
 
-        `own` are this worker's samples since then, `of_all` those of all workers.
+        Parameters
+        ----------
+        worker_samples
+            This worker's samples since then.
+        all_samples
+            Those of all workers.
+
         """
         self._take()
         phases, steps = self._interval, self._steps
         self._interval, self._steps = {}, []
-        self._workers = of_all / own if own else 0.0
+        self._workers = all_samples / worker_samples if worker_samples else 0.0
         self._rates.add((seconds, samples * self._workers) for seconds, samples in steps)
-        self._samples += of_all
+        self._samples += all_samples
         training = sum(phases.values()) - phases.get(EVALUATION, 0.0)
-        per_second = of_all / max(training, 1e-9)
+        per_second = all_samples / max(training, 1e-9)
         count = max(1, len(steps))
         return {
             "samples_per_second": per_second,
@@ -61,7 +72,7 @@ class Meters:
         }
 
     def _take(self) -> None:
-        """Take over what the stopwatch has noted."""
+        """Add up what the stopwatch has noted."""
         phases, steps = self._stopwatch.read()
         for phase, seconds in phases.items():
             self._phases[phase] += seconds
@@ -75,14 +86,14 @@ class Meters:
         return self._tflops(per_second) / self.peak_flops if self.peak_flops else 0.0
 
     def summary(self) -> dict[str, Any]:
-        """Of the whole run; rates in samples a second of all workers, by name."""
+        """Return the measurements of the whole run, as the line `meters` of the log holds them."""
         seconds = self.seconds()
         rates = {
             "peak": self._rates.peak,
             "sustained": self._rates.sustained,
             "whole run": self._samples / max(seconds, 1e-9),
         }
-        learning = sum(self._phases[phase] for phase in LEARNING)
+        productive = sum(self._phases[phase] for phase in PRODUCTIVE_PHASES)
         operations = self.operations or Operations(0.0, {})
         return {
             "rates": {
@@ -100,11 +111,11 @@ class Meters:
             "wall_seconds": seconds,
             "phase_seconds": self._phases,
             "lost_seconds": self._lost,
-            "goodput": learning / max(seconds, 1e-9),
+            "goodput": productive / max(seconds, 1e-9),
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it takes to go on in another process, also between two readings."""
+        """Return what a resumed run needs; what was not read yet is counted as well."""
         operations, unread = self.operations, self.samples_to_read()
         return {
             "rates": self._rates.state_dict(),
@@ -117,9 +128,10 @@ class Meters:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], reached: float) -> None:
-        """Go on from `state_dict`; `reached` are the run's seconds in the log's last line.
+        """Go on from a state that `state_dict` returned.
 
-        What the log has beyond the checkpoint is lost: those steps are made again.
+        `reached` are the seconds in the log's last line. What the log has beyond the checkpoint is
+        lost time: those steps are trained again.
         """
         self._rates.load_state_dict(state["rates"])
         self._phases = dict.fromkeys(PHASES, 0.0) | state["phases"]

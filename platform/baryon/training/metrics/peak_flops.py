@@ -1,4 +1,4 @@
-"""What this machine can do at most: the rate of a large matrix product, in the run's precision."""
+"""Measure the peak FLOP/s of a machine: the rate of a large matrix product in some precision."""
 
 from __future__ import annotations
 
@@ -10,42 +10,48 @@ from baryon.system.cache import cached, keep
 from baryon.training.autotune.execution_mode import BF16, ExecutionMode, device_name, set_precision
 
 SIZE = {"cpu": 1024, "cuda": 8192}
-SECONDS = 0.4  # ranks that share a machine, and measure together, must end together
-LEAST = 3
+"""Kind of device -> rows of the square matrices: large enough to be limited by arithmetic alone."""
+SECONDS = 0.4
+"""Duration of the measurement. Ranks that share a machine measure together and must end together,
+so it is time that is fixed and not the number of products."""
+LEAST_PRODUCTS = 3
 
 
 def peak_flops(execution: ExecutionMode, device: torch.device) -> float:
-    """TFLOP/s of a square product; measured in half a second, once for each kind of device."""
+    """Return the peak TFLOP/s of a device in the precision of an execution mode.
+
+    It is measured once for each kind of device, precision and version of PyTorch, and kept in the
+    user's cache folder.
+    """
     key = {
         "device": device_name(device),
         "precision": execution.precision,
         "torch": torch.__version__,
     }
-    kept = cached("peak_flops", key)
-    if kept is None:
-        kept = {"tflops_per_second": _measured(execution, device)}
-        keep("peak_flops", key, kept)
-    return float(kept["tflops_per_second"])
+    entry = cached("peak_flops", key)
+    if entry is None:
+        entry = {"tflops_per_second": _measure(execution, device)}
+        keep("peak_flops", key, entry)
+    return float(entry["tflops_per_second"])
 
 
-def _measured(execution: ExecutionMode, device: torch.device) -> float:
+def _measure(execution: ExecutionMode, device: torch.device) -> float:
     set_precision(execution, device)
     size = SIZE.get(device.type, SIZE["cpu"])
-    kind = torch.bfloat16 if execution.precision == BF16 else torch.float32
-    random = torch.Generator(device).manual_seed(1)
-    one, other = (
-        torch.randn(size, size, device=device, generator=random).to(kind) for _ in range(2)
-    )
+    dtype = torch.bfloat16 if execution.precision == BF16 else torch.float32
+    generator = torch.Generator(device).manual_seed(1)
+    a, b = (torch.randn(size, size, device=device, generator=generator).to(dtype) for _ in range(2))
     started = time.perf_counter()
     seconds: list[float] = []
-    while len(seconds) < LEAST or time.perf_counter() - started < SECONDS:
-        seconds.append(_seconds(one, other))
+    while len(seconds) < LEAST_PRODUCTS or time.perf_counter() - started < SECONDS:
+        seconds.append(_seconds_of_product(a, b))
+    # The fastest one counts: whatever else the machine does only adds to the time.
     return 2 * size**3 / min(seconds) / 1e12
 
 
-def _seconds(one: torch.Tensor, other: torch.Tensor) -> float:
+def _seconds_of_product(a: torch.Tensor, b: torch.Tensor) -> float:
     started = time.perf_counter()
-    torch.mm(one, other)
-    if one.device.type == "cuda":
-        torch.cuda.synchronize(one.device)
+    torch.mm(a, b)
+    if a.device.type == "cuda":
+        torch.cuda.synchronize(a.device)
     return time.perf_counter() - started

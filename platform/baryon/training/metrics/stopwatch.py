@@ -1,4 +1,8 @@
-"""Where the time of a run goes: what it does is always one of some phases."""
+"""Measure where the time of a run goes, by switching a stopwatch between phases.
+
+Some calls alone are not timed: every second belongs to exactly one phase, so that the sum of all
+phases is the wall clock.
+"""
 
 from __future__ import annotations
 
@@ -21,59 +25,63 @@ REST = "rest"
 PHASES = (
     START, INPUT, FORWARD, BACKWARD, COMMUNICATION, OPTIMIZER, CHECKPOINT, EVALUATION, REST,
 )  # fmt: skip
-LEARNING = (FORWARD, BACKWARD, OPTIMIZER)
+PRODUCTIVE_PHASES = (FORWARD, BACKWARD, OPTIMIZER)
+"""Phases that goodput counts."""
 
 
 class Clock(Protocol):
-    """Gives stamps, and the seconds between two of them."""
+    """Gives time stamps, and the seconds between two of them."""
 
     def stamp(self) -> Any:
-        """Of now."""
+        """Return the current time stamp."""
         ...
 
     def seconds(self, earlier: Any, later: Any) -> float:
-        """Between two stamps."""
+        """Return the seconds between two time stamps."""
         ...
 
 
 class HostClock:
-    """Of a process that computes by itself."""
+    """The clock of the process, for what it computes itself."""
 
     def stamp(self) -> float:
-        """Seconds of a monotonic clock."""
+        """Return the seconds of a monotonic clock."""
         return time.perf_counter()
 
     def seconds(self, earlier: float, later: float) -> float:
-        """Their difference."""
+        """Return the difference of two stamps."""
         return later - earlier
 
 
 class CudaClock:
-    """Stamps are put into the device's queue, which runs behind the process.
+    """The clock of a GPU: stamps are events in its queue, which runs behind the process.
 
-    A phase so gets the time for which the device worked on it or waited in it: input that is
-    ready before the device has finished the step before takes none.
+    A phase gets the time for which the device worked on it or waited in it. So input that is ready
+    before the device has finished the step before takes no time.
     """
 
     def stamp(self) -> torch.cuda.Event:
-        """An event in the current stream."""
+        """Record an event in the current stream."""
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
 
     def seconds(self, earlier: torch.cuda.Event, later: torch.cuda.Event) -> float:
-        """Waits for the later one."""
+        """Wait until the device has reached the later event; return the seconds between both."""
         later.synchronize()
         return float(earlier.elapsed_time(later)) / 1e3
 
 
 def clock_of(device: torch.device) -> Clock:
-    """The clock of what is computed on a device."""
+    """Return the clock for work on a device."""
     return CudaClock() if device.type == "cuda" else HostClock()
 
 
 class Stopwatch:
-    """Notes each change of phase; sums are made when it is read, not in the step."""
+    """Notes each change of phase and the end of each step.
+
+    Sums are made when it is read and not in the step: reading waits for a GPU.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -84,7 +92,7 @@ class Stopwatch:
         self._ends: list[tuple[Any, float]] = []
 
     def switch(self, phase: str) -> str:
-        """From now on it is this phase; gives the one before."""
+        """Enter a phase; return the one that has ended."""
         before = self._phase
         if phase != before:
             self._changes.append((before, self._clock.stamp()))
@@ -93,7 +101,7 @@ class Stopwatch:
 
     @contextmanager
     def inside(self, phase: str) -> Iterator[None]:
-        """A phase within another."""
+        """Enter a phase for the duration of the block."""
         before = self.switch(phase)
         try:
             yield
@@ -101,15 +109,24 @@ class Stopwatch:
             self.switch(before)
 
     def steps_begin(self) -> None:
-        """The first step begins now."""
+        """Note that the first step begins now."""
         self._step_began = self._clock.stamp()
 
     def step_ended(self, samples: float) -> None:
-        """A step ends now, with all that came since the one before."""
+        """Note that a step of so many samples ends now, with all that came since the last one."""
         self._ends.append((self._clock.stamp(), samples))
 
     def read(self) -> tuple[dict[str, float], list[tuple[float, float]]]:
-        """Seconds of each phase, and (seconds, samples) of each step, since the last reading."""
+        """Return what was noted since the last reading.
+
+        Returns
+        -------
+        phases : dict of str to float
+            Seconds of each phase.
+        steps : list of (float, float)
+            Seconds and samples of each step.
+
+        """
         self._changes.append((self._phase, self._clock.stamp()))
         phases: dict[str, float] = {}
         for phase, stamp in self._changes:
