@@ -201,7 +201,7 @@ def test_figures_are_taken_from_the_runs_folder_alone(run, tmp_path, capsys):
     assert base64.b64encode(secret).decode()[:20] not in page
     assert "image/png" not in page
     assert "roc.png is a link, which is not followed" in said
-    assert "training.png is no PNG" in said
+    assert "training.png is not a PNG file" in said
     assert "'../../secret.png' leads out of" in said
 
 

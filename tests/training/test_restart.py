@@ -1,6 +1,5 @@
 """A run that was killed before its first checkpoint starts from its beginning."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -55,12 +54,6 @@ def test_resume_starts_it_and_ends_with_the_same_weights(killed, short_run, caps
     assert (again.command, again.started, again.git) == (first.command, first.started, first.git)
     assert len(again.resumed) == 1
     assert again.process != first.process
-
-
-def test_without_provenance_it_is_described_anew(killed):
-    killed.provenance.unlink()
-    assert main(["resume", "run=runs/short"]) == 0
-    assert json.loads(killed.provenance.read_text())["data"].keys() == {"train", "val", "test"}
 
 
 def test_best_weights_alone_are_no_checkpoint(killed):

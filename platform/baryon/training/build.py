@@ -58,7 +58,7 @@ class TrainedModel:
 
     @property
     def held_out(self) -> str:
-        """Name of the split for the final evaluation: test if there is one, else val, else train."""
+        """Name of the split for the final evaluation: the first there is of test, val and train."""
         return next(name for name in (TEST, VALIDATION, TRAIN) if name in self.dataset.splits)
 
     def close(self) -> None:

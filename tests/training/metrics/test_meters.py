@@ -93,7 +93,7 @@ def test_time_lost_by_a_kill_counts_against_goodput(clock, monkeypatch):
     meters.peak_flops = 1.0
     for _ in range(4):
         one_step(stopwatch, clock)
-    values = meters.read(own=32, of_all=64)
+    values = meters.read(worker_samples=32, all_samples=64)
     assert values["samples_per_second"] == 64 / 32
     assert values["mfu"] == values["tflops_per_second"] == 1.0
     assert values["ms"][BACKWARD] == 4000

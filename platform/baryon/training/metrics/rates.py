@@ -34,7 +34,7 @@ class Rates:
         self._seconds = self._samples = 0.0
 
     def add(self, steps: Iterable[tuple[float, float]]) -> None:
-        """Take in the next steps of the run: of each the seconds, and the samples of all workers."""
+        """Take in the next steps of the run: the seconds and all workers' samples of each."""
         for seconds, samples in steps:
             self.peak = max(self.peak, samples / max(seconds, SHORTEST))
             self._window.append((seconds, samples))
