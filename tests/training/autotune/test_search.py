@@ -136,7 +136,7 @@ def test_the_leader_chooses_for_all(train, tries):
 def test_one_way_that_is_faster_but_changes_the_losses_is_passed_over(train, tries, monkeypatch):
     run = TrialRunner.run
 
-    def spoilt(self, execution, steps, most):
+    def spoilt(self, execution, steps, most=float("inf")):
         losses, seconds = run(self, execution, steps, float("inf"))
         if execution.precision == BF16:
             return [one * 1.1 for one in losses], [1e-9 for _ in seconds]
