@@ -124,7 +124,7 @@ def test_a_sweep_over_several_data_names_no_best(write_sweep, tmp_path):
     page = sweep_page(sweep_record.read(folder), folder)
     assert "Best: <strong>job 3</strong> with auc 0.920 ± 0.010" in page
     for number in range(4):
-        path = folder / str(number) / "capsule.json"
+        path = folder / str(number) / "provenance.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"data": {"test": str(number)}}))
     page = sweep_page(sweep_record.read(folder), folder)
     assert "Best:" not in page
