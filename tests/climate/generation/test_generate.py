@@ -13,6 +13,7 @@ from baryon.errors import BaryonError
 from baryon_climate.fields import CHANNELS, NAMES
 from baryon_climate.generation import generate as module
 from baryon_climate.generation.generate import generate
+from baryon_climate.generation.label_noise import LabelNoise
 from baryon_climate.generation.settings import even_step
 from baryon_climate.generation.year_file import rounded, stored_order
 
@@ -55,11 +56,11 @@ def test_a_year_is_a_file_in_the_layout_of_extreme_weather(made):
 
 def test_a_file_says_that_it_is_synthetic(made):
     with h5py.File(made / "climo_1980.h5") as file:
-        told = dict(file.attrs)
-    assert told["title"].startswith("SYNTHETIC")
-    assert "no climate model" in told["synthetic"]
-    assert list(told["channels"]) == list(NAMES)
-    assert "generate.seed=1" in told["history"]
+        attributes = dict(file.attrs)
+    assert attributes["title"].startswith("SYNTHETIC")
+    assert "no climate model" in attributes["synthetic"]
+    assert list(attributes["channels"]) == list(NAMES)
+    assert "generate.seed=1" in attributes["history"]
     assert json.loads((made / "generation.json").read_text())["synthetic"] is True
 
 
@@ -148,6 +149,9 @@ def test_foreign_files_stay(small, tmp_path):
         ("significant_bits", 24),
         ("seed", -1),
         ("part_frames", 0),
+        ("label_jitter", -0.1),
+        ("label_misses", 1.1),
+        ("label_false_alarms", -1.0),
         ("workers", 0),
     ],
 )
@@ -168,6 +172,50 @@ def test_rounding_keeps_so_many_bits_to_the_nearest():
     assert (np.abs(kept - values) <= np.abs(values) * 2.0**-13).all()
     assert (kept.view(np.uint32) & 0x7FF == 0).all()
     np.testing.assert_array_equal(rounded(values.copy(), 23), values)
+
+
+def test_frames_of_another_version_of_the_generator_stay(small, tmp_path, monkeypatch):
+    few = small | {"out": str(tmp_path), "years": "1979", "frames": 1}
+    generate(**few)
+    monkeypatch.setattr(module, "VERSION", 99)
+    with pytest.raises(BaryonError, match="weather 4 not 99"):
+        generate(**few)
+
+
+def test_labels_are_the_truth_unless_noise_is_asked_for(made, small, tmp_path):
+    noise = {"label_jitter": 0.1, "label_misses": 0.3, "label_false_alarms": 1.0}
+    generate(**small | {"out": str(tmp_path)} | noise)
+    with h5py.File(made / "climo_1979.h5") as exact, h5py.File(tmp_path / "climo_1979.h5") as file:
+        np.testing.assert_array_equal(exact["images"][:], file["images"][:])
+        assert not np.array_equal(exact["boxes"][:], file["boxes"][:])
+        assert json.loads(file.attrs["label_noise"])["misses"] == 0.3
+        assert json.loads(exact.attrs["label_noise"]) == {
+            "jitter": 0.0,
+            "misses": 0.0,
+            "false_alarms": 0.0,
+        }
+
+
+def test_label_noise_misses_invents_and_scatters_as_it_says():
+    boxes = np.full((15, 5), -1, np.int32)
+    boxes[:8] = [(20, 30 + 10 * number, 40, 60 + 10 * number, number % 4) for number in range(8)]
+    random = np.random.default_rng(1)
+
+    def used(noise: LabelNoise) -> np.ndarray:
+        frames = np.stack([noise.applied(boxes, 96, 144, random) for _ in range(300)])
+        return frames[frames[..., 4] >= 0]
+
+    assert len(used(LabelNoise(0, 0.25, 0))) / 300 == pytest.approx(6, rel=0.05)
+    assert len(used(LabelNoise(0, 0, 2.0))) / 300 == pytest.approx(10, rel=0.05)
+    scattered = used(LabelNoise(0.1, 0, 0))
+    assert scattered[:, 0].std() == pytest.approx(2, rel=0.1)  # a tenth of 20 rows
+    height = scattered[:, 2] - scattered[:, 0]
+    width = scattered[:, 3] - scattered[:, 1]
+    assert height.mean() == pytest.approx(20, rel=0.05)
+    assert width.mean() == pytest.approx(30, rel=0.05)
+    assert ((scattered[:, 1] >= 0) & (scattered[:, 1] < 144)).all()
+    assert (height >= 2).all()
+    assert (scattered[:, 2] <= 95).all()
 
 
 def test_the_other_order_of_columns():

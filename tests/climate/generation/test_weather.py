@@ -7,6 +7,7 @@ from baryon_climate.classes import AR, ETC, TC, TD
 from baryon_climate.fields import index
 from baryon_climate.generation import mean_state
 from baryon_climate.generation.continents import geography
+from baryon_climate.generation.daily_cycle import daily_cycle
 from baryon_climate.generation.extent import box, connected
 from baryon_climate.generation.harmonics import Harmonics, Living, Spectrum
 from baryon_climate.generation.patch import Patch
@@ -45,13 +46,19 @@ def test_the_mean_state_is_the_earths(frames):
     assert 297 < _mean(images, "TREFHT", -10, 10) < 303
     assert _mean(images, "TREFHT", 75, 90) < 260
     assert 35 < _mean(images, "TMQ", -8, 8) < 60
-    assert _mean(images, "TMQ", 60, 80) < 8
+    assert 10 < _mean(images, "TMQ", 40, 50) < 18
+    assert 10 < _mean(images, "TMQ", -50, -40) < 18
+    assert _mean(images, "TMQ", 60, 80) < 12
     assert _mean(images, "U850", 5, 18) < -2 < 3 < _mean(images, "U850", -55, -40)
     assert (
         _mean(images, "PSL", 25, 38) > _mean(images, "PSL", -6, 6) > _mean(images, "PSL", -70, -58)
     )
     assert _mean(images, "Z200", -10, 10) - _mean(images, "Z200", 65, 85) > 900
-    assert 1 < _mean(images, "PRECT", -60, 60) * 86400e3 < 6  # mm a day
+    weights = np.cos(np.radians(Grid.globe(96, 144).latitudes()))
+    rain = images[index("PRECT")].mean(axis=1) * 86400e3  # mm a day
+    assert 2.2 < np.average(rain, weights=weights) < 3.3
+    for south, north in ((40, 60), (-60, -40)):  # storm tracks
+        assert 1.5 < _mean(images, "PRECT", south, north) * 86400e3 < 4.5
 
 
 def test_summer_is_warm_on_the_hemisphere_that_has_it(world):
@@ -79,6 +86,55 @@ def test_weather_moves_on_steadily(world):
 
     assert alike(a, soon) > 0.9
     assert alike(a, later) < 0.7
+
+
+def test_small_scales_have_energy_outside_storms(frames):
+    """Beyond wavenumber 16 half of a circle at 50 degrees has more than 0.8 m/s: no storm does."""
+    (row,) = np.flatnonzero(np.abs(Grid.globe(96, 144).latitudes() - 50) < 0.95)[:1]
+    waves = np.fft.rfft([images[index("V850"), row] for _, images, _ in frames], axis=1)
+    waves[:, :17] = 0
+    assert np.median(np.abs(np.fft.irfft(waves, 144, axis=1))) > 0.8
+
+
+def test_ground_is_warmer_than_air_by_day_and_colder_by_night(world):
+    land = world.geography.land > 0.9
+    tropics = np.abs(world.grid.latitudes())[:, None] < 30
+    noon = (world.grid.longitudes() > 0) & (world.grid.longitudes() < 45)  # Africa
+    africa = land & tropics & noon[None, :]
+    skin, air = [], []
+    for hour in (0, 6, 11, 15):
+        images, _ = world.frame(100 + hour / 24)
+        skin.append(float((images[index("TS")] - images[index("TREFHT")])[africa].mean()))
+        air.append(float(images[index("TREFHT")][africa].mean()))
+    assert max(skin[:1]) < -0.5 < 4 < skin[2]
+    assert air[3] > air[1] + 4  # the afternoon, against the early morning
+
+
+def test_the_daily_cycle_leaves_the_mean_as_it_is():
+    grid = Grid.globe(48, 72)
+    land = geography(grid)
+    dryness = np.ones((48, 72), np.float32)
+    cycles = [daily_cycle(grid, land, dryness, 80 + hour / 24) for hour in range(24)]
+    np.testing.assert_allclose(np.mean([cycle.air for cycle in cycles], axis=0), 0, atol=0.05)
+    np.testing.assert_allclose(np.mean([cycle.showers for cycle in cycles], axis=0), 1, atol=0.01)
+    assert np.ptp([cycle.air[24, 4] for cycle in cycles]) > 3  # Congo
+    sea = land.land == 0
+    assert all((cycle.air[sea] == 0).all() and (cycle.skin[sea] == 0).all() for cycle in cycles)
+
+
+def test_rivers_of_worlds_are_as_large_in_summer_as_in_winter():
+    areas: dict[bool, list[float]] = {True: [], False: []}
+    grid = Grid.globe(72, 108)
+    for seed in range(1, 5):
+        world = World(grid, seed, 1979)
+        for day in np.concatenate([np.arange(0, 60, 6.0), np.arange(165, 240, 6.0)]):
+            for *edges, kind in world.frame(day)[1]:
+                if kind == AR:
+                    north = grid.latitudes((edges[0] + edges[2]) / 2) > 0
+                    summer = bool(north) == (mean_state.season(day) > 0)
+                    areas[summer].append(float(grid.areas(np.array([edges]))[0]))
+    assert min(map(len, areas.values())) > 15
+    assert 0.6 < np.median(areas[True]) / np.median(areas[False]) < 1.7
 
 
 def test_all_classes_come_in_about_the_known_shares(frames):

@@ -71,7 +71,7 @@ RIDGES = (
 
 @dataclass(frozen=True)
 class Geography:
-    """Of a grid, (height, width) each."""
+    """Land and mountains on a grid, (height, width) each."""
 
     land: Numbers
     """0 at sea, 1 on land, between them at the coast."""
@@ -80,7 +80,7 @@ class Geography:
 
 
 def geography(grid: Grid) -> Geography:
-    """Land and mountains of a grid."""
+    """Return the land and the mountains of a grid."""
     land = np.clip(_sampled(_blurred(_raster()), grid) * 4 - 1.5, 0, 1)
     latitude, longitude = grid.latitudes()[:, None], grid.longitudes()[None, :]
     height = 250 * land
@@ -93,7 +93,8 @@ def geography(grid: Grid) -> Geography:
 
 
 def _raster() -> npt.NDArray[np.float64]:
-    """Land on a grid of one degree, (181, 360) from the South Pole and 0 degrees east."""
+    """Draw land on a grid of one degree, (181, 360) from the South Pole and 0 degrees east."""
+    # a little beside whole degrees, so that no point lies on an outline
     latitude = np.linspace(-89.9, 89.9, 181)[:, None]
     longitude = (np.arange(360)[None, :] + 180.05) % 360 - 180
     land = np.zeros((181, 360), bool)
@@ -105,7 +106,7 @@ def _raster() -> npt.NDArray[np.float64]:
 
 
 def _inside(outline: Any, latitude: Any, longitude: Any) -> npt.NDArray[np.bool_]:
-    """Whether a ray to the north crosses the outline an odd number of times."""
+    """Return whether a ray to the north crosses the outline an odd number of times."""
     crossed = np.zeros(np.broadcast_shapes(latitude.shape, longitude.shape), bool)
     for (x0, y0), (x1, y1) in pairwise([*outline, outline[0]]):
         if x0 == x1:
@@ -117,6 +118,7 @@ def _inside(outline: Any, latitude: Any, longitude: Any) -> npt.NDArray[np.bool_
 
 
 def _blurred(land: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Average over 5 x 5 degrees: coasts are gradual, as weather sees them."""
     for _ in range(2):
         land = (np.roll(land, 1, 1) + land + np.roll(land, -1, 1)) / 3
         padded = np.pad(land, ((1, 1), (0, 0)), mode="edge")
@@ -125,7 +127,7 @@ def _blurred(land: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _sampled(coarse: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
-    """Bilinearly at the points of a grid."""
+    """Interpolate a field of `_raster` bilinearly at the points of a grid."""
     y = np.clip(grid.latitudes() + 90, 0, 179.999)
     x = grid.longitudes() % 360
     row, column = y.astype(int), x.astype(int) % 360

@@ -9,16 +9,16 @@ from baryon_climate.generation.patch import Patch
 
 Mask = npt.NDArray[np.bool_]
 SMALLEST = 2
-"""Pixels a side."""
+"""Pixels a side of a box at least: one pixel could not be found by its edges."""
 
 
 def connected(mask: Mask, seeds: Mask) -> Mask:
-    """The part of `mask` that hangs together with `seeds` by neighbouring pixels."""
+    """Return the part of `mask` that is connected to `seeds` by neighbouring pixels."""
     region = mask & seeds
     size = 0
     while (grown := int(region.sum())) != size:
         size = grown
-        for _ in range(4):
+        for _ in range(4):  # looking only now and then whether it still grows is faster
             wider = region.copy()
             wider[1:] |= region[:-1]
             wider[:-1] |= region[1:]
@@ -29,9 +29,9 @@ def connected(mask: Mask, seeds: Mask) -> Mask:
 
 
 def box(patch: Patch, region: Mask, height: int, width: int) -> tuple[int, int, int, int] | None:
-    """ymin, xmin, ymax, xmax in pixels of the globe; xmax exceeds its width across the seam.
+    """Return ymin, xmin, ymax, xmax of a region in pixels of the globe, None if it is empty.
 
-    None for an empty region.
+    xmax exceeds the globe's width where the region crosses the seam.
     """
     if not region.any():
         return None

@@ -26,6 +26,8 @@ from baryon_climate.generation.weather import VERSION
 from baryon_climate.generation.year_file import Part, join, make_part, parts
 
 RECORD, PARTS = "generation.json", "parts"
+WEATHER = "weather"
+"""Name of the generator's version among the versions of a record."""
 
 
 def generate(
@@ -39,13 +41,22 @@ def generate(
     box_order: str,
     seed: int,
     part_frames: int,
+    label_jitter: float,
+    label_misses: float,
+    label_false_alarms: float,
     workers: int | None,
 ) -> None:
     """Write `climo_YYYY.h5` for each year and `generation.json` in the folder `out`.
 
-    The keys are told in `conf/generate/climate_extreme_weather.yaml`. Run again after an
-    interruption it goes on; run again when finished it does nothing. Raises `BaryonError` for
-    settings that make no sense, a folder that holds other data, a full disk or a dead worker.
+    Each argument is a key of `conf/generate/climate_extreme_weather.yaml`, which says what it does.
+    Called again after an interruption it goes on; called again when finished it does nothing.
+
+    Raises
+    ------
+    BaryonError
+        For settings that make no sense, a folder that holds other data or frames of other settings
+        or another version of the generator, a full disk, or a worker process that died.
+
     """
     settings = Settings(
         years=tuple(all_years("generate.years", years)),
@@ -56,6 +67,9 @@ def generate(
         box_order=box_order,
         seed=seed,
         part_frames=part_frames,
+        label_jitter=label_jitter,
+        label_misses=label_misses,
+        label_false_alarms=label_false_alarms,
     )
     if workers is not None and workers < 1:
         raise BaryonError(f"generate.workers: {workers} is below 1; null takes all cores")
@@ -72,13 +86,14 @@ def _generate(settings: Settings, folder: Path, workers: int) -> None:
         say(f"{folder} already holds these frames: nothing to do")
         return
     _open(settings, folder)
-    of_year: dict[int, list[Part]] = {}
+    todo: dict[int, list[Part]] = {}
     for part in parts(settings, folder / PARTS):
         if not _file(folder, part.year).exists():
-            of_year.setdefault(part.year, []).append(part)
-    _make([part for its in of_year.values() for part in its], settings, workers)
-    _join(folder, of_year, settings, workers)
+            todo.setdefault(part.year, []).append(part)
+    _make([part for year_parts in todo.values() for part in year_parts], settings, workers)
+    _join(folder, todo, settings, workers)
     record = {"settings": settings.record(), "command": settings.command(), "versions": _versions()}
+    # written last: a folder with this file is complete
     write_text(folder / RECORD, json.dumps({"synthetic": True, **record}, indent=2) + "\n")
     shutil.rmtree(folder / PARTS)
     total = settings.count * len(settings.years)
@@ -98,20 +113,25 @@ def _make(todo: Sequence[Part], settings: Settings, workers: int) -> None:
 
 
 def _join(
-    folder: Path, of_year: Mapping[int, Sequence[Part]], settings: Settings, workers: int
+    folder: Path, todo: Mapping[int, Sequence[Part]], settings: Settings, workers: int
 ) -> None:
-    tasks = [(_file(folder, year), its, settings, _versions()) for year, its in of_year.items()]
+    tasks = [
+        (_file(folder, year), year_parts, settings, _versions())
+        for year, year_parts in todo.items()
+    ]
     with bar("writing files", settings.count * len(tasks), "frames") as advance:
         worker_pool.run(join, tasks, workers, advance)
 
 
 def _is_finished(settings: Settings, folder: Path) -> bool:
-    """Whether the folder holds these frames. Raises `BaryonError` if it holds others."""
-    record = folder / RECORD
-    if not record.exists():
+    """Return whether the folder holds these frames; raise `BaryonError` if it holds others."""
+    path = folder / RECORD
+    if not path.exists():
         return False
-    before = json.loads(record.read_text(encoding="utf-8"))["settings"]
-    _require_same(before, settings.record(), record)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    # the weather's version alone: other releases of libraries give the same weather
+    before = {**record["settings"], WEATHER: record["versions"].get(WEATHER)}
+    _require_same(before, {**settings.record(), WEATHER: _versions()[WEATHER]}, path)
     return True
 
 
@@ -147,4 +167,4 @@ def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], record: Pat
 
 def _versions() -> dict[str, str]:
     libraries = {name: version(name) for name in ("baryon", "numpy", "h5py")}
-    return {**libraries, "weather": str(VERSION)}
+    return {**libraries, WEATHER: str(VERSION)}

@@ -12,7 +12,7 @@ from baryon_climate.grid import Grid
 Complex = npt.NDArray[np.complex64]
 Numbers = npt.NDArray[np.float32]
 TONES = 3
-"""Frequencies that each coefficient is a sum of."""
+"""Frequencies that each coefficient is a sum of: enough to look random, and known at any time."""
 
 
 class Harmonics:
@@ -23,7 +23,7 @@ class Harmonics:
         self._legendre = _legendre(np.sin(np.radians(grid.latitudes())), degree)
 
     def values(self, coefficients: Complex) -> Numbers:
-        """(height, width) of coefficients (degree + 1, degree + 1) by order m and degree l."""
+        """Return the field (height, width) of coefficients (order m, degree l)."""
         width = self.grid.width
         waves = np.zeros((self.grid.height, width // 2 + 1), np.complex64)
         parts = np.stack([coefficients.real, coefficients.imag], axis=1)
@@ -34,8 +34,11 @@ class Harmonics:
 
 
 def _legendre(x: npt.NDArray[np.float64], degree: int) -> list[Numbers]:
-    """Orthonormal associated Legendre functions: for each m an array (degree + 1 - m, len(x))."""
-    found = []
+    """Return the orthonormal associated Legendre functions: for each m (degree + 1 - m, len(x)).
+
+    By the recurrence over the degree, which is stable up to some thousand.
+    """
+    functions = []
     diagonal = np.full_like(x, np.sqrt(1 / (4 * np.pi)))
     for m in range(degree + 1):
         if m:
@@ -47,8 +50,8 @@ def _legendre(x: npt.NDArray[np.float64], degree: int) -> list[Numbers]:
             a = np.sqrt((4 * n**2 - 1) / (n**2 - m**2))
             b = np.sqrt(((n - 1) ** 2 - m**2) / (4 * (n - 1) ** 2 - 1))
             rows.append(a * (x * rows[-1] - b * rows[-2]))
-        found.append(np.array(rows, np.float32))
-    return found
+        functions.append(np.array(rows, np.float32))
+    return functions
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Spectrum:
     lowest: int = 1
 
     def deviations(self, degree: int) -> npt.NDArray[np.float64]:
-        """(degree + 1,) of one coefficient, so that the field has variance one."""
+        """Return the deviation of a coefficient by degree, so that the field has variance one."""
         n = np.arange(degree + 1, dtype=float)
         share = np.where(n < self.peak, 1.0, (np.maximum(n, 1) / self.peak) ** -self.slope)
         share[: self.lowest] = 0
@@ -78,19 +81,20 @@ class Living:
         memory_days: float,
         drift: float,
     ) -> None:
-        """`memory_days` of waves of degree `spectrum.peak`; `drift` in degrees a day."""
+        """Draw a field whose waves of degree `peak` last `memory_days`; `drift`: degrees a day."""
         shape = (TONES, degree + 1, degree + 1)
         tones = random.standard_normal(shape) + 1j * random.standard_normal(shape)
-        tones[:, 0] = np.sqrt(2) * tones[:, 0].real
+        tones[:, 0] = np.sqrt(2) * tones[:, 0].real  # order 0 does not depend on the longitude
         self._tones = (tones * spectrum.deviations(degree) / np.sqrt(2 * TONES)).astype(
             np.complex64
         )
         n = np.maximum(np.arange(degree + 1), 1.0)
+        # small waves forget faster, as the -2/3 power of their size (an eddy's turnover time)
         memory = memory_days * np.minimum(1.5, (n / spectrum.peak) ** (-2 / 3))
         self._rates = random.standard_normal(shape) / memory
         self._rates -= np.radians(drift) * np.arange(degree + 1)[:, None]
 
     def coefficients(self, days: float) -> Complex:
-        """(degree + 1, degree + 1) at a time."""
+        """Return the coefficients (order, degree) at a time, in days."""
         turned = self._tones * np.exp(1j * self._rates * days)
         return np.asarray(turned.sum(axis=0), np.complex64)

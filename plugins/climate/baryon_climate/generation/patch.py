@@ -27,12 +27,13 @@ class Patch:
 
     @staticmethod
     def around(grid: Grid, latitude: float, longitude: float, reach: float) -> Patch:
-        """All points up to `reach` km away to the north and south, east and west."""
+        """Return the patch of all points up to `reach` km to the north, south, east and west."""
         centre = float(grid.rows(latitude))
         half = reach / KM_PER_DEGREE / grid.latitude_step
         rows = slice(max(0, int(centre - half)), min(grid.height, int(centre + half) + 2))
         latitudes = grid.latitudes(np.arange(rows.start, rows.stop))
         shrink = np.maximum(np.cos(np.radians(latitudes)), 0.12)
+        # near the poles any reach spans the circle: count columns as at 78 degrees there
         narrowest = max(0.2, float(shrink.min()))
         wide = int(reach / KM_PER_DEGREE / grid.longitude_step / narrowest) + 1
         middle = float(grid.columns(longitude))
@@ -46,11 +47,11 @@ class Patch:
         )
 
     def of(self, field: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A copy of a field's part."""
+        """Return a copy of a field's part."""
         return field[self.rows][:, self.columns]
 
     def add(self, field: npt.NDArray[Any], values: Any) -> None:
-        """Change a field's part in place."""
+        """Add values to a field's part, in place."""
         field[self.rows, self.columns] += values
 
     @property

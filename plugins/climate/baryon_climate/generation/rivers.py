@@ -14,6 +14,7 @@ from baryon_climate.grid import Grid
 
 Numbers = npt.NDArray[np.float32]
 POINTS = 16
+"""Of an axis; straight between them."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Course:
 
     @property
     def envelope(self) -> Numbers:
-        """Fades out at both ends."""
+        """Strength along the axis, (rows, columns): 1 in the middle, 0 at both ends."""
         return np.asarray(np.maximum(np.sin(np.pi * self.along), 0) ** 0.7)
 
 
 def course(grid: Grid, river: River, head: tuple[float, float], side: int, scale: float) -> Course:
-    """Where a river runs whose cyclone of size `scale` km has its centre at `head`."""
+    """Return where a river runs whose cyclone of size `scale` km has its centre at `head`."""
     axis = _axis(river, head, side, scale)
     middle = axis[POINTS // 2]
     patch = Patch.around(grid, middle[0], middle[1], river.length / 2 + 3 * river.width)
@@ -53,22 +54,24 @@ def course(grid: Grid, river: River, head: tuple[float, float], side: int, scale
 def _axis(
     river: River, head: tuple[float, float], side: int, scale: float
 ) -> npt.NDArray[np.float64]:
-    """(POINTS, 2) latitude and longitude, the tail first; longitudes go on beyond 360."""
+    """Return the axis (POINTS, 2): latitude and longitude, tail first, also beyond 360 degrees."""
+    # it meets the low on its warm side, a little equatorward and east of the centre
     latitude = head[0] - side * 0.15 * scale / KM_PER_DEGREE
     shrink = np.cos(np.radians(latitude))
     longitude = head[1] + 0.75 * scale / KM_PER_DEGREE / shrink
-    found = [(latitude, longitude)]
+    points = [(latitude, longitude)]
     step = river.length / (POINTS - 1)
     for number in range(POINTS - 1):
         part = number / (POINTS - 1)
         angle = 1.05 - 0.75 * part + river.bend * np.sin(2 * np.pi * part)
         latitude -= side * step * np.sin(angle) / KM_PER_DEGREE
         longitude -= step * np.cos(angle) / KM_PER_DEGREE / np.cos(np.radians(latitude))
-        found.append((latitude, longitude))
-    return np.array(found[::-1])
+        points.append((latitude, longitude))
+    return np.array(points[::-1])
 
 
 def _nearest(patch: Patch, points: Numbers) -> Course:
+    """Return distance and direction of the nearest point of the axis for each point of a patch."""
     shape = np.broadcast_shapes(patch.x.shape, patch.y.shape)
     best = np.full(shape, np.inf, np.float32)
     along, east, north = (np.zeros(shape, np.float32) for _ in range(3))

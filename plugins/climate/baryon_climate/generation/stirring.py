@@ -16,11 +16,12 @@ from baryon_climate.grid import EARTH_RADIUS, Grid
 
 Numbers = npt.NDArray[np.float32]
 STEPS = 10
+"""Of a trajectory."""
 HOURS = 54.0
 
 
 def origins(grid: Grid, east: Numbers, north: Numbers) -> tuple[Numbers, Numbers]:
-    """Rows and columns (not whole, columns not wrapped) where the air was `HOURS` ago.
+    """Return the rows and columns (no whole numbers, columns not wrapped) of the air `HOURS` ago.
 
     `east` and `north` are the wind in m/s.
     """
@@ -28,12 +29,13 @@ def origins(grid: Grid, east: Numbers, north: Numbers) -> tuple[Numbers, Numbers
     latitude = grid.latitudes()
     shrink = np.maximum(np.cos(np.radians(latitude)), 0.15)[:, None]
     metres = EARTH_RADIUS * 1000 * np.radians(1.0)
+    # weather moves with the pattern: seen from there the stream is nearly steady for days
     across = (east - pattern_speed(latitude)[:, None]) * seconds
     across = (across / (metres * grid.longitude_step * shrink)).astype(np.float32)
     along = (north * (seconds / (metres * grid.latitude_step))).astype(np.float32)
     rows, columns = (
-        np.ascontiguousarray(one, np.float32)
-        for one in np.meshgrid(np.arange(grid.height), np.arange(grid.width), indexing="ij")
+        np.ascontiguousarray(index, np.float32)
+        for index in np.meshgrid(np.arange(grid.height), np.arange(grid.width), indexing="ij")
     )
     for _ in range(STEPS):
         x, y = sampled((across, along), rows, columns)
@@ -43,7 +45,7 @@ def origins(grid: Grid, east: Numbers, north: Numbers) -> tuple[Numbers, Numbers
 
 
 def sampled(fields: tuple[Numbers, ...], rows: Numbers, columns: Numbers) -> list[Numbers]:
-    """Bilinear values of fields at points; columns go round."""
+    """Interpolate fields bilinearly at points; columns go round."""
     height, width = fields[0].shape
     row = np.minimum(rows.astype(np.int32), height - 2)
     floor = np.floor(columns)
@@ -51,17 +53,17 @@ def sampled(fields: tuple[Numbers, ...], rows: Numbers, columns: Numbers) -> lis
     column = floor.astype(np.int32) % width
     east = np.where(column == width - 1, 0, column + 1)
     corner, right = row * width + column, row * width + east
-    found = []
+    values = []
     for field in fields:
         flat = field.ravel()
         top = flat[corner] * (1 - across) + flat[right] * across
         bottom = flat[corner + width] * (1 - across) + flat[right + width] * across
-        found.append(top + (bottom - top) * down)
-    return found
+        values.append(top + (bottom - top) * down)
+    return values
 
 
 def enlarged(field: Numbers, grid: Grid, coarse: Grid) -> Numbers:
-    """A field of a coarser globe at all points of a finer one."""
+    """Interpolate a field of a coarser globe at all points of a finer one (or the other way)."""
     rows: Any = coarse.rows(grid.latitudes()).astype(np.float32)
     columns: Any = coarse.columns(grid.longitudes()).astype(np.float32)
     row = np.minimum(rows.astype(int), coarse.height - 2)

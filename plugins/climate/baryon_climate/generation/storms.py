@@ -96,21 +96,21 @@ class Storm:
         return 1 if self.latitude >= 0 else -1
 
     def age(self, day: float) -> float:
-        """0 at birth, 1 at the end."""
+        """Return the part of its life that is over: 0 at birth, 1 at the end."""
         return (day - self.birth) / self.life
 
     def alive(self, day: float) -> bool:
-        """Whether it is there at all."""
+        """Return whether the storm exists at this time."""
         return 0 < self.age(day) < 1
 
     def growth(self, day: float) -> float:
-        """0 to 1 and back; the peak is at 55 % of the life."""
+        """Return its strength from 0 to 1 and back; the peak is at 55 % of the life."""
         age = self.age(day)
         skewed = age ** (np.log(0.5) / np.log(0.55))
         return float(np.sin(np.pi * np.clip(skewed, 0, 1)) ** 1.3)
 
     def place(self, day: float) -> tuple[float, float]:
-        """Latitude and longitude of the centre."""
+        """Return latitude and longitude of the centre."""
         steps = (day - self.birth) / STEP_DAYS
         latitude, longitude = (
             float(np.interp(steps, np.arange(len(self.track)), column)) for column in self.track.T
@@ -118,11 +118,11 @@ class Storm:
         return latitude, longitude % 360
 
     def velocity(self, day: float) -> tuple[float, float]:
-        """Eastward and northward, m/s."""
+        """Return how the centre moves: eastward and northward, m/s."""
         return _speed(self, self.place(day)[0])
 
     def kind(self, strength: float) -> int | None:
-        """Its class at a strength (Pa or m/s), or None: too weak to be called a storm."""
+        """Return its class at a strength (Pa or m/s), None if it is too weak for a storm."""
         if not self.tropical:
             return ETC if strength >= 900 else None
         if strength >= GALE:
@@ -131,12 +131,12 @@ class Storm:
 
 
 def storms(random: np.random.Generator, days: float = 365.0) -> list[Storm]:
-    """Those of a year, in the order of birth.
+    """Draw the storms of a year, in the order of birth.
 
     Some are born before it begins. Left out are those that would be too many at a time, or would
     come so near to an older one that the two would be one.
     """
-    first = -12.0
+    first = -12.0  # days; the longest life is 11
     span = days - first
     born = [
         *(_cyclone(random, first, span) for _ in range(random.poisson(0.9 * span))),
@@ -144,30 +144,31 @@ def storms(random: np.random.Generator, days: float = 365.0) -> list[Storm]:
         *(_extratropical(random, first, span) for _ in range(random.poisson(2.2 * span))),
     ]
     boxes_at = np.zeros(int((days + 20 - first) / STEP_DAYS), int)
-    kept: list[Storm] = []
-    for storm in sorted(born, key=lambda one: one.birth):
+    chosen: list[Storm] = []
+    for storm in sorted(born, key=lambda candidate: candidate.birth):
         start = int((storm.birth - first) / STEP_DAYS)
+        # a view: adding to it below counts the storm's boxes in `boxes_at`
         alive = boxes_at[start : start + len(storm.track)]
         boxes = 1 if storm.river is None else 2
-        if (alive + boxes <= MOST).all() and not any(_meet(storm, old) for old in kept[-40:]):
+        if (alive + boxes <= MOST).all() and not any(_meet(storm, old) for old in chosen[-40:]):
             alive += boxes
-            kept.append(storm)
-    return kept
+            chosen.append(storm)
+    return chosen
 
 
 def _meet(storm: Storm, older: Storm) -> bool:
-    """Whether two storms come nearer to each other than 900 km, 1600 km if both are large."""
+    """Return whether two storms come nearer than 900 km, 1600 km if both are large."""
     shift = round((storm.birth - older.birth) / STEP_DAYS)
     count = min(len(older.track) - shift, len(storm.track))
     if count <= 0 or storm.side != older.side:
         return False
-    here, there = storm.track[:count:4], older.track[shift : shift + count : 4]
-    apart = distance(here[:, 0], here[:, 1], there[:, 0], there[:, 1])
+    track, other = storm.track[:count:4], older.track[shift : shift + count : 4]
+    apart = distance(track[:, 0], track[:, 1], other[:, 0], other[:, 1])
     return bool(apart.min() < (900 if storm.tropical or older.tropical else 1600))
 
 
 def _speed(storm: Storm, latitude: float) -> tuple[float, float]:
-    """Eastward and northward, m/s, at a latitude."""
+    """Return how a storm moves at a latitude: eastward and northward, m/s."""
     if not storm.tropical:
         slowing = 1 - 0.5 * min(max((abs(latitude) - 55) / 15, 0), 1)
         return storm.eastward * slowing, storm.side * storm.poleward * slowing
@@ -178,7 +179,7 @@ def _speed(storm: Storm, latitude: float) -> tuple[float, float]:
 
 
 def _walked(storm: Storm) -> Storm:
-    """With its track."""
+    """Return the storm with its track."""
     latitude, longitude = storm.latitude, storm.longitude
     track = [(latitude, longitude)]
     for _ in range(math.ceil(storm.life / STEP_DAYS)):
@@ -193,7 +194,7 @@ def _walked(storm: Storm) -> Storm:
 def _season(
     random: np.random.Generator, first: float, span: float, peak: float, always: float
 ) -> float:
-    """A time, most likely around the peak day; `always` is the rate half a year from it."""
+    """Draw a time, most likely near the peak day; `always` is the rate half a year from it."""
     while True:
         day = first + span * random.random()
         if random.random() < always + (1 - always) * np.cos(np.pi * (day - peak) / 365) ** 2:
@@ -249,7 +250,7 @@ def _extratropical(random: np.random.Generator, first: float, span: float) -> St
             eastward=random.normal(11, 2.5),
             poleward=random.uniform(1, 3.5),
             turn=0,
-            strength=random.uniform(1400, 4800),
+            strength=random.uniform(1500, 5200),
             radius=random.uniform(380, 720),
             shape=random.uniform(1.0, 1.5),
             angle=random.uniform(-0.6, 0.6),

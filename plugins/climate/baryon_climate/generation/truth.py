@@ -25,6 +25,7 @@ from baryon_climate.grid import Grid, distance
 Numbers = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 BOXES = 15
+"""Rows for boxes of a frame, as in ExtremeWeather's files."""
 SHORTEST_RIVER = 1500.0
 """km; shorter ones are moist air like any other."""
 
@@ -45,7 +46,7 @@ class Mark:
 def read_boxes(
     marks: Sequence[Mark], images: Numbers, grid: Grid, summer: float
 ) -> npt.NDArray[np.int32]:
-    """(15, 5) ymin, xmin, ymax, xmax, class; unused rows -1.
+    """Return the boxes (15, 5) of ymin, xmin, ymax, xmax, class; unused rows are -1.
 
     `summer` is the season, as `mean_state.season` counts it.
     """
@@ -53,16 +54,16 @@ def read_boxes(
     count = 0
     for drawn in marks:
         mark = _as_it_looks(drawn, images)
-        found = box(mark.patch, _region(mark, images, grid, summer), grid.height, grid.width)
-        short = mark.kind == AR and found is not None and _length(grid, found) < SHORTEST_RIVER
-        if found is not None and not short and count < BOXES:
-            boxes[count] = (*found, mark.kind)
+        edges = box(mark.patch, _region(mark, images, grid, summer), grid.height, grid.width)
+        short = mark.kind == AR and edges is not None and _length(grid, edges) < SHORTEST_RIVER
+        if edges is not None and not short and count < BOXES:
+            boxes[count] = (*edges, mark.kind)
             count += 1
     return boxes
 
 
 def _as_it_looks(mark: Mark, images: Numbers) -> Mark:
-    """A tropical storm is a cyclone if there are gales near its centre, else a depression."""
+    """Call a tropical storm a cyclone if there are gales near its centre, else a depression."""
     if mark.kind not in (TC, TD):
         return mark
     strongest = float(_speed(mark, images)[mark.core].max())
@@ -75,7 +76,7 @@ def _speed(mark: Mark, images: Numbers) -> Numbers:
 
 
 def _region(mark: Mark, images: Numbers, grid: Grid, summer: float) -> Mask:
-    """What belongs to a storm: gales, winds near its own, a deep isobar, or much vapour."""
+    """Return what belongs to a storm: gales, winds near its own, a deep isobar, or much vapour."""
     if mark.kind == AR:
         return _river(mark, mark.patch.of(images[index("TMQ")]), grid, summer)
     if mark.kind == ETC:
@@ -90,14 +91,15 @@ def _region(mark: Mark, images: Numbers, grid: Grid, summer: float) -> Mask:
 
 def _river(mark: Mark, vapour: Numbers, grid: Grid, summer: float) -> Mask:
     run: Course = mark.own
+    # against the mean of the season: against the year's, rivers of summer would be larger
     usual = mean_state.vapour(grid.latitudes()[mark.patch.rows][:, None], summer)
     near = run.distance < 4.4 * max(float(run.distance[mark.core].max(initial=1)), 1.0)
     much = (vapour > usual + 0.4 * mark.strength) & near & (run.envelope > 0.3)
     return connected(much, mark.core)
 
 
-def _length(grid: Grid, found: tuple[int, int, int, int]) -> float:
-    """From corner to corner, in km."""
-    south, north = grid.latitudes(np.array([found[0], found[2]]))
-    west, east = grid.longitudes(np.array([found[1], found[3]]))
+def _length(grid: Grid, edges: tuple[int, int, int, int]) -> float:
+    """Return the distance from corner to corner of a box, in km."""
+    south, north = grid.latitudes(np.array([edges[0], edges[2]]))
+    west, east = grid.longitudes(np.array([edges[1], edges[3]]))
     return float(distance(south, west, north, east))

@@ -14,18 +14,20 @@ from baryon_climate.generation.patch import Patch
 
 AIR = 1.15
 """kg/m3 near the surface."""
+EARTH_SPIN = 7.292e-5
+"""1/s, the Earth's angular velocity."""
 REACH = 1300.0
 """km that a tropical cyclone's fields reach to."""
 Value = Any
 
 
 def coriolis(latitude: float) -> float:
-    """1/s, without sign and not below that of 4 degrees."""
-    return float(2 * 7.292e-5 * np.sin(np.radians(max(abs(latitude), 4.0))))
+    """Return the Coriolis parameter (1/s) without sign, not below that of 4 degrees."""
+    return float(2 * EARTH_SPIN * np.sin(np.radians(max(abs(latitude), 4.0))))
 
 
 def fading(radius: Value, reach: float) -> Value:
-    """1 at the centre, smoothly 0 from `reach` on."""
+    """Return a factor that is 1 at the centre and falls smoothly to 0 at `reach`."""
     part = np.clip((reach - radius) / (0.6 * reach), 0, 1)
     return part * part * (3 - 2 * part)
 
@@ -33,9 +35,9 @@ def fading(radius: Value, reach: float) -> Value:
 def holland(
     radius: Value, wind: float, core: float, shape: float, latitude: float
 ) -> tuple[Value, Value]:
-    """Pressure below the surroundings (Pa, negative) and tangential wind (m/s) at `radius` km.
+    """Return pressure below the surroundings (Pa, negative) and tangential wind (m/s).
 
-    `wind` is the largest one, at `core` km; `shape` is Holland's B.
+    `radius` is in km; `wind` is the largest one, at `core` km; `shape` is Holland's B.
     """
     depth = wind**2 * AIR * np.e / shape
     ratio = (core / radius) ** shape
@@ -49,7 +51,7 @@ def holland(
 def low(
     patch: Patch, depth: float, scale: float, span: float, angle: float, latitude: float
 ) -> tuple[Value, Value]:
-    """Pressure below the surroundings (Pa, negative) and tangential wind (m/s) of a smooth low."""
+    """Return pressure (Pa below the surroundings) and tangential wind (m/s) of a smooth low."""
     along = patch.x * np.cos(angle) + patch.y * np.sin(angle)
     across = patch.y * np.cos(angle) - patch.x * np.sin(angle)
     root = np.sqrt(span)
@@ -63,7 +65,7 @@ def low(
 
 
 def turned(patch: Patch, speed: Value, side: int, inflow: float) -> tuple[Value, Value]:
-    """Eastward and northward parts of a cyclonic wind that blows inward by `inflow` radians."""
+    """Return eastward and northward parts of a cyclonic wind, turned inward by `inflow` radians."""
     radius = patch.radius
     cos, sin = patch.x / radius, patch.y / radius
     along, inward = speed * np.cos(inflow), speed * np.sin(inflow)

@@ -8,7 +8,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,13 @@ from baryon_climate.grid import Grid
 GZIP_LEVEL = 4
 MANTISSA = 23
 BOXES_ENTRY = "boxes"
+LABEL_STREAM = 10
+"""Number of the random source of label noise; `World` has those from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Consecutive frames of a year."""
+    """Consecutive frames of a year: what one worker makes at a time."""
 
     year: int
     first: int
@@ -43,7 +45,7 @@ class Part:
 
 
 def parts(settings: Settings, folder: Path) -> list[Part]:
-    """All parts, those of a year in order."""
+    """Return all parts, those of a year in order."""
     return [
         Part(
             year,
@@ -57,22 +59,34 @@ def parts(settings: Settings, folder: Path) -> list[Part]:
 
 
 def make_part(part: Part, settings: Settings, report: Callable[[int], None]) -> None:
-    """Write a part under its name once it is complete; `report` is told of every frame.
+    """Write a part under its name once it is complete; call `report` after every frame.
 
-    It is no HDF5 file, for that library may take the process with it when a disk is full, but an
-    archive of the compressed chunks to be. Raises `BaryonError` if the disk does not take it.
+    Raises `BaryonError` if the disk has no room for it.
     """
     world = World(Grid.globe(settings.height, settings.width), settings.seed, part.year)
     part.file.parent.mkdir(parents=True, exist_ok=True)
     boxes = np.empty((part.frames, BOXES, 5), "<i4")
+    # an archive of compressed chunks, not HDF5: that library may take the process with it when a
+    # disk is full
     with atomic_write(part.file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for number in range(part.frames):
-            frame, its = world.frame((part.first + number) * settings.step_hours / 24)
+            frame_number = part.first + number
+            frame, true_boxes = world.frame(frame_number * settings.step_hours / 24)
             chunk = _compressed(rounded(frame, settings.significant_bits))
             archive.writestr(_entry(number), chunk)
-            boxes[number] = stored_order(its, settings.box_order)
+            boxes[number] = _labels(true_boxes, part.year, frame_number, settings)
             report(1)
         archive.writestr(BOXES_ENTRY, boxes.tobytes())
+
+
+def _labels(
+    boxes: npt.NDArray[np.int32], year: int, frame_number: int, settings: Settings
+) -> npt.NDArray[np.int32]:
+    """Return the boxes of a frame with the noise and in the columns that the settings ask for."""
+    # a source of random numbers a frame, so that parts can be made in any order
+    random = np.random.default_rng([settings.seed, year, LABEL_STREAM, frame_number])
+    noisy = settings.label_noise.applied(boxes, settings.height, settings.width, random)
+    return stored_order(noisy, settings.box_order)
 
 
 def _entry(number: int) -> str:
@@ -81,23 +95,21 @@ def _entry(number: int) -> str:
 
 def join(
     path: Path,
-    its: Sequence[Part],
+    year_parts: Sequence[Part],
     settings: Settings,
     versions: Mapping[str, str],
     report: Callable[[int], None],
 ) -> None:
-    """Write a year's file from its parts; their compressed chunks are copied as they are.
-
-    The parts are removed then.
+    """Write a year's file from its parts, copying their compressed chunks, and remove the parts.
 
     Raises `BaryonError` if there is no room for it.
     """
-    _require_room(path, its)
+    _require_room(path, year_parts)
     try:
         with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
             images, boxes = _members(file, settings, settings.count)
             _describe(file, settings, versions)
-            for part in its:
+            for part in year_parts:
                 _copy(part, images, boxes)
                 report(part.frames)
     except RuntimeError as error:  # how HDF5 tells of a disk that is full when a file is closed
@@ -107,7 +119,7 @@ def join(
             f"cannot write {path}: {reason}; make room and run the same command again: finished "
             "parts are kept"
         ) from error
-    for part in its:
+    for part in year_parts:
         part.file.unlink()
 
 
@@ -120,8 +132,8 @@ def _copy(part: Part, images: Any, boxes: Any) -> None:
         boxes[part.first : part.first + part.frames] = rows
 
 
-def _require_room(path: Path, its: Sequence[Part]) -> None:
-    needed = sum(part.file.stat().st_size for part in its) + 2**20
+def _require_room(path: Path, year_parts: Sequence[Part]) -> None:
+    needed = sum(part.file.stat().st_size for part in year_parts) + 2**20
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise BaryonError(
@@ -131,7 +143,8 @@ def _require_room(path: Path, its: Sequence[Part]) -> None:
 
 
 def _members(file: h5py.File, settings: Settings, frames: int) -> tuple[Any, Any]:
-    """One chunk a frame: it is read whole, by one thread, with no byte copied twice."""
+    """Create the empty datasets of images and boxes."""
+    # one chunk a frame: a frame is read whole, by one thread, with no byte copied twice
     shape = (len(CHANNELS), settings.height, settings.width)
     options: dict[str, Any] = {"compression": "gzip", "compression_opts": GZIP_LEVEL}
     images = file.create_dataset(
@@ -153,6 +166,7 @@ def _describe(file: h5py.File, settings: Settings, versions: Mapping[str, str]) 
             "channels": list(NAMES),
             "units": list(UNITS),
             "calendar": NOLEAP,
+            "label_noise": json.dumps(asdict(settings.label_noise)),
             "hours_between_frames": settings.step_hours,
             "frames": settings.count,
         }
@@ -160,10 +174,8 @@ def _describe(file: h5py.File, settings: Settings, versions: Mapping[str, str]) 
 
 
 def rounded(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.float32]:
-    """To the nearest number with `bits` bits after the leading one, ties to even; in place.
-
-    What falls away is far below the accuracy of any model, and noise does not compress.
-    """
+    """Round in place to the nearest number with `bits` bits after the leading one, ties to even."""
+    # what falls away is far below the accuracy of any model, and noise does not compress
     cut = MANTISSA - bits
     if cut > 0:
         words = values.view(np.uint32)
@@ -173,13 +185,13 @@ def rounded(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.float3
 
 
 def _compressed(frame: npt.NDArray[np.float32]) -> bytes:
-    """As HDF5's filters shuffle and gzip would."""
+    """Compress a frame as HDF5's filters shuffle and gzip would."""
     planes = np.ascontiguousarray(frame.view(np.uint8).reshape(-1, 4).T)
     return bytes(deflate.zlib_compress(planes.reshape(-1), GZIP_LEVEL))
 
 
 def stored_order(boxes: npt.NDArray[np.int32], order: str) -> npt.NDArray[np.int32]:
-    """Boxes (..., 5) from ymin, xmin, ymax, xmax, class to another order of columns."""
-    found = boxes.copy()
-    found[..., places(order)] = boxes[..., :4]
-    return found
+    """Return boxes (..., 5) of ymin, xmin, ymax, xmax, class with columns in another order."""
+    reordered = boxes.copy()
+    reordered[..., places(order)] = boxes[..., :4]
+    return reordered
