@@ -1,4 +1,4 @@
-"""The boxes of one frame, in degrees."""
+"""The boxes of one frame in degrees, and their places in the file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class FileOrder:
 
     @staticmethod
     def same(height: int, width: int) -> FileOrder:
-        """Of files that are stored as frames are."""
+        """Return the order of files that are stored as frames are."""
         return FileOrder(np.arange(height), np.arange(width))
 
 
 class About(Protocol):
-    """What a file says of all frames."""
+    """What the writers of predictions know of all frames."""
 
     calendar: str
     """CF's name of it."""
@@ -39,7 +39,7 @@ class About(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Storms:
-    """Best first; every array is (n,)."""
+    """Boxes of a frame, best first; every array is (n,)."""
 
     frame: int
     """Its row in the input, from 0."""

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def labelled_step(steps: int) -> int:
-    """Of a window of so many steps: the middle one, of an even number the later of the two."""
+    """Return the labelled step of a window: the middle one, of an even number the later of two."""
     return steps // 2

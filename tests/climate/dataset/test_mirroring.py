@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from baryon.errors import BaryonError
-from baryon_climate.dataset.mirroring import mirror, require_symmetric
+from baryon_climate.dataset.mirroring import mirror, mirror_boxes, require_symmetric
 from baryon_climate.fields import CHANNELS, index
 from baryon_climate.grid import Grid
 
@@ -49,7 +49,8 @@ def test_a_box_surrounds_the_same_pixels_after_mirroring():
     inputs = np.zeros((16, 24, 36), np.float32)
     inputs[0, 3:8, 10:15] = 1  # rows 3 to 7 are the centres of pixels
     boxes = np.array([[3, 10, 7, 14, 1], [-1, -1, -1, -1, -1]], np.float32)
-    mirror(inputs, boxes, CHANNELS, np.tile(np.float32([0, 1]), (16, 1)))
+    mirror(inputs, CHANNELS, np.tile(np.float32([0, 1]), (16, 1)))
+    mirror_boxes(boxes, 24)
     rows = np.flatnonzero(inputs[0].any(axis=1))
     assert boxes[0].tolist() == [rows[0], 10, rows[-1], 14, 1]
 

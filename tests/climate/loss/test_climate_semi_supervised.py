@@ -70,6 +70,12 @@ def test_every_term_by_hand():
         torch.testing.assert_close(terms[name], value)
 
 
+def test_anomalies_are_rebuilt_where_the_dataset_brings_them():
+    output, batch = output_of(2), batch_of([1, 0])
+    batch["anomalies"] = output["reconstruction"].detach() + 2
+    assert loss()(output, batch)["reconstruction"].item() == pytest.approx(40)
+
+
 def test_a_frame_without_labels_contributes_its_reconstruction_only():
     output, batch = output_of(1), batch_of([0])
     terms = loss()(output, batch)

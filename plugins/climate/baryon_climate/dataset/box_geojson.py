@@ -69,7 +69,7 @@ def _text(name: str, properties: Mapping[str, Any]) -> str:
 
 
 def _bounds(geometry: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    """South, west, north, east; east beyond 180 where the parts meet at the antimeridian."""
+    """Return south, west, north, east; east is beyond 180 where parts meet at the antimeridian."""
     rings = _rings(geometry)
     west = min(x for ring in rings for x, _ in ring)
     east = max(x for ring in rings for x, _ in ring)
@@ -113,7 +113,7 @@ def _ring(positions: Any) -> Ring:
 
 
 def _position(position: Any) -> tuple[float, float]:
-    """Longitude and latitude; a height may follow."""
+    """Read longitude and latitude; a height may follow."""
     numbers = _list(position)
     if len(numbers) < 2 or not all(_is_number(value) for value in numbers[:2]):
         raise ValueError("a position is no pair of finite numbers")

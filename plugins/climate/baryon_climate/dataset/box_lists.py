@@ -34,7 +34,7 @@ def listed_boxes(
     first_class: int,
     keep: float = KEEP,
 ) -> npt.NDArray[np.float64]:
-    """Boxes (frames, most, 5) at their frames: ymin, xmin, ymax, xmax, class; unused rows -1.
+    """Read boxes (frames, most, 5) at their frames: ymin, xmin, ymax, xmax, class; unused rows -1.
 
     `times` are seconds since 1900-01-01 in the calendar. A box over the edge of a region is clipped
     to it if at least `keep` of its area is inside, else left out. Raises `BaryonError` naming the
@@ -47,7 +47,7 @@ def listed_boxes(
         listed = _reordered(path, listed, order, grid)
     row_of = {int(time): row for row, time in enumerate(times)}
     rows = [row_of.get(_seconds(path, entry, calendar)) for entry in listed]
-    _tell(path, len(rows), rows.count(None))
+    _report_elsewhere(path, len(rows), rows.count(None))
     placed = [(row, entry) for row, entry in zip(rows, listed, strict=True) if row is not None]
     boxes = [
         (row, entry.sides if in_pixels else pixels(entry.sides, grid, keep), entry)
@@ -65,7 +65,7 @@ def listed_boxes(
 def _table(
     path: Path, frames: int, boxes: Sequence[tuple[int, tuple[float, ...]]]
 ) -> npt.NDArray[np.float64]:
-    """As many rows for each frame as the fullest one has boxes, at least one."""
+    """Return as many rows for each frame as the fullest one has boxes, at least one."""
     count = np.bincount([row for row, _ in boxes], minlength=frames)
     most = max(1, int(count.max(initial=0)))
     if frames * most * 5 * 8 > MOST_BYTES:
@@ -82,7 +82,7 @@ def _table(
     return table
 
 
-def _tell(path: Path, count: int, elsewhere: int) -> None:
+def _report_elsewhere(path: Path, count: int, elsewhere: int) -> None:
     if count and elsewhere == count:
         raise BaryonError(
             f"{path}: none of its {count:,} boxes is at the time of a frame: is it the list of "
@@ -107,7 +107,7 @@ def _read(path: Path, first_class: int) -> tuple[list[ListedBox], bool]:
 
 
 def _reordered(path: Path, listed: Sequence[ListedBox], order: str, grid: Grid) -> list[ListedBox]:
-    """ExtremeWeather's list calls one axis x; which one it is follows from the boxes."""
+    """Put the columns of ExtremeWeather's list in order; the boxes tell which axis it calls x."""
     columns = np.array([(*entry.sides, entry.kind) for entry in listed], np.float64)
     if order == box_order.AUTO:
         pairs = "ymin_ymax_xmin_xmax", "xmin_xmax_ymin_ymax"
@@ -123,7 +123,7 @@ def _reordered(path: Path, listed: Sequence[ListedBox], order: str, grid: Grid) 
 def pixels(
     sides: tuple[float, float, float, float], grid: Grid, keep: float = KEEP
 ) -> tuple[float, float, float, float] | None:
-    """ymin, xmin, ymax, xmax of south, west, north, east; None if too little is on the grid.
+    """Return ymin, xmin, ymax, xmax of south, west, north, east; None if too little is on the grid.
 
     Rows and columns reach half a pixel beyond the centres of the outermost ones; what is there is
     moved to 0, where frames begin. A box of no or negative size stays so.
@@ -149,12 +149,12 @@ def pixels(
 
 
 def _inside(low: float, high: float, size: int) -> float:
-    """How much of low..high lies in a frame of so many pixels and its outer half pixels."""
+    """Return how much of low..high lies in a frame of so many pixels and its outer half pixels."""
     return max(0.0, min(high, float(size)) - max(low, -0.5))
 
 
 def _seconds(path: Path, entry: ListedBox, calendar: str) -> int:
-    """Since 1900-01-01 in the calendar."""
+    """Return the time of a box in seconds since 1900-01-01 in the calendar."""
     when = entry.moment
     try:
         return _midnight(calendar)(when.year, when.month, when.day) + when.second
@@ -167,7 +167,7 @@ def _seconds(path: Path, entry: ListedBox, calendar: str) -> int:
 
 @lru_cache
 def _midnight(calendar: str) -> Callable[[int, int, int], int]:
-    """Seconds from 1900-01-01 to the beginning of a date of the calendar."""
+    """Return what gives the seconds from 1900-01-01 to the beginning of a date of the calendar."""
     import cftime
 
     @lru_cache(maxsize=4096)  # many boxes are of one day

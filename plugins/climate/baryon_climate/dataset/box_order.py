@@ -26,7 +26,7 @@ Boxes = npt.NDArray[Any]
 
 
 def places(order: str) -> list[int]:
-    """Columns that hold ymin, xmin, ymax and xmax. Raises `BaryonError` for an unknown order."""
+    """Return the columns of ymin, xmin, ymax, xmax. Raises `BaryonError` for an unknown order."""
     if order not in ORDERS:
         raise BaryonError(
             f"dataset.box_order={order} is unknown; {did_you_mean((*ORDERS, AUTO), order)}"
@@ -36,7 +36,7 @@ def places(order: str) -> list[int]:
 
 
 def fit(boxes: Boxes, order: str, height: int, width: int) -> float:
-    """Share of boxes (n, 5) that an order makes sense of in frames of this size."""
+    """Return the share of boxes (n, 5) that an order makes sense of in frames of this size."""
     ymin, xmin, ymax, xmax = boxes[:, places(order)].T
     right = (ymin < ymax) & (xmin < xmax) & (ymin >= 0) & (ymax <= height)
     return float((right & (xmin >= 0) & (xmax <= xmin + width)).mean())
@@ -45,19 +45,21 @@ def fit(boxes: Boxes, order: str, height: int, width: int) -> float:
 def tell(
     boxes: Boxes, height: int, width: int, where: str, orders: Sequence[str] = IN_THE_WILD
 ) -> tuple[str, str]:
-    """Which of two orders boxes (n, 5) have, and the reason in words.
+    """Return which of two orders boxes (n, 5) have, and the reason in words.
 
     Raises `BaryonError` if both orders fit about as well, or neither does.
     """
-    found = {order: fit(boxes, order, height, width) for order in orders}
-    best, other = sorted(found, key=lambda order: -found[order])
-    shares = ", ".join(f"{order} fits {share:.1%}" for order, share in found.items())
+    # by the share of boxes that it fits, not by the first one: real files hold a few that fit no
+    # order, and one box may fit both
+    fits = {order: fit(boxes, order, height, width) for order in orders}
+    best, other = sorted(fits, key=lambda order: -fits[order])
+    shares = ", ".join(f"{order} fits {share:.1%}" for order, share in fits.items())
     ask = f"give dataset.box_order= one of {', '.join(ORDERS)}"
-    if found[best] < 0.5:
+    if fits[best] < 0.5:
         raise BaryonError(
             f"{where}: no order of box columns fits ({shares} of {len(boxes)}); {ask}"
         )
-    if found[best] - found[other] < CLEAR:
+    if fits[best] - fits[other] < CLEAR:
         raise BaryonError(
             f"{where}: the order of box columns is not clear from {len(boxes)} boxes ({shares}); "
             f"{ask}"
@@ -66,10 +68,10 @@ def tell(
 
 
 def in_order(boxes: Boxes, order: str) -> Boxes:
-    """Boxes (..., 5) with the columns ymin, xmin, ymax, xmax, class."""
+    """Return boxes (..., 5) with the columns ymin, xmin, ymax, xmax, class."""
     return boxes[..., [*places(order), 4]]
 
 
 def used(boxes: Boxes) -> npt.NDArray[np.bool_]:
-    """(...,) which rows of (..., 5) hold a box; all five are -1 in the others."""
+    """Return which rows (...,) of boxes (..., 5) are used; the others are -1 throughout."""
     return np.asarray(~(boxes == -1).all(axis=-1))

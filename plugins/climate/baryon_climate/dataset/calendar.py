@@ -31,7 +31,7 @@ Seconds = npt.NDArray[np.int64]
 
 
 def days_in(year: int, calendar: str) -> int:
-    """365, or 366 for a leap year of a calendar that has them."""
+    """Return 365, or 366 for a leap year of a calendar that has them."""
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     return 366 if leap and calendar == STANDARD else 365
 
@@ -44,7 +44,7 @@ def start_of(year: int, calendar: str) -> int:
 
 
 def step_of(year: int, frames: int, calendar: str) -> int | None:
-    """Hours between frames that fill the year; None if no usual step does."""
+    """Return the hours between frames that fill the year; None if no usual step does."""
     days = days_in(year, calendar)
     return next((24 // a_day for a_day in FRAMES_A_DAY if a_day * days == frames), None)
 
@@ -68,27 +68,27 @@ def calendar_of(files: Mapping[int, tuple[Path, int]]) -> str:
     return STANDARD
 
 
-def times(year: int, path: Path, frames: int, calendar: str, told: Mapping[str, Any]) -> Seconds:
+def times(year: int, path: Path, frames: int, calendar: str, given: Mapping[str, Any]) -> Seconds:
     """Return the time of each frame: (frames,) seconds since the epoch.
 
-    `told` is what the file itself says as attributes (`hours_between_frames`, `frames`), as the
+    `given` is what the file itself says as attributes (`hours_between_frames`, `frames`), as the
     generator of synthetic files writes. Raises `BaryonError` for a truncated year, and for
     attributes that are no numbers above 0.
     """
-    step = told.get("hours_between_frames")
+    step = given.get("hours_between_frames")
     if step is not None:
         step = _number(path, "hours_between_frames", step)
-        expected = _number(path, "frames", told.get("frames", frames))
+        expected = _number(path, "frames", given.get("frames", frames))
         if frames != expected:
             raise BaryonError(_truncated(path, frames, f"{expected:g}"))
         seconds = round(step * HOUR)
         return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * seconds
-    found = step_of(year, frames, calendar)
-    if found is None:
+    step_hours = step_of(year, frames, calendar)
+    if step_hours is None:
         days = days_in(year, calendar)
         full = ", ".join(str(a_day * days) for a_day in FRAMES_A_DAY)
         raise BaryonError(_truncated(path, frames, f"one of {full}"))
-    return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * (found * HOUR)
+    return start_of(year, calendar) + np.arange(frames, dtype=np.int64) * (step_hours * HOUR)
 
 
 def _number(path: Path, name: str, value: Any) -> float:

@@ -11,7 +11,7 @@ from baryon_climate.dataset.zarr_store import unwritten
 
 
 class CfFile:
-    """A NetCDF file or Zarr store. It can be pickled: whoever it is sent to opens it anew."""
+    """A NetCDF file or Zarr store. Pickled, it is its path: the receiver opens the file anew."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -30,7 +30,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class FileGrid:
-    """Where the rows and columns of a file go."""
+    """The axes of a file and where its rows and columns go in a frame."""
 
     latitude: str
     """Dimension of the rows."""
@@ -58,6 +58,8 @@ def file_grid(dataset: Any, variable: Any, where: str) -> FileGrid:
     round_the_globe = round(360 / across)
     cyclic = len(columns) >= round_the_globe and abs(round_the_globe * across - 360) < 0.5 * across
     if cyclic:
+        # one world then gives the same frames and boxes however it is stored, and files that run
+        # from 180 degrees west join others; `FileOrder` leads back to the file's own columns
         columns, west = _from_greenwich(columns[:round_the_globe], west, across)
     grid = Grid(len(north), len(columns), first, step, west % 360, across, cyclic)
     rows = np.arange(len(north))
@@ -122,15 +124,15 @@ def _regular(values: Values, where: str) -> tuple[float, float, bool]:
     return float(values[0]), step, descending
 
 
-def same_grid(one: Grid, other: Grid) -> bool:
+def same_grid(first: Grid, other: Grid) -> bool:
     """Return whether two grids are the same, up to the rounding of degrees as float32."""
-    if (one.height, one.width, one.cyclic) != (other.height, other.width, other.cyclic):
+    if (first.height, first.width, first.cyclic) != (other.height, other.width, other.cyclic):
         return False
-    near = 0.01 * one.latitude_step
-    east = (one.longitude - other.longitude + 180) % 360 - 180
+    near = 0.01 * first.latitude_step
+    east = (first.longitude - other.longitude + 180) % 360 - 180
     return (
-        abs(one.latitude - other.latitude) < near
-        and abs(one.latitude_step - other.latitude_step) * one.height < near
+        abs(first.latitude - other.latitude) < near
+        and abs(first.latitude_step - other.latitude_step) * first.height < near
         and abs(east) < near
-        and abs(one.longitude_step - other.longitude_step) * one.width < near
+        and abs(first.longitude_step - other.longitude_step) * first.width < near
     )

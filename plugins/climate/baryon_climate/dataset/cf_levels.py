@@ -64,7 +64,7 @@ def levels(dataset: Any, variable: Any, dimensions: Sequence[str]) -> Levels | N
     vertical = [coordinate for coordinate in coordinates if _is_vertical(coordinate)]
     if not vertical:
         return None
-    coordinate = max(vertical, key=lambda one: (one.size, one.ndim))
+    coordinate = max(vertical, key=lambda candidate: (candidate.size, candidate.ndim))
     return Levels(
         str(coordinate.name),
         str(coordinate.dims[0]) if coordinate.dims else None,

@@ -74,9 +74,9 @@ def all_series(
 def _matches(files: Sequence[CfFile], channel: Channel, named: str | None) -> dict[int, Variable]:
     """Return a channel's variable in each file that holds it; a name goes before a likeness."""
     matches = {number: find(file, channel, named) for number, file in enumerate(files)}
-    found = {number: variable for number, variable in matches.items() if variable is not None}
-    by_name = {number: variable for number, variable in found.items() if variable.by_name}
-    return by_name or found
+    held = {number: variable for number, variable in matches.items() if variable is not None}
+    by_name = {number: variable for number, variable in held.items() if variable.by_name}
+    return by_name or held
 
 
 def _missing(files: Sequence[CfFile], channels: Sequence[Channel]) -> str:

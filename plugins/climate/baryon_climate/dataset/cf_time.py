@@ -104,11 +104,13 @@ def _decoded(times: npt.NDArray[Any], attributes: Any, where: str) -> tuple[Seco
         dates = cftime.num2date(times, units, calendar, only_use_cftime_datetimes=True)
         seconds = cftime.date2num(dates, TIME_UNITS, dates[0].calendar)
     except (ValueError, OverflowError) as error:
+        # UDUNITS counts 30.44 days a month where people mean calendar months
         if units.split()[0].rstrip("s").lower() in ("month", "year", "common_year"):
             raise BaryonError(
                 f"{where} counts {units!r}, and months and years differ in length: write it in "
                 "days, with cdo -setreftime,1900-01-01,00:00:00,days for example"
             ) from error
+        # year 0 is two days apart between Julian and Gregorian counting: it is not dated by a guess
         if "year_zero" in str(error):  # cftime: zero not allowed ... when has_year_zero=False
             raise BaryonError(
                 f"{where} counts {units!r}, but the calendar {calendar!r} has no year 0: name the "

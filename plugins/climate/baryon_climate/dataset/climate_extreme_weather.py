@@ -56,6 +56,7 @@ class ClimateExtremeWeather(Dataset):
         window: int,
         augment: bool,
         mirror: bool,
+        anomalies: str | None,
         step_hours: int | None,
         check_values: bool,
         statistics_frames: int | None,
@@ -64,27 +65,29 @@ class ClimateExtremeWeather(Dataset):
         wanted = {name: years(f"dataset.{name}", y) for name, y in asked.items() if y is not None}
         files = year_files(folder, wanted)
         counts = {
-            year: (p, count_rows(p, "images")) for its in files.values() for year, p in its.items()
+            year: (p, count_rows(p, "images"))
+            for paths in files.values()
+            for year, p in paths.items()
         }
         self.calendar = calendar.calendar_of(counts)
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         self.splits: dict[str, Frames] = {}
-        for name, its in files.items():
+        for name, paths in files.items():
             view = View(
                 window,
                 crop_size(crop),
                 keep_boxes,
                 *(flag and name == TRAIN for flag in (augment, mirror)),
             )
-            self.splits[name] = _open(name, its, options, view, self.calendar, step_hours)
-            self.splits[name].synthetic = _any_synthetic(its)
+            self.splits[name] = _open(name, paths, options, view, self.calendar, step_hours)
+            self.splits[name].synthetic = _any_synthetic(paths)
         same_size(self.splits)
         unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
-        self.statistics = scale(self.splits, CHANNELS, check_values, statistics_frames)
+        self.statistics = scale(self.splits, CHANNELS, check_values, statistics_frames, anomalies)
         self._step_hours = step_hours
 
     def open_input(self, files: Sequence[str]) -> Frames:
-        """Whole frames of files that hold `images`, with a year at the end of their names."""
+        """Open whole frames of files that hold `images`, with a year at the end of their names."""
         paths = by_year(find_files("input", files))
         source = YearFiles(list(paths.values()), MEMBERS[:1])
         times = [_times(y, path, self.calendar, self._step_hours) for y, path in paths.items()]
@@ -102,9 +105,9 @@ class YearFiles:
         self.table = Hdf5Table(paths, {member: member for member in members})
         shape = self.table.shapes["images"]
         if len(shape) != 3 or shape[0] != len(CHANNELS) or self.table.dtypes["images"].kind != "f":
-            told = ", ".join(["T", *map(str, shape)])
+            stored_shape = ", ".join(["T", *map(str, shape)])
             raise BaryonError(
-                f"{paths[0]}: member 'images' has shape ({told}) and dtype "
+                f"{paths[0]}: member 'images' has shape ({stored_shape}) and dtype "
                 f"{self.table.dtypes['images']}; it must be (T, {len(CHANNELS)}, height, width) of "
                 "floats: the channels of docs/climate-data.md"
             )
@@ -120,13 +123,13 @@ class YearFiles:
         return len(self.table)
 
     def chunk_starts(self) -> Sequence[int]:
-        """Stored chunks, but no more than `RUN_MIB` of frames at a time."""
+        """Return the starts of stored chunks, but of no more than `RUN_MIB` of frames at a time."""
         most = max(1, int(RUN_MIB * MIB / (4 * np.prod(self.shape))))
         bounds = [*self.table.chunk_starts("images"), len(self)]
         return [start for first, last in pairwise(bounds) for start in range(first, last, most)]
 
     def read(self, start: int, stop: int) -> npt.NDArray[Any]:
-        """Frames start..stop-1 as they are stored."""
+        """Read frames start..stop-1 as they are stored."""
         return self.table.read("images", start, stop)
 
     def place(self, frame: int, channel: int = 0) -> str:
@@ -134,11 +137,11 @@ class YearFiles:
         return self.table.place(frame)
 
     def stored(self) -> Sequence[StorageInfo]:
-        """How the members are stored."""
+        """Return how the members are stored."""
         return self.table.stored()
 
     def fingerprint(self) -> str:
-        """Of names, sizes and times of change."""
+        """Return a hash of names, sizes and times of change."""
         return self.table.fingerprint()
 
     def close(self) -> None:
@@ -157,7 +160,7 @@ def _open(
     source = YearFiles(list(files.values()))
     _, height, width = source.shape
     grid = Grid.globe(height, width)
-    found = labels(
+    known = labels(
         source.table.read("boxes", 0, len(source)),
         options,
         height,
@@ -167,11 +170,11 @@ def _open(
         where=f"dataset.{name}",
     )
     times = [_times(year, path, days, step_hours) for year, path in files.items()]
-    return Frames(source, found, np.concatenate(times), grid, view, days)
+    return Frames(source, known, np.concatenate(times), grid, view, days)
 
 
 def _any_synthetic(files: Mapping[int, Path]) -> bool:
-    """Whether one of the files says that a program drew it."""
+    """Return whether one of the files says that a program drew it."""
     return any("synthetic" in attributes(path) for path in files.values())
 
 

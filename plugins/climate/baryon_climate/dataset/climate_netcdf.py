@@ -56,6 +56,7 @@ class ClimateNetcdf(Dataset):
         window: int,
         augment: bool,
         mirror: bool,
+        anomalies: str | None,
         check_values: bool,
         statistics_frames: int | None,
     ) -> None:
@@ -79,14 +80,16 @@ class ClimateNetcdf(Dataset):
         same_number_of_boxes(self.splits)
         if listed is not None:
             unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
-        self.statistics = scale(self.splits, self.channels, check_values, statistics_frames)
+        self.statistics = scale(
+            self.splits, self.channels, check_values, statistics_frames, anomalies
+        )
 
     def _open(self, key: str, files: Files) -> NetcdfFiles:
         paths = _paths(key, files)
         return NetcdfFiles(paths, self.channels, self._variables, allow_gaps=self._allow_gaps)
 
     def open_input(self, files: Sequence[str]) -> Frames:
-        """Whole frames of files or stores that hold the channels of training."""
+        """Open whole frames of files or stores that hold the channels of training."""
         source = self._open("input", files)
         split = unlabelled(source, source.times, source.grid, source.calendar, self.splits[TRAIN])
         split.file_order = source.file_order
@@ -94,15 +97,18 @@ class ClimateNetcdf(Dataset):
 
 
 def _paths(key: str, patterns: Files) -> list[Path]:
-    """Files and Zarr stores (folders). Raises `BaryonError` for a pattern that matches nothing."""
-    found: dict[Path, None] = {}
+    """Return files and Zarr stores (folders), each once.
+
+    Raises `BaryonError` for a pattern that matches nothing.
+    """
+    paths: dict[Path, None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         _require_local(key, pattern)
         matches = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
         if not matches:
             raise BaryonError(f"{key}={pattern} matches nothing (looked from {Path.cwd()})")
-        found.update(dict.fromkeys(map(Path, matches)))
-    return list(found)
+        paths.update(dict.fromkeys(map(Path, matches)))
+    return list(paths)
 
 
 def _require_local(key: str, pattern: str) -> None:
@@ -143,7 +149,7 @@ def _split(
 
 
 def _one_calendar(splits: Mapping[str, Frames]) -> str:
-    found = {name: split.calendar for name, split in splits.items()}
-    if len(set(found.values())) > 1:
-        raise BaryonError(f"the splits are of different calendars ({found}): give files of one")
-    return found[TRAIN]
+    calendars = {name: split.calendar for name, split in splits.items()}
+    if len(set(calendars.values())) > 1:
+        raise BaryonError(f"the splits are of different calendars ({calendars}): give files of one")
+    return calendars[TRAIN]

@@ -55,7 +55,7 @@ class Cropping:
         return Crop(row, 0 if whole else int(number * GOLDEN % 1.0 * self.columns), *self.size)
 
     def random(self, random: np.random.Generator) -> Crop:
-        """Anywhere, each place as likely as another; the whole circle is turned."""
+        """Return a crop anywhere, each place as likely as another; the whole circle is turned."""
         return Crop(int(random.integers(self.rows)), int(random.integers(self.columns)), *self.size)
 
     def boxes(self, boxes: Numbers, crop: Crop) -> Numbers:
@@ -65,16 +65,16 @@ class Cropping:
         Where a crop holds both ends of a box but not its middle, the larger part counts. In a crop
         that is the whole circle nothing is clipped at the seam: xmax may exceed the width.
         """
-        found = np.full_like(boxes, -1)
+        remaining = np.full_like(boxes, -1)
         used = boxes[:, 4] >= 0
         ymin, xmin, ymax, xmax, kind = boxes[used].T
         low, high = (np.clip(y - crop.row, 0, crop.height) for y in (ymin, ymax))
         left, right = self._across(xmin, xmax, crop)
         whole = np.maximum((ymax - ymin) * (xmax - xmin), 1e-6)
-        kept = (high - low) * (right - left) >= self.keep * whole
-        rows = np.stack([low, left, high, right, kind], axis=1)[kept]
-        found[: len(rows)] = rows
-        return found
+        enough = (high - low) * (right - left) >= self.keep * whole
+        rows = np.stack([low, left, high, right, kind], axis=1)[enough]
+        remaining[: len(rows)] = rows
+        return remaining
 
     def _across(self, xmin: Numbers, xmax: Numbers, crop: Crop) -> tuple[Numbers, Numbers]:
         width = self.frame[1]
@@ -85,14 +85,15 @@ class Cropping:
         stop = start + (xmax - xmin)
         if crop.width == width:
             return start, stop
-        here = np.clip(start, 0, crop.width), np.clip(stop, 0, crop.width)
+        # a box may enter the crop from the west, from the east around the globe, or both
+        direct = np.clip(start, 0, crop.width), np.clip(stop, 0, crop.width)
         wrapped = np.clip(start - width, 0, crop.width), np.clip(stop - width, 0, crop.width)
-        first = here[1] - here[0] >= wrapped[1] - wrapped[0]
-        return np.where(first, here[0], wrapped[0]), np.where(first, here[1], wrapped[1])
+        first = direct[1] - direct[0] >= wrapped[1] - wrapped[0]
+        return np.where(first, direct[0], wrapped[0]), np.where(first, direct[1], wrapped[1])
 
 
 def columns(crop: Crop, width: int) -> list[tuple[slice, slice]]:
-    """Slices of the crop and of the frame that hold the same columns: two across the seam."""
+    """Return slices of crop and frame that hold the same columns: two pairs across the seam."""
     first = min(crop.width, width - crop.column)
     pieces = [(slice(0, first), slice(crop.column, crop.column + first))]
     if first < crop.width:

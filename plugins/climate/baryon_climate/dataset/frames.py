@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Arrays, Field, Normalisation, Split, StorageInfo
-from baryon_climate.dataset import mirroring
+from baryon_climate.dataset import mirroring, passes
 from baryon_climate.dataset.calendar import CALENDARS
+from baryon_climate.dataset.climatology import Climatology
 from baryon_climate.dataset.crops import Crop, Cropping, columns
 from baryon_climate.dataset.labels import Labels
 from baryon_climate.dataset.time_gaps import gaps
@@ -32,46 +33,26 @@ from baryon_climate.windows import labelled_step
 Numbers = npt.NDArray[Any]
 
 
-class Source(Protocol):
-    """Where frames come from; read by several threads at once."""
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        ...
+class Source(passes.Frames, Protocol):
+    """Where frames come from, with what a split must know of their storage."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height, width."""
         ...
 
-    def chunk_starts(self) -> Sequence[int]:
-        """First frame of every run that is read together."""
-        ...
-
-    def read(self, start: int, stop: int) -> Numbers:
-        """(stop - start, channels, height, width) numbers in the channels' units."""
-        ...
-
-    def place(self, frame: int, channel: int = 0) -> str:
-        """Return the file of a frame's channel and the frame in it, for people."""
-        ...
-
     def stored(self) -> Sequence[StorageInfo]:
-        """How the files are laid out."""
-        ...
-
-    def fingerprint(self) -> str:
-        """Changes when the data does."""
+        """Return how the files are laid out."""
         ...
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         ...
 
 
 @dataclass(frozen=True)
 class View:
-    """What a sample is made of."""
+    """How samples are made of frames."""
 
     window: int
     """Consecutive frames of a sample."""
@@ -91,7 +72,7 @@ class View:
 
 
 class Frames(Split):
-    """One split."""
+    """The frames of a split, as samples."""
 
     parallel_reads = True
 
@@ -112,6 +93,8 @@ class Frames(Split):
             mirroring.require_symmetric(grid)
         self.scaling = np.tile(np.array([0.0, 1.0], np.float32), (channels, 1))
         self.channels: Sequence[Channel] = CHANNELS
+        self.climatology: Climatology | None = None
+        """What `anomalies` are departures from; None: samples have none."""
         self.file_order = FileOrder.same(grid.height, grid.width)
         self.synthetic = False
         """Whether its files say that no climate model made them."""
@@ -120,20 +103,22 @@ class Frames(Split):
 
     @property
     def fields(self) -> Mapping[str, Field]:
-        """A sample as it is read: whole frames where `augment` is to cut them."""
+        """Return the fields of a sample as it is read: a whole frame if `augment` is to cut it."""
         size = self.cropping.frame if self.view.changes else self.cropping.size
         return self._fields(size)
 
     @property
     def augmented_fields(self) -> Mapping[str, Field]:
-        """A sample after `augment`."""
+        """Return the fields of a sample after `augment`."""
         return self._fields(self.cropping.size)
 
     def _fields(self, size: tuple[int, int]) -> Mapping[str, Field]:
         steps = () if self.view.window == 1 else (self.view.window,)
         channels = self.source.shape[0]
+        inputs = Field((channels, *steps, *size), "float32")
         return {
-            "inputs": Field((channels, *steps, *size), "float32"),
+            "inputs": inputs,
+            **({} if self.climatology is None else {"anomalies": inputs}),
             "boxes": Field(self.labels.boxes.shape[1:], "float32"),
             "labelled": Field((), "uint8"),
             "time": Field((), "int64"),
@@ -147,18 +132,23 @@ class Frames(Split):
         return len(self._rows)
 
     def chunk_starts(self) -> Sequence[int]:
-        """First sample of every run whose frames are read together."""
+        """Return the first sample of every run whose frames are read together."""
         return self._starts
 
     def read(self, start: int, stop: int) -> Arrays:
-        """Samples start..stop-1."""
+        """Read samples start..stop-1."""
         rows = self._rows[start:stop]
         crops = [self._crop(int(row)) for row in rows]
+        inputs = self._inputs(rows, crops, self.scaling)
+        anomalies = self._anomalies(inputs, rows, crops)
         return {
-            "inputs": self._inputs(rows, crops, self.scaling),
+            "inputs": inputs,
+            **({} if anomalies is None else {"anomalies": anomalies}),
             "boxes": self._boxes(self.labels.boxes[rows], crops),
             "labelled": self.labels.known[rows].astype(np.uint8),
             "time": self.times[rows],
+            # the same for a whole split, but an evaluator knows batches alone, and its maps must
+            # say a date, and that no climate model made a frame
             "calendar": np.full(len(rows), CALENDARS.index(self.calendar), np.uint8),
             "synthetic": np.full(len(rows), self.synthetic, np.uint8),
             "grid": self._grids(crops),
@@ -176,7 +166,7 @@ class Frames(Split):
         return self._inputs(rows, [self._crop(int(row)) for row in rows], unscaled)
 
     def normalisation(self) -> Normalisation:
-        """Midrange and half-range of each channel."""
+        """Return midrange and half-range of each channel."""
         names = tuple(f"{channel.name} [{channel.unit}]" for channel in self.channels)
         offset, scale = (tuple(column.tolist()) for column in self.scaling.T)
         return Normalisation(names, offset, scale)
@@ -187,6 +177,21 @@ class Frames(Split):
             self._read_run(rows[begin:end], crops[begin:end], scaling, inputs[begin:end])
         return inputs
 
+    def _anomalies(self, inputs: Numbers, rows: Numbers, crops: Sequence[Crop]) -> Numbers | None:
+        """Return the departures of samples from the map of their labelled step's period."""
+        if self.climatology is None:
+            return None
+        anomalies = inputs.copy()
+        for sample, row, crop in zip(anomalies, rows, crops, strict=True):
+            usual = self.climatology.map_of(int(self.times[row]), self.calendar)
+            steps = sample[:, None] if self.view.window == 1 else sample
+            for target, taken in columns(crop, usual.shape[-1]):
+                cut = usual[:, crop.row : crop.row + crop.height, taken]
+                steps[..., target] -= cut[:, None]
+        shape = (-1,) + (1,) * (anomalies.ndim - 2)
+        anomalies /= self.climatology.deviation.reshape(shape)
+        return anomalies
+
     def _crop(self, row: int) -> Crop:
         if self.view.changes:
             return Crop(0, 0, *self.cropping.frame)
@@ -195,7 +200,7 @@ class Frames(Split):
     def _read_run(
         self, rows: Numbers, crops: Sequence[Crop], scaling: Numbers, into: Numbers
     ) -> None:
-        """Consecutive samples: a frame that several windows share is read once."""
+        """Read consecutive samples; a frame that several windows share is read once."""
         window = self.view.window
         steps = into[:, :, None] if window == 1 else into
         first = int(rows[0]) - labelled_step(window)
@@ -207,7 +212,9 @@ class Frames(Split):
                     _cut(frame, crops[sample], scaling, target)
 
     def _boxes(self, boxes: Numbers, crops: Sequence[Crop]) -> Numbers:
-        cut = [self.cropping.boxes(its, crop) for its, crop in zip(boxes, crops, strict=True)]
+        cut = [
+            self.cropping.boxes(of_frame, crop) for of_frame, crop in zip(boxes, crops, strict=True)
+        ]
         return np.stack(cut)
 
     def _grids(self, crops: Sequence[Crop]) -> Numbers:
@@ -215,52 +222,70 @@ class Frames(Split):
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
         """Mirror half of the samples and cut each out anywhere of its frame, as the view says."""
+        # here and not in `read`, which must give the same rows at any time, or a resumed run could
+        # not repeat an epoch: only `augment` gets random numbers that belong to a step
         if not self.view.changes:
             return arrays
-        whole, boxes = arrays["inputs"], arrays["boxes"]
+        images = {name: arrays[name] for name in ("inputs", "anomalies") if name in arrays}
+        boxes = arrays["boxes"]
         if self.view.mirror:
-            whole, boxes = whole.copy(), boxes.copy()
-            for number in np.flatnonzero(random.random(len(whole)) < mirroring.SHARE):
-                mirroring.mirror(whole[number], boxes[number], self.channels, self.scaling)
+            images = {name: values.copy() for name, values in images.items()}
+            boxes = boxes.copy()
+            self._mirror(images, boxes, random)
         if self.view.augment:
-            crops = [self.cropping.random(random) for _ in range(len(whole))]
+            crops = [self.cropping.random(random) for _ in range(len(boxes))]
         else:
             crops = [self.cropping.fixed(int(self._rows[key])) for key in arrays["keys"]]
-        inputs = np.empty((*whole.shape[:-2], *self.cropping.size), np.float32)
-        for sample, crop, cut in zip(whole, crops, inputs, strict=True):
-            for here, there in columns(crop, whole.shape[-1]):
-                cut[..., here] = sample[..., crop.row : crop.row + crop.height, there]
         return {
             **arrays,
-            "inputs": inputs,
+            **{name: self._cut_out(whole, crops) for name, whole in images.items()},
             "boxes": self._boxes(boxes, crops),
             "grid": self._grids(crops),
         }
+
+    def _mirror(
+        self, images: Mapping[str, Numbers], boxes: Numbers, random: np.random.Generator
+    ) -> None:
+        """Mirror half of the samples, in place."""
+        # anomalies have no offset: a northward wind's just changes its sign
+        no_offset = np.tile(np.array([0.0, 1.0], np.float32), (len(self.scaling), 1))
+        scaling = {"inputs": self.scaling, "anomalies": no_offset}
+        for number in np.flatnonzero(random.random(len(boxes)) < mirroring.SHARE):
+            for name, values in images.items():
+                mirroring.mirror(values[number], self.channels, scaling[name])
+            mirroring.mirror_boxes(boxes[number], self.grid.height)
+
+    def _cut_out(self, whole: Numbers, crops: Sequence[Crop]) -> Numbers:
+        cut = np.empty((*whole.shape[:-2], *self.cropping.size), np.float32)
+        for sample, crop, target in zip(whole, crops, cut, strict=True):
+            for into, taken in columns(crop, whole.shape[-1]):
+                target[..., into] = sample[..., crop.row : crop.row + crop.height, taken]
+        return cut
 
     def place(self, row: int) -> str:
         """Return the file of a sample and the frame in it."""
         return self.source.place(int(self._rows[row]))
 
     def stored(self) -> Sequence[StorageInfo]:
-        """How the files are laid out."""
+        """Return how the files are laid out."""
         return self.source.stored()
 
     def fingerprint(self) -> str:
-        """Of the data."""
+        """Return the fingerprint of the files."""
         return self.source.fingerprint()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self.source.close()
 
 
 def _cut(frame: Numbers, crop: Crop, scaling: Numbers, into: Numbers) -> None:
-    """One pass from the buffer of decoded values to the normalised crop."""
+    """Cut and normalise in one pass from the buffer of decoded values."""
     rows = slice(crop.row, crop.row + crop.height)
-    for here, there in columns(crop, frame.shape[-1]):
+    for target, taken in columns(crop, frame.shape[-1]):
         for channel, (middle, half) in enumerate(scaling):
-            cut = into[channel, :, here]
-            np.subtract(frame[channel, rows, there], middle, out=cut, casting="same_kind")
+            cut = into[channel, :, target]
+            np.subtract(frame[channel, rows, taken], middle, out=cut, casting="same_kind")
             cut *= 1 / half  # a channel of 3.5 MB is still in the cache
 
 
@@ -278,7 +303,7 @@ def _cropping(view: View, grid: Grid) -> Cropping:
 
 
 def _complete(times: npt.NDArray[np.int64], window: int) -> npt.NDArray[np.int64]:
-    """Frames in the labelled place of a window of consecutive steps that are all there."""
+    """Return the frames that are the labelled step of a window whose steps are all there."""
     if window < 1:
         raise BaryonError(f"dataset.window={window} must be 1 frame or more")
     before = labelled_step(window)
@@ -291,13 +316,13 @@ def _complete(times: npt.NDArray[np.int64], window: int) -> npt.NDArray[np.int64
 
 
 def _starts(rows: npt.NDArray[np.int64], stored: Sequence[int]) -> list[int]:
-    """First sample of each stored run."""
+    """Return the first sample of each stored run."""
     run_of = np.searchsorted(np.asarray(stored), rows, side="right")
     return np.flatnonzero(np.diff(run_of, prepend=-1)).tolist()
 
 
 def _runs(rows: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Where consecutive rows begin and end."""
+    """Return where consecutive rows begin and end."""
     edges = np.flatnonzero(np.diff(rows) != 1) + 1
     bounds = [0, *edges.tolist(), len(rows)]
     return list(pairwise(bounds))

@@ -42,7 +42,7 @@ class LabelOptions:
 
 @dataclass(frozen=True)
 class Labels:
-    """Of all frames of a split."""
+    """Boxes of all frames of a split, and which of these frames somebody looked at."""
 
     boxes: npt.NDArray[np.float32]
     """(frames, most, 5): ymin, xmin, ymax, xmax, class; unused rows -1; `most` is at least 1."""
@@ -60,7 +60,7 @@ def labels(
     place: Place,
     where: str,
 ) -> Labels:
-    """From the boxes of the files (frames, n, 5).
+    """Make labels from the boxes of the files (frames, n, 5).
 
     Raises `BaryonError` for the first frame with a box that cannot be, unless they are dropped.
     """
@@ -80,12 +80,14 @@ def labels(
             _refuse_or_drop(options, fault, boxes, wrong, place, (height, width))
             used &= ~wrong
     boxes[~used] = -1
+    # there is hardly a time without a storm on the globe: a frame without boxes is one that nobody
+    # looked at, unless the user says otherwise; the authors did both (reported)
     known = np.asarray(used.any(axis=1) | (options.empty_frames == LABELLED))
     return Labels(_used_first(boxes, used), known)
 
 
 def unknown(frames: int, most: int) -> Labels:
-    """Of frames that nobody looked at, with `most` unused rows each."""
+    """Return the labels of frames that nobody looked at, with `most` unused rows each."""
     return Labels(np.full((frames, most, 5), -1, np.float32), np.zeros(frames, np.bool_))
 
 
@@ -116,24 +118,26 @@ def _refuse_or_drop(
     hint = f"classes are 0 to 3 ({', '.join(SHORT)}); " if known else ""
     if known and boxes[frame, row, 4] == len(CLASSES):
         hint += "if yours count from 1, give dataset.first_class=1; "
-    said = (
+    message = (
         f"{place(frame)}: box {row} is {fault} (ymin, xmin, ymax, xmax, class = {shown} in frames "
         f"of {size[0]} x {size[1]}), one of {int(wrong.sum()):,}; {hint}"
     )
     if options.bad_boxes == REFUSE:
-        raise BaryonError(said + "repair the file, or leave such boxes out: dataset.bad_boxes=drop")
-    warn(said + "left out")
+        raise BaryonError(
+            message + "repair the file, or leave such boxes out: dataset.bad_boxes=drop"
+        )
+    warn(message + "left out")
 
 
 def _used_first(boxes: Numbers, used: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    """As many rows as before, at least one, the used ones first."""
+    """Put the used rows first; there are as many as before, at least one."""
     order = np.argsort(~used, axis=1, kind="stable")
     rows = np.take_along_axis(boxes, order[..., None], axis=1).astype(np.float32)
     return rows if rows.shape[1] else np.full((len(boxes), 1, 5), -1, np.float32)
 
 
 def keep_share(known: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Labels of a share of the labelled frames, chosen by the seed; the rest count as unlabelled.
+    """Return which frames keep their labels: a share of the labelled ones, chosen by the seed.
 
     A smaller share of the same seed is a part of a larger one.
     """
@@ -141,9 +145,9 @@ def keep_share(known: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDA
         raise BaryonError(f"dataset.labelled_share={share:g} must be above 0 and at most 1")
     rows = np.flatnonzero(known)
     chosen = np.random.default_rng(seed).permutation(rows)[: max(1, round(share * len(rows)))]
-    kept = np.zeros_like(known)
-    kept[chosen] = True
-    return kept
+    remaining = np.zeros_like(known)
+    remaining[chosen] = True
+    return remaining
 
 
 def _require_one(key: str, value: str, choices: tuple[str, ...]) -> None:

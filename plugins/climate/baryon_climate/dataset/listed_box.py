@@ -108,7 +108,7 @@ def require_degrees(south: float, west: float, north: float, east: float) -> Non
 
 
 def _offset(text: str | None) -> int:
-    """Seconds by which a local time is ahead of UTC."""
+    """Return the seconds by which a local time is ahead of UTC."""
     if text is None or text == "Z":
         return 0
     digits = text[1:].replace(":", "")
@@ -117,5 +117,5 @@ def _offset(text: str | None) -> int:
 
 
 def _shown(text: str) -> str:
-    """Printable, and no longer than a line of an error has room for."""
+    """Return a text printable, and no longer than a line of an error has room for."""
     return ascii(text if len(text) <= 40 else text[:40] + "...")

@@ -36,15 +36,13 @@ def require_symmetric(grid: Grid) -> None:
         )
 
 
-def mirror(inputs: Numbers, boxes: Numbers, channels: Sequence[Channel], scaling: Numbers) -> None:
+def mirror(inputs: Numbers, channels: Sequence[Channel], scaling: Numbers) -> None:
     """Mirror a whole frame at the equator, in place.
 
     Parameters
     ----------
     inputs
         (channels, [steps,] height, width), scaled.
-    boxes
-        (n, 5) ymin, xmin, ymax, xmax in rows and columns, class; unused rows are -1.
     channels
         What the first axis of `inputs` holds.
     scaling
@@ -57,6 +55,14 @@ def mirror(inputs: Numbers, boxes: Numbers, channels: Sequence[Channel], scaling
             middle, half = scaling[number]
             # -(half * x + middle) = half * x' + middle
             inputs[number] = -inputs[number] - 2 * middle / half
+
+
+def mirror_boxes(boxes: Numbers, height: int) -> None:
+    """Mirror boxes at the equator, in place.
+
+    `boxes` (n, 5) are ymin, xmin, ymax, xmax in rows and columns of a frame of `height` rows, and
+    class; unused rows are -1.
+    """
     used = boxes[:, 4] >= 0
-    last = inputs.shape[-2] - 1  # pixels are centres: row r becomes row last - r
+    last = height - 1  # pixels are centres: row r becomes row last - r
     boxes[used, 0], boxes[used, 2] = last - boxes[used, 2], last - boxes[used, 0]

@@ -78,6 +78,8 @@ class NetcdfFiles:
             f"hours, where {usual_step(self.times) / HOUR:g} are usual, between "
             f"{self.place(first)}, and {self.place(first + 1)}"
         )
+        # a file that is missing in the middle is seldom meant, and nothing shows it later: windows
+        # just become fewer; where it is meant (seasons), the option says so
         if not allowed:
             raise BaryonError(
                 f"{fault}: give the files that are missing, or allow gaps with "
@@ -105,7 +107,7 @@ class NetcdfFiles:
         return range(len(self))
 
     def read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
-        """Frames start..stop-1 in the channels' units."""
+        """Read frames start..stop-1 in the channels' units."""
         frames = np.empty((stop - start, *self.shape), np.float32)
         for channel, series in enumerate(self._series):
             for first, last in series.runs(start, stop):
@@ -130,7 +132,7 @@ class NetcdfFiles:
         return ()
 
     def fingerprint(self) -> str:
-        """Of absolute names, sizes and times of change, and of the variables."""
+        """Return a hash of absolute names, sizes, times of change and variables."""
         versions = [_version(file.path) for file in self._files]
         variables = [sorted(series.variables.items()) for series in self._series]
         return hashlib.sha256(repr((versions, variables)).encode()).hexdigest()[:16]
@@ -142,11 +144,11 @@ class NetcdfFiles:
 
 
 def _version(path: Path) -> tuple[str, int, int]:
-    """Of a Zarr store that of its youngest file."""
-    parts = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
-    stats = [one.stat() for one in parts]
+    """Return name, size and time of change; of a Zarr store those of all its files."""
+    parts = [part for part in path.rglob("*") if part.is_file()] if path.is_dir() else [path]
+    stats = [part.stat() for part in parts]
     return (
         str(path.resolve()),
-        sum(one.st_size for one in stats),
-        max(one.st_mtime_ns for one in stats),
+        sum(stat.st_size for stat in stats),
+        max(stat.st_mtime_ns for stat in stats),
     )

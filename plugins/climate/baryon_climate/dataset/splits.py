@@ -9,6 +9,7 @@ import numpy as np
 
 from baryon.errors import BaryonError
 from baryon.terminal.console import say
+from baryon_climate.dataset.climatology import climatology
 from baryon_climate.dataset.frames import Frames
 from baryon_climate.dataset.labels import Labels, keep_share
 from baryon_climate.dataset.statistics import Statistics, statistics
@@ -18,7 +19,7 @@ TRAIN = "train"
 
 
 def crop_size(crop: int | Sequence[int] | None) -> tuple[int, int] | None:
-    """Height and width, from the option `crop`."""
+    """Return height and width from the option `crop`."""
     if crop is None:
         return None
     if isinstance(crop, int):
@@ -61,22 +62,32 @@ def unlabel(train: Frames, share: float, seed: int) -> None:
 
 
 def scale(
-    splits: Mapping[str, Frames], channels: Sequence[Channel], check_values: bool, most: int | None
+    splits: Mapping[str, Frames],
+    channels: Sequence[Channel],
+    check_values: bool,
+    most: int | None,
+    anomalies: str | None,
 ) -> Statistics:
-    """Scale all splits by the statistics of `train`, which it gives.
+    """Scale all splits by the statistics of `train`, and return these.
 
     With `check_values` every value of every split is read once and must be a number; else about
-    `most` frames of `train` are.
+    `most` frames of `train` are. `anomalies` names the period of the climatological maps that
+    samples bring departures from (`all` or `month`); None: none.
     """
     threads = len(os.sched_getaffinity(0))
+    limit = None if check_values else most
 
-    def of(name: str) -> Statistics:
-        limit = None if check_values else most
+    def measure(name: str) -> Statistics:
         return statistics(splits[name].source, channels, f"dataset.{name}", limit, threads)
 
-    found = of(TRAIN)
+    of_train = measure(TRAIN)
     for name, split in splits.items():
         if check_values and name != TRAIN:
-            of(name)
-        split.scaling, split.channels = found.scaling(), channels
-    return found
+            measure(name)
+        split.scaling, split.channels = of_train.scaling(), channels
+    if anomalies is not None:
+        maps = climatology(splits[TRAIN], channels, anomalies, limit, threads)
+        for name, split in splits.items():
+            maps.require(name, split)
+            split.climatology = maps
+    return of_train

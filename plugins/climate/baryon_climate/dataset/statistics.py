@@ -1,17 +1,15 @@
-"""One pass over the frames: every value checked, each channel's range, mean and deviation found.
+"""One pass over the frames: checks every value, and measures each channel's range and deviation.
 
-The answer is kept in the user's cache, keyed by the fingerprint of the data, so that the pass is
+The result is kept in the user's cache, keyed by the fingerprint of the data, so that the pass is
 made once for each version of the files. It holds a frame for each thread.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +18,7 @@ from baryon.errors import BaryonError
 from baryon.system.cache import cached, keep
 from baryon.terminal.console import warn
 from baryon.terminal.progress import bar
+from baryon_climate.dataset.passes import Frames, in_order, runs_of
 from baryon_climate.fields import Channel
 
 FILL = 1e19
@@ -30,33 +29,9 @@ Numbers = npt.NDArray[Any]
 RANGES = "minimum", "maximum", "mean", "deviation"
 
 
-class Frames(Protocol):
-    """Where frames come from; read by several threads at once."""
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        ...
-
-    def chunk_starts(self) -> Sequence[int]:
-        """First frame of every run that is read together."""
-        ...
-
-    def read(self, start: int, stop: int) -> Numbers:
-        """(stop - start, channels, height, width) numbers in the channels' units."""
-        ...
-
-    def place(self, frame: int, channel: int = 0) -> str:
-        """Return the file of a frame's channel and the frame in it, for people."""
-        ...
-
-    def fingerprint(self) -> str:
-        """Changes when the data does."""
-        ...
-
-
 @dataclass(frozen=True)
 class Statistics:
-    """Of each channel, over all pixels of all frames that were looked at."""
+    """Range, mean and deviation of each channel, over all pixels of all frames looked at."""
 
     minimum: tuple[float, ...]
     maximum: tuple[float, ...]
@@ -65,7 +40,7 @@ class Statistics:
     frames: int
 
     def scaling(self) -> npt.NDArray[np.float32]:
-        """(channels, 2): midrange and half-range, which map each channel to -1..1."""
+        """Return midrange and half-range (channels, 2), which map each channel to -1..1."""
         low, high = np.array(self.minimum), np.array(self.maximum)
         return np.stack([(high + low) / 2, (high - low) / 2], axis=1).astype(np.float32)
 
@@ -73,7 +48,7 @@ class Statistics:
 def statistics(
     frames: Frames, channels: Sequence[Channel], name: str, most: int | None, threads: int
 ) -> Statistics:
-    """Of all frames, or of about `most` of them, evenly spread.
+    """Return the statistics of all frames, or of about `most` of them, evenly spread.
 
     Raises `BaryonError` naming file, frame and channel of the first NaN, infinite or fill value,
     and for a channel that is the same everywhere. Ranges that the channel's quantity does not
@@ -85,29 +60,34 @@ def statistics(
         "channels": [channel.name for channel in channels],
         "most": most,
     }
-    kept = cached("climate-statistics", key)
-    if kept is None:
-        found = _pass(frames, channels, name, most, threads)
-        keep("climate-statistics", key, asdict(found))
+    record = cached("climate-statistics", key)
+    if record is None:
+        result = _pass(frames, channels, name, most, threads)
+        keep("climate-statistics", key, asdict(result))
     else:
-        found = Statistics(frames=kept["frames"], **{name: tuple(kept[name]) for name in RANGES})
-    _require_sense(found, channels, name)
-    return found
+        ranges = {name: tuple(record[name]) for name in RANGES}
+        result = Statistics(frames=record["frames"], **ranges)
+    _require_sense(result, channels, name)
+    return result
 
 
 def _pass(
     frames: Frames, channels: Sequence[Channel], name: str, most: int | None, threads: int
 ) -> Statistics:
-    runs = _runs(frames, most)
+    runs = runs_of(frames, most)
     total = sum(stop - start for start, stop in runs)
     parts = []
+
+    def work(start: int, stop: int) -> Part:
+        return _of_run(frames, channels, start, stop)
+
     with (
         bar(f"statistics of {name}", total, "frames") as advance,
         ThreadPoolExecutor(threads, "baryon-statistics") as pool,
     ):
-        for part, count in _ahead(pool, frames, channels, runs, threads):
+        for part, (start, stop) in in_order(pool, work, runs, threads):
             parts.append(part)
-            advance(count)
+            advance(stop - start)
     low, high, means, squares, counts = (np.array(column) for column in zip(*parts, strict=True))
     weights = counts / counts.sum()
     mean = weights @ means
@@ -121,50 +101,20 @@ def _pass(
     )
 
 
-def _runs(frames: Frames, most: int | None) -> list[tuple[int, int]]:
-    """What is read together, start and stop."""
-    bounds = [*frames.chunk_starts(), len(frames)]
-    runs = list(pairwise(bounds))
-    if most is None or most >= len(frames):
-        return runs
-    count = max(1, round(len(runs) * most / len(frames)))
-    chosen = np.unique(np.linspace(0, len(runs) - 1, count).round().astype(int))
-    return [runs[number] for number in chosen]
-
-
 Part = tuple[Numbers, Numbers, Numbers, Numbers, int]
-
-
-def _ahead(
-    pool: ThreadPoolExecutor,
-    frames: Frames,
-    channels: Sequence[Channel],
-    runs: Sequence[tuple[int, int]],
-    threads: int,
-) -> Iterator[tuple[Part, int]]:
-    """Return the parts in their order; no more runs are in memory than there are threads."""
-    waiting: deque[Any] = deque()
-    coming = iter(runs)
-    while True:
-        while len(waiting) < threads and (run := next(coming, None)) is not None:
-            waiting.append((pool.submit(_of_run, frames, channels, *run), run[1] - run[0]))
-        if not waiting:
-            return
-        part, count = waiting.popleft()
-        yield part.result(), count
 
 
 def _of_run(frames: Frames, channels: Sequence[Channel], start: int, stop: int) -> Part:
     values = frames.read(start, stop)
     count = values.shape[1]
     low, high, mean, square = (np.empty(count) for _ in range(4))
-    for channel in range(count):  # 3.5 MB at a time stay in the cache of the core
-        one = values[:, channel]
-        low[channel], high[channel] = one.min(), one.max()
-        if not (-FILL < low[channel] <= high[channel] < FILL):  # false for NaN as well
-            _refuse(frames, channels, channel, start, one)
-        mean[channel] = one.mean(dtype=np.float64)
-        square[channel] = np.square(one - np.float32(mean[channel])).mean(dtype=np.float64)
+    for number in range(count):  # 3.5 MB at a time stay in the cache of the core
+        channel = values[:, number]
+        low[number], high[number] = channel.min(), channel.max()
+        if not (-FILL < low[number] <= high[number] < FILL):  # false for NaN as well
+            _refuse(frames, channels, number, start, channel)
+        mean[number] = channel.mean(dtype=np.float64)
+        square[number] = np.square(channel - np.float32(mean[number])).mean(dtype=np.float64)
     return low, high, mean, square, stop - start
 
 
@@ -182,9 +132,9 @@ def _refuse(
     )
 
 
-def _require_sense(found: Statistics, channels: Sequence[Channel], name: str) -> None:
+def _require_sense(result: Statistics, channels: Sequence[Channel], name: str) -> None:
     strange = []
-    for channel, low, high in zip(channels, found.minimum, found.maximum, strict=True):
+    for channel, low, high in zip(channels, result.minimum, result.maximum, strict=True):
         if low == high:
             raise BaryonError(
                 f"{name}: {channel.name} is {low:g} everywhere, so it cannot be normalised: "

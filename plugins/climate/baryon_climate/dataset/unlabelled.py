@@ -23,7 +23,7 @@ def unlabelled(
     calendar: str,
     train: Frames,
 ) -> Frames:
-    """Whole frames, in windows like those of `train` and normalised by its ranges."""
+    """Return whole frames, in windows like those of `train` and normalised by its ranges."""
     nothing = unknown(len(source), train.labels.boxes.shape[1])
     view = replace(train.view, crop=None, augment=False, mirror=False)
     split = Frames(source, nothing, times, grid, view, calendar)
@@ -32,7 +32,10 @@ def unlabelled(
 
 
 def by_year(paths: Sequence[Path]) -> dict[int, Path]:
-    """Ascending. Raises `BaryonError` for a name without a year, or two files of one year."""
+    """Return files by ascending year.
+
+    Raises `BaryonError` for a name without a year, or two files of one year.
+    """
     files: dict[int, Path] = {}
     for path in paths:
         year = re.search(r"(\d{4})$", path.stem)

@@ -15,15 +15,15 @@ _RANGE = re.compile(r"(\d{4})\s*-\s*(\d{4})")
 
 
 def years(key: str, given: Years) -> list[int]:
-    """All years, each once, ascending. Raises `BaryonError` with the config `key` that asked."""
+    """Return all years, each once, ascending. Raises `BaryonError` with the config `key`."""
     parts = [given] if isinstance(given, int | str) else list(given)
-    found = sorted({year for part in parts for year in _one(key, str(part).strip())})
-    if not found:
+    every = sorted({year for part in parts for year in _range(key, str(part).strip())})
+    if not every:
         raise BaryonError(f"{key}={given} names no year: give a year or a range such as 1979-1981")
-    return found
+    return every
 
 
-def _one(key: str, part: str) -> range:
+def _range(key: str, part: str) -> range:
     if re.fullmatch(r"\d{4}", part):
         return range(int(part), int(part) + 1)
     match = _RANGE.fullmatch(part)
@@ -43,29 +43,29 @@ def year_files(folder: str, wanted: Mapping[str, Sequence[int]]) -> dict[str, di
     place = Path(folder).expanduser()
     if not place.is_dir():
         raise BaryonError(f"dataset.folder={folder} is no folder (looked from {Path.cwd()})")
-    there = {int(p.stem[-4:]): p for p in sorted(place.glob("climo_[0-9][0-9][0-9][0-9].h5"))}
+    files = {int(p.stem[-4:]): p for p in sorted(place.glob("climo_[0-9][0-9][0-9][0-9].h5"))}
     _require_apart(wanted)
-    return {split: _files(place, split, its, there) for split, its in wanted.items()}
+    return {split: _files(place, split, asked, files) for split, asked in wanted.items()}
 
 
 def _files(
-    place: Path, split: str, its: Sequence[int], there: Mapping[int, Path]
+    place: Path, split: str, asked: Sequence[int], files: Mapping[int, Path]
 ) -> dict[int, Path]:
-    missing = [year for year in its if year not in there]
+    missing = [year for year in asked if year not in files]
     if missing:
         names = ", ".join(f"climo_{year}.h5" for year in missing)
-        exist = as_ranges(sorted(there)) or "none"
+        exist = as_ranges(sorted(files)) or "none"
         raise BaryonError(
-            f"dataset.{split}={as_ranges(its)}: {place} lacks {names}; it has the years {exist}: "
+            f"dataset.{split}={as_ranges(asked)}: {place} lacks {names}; it has the years {exist}: "
             f"fetch the rest, or name what is there, such as dataset.{split}=[1979-1982,1984]"
         )
-    return {year: there[year] for year in its}
+    return {year: files[year] for year in asked}
 
 
 def _require_apart(wanted: Mapping[str, Sequence[int]]) -> None:
     seen: dict[int, str] = {}
-    for split, its in wanted.items():
-        for year in its:
+    for split, asked in wanted.items():
+        for year in asked:
             if year in seen:
                 raise BaryonError(
                     f"the year {year} is in dataset.{seen[year]} and in dataset.{split}: "
@@ -74,10 +74,10 @@ def _require_apart(wanted: Mapping[str, Sequence[int]]) -> None:
             seen[year] = split
 
 
-def as_ranges(its: Sequence[int]) -> str:
-    """Ascending years in short: 1979-1981, 1984."""
+def as_ranges(ascending: Sequence[int]) -> str:
+    """Return years in short: 1979-1981, 1984."""
     runs: list[list[int]] = []
-    for year in its:
+    for year in ascending:
         if runs and year == runs[-1][1] + 1:
             runs[-1][1] = year
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
-from torch.nn.functional import cross_entropy, log_softmax, smooth_l1_loss
+from torch.nn.functional import cross_entropy, log_softmax, mse_loss, smooth_l1_loss
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch
@@ -16,6 +17,20 @@ from baryon_climate.loss.overlap import generalised_iou
 OBJECT, NO_OBJECT = 0, 1
 
 
+class _Cells(NamedTuple):
+    """What the boxes of a batch ask of each cell."""
+
+    frame: tuple[int, int]
+    """Rows and columns of a frame, in pixels."""
+    cell: int
+    """Pixels a side."""
+    targets: Targets
+    objects: torch.Tensor
+    """(N, h, w) bool: cells with the centre of a box, in labelled frames."""
+    empty: torch.Tensor
+    """(N, h, w) bool: cells without one, in labelled frames."""
+
+
 class ClimateSemiSupervised:
     """Terms and weights of hur-detect (reported), each a mean over all samples of the batch.
 
@@ -23,17 +38,21 @@ class ClimateSemiSupervised:
     * `position`, `size`: smooth L1 of the offset, and of the logarithms, summed over its objects;
     * `objectness`: -log p(object) summed over cells with an object, -log p(none) over empty ones;
     * `class`: cross-entropy summed over its objects;
-    * `reconstruction`: mean squared error over channels and pixels.
+    * `reconstruction`: mean squared error over channels and pixels, of the inputs or, where the
+      dataset brings them, of their anomalies.
 
-    The first four are zero for a frame without labels. As every term is the mean of what each
-    frame alone makes, labelled frames may lie on the processes as they like: the mean over samples
-    that communicators take is that of one process.
+    The first four are zero for a frame without labels.
 
     Beyond the paper, and off at zero: `focusing`, the exponent of a focal objectness
     (arXiv:1708.02002); `nearness`, how far around a box's centre, in parts of its sides, empty
     cells are blamed less (arXiv:1904.07850); `overlap`, the weight of 1 - GIoU of each object's
     box (arXiv:1902.09630), which is what average precision asks for.
     """
+
+    # Each term is divided by all samples of the batch, not by the labelled ones or by the objects:
+    # a process knows only its own, and a mean over its labelled frames, averaged over processes,
+    # would weigh frames by where they lie. A sum over each frame divided by the samples is the one
+    # normalisation under which communicators and micro-batches need know nothing of labels.
 
     def __init__(
         self,
@@ -70,58 +89,80 @@ class ClimateSemiSupervised:
     def __call__(
         self, output: Mapping[str, torch.Tensor], batch: Batch
     ) -> Mapping[str, torch.Tensor]:
-        """`output` is a detector's, `batch` has `inputs`, `boxes` and `labelled`.
+        """Return the terms of a batch, each with its weight.
 
-        `reconstruction` is left out where the model has no such branch.
+        Parameters
+        ----------
+        output
+            A detector's: `objectness` (N, 2, h, w), `classes` (N, 4, h, w), `position` and `size`
+            (N, 2, h, w), and `reconstruction` like the inputs where the model has that branch.
+        batch
+            `inputs` (N, channels, [T,] H, W), `boxes` (N, n, 5), `labelled` (N,), and `anomalies`
+            like the inputs where they are to be rebuilt instead.
+
         """
-        frame = (batch["inputs"].shape[-2], batch["inputs"].shape[-1])
-        grid = output["objectness"].shape[-2:]
-        cell = cell_of(frame, (grid[0], grid[1]))
-        targets = encode(batch["boxes"], frame, cell)
-        labelled = batch["labelled"].bool()[:, None, None]
-        objects = targets.occupied & labelled
-        count = len(labelled)
-
-        def summed(each: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-            return each.where(where, 0.0).sum() / count
-
-        position = smooth_l1_loss(output["position"], targets.position, reduction="none").sum(1)
-        size = smooth_l1_loss(output["size"], targets.size, reduction="none").sum(1)
-        classes = cross_entropy(output["classes"], targets.classes, reduction="none")
-        there, empty = self._objectness(output["objectness"], batch["boxes"], frame, cell)
-        terms = {
-            "position": self._position * summed(position, objects),
-            "size": self._size * summed(size, objects),
-            "objectness": self._objects * summed(there, objects)
-            + self._no_objects * summed(empty, labelled & ~targets.occupied),
-            "class": self._classes * summed(classes, objects),
-        }
+        cells = _cells(output, batch)
+        terms = self._box_terms(output, batch, cells)
         if self._overlap:
-            apart = 1 - self._generalised_iou(output, targets, cell)
-            terms["overlap"] = self._overlap * summed(apart, objects)
+            apart = 1 - _generalised_iou(output, cells.targets, cells.cell)
+            terms["overlap"] = self._overlap * _mean(apart, cells.objects)
         if "reconstruction" in output:
-            error = torch.nn.functional.mse_loss(output["reconstruction"], batch["inputs"])
+            # departures from the mean map, where the dataset brings them (dataset.anomalies)
+            target = batch["anomalies"] if "anomalies" in batch else batch["inputs"]
+            error = mse_loss(output["reconstruction"], target)
             terms["reconstruction"] = self._reconstruction * error
         return terms
 
+    def _box_terms(
+        self, output: Mapping[str, torch.Tensor], batch: Batch, cells: _Cells
+    ) -> dict[str, torch.Tensor]:
+        targets = cells.targets
+        position = smooth_l1_loss(output["position"], targets.position, reduction="none").sum(1)
+        size = smooth_l1_loss(output["size"], targets.size, reduction="none").sum(1)
+        classes = cross_entropy(output["classes"], targets.classes, reduction="none")
+        object_cost, empty_cost = self._objectness(output["objectness"], batch["boxes"], cells)
+        return {
+            "position": self._position * _mean(position, cells.objects),
+            "size": self._size * _mean(size, cells.objects),
+            "objectness": self._objects * _mean(object_cost, cells.objects)
+            + self._no_objects * _mean(empty_cost, cells.empty),
+            "class": self._classes * _mean(classes, cells.objects),
+        }
+
     def _objectness(
-        self, logits: torch.Tensor, boxes: torch.Tensor, frame: tuple[int, int], cell: int
+        self, logits: torch.Tensor, boxes: torch.Tensor, cells: _Cells
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What each cell (N, h, w) costs if it has an object, and if it has none."""
+        """Return what each cell (N, h, w) costs if it has an object, and if it has none."""
         logarithms = log_softmax(logits, dim=1)
-        there, empty = -logarithms[:, OBJECT], -logarithms[:, NO_OBJECT]
+        object_cost, empty_cost = -logarithms[:, OBJECT], -logarithms[:, NO_OBJECT]
         if self._focusing:
             chance = logarithms.exp()
-            there = there * chance[:, NO_OBJECT] ** self._focusing
-            empty = empty * chance[:, OBJECT] ** self._focusing
+            object_cost = object_cost * chance[:, NO_OBJECT] ** self._focusing
+            empty_cost = empty_cost * chance[:, OBJECT] ** self._focusing
         if self._nearness:
-            empty = empty * (1 - nearness(boxes, frame, cell, self._nearness)) ** 4
-        return there, empty
+            near = nearness(boxes, cells.frame, cells.cell, self._nearness)
+            empty_cost = empty_cost * (1 - near) ** 4  # the exponent of arXiv:1904.07850
+        return object_cost, empty_cost
 
-    @staticmethod
-    def _generalised_iou(
-        output: Mapping[str, torch.Tensor], targets: Targets, cell: int
-    ) -> torch.Tensor:
-        """(N, h, w); boxes of the same cell are compared, so the seam is nowhere near."""
-        said = corners(output["position"], output["size"], cell)
-        return generalised_iou(said, corners(targets.position, targets.size, cell))
+
+def _cells(output: Mapping[str, torch.Tensor], batch: Batch) -> _Cells:
+    frame = (batch["inputs"].shape[-2], batch["inputs"].shape[-1])
+    height, width = output["objectness"].shape[-2:]
+    cell = cell_of(frame, (height, width))
+    targets = encode(batch["boxes"], frame, cell)
+    labelled = batch["labelled"].bool()[:, None, None]
+    return _Cells(frame, cell, targets, targets.occupied & labelled, labelled & ~targets.occupied)
+
+
+def _mean(each: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Return the sum over some cells, divided by all samples."""
+    return each.where(where, 0.0).sum() / len(each)
+
+
+def _generalised_iou(
+    output: Mapping[str, torch.Tensor], targets: Targets, cell: int
+) -> torch.Tensor:
+    """Return (N, h, w) of the boxes that the model and the labels put into each cell."""
+    # boxes of one cell are compared, so the longitude seam is never between them
+    predicted = corners(output["position"], output["size"], cell)
+    return generalised_iou(predicted, corners(targets.position, targets.size, cell))

@@ -8,7 +8,7 @@ from baryon_climate.boxes.coding import cells_of
 
 
 def nearness(boxes: torch.Tensor, frame: tuple[int, int], cell: int, share: float) -> torch.Tensor:
-    """(N, h, w) from 0 to 1: Gaussians around the centres of boxes (N, most, 5), the highest.
+    """Return (N, h, w) from 0 to 1: the highest Gaussian around the centres of boxes (N, n, 5).
 
     Their standard deviations are `share` of the boxes' sides. Around a globe the other way counts
     too: a centre at one end is near the cells of the other, as `encode` puts it. In a crop no box

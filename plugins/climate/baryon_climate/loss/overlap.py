@@ -8,7 +8,7 @@ from baryon_climate.boxes.overlap import areas
 
 
 def generalised_iou(boxes: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """(...) of boxes (..., 4) pair by pair: IoU less the part of their hull that neither covers.
+    """Return (...) of boxes (..., 4) pair by pair: IoU less the part of their hull without either.
 
     From -1 to 1, and with a gradient also where they do not overlap.
     """
@@ -17,10 +17,10 @@ def generalised_iou(boxes: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
         torch.minimum(boxes[..., 2:], others[..., 2:]),
     )
     sides = (high - low).clamp(min=0)
-    both = sides[..., 0] * sides[..., 1]
-    union = areas(boxes) + areas(others) - both
+    intersection = sides[..., 0] * sides[..., 1]
+    union = areas(boxes) + areas(others) - intersection
     hull = torch.maximum(boxes[..., 2:], others[..., 2:]) - torch.minimum(
         boxes[..., :2], others[..., :2]
     )
-    around = hull[..., 0] * hull[..., 1]
-    return both / union - (around - union) / around
+    hull_area = hull[..., 0] * hull[..., 1]
+    return intersection / union - (hull_area - union) / hull_area

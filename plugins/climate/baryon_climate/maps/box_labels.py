@@ -31,7 +31,7 @@ class BoxLabels:
     _taken: list[Rectangle] = field(default_factory=list)
 
     def clear(self) -> None:
-        """Begin a new map."""
+        """Forget the names: a new map begins."""
         self._taken = []
 
     def place(self, text: str, box: Rectangle) -> tuple[float, float] | None:
@@ -61,11 +61,12 @@ class BoxLabels:
                     yield fitting, y
 
     def _size(self, text: str) -> tuple[float, float]:
-        """Width and height in degrees."""
+        """Return width and height of a name in degrees."""
         path = TextPath((0, 0), text, size=FONT_SIZE, prop=FontProperties(weight="bold"))
         degrees = (self.extent[1] - self.extent[0]) / (AXES_WIDTH * self.figure_inches * INCH)
         return (path.get_extents().x1 + MARGIN) * degrees, (FONT_SIZE + MARGIN) * degrees
 
 
-def _overlap(one: Rectangle, other: Rectangle) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(first: Rectangle, other: Rectangle) -> bool:
+    across = first[0] < other[2] and other[0] < first[2]
+    return across and first[1] < other[3] and other[1] < first[3]

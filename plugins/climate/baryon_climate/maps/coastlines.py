@@ -27,10 +27,12 @@ Line = npt.NDArray[Any]
 
 @cache
 def coastlines(fine: bool) -> tuple[Line, ...] | None:
-    """Lines (n, 2) of longitude and latitude in degrees; None if the package is not there.
+    """Return lines (n, 2) of longitude and latitude in degrees; None without the package.
 
     `fine`: to 5 km, for a part of the globe, instead of 25 km.
     """
+    # Cartopy would fetch its coastlines at first use, and its offline data is not on PyPI; a map of
+    # the globe in degrees needs no projection
     name = "l" if fine else "c"
     try:
         folder = files(PACKAGE)
@@ -48,7 +50,7 @@ def coastlines(fine: bool) -> tuple[Line, ...] | None:
 
 
 def _open(polygon: Line) -> list[Line]:
-    """Without the edges where polygons were only cut: meridians of 180 and, south, of 0 degrees."""
+    """Split off the edges where polygons were only cut: at 180 and, far south, at 0 degrees."""
     longitude, latitude = polygon.T
     cut = np.abs(np.abs(longitude) - 180.0) < EDGE
     cut |= (latitude < ANTARCTICA) & (np.abs(longitude) < EDGE)

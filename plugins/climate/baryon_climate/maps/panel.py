@@ -27,7 +27,7 @@ from baryon_climate.storms import Storms
 VAPOUR = 0.0, 70.0
 """kg/m2 of the colours' ends, the same on all maps: the tropics' wettest columns have about 70."""
 DARKEST = 0.65
-"""Of the greys: coastlines are darker."""
+"""The darkest grey (0 white, 1 black): coastlines are darker."""
 NO_COASTLINES = "no coastlines: pip install 'baryon[maps]'"
 CIRCLE = 360.0
 STEPS = 60.0, 30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1
@@ -59,7 +59,7 @@ class Panel:
         self._label()
 
     def show(self, vapour: npt.NDArray[Any], title: str) -> None:
-        """A frame's water vapour (H, W) in kg/m2, without any boxes."""
+        """Show a frame's water vapour (H, W) in kg/m2, without any boxes."""
         for artist in self._boxes:
             artist.remove()
         self._boxes = []
@@ -68,7 +68,7 @@ class Panel:
         self.axes.set_title(title, loc="left")
 
     def draw(self, storms: Storms, line: Line = "-", *, scores: bool = True) -> None:
-        """The boxes of storms, named by class and score or not at all.
+        """Draw the boxes of storms, named by class and score or not at all.
 
         Where there is no room for the names of all, those of the best are there.
         """
@@ -80,7 +80,7 @@ class Panel:
                 self._name_box(storms, number, west)
 
     def _turns(self, storms: Storms, number: int) -> list[float]:
-        """Western sides of a box on the map: one across the edge is drawn at both of them."""
+        """Return the western sides of a box on the map: two if it crosses the edge."""
         left, right, *_ = self._extent
         wide = storms.east[number] - storms.west[number]
         sides = [storms.west[number] + turn for turn in (-CIRCLE, 0.0, CIRCLE)]
@@ -146,20 +146,20 @@ class Panel:
 
 
 def ticks(low: float, high: float) -> npt.NDArray[np.float64]:
-    """Round degrees from `low` to `high`, `FEWEST` steps or more unless a region is tiny."""
+    """Return round degrees from `low` to `high`, `FEWEST` steps or more unless it is tiny."""
     step = next((step for step in STEPS if (high - low) / step >= FEWEST), STEPS[-1])
     return step * np.arange(np.ceil(low / step - 1e-6), np.floor(high / step + 1e-6) + 1)
 
 
 def title(seconds: int, calendar: str, *, synthetic: bool) -> str:
-    """When a frame is, from seconds since 1900-01-01, and whether no climate model made it."""
+    """Return when a frame is (from seconds since 1900-01-01), and whether it is synthetic."""
     when = str(date(seconds, calendar)).replace("T", " ")[:16]
     origin = "   SYNTHETIC frames, of no climate model" if synthetic else ""
     return f"{when}   ({calendar} calendar){origin}"
 
 
 def explain(figure: Figure, panels: Sequence[Panel]) -> None:
-    """What the greys are, beside the panels."""
+    """Draw the scale of the greys beside the panels."""
     figure.colorbar(
         panels[0].image,
         ax=[panel.axes for panel in panels],
@@ -171,7 +171,7 @@ def explain(figure: Figure, panels: Sequence[Panel]) -> None:
 
 
 def class_keys() -> list[Line2D]:
-    """Entries of a legend."""
+    """Return the entries of a legend: a colour for each class."""
     return [
         Line2D([], [], color=colour, linewidth=2, label=f"{storm_class.short}: {storm_class.name}")
         for colour, storm_class in zip(CLASS_COLOURS, CLASSES, strict=True)
@@ -179,7 +179,7 @@ def class_keys() -> list[Line2D]:
 
 
 def extent(grid: Grid) -> tuple[float, float, float, float]:
-    """Degrees of the outer edges, west, east, south, north; no farther than the poles."""
+    """Return the outer edges, west, east, south, north, in degrees; no farther than the poles."""
     ends = grid.longitude, grid.longitude + (grid.width - 1) * grid.longitude_step
     half = abs(grid.longitude_step) / 2
     edges = np.clip(grid.latitudes(np.array([-0.5, grid.height - 0.5])), -90.0, 90.0)

@@ -77,7 +77,7 @@ class Climate15PF(nn.Module):
         initialise(self, leakiness)
 
     def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Frames (N, channels, H, W) to what is said of each cell, and the frames rebuilt."""
+        """Map frames (N, channels, H, W) to what is said of each cell, and the frames rebuilt."""
         features = fill_cells(inputs, self.cell)
         for layer in self.encoder:
             features = layer(features)

@@ -99,7 +99,7 @@ class ClimateModern(nn.Module):
         self.heads.expect_few(RARE)
 
     def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Frames (N, channels, H, W) to what is said of each cell, and the frames rebuilt."""
+        """Map frames (N, channels, H, W) to what is said of each cell, and the frames rebuilt."""
         reached = [fill_cells(inputs, self.cell, cyclic=self._cyclic)]
         for stage in self.encoder:
             reached.append(stage(reached[-1]))
@@ -112,7 +112,7 @@ class ClimateModern(nn.Module):
         return output
 
     def _pyramid(self, stages: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Coarse features added to finer ones, down to the grid of the heads."""
+        """Add coarse features to finer ones, down to the grid of the heads."""
         used = stages[self._finest :]
         value: torch.Tensor = self.lateral[-1](used[-1])
         for number in range(len(used) - 2, -1, -1):
@@ -132,7 +132,7 @@ class Residual(nn.Module):
         self.normalise = _group_norm(features)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Features (N, C, H, W)."""
+        """Add two convolutions to features (N, C, H, W)."""
         changed = self.normalise(self.second(self.first(inputs)))
         return functional.silu(inputs + changed)
 

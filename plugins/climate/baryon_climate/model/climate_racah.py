@@ -85,7 +85,7 @@ class ClimateRacah(nn.Module):
         rectified: bool,
         reconstruction: bool,
     ) -> None:
-        """`labelled` is the step that heads look at; None: frames without time."""
+        """Build the layers; heads look at the step `labelled`, None: frames without time."""
         super().__init__()
         self.cell = 2 ** sum(stride == 2 for stride in strided)
         self._labelled, self._leakiness = labelled, leakiness
@@ -93,14 +93,14 @@ class ClimateRacah(nn.Module):
         convolution = nn.Conv2d if labelled is None else nn.Conv3d
         normalisation = nn.BatchNorm2d if labelled is None else nn.BatchNorm3d
         time = () if labelled is None else (LONG,)
-        one = tuple(1 for _ in time)
+        unit = tuple(1 for _ in time)  # steps are neither left out nor added
         self.encoder = nn.ModuleList(
             convolution(
                 before,
                 after,
                 (*time, KERNEL, KERNEL),
-                (*one, stride, stride),  # type: ignore[arg-type]
-                (*one, KERNEL // 2, KERNEL // 2),  # type: ignore[arg-type]
+                (*unit, stride, stride),  # type: ignore[arg-type]
+                (*unit, KERNEL // 2, KERNEL // 2),  # type: ignore[arg-type]
             )
             for before, after, stride in zip(filters, filters[1:], strided, strict=False)
         )
@@ -116,7 +116,7 @@ class ClimateRacah(nn.Module):
         initialise(self, leakiness)
 
     def forward(self, inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Frames or windows to what is said of each cell, and the same rebuilt."""
+        """Map frames or windows to what is said of each cell, and the same rebuilt."""
         reached = [fill_cells(inputs, self.cell)]
         for layer in self.encoder:
             reached.append(functional.leaky_relu(layer(reached[-1]), self._leakiness))

@@ -15,7 +15,7 @@ class Convolution(nn.Conv2d):
         self.cyclic = cyclic
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Features (N, C, H, W)."""
+        """Convolve features (N, C, H, W)."""
         if self.cyclic:
             inputs = functional.pad(inputs, (1, 1, 0, 0), mode="circular")
         return super().forward(inputs)

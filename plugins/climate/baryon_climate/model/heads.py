@@ -1,4 +1,4 @@
-"""What is said of each cell of the coarse grid."""
+"""The heads of a detector: what it says of each cell of its one grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Heads(nn.Module):
         self.size = Convolution(features, 2, cyclic)
 
     def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Of features (N, C, h, w) what docs/climate.md calls a model's output."""
+        """Map features (N, C, h, w) to `objectness`, `classes`, `position`, `size` of each cell."""
         return {
             "objectness": self.objectness(features),
             "classes": self.classes(features),
@@ -31,7 +31,7 @@ class Heads(nn.Module):
         }
 
     def expect_few(self, share: float) -> None:
-        """Start near an object in this share of all cells, and a box as large as its cell."""
+        """Start with an object in this share of all cells, and boxes as large as their cell."""
         for head in (self.objectness, self.classes, self.position, self.size):
             nn.init.normal_(head.weight, std=0.01)
         assert self.objectness.bias is not None
@@ -40,7 +40,7 @@ class Heads(nn.Module):
 
 
 def initialise(model: nn.Module, leakiness: float) -> None:
-    """Weights as He et al. for leaky ReLU (reported), zero biases."""
+    """Draw weights as He et al. for leaky ReLU (reported), zero biases."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(module.weight, a=leakiness, nonlinearity="leaky_relu")

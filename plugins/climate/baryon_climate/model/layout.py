@@ -14,7 +14,7 @@ FRAME_AXES, WINDOW_AXES = 3, 4
 
 
 def frame_channels(name: str, fields: Mapping[str, Field], cell: int) -> int:
-    """Channels of inputs (channels, H, W).
+    """Return the channels of inputs (channels, H, W).
 
     Raises `BaryonError` for windows of time steps, and for frames smaller than a cell.
     """
@@ -29,7 +29,7 @@ def frame_channels(name: str, fields: Mapping[str, Field], cell: int) -> int:
 
 
 def window_channels(name: str, fields: Mapping[str, Field], cell: int) -> tuple[int, int]:
-    """Channels and time steps of inputs (channels, T, H, W); raises `BaryonError` likewise."""
+    """Return channels and steps of inputs (channels, T, H, W). Raises `BaryonError` likewise."""
     shape = fields["inputs"].shape
     if len(shape) != WINDOW_AXES:
         raise BaryonError(
@@ -50,7 +50,7 @@ def _require_a_cell(name: str, shape: Sequence[int], cell: int) -> None:
 
 
 def fill_cells(inputs: torch.Tensor, cell: int, *, cyclic: bool = False) -> torch.Tensor:
-    """Frames (N, C, H, W) or windows (N, C, T, H, W) padded to whole cells, where need be.
+    """Pad frames (N, C, H, W) or windows (N, C, T, H, W) to whole cells, where need be.
 
     Rows are added after the last one and repeat it; columns likewise, but around a globe
     (`cyclic`) they are the first ones. Pixels keep their places, so boxes do too.
@@ -64,20 +64,20 @@ def fill_cells(inputs: torch.Tensor, cell: int, *, cyclic: bool = False) -> torc
 
 
 def _pad(inputs: torch.Tensor, sides: tuple[int, int, int, int], mode: str) -> torch.Tensor:
-    """Of the last two axes, time steps (if there are any) as they are."""
+    """Pad the last two axes; time steps (if there are any) stay as they are."""
     time = (0,) * (2 * (inputs.dim() - 4))
     return functional.pad(inputs, (*sides, *time), mode=mode)
 
 
 def scaled(filters: Sequence[int], width: float) -> list[int]:
-    """Numbers of filters times `width`, at least one. Raises `BaryonError` for a width of 0."""
+    """Return filters times `width`, at least one each. Raises `BaryonError` for a width of 0."""
     if width <= 0 or min(filters, default=0) < 1:
         raise BaryonError(f"model.width={width} and model.filters={list(filters)} must be above 0")
     return [max(1, round(number * width)) for number in filters]
 
 
 def strides(name: str, cell: int, layers: int) -> list[int]:
-    """Of so many layers that end in cells of `cell` pixels: twos, then ones.
+    """Return the strides of layers that end in cells of `cell` pixels: twos, then ones.
 
     Raises `BaryonError` for a cell that they cannot make.
     """

@@ -74,6 +74,8 @@ def pieces(west: float, east: float, south: float, north: float) -> list[Ring]:
 
     Each is closed and runs counterclockwise from its south-west corner.
     """
+    # libraries for this take an edge longer than 180 degrees for one that goes around the other
+    # side, and boxes of atmospheric rivers may be that wide
     start = (west + 180.0) % 360.0 - 180.0
     stop = start + min(east - west, 360.0)
     if stop <= 180.0:

@@ -74,9 +74,9 @@ class DetectedNodes:
         """Append the next frame, also one without storms, which ends a path."""
         when = date(storms.time, self._calendar)
         for number, stream in enumerate(self._streams):
-            its = [n for n in range(len(storms)) if storms.classes[n] == number]
-            stream.write(f"{when.year}\t{when.month}\t{when.day}\t{len(its)}\t{when.hour}\n")
-            for n in its:
+            of_class = [n for n in range(len(storms)) if storms.classes[n] == number]
+            stream.write(f"{when.year}\t{when.month}\t{when.day}\t{len(of_class)}\t{when.hour}\n")
+            for n in of_class:
                 stream.write(
                     f"\t{storms.column[n]}\t{storms.row[n]}\t{storms.longitude[n]:.4f}"
                     f"\t{storms.latitude[n]:.4f}\t{storms.scores[n]:.6f}\t{storms.area[n]:.1f}\n"
