@@ -24,8 +24,9 @@ ARMS = {
 if __name__ == "__main__":
     Comparison(
         ARMS,
-        epochs=20,
+        unit="epochs",
+        length=20,
         metric="mean_ap_50",
-        name="mean AP at IoU 0.5 of climate_modern",
-        alternative="climate_15pf",
+        name="mean AP at IoU 0.5",
+        pairs=[("climate_15pf", "climate_modern")],
     ).main(__doc__ or "")

@@ -53,45 +53,50 @@ Results: TypeAlias = dict[str, list[dict[str, float]]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two arms, the first being the alternative, and the metric by which they are compared."""
+    """Arms of equal length, and the metric by which pairs of them are compared."""
 
     arms: Mapping[str, Sequence[str]]
     """Arguments of `baryon train` by the name of the arm."""
-    epochs: int
+    unit: str
+    """What the length of a run is counted in: `epochs` or `steps`."""
+    length: int
     metric: str
     name: str
-    """What the metric of the second arm is called in the table of all benchmarks."""
-    alternative: str
+    """What the metric is called in the table of all benchmarks."""
+    pairs: Sequence[tuple[str, str]]
+    """Arms to compare: the alternative first."""
 
     def main(self, description: str) -> None:
         """Run the benchmark with the options of the command line."""
         parser = argparse.ArgumentParser(description=description.splitlines()[0])
         parser.add_argument("--folder", type=Path, help="where frames and runs stay, and are used")
         parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-        parser.add_argument("--epochs", type=int, default=self.epochs)
+        parser.add_argument(f"--{self.unit}", type=int, default=self.length)
         options = parser.parse_args()
         with tempfile.TemporaryDirectory() as temporary:
-            results = self._train(options.folder or Path(temporary), options.seeds, options.epochs)
+            length = getattr(options, self.unit)
+            results = self._train(options.folder or Path(temporary), options.seeds, length)
         print_table(results, options.seeds)
-        self._print_gain(results)
+        for alternative, arm in self.pairs:
+            self._print_gain(results, alternative, arm)
 
-    def _train(self, folder: Path, seeds: Sequence[int], epochs: int) -> Results:
+    def _train(self, folder: Path, seeds: Sequence[int], length: int) -> Results:
         generate(folder / "frames")
         results: Results = {arm: [] for arm in self.arms}
         for seed in seeds:  # seed by seed, so that an interrupted comparison has whole pairs
             for arm, arguments in self.arms.items():
-                results[arm].append(train(folder, arm, arguments, seed, epochs))
+                results[arm].append(train(folder, arm, arguments, seed, self.unit, length))
         return results
 
-    def _print_gain(self, results: Results) -> None:
-        """Print the line for `run_all.py`: the second arm against the first, seed by seed."""
-        before, after = ([run[self.metric] for run in runs] for runs in results.values())
+    def _print_gain(self, results: Results, alternative: str, arm: str) -> None:
+        """Print the line for `run_all.py`: an arm against another, seed by seed."""
+        before, after = ([run[self.metric] for run in results[name]] for name in (alternative, arm))
         gains = [new - old for new, old in zip(after, before, strict=True)]
         figures = {
-            "name": self.name,
+            "name": f"{self.name}, {arm}",
             "value": round(mean(after), 3),
             "unit": f"gain {mean_and_error(gains)} over {len(gains)} seeds",
-            "alternative": f"{self.alternative}, {mean(before):.3f}",
+            "alternative": f"{alternative}, {mean(before):.3f}",
             "ratio": round(mean(after) / max(mean(before), 1e-6), 3),
             "goal": 1.0,
         }
@@ -112,15 +117,16 @@ def generate(folder: Path) -> None:
 
 
 def train(
-    folder: Path, arm: str, arguments: Sequence[str], seed: int, epochs: int
+    folder: Path, arm: str, arguments: Sequence[str], seed: int, unit: str, length: int
 ) -> dict[str, float]:
     """Return the metrics of one run, which is trained unless it is in the folder."""
-    name = f"{arm.replace(', ', '-').replace(' ', '-')}-{epochs}-{seed}"
+    name = f"{arm}-{length}-{seed}"
+    epochs = length if unit == "epochs" else length + 1  # an epoch has a step at least
     path = folder / "runs" / name / "metrics.json"
     if not path.is_file():
         baryon("train", *DATA, *arguments, f"dataset.folder={folder / 'frames'}", f"seed={seed}",
                f"dataset.labelled_seed={seed}", f"train.epochs={epochs}",
-               f"train.validate_every_epochs={epochs}", f"run.root={folder / 'runs'}",
+               *([f"train.steps={length}"] if unit == "steps" else []), f"train.validate_every_epochs={epochs}", f"run.root={folder / 'runs'}",
                f"run.name={name}")  # fmt: skip
     metrics: dict[str, float] = json.loads(path.read_text())
     return metrics

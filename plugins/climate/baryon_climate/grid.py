@@ -111,7 +111,8 @@ def distance(
     latitude: Pixels, longitude: Pixels, other_latitude: Pixels, other_longitude: Pixels
 ) -> Numbers:
     """Great-circle distance in km of points given in degrees (haversine formula)."""
-    here, there = np.radians(latitude), np.radians(other_latitude)
+    phi, other_phi = np.radians(latitude), np.radians(other_latitude)
     across = np.radians(np.asarray(other_longitude) - np.asarray(longitude))
-    root = np.sin((there - here) / 2) ** 2 + np.cos(here) * np.cos(there) * np.sin(across / 2) ** 2
+    root = np.sin((other_phi - phi) / 2) ** 2
+    root = root + np.cos(phi) * np.cos(other_phi) * np.sin(across / 2) ** 2
     return np.asarray(2 * EARTH_RADIUS * np.arcsin(np.sqrt(np.clip(root, 0.0, 1.0))))

@@ -29,7 +29,7 @@ def by_library(frames) -> np.ndarray:
     for frame in frames:
         for corners, number in zip(frame.truth.corners, frame.truth.classes, strict=True):
             known.append(as_coco(len(known) + 1, frame.key, corners, number))
-        boxes = frame.found[NETWORK]
+        boxes = frame.detected[NETWORK]
         for corners, number, score in zip(boxes.corners, boxes.classes, boxes.scores, strict=True):
             found.append(as_coco(len(found) + 1, frame.key, corners, number, score))
     images = [{"id": frame.key + 1, "height": 97, "width": 144} for frame in frames]

@@ -59,7 +59,7 @@ class Frame:
     """Seconds since 1900-01-01."""
     grid: Grid
     truth: Boxes
-    found: Mapping[str, Boxes]
+    detected: Mapping[str, Boxes]
     """Boxes by the name of their finder, `NETWORK` or `HEURISTIC`."""
 
 

@@ -82,7 +82,7 @@ def _match(
 ) -> Matches:
     scores, frame, partner, known = [], [], [], []
     for frame_number, evaluated in enumerate(frames):
-        detected = evaluated.found[finder].of_class(number)
+        detected = evaluated.detected[finder].of_class(number)
         truth = evaluated.truth.of_class(number)
         order = np.argsort(-detected.scores, kind="stable")
         detected = Boxes(detected.corners[order], detected.classes[order], detected.scores[order])

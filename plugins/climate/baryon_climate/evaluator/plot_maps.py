@@ -34,7 +34,7 @@ def draw_maps(examples: Sequence[Example], confidence: float) -> Figure:
         when = title(frame.time, example.calendar, synthetic=example.synthetic)
         panel.show(example.vapour, f"frame {frame.key}   {when}")
         panel.draw(_storms(frame, frame.truth), KNOWN, scores=False)
-        panel.draw(_storms(frame, frame.found[NETWORK].above(confidence)), FOUND)
+        panel.draw(_storms(frame, frame.detected[NETWORK].above(confidence)), FOUND)
     explain(figure, panels)
     lines = [
         Line2D([], [], color="black", linestyle=KNOWN, label="known"),

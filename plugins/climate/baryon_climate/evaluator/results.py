@@ -88,7 +88,7 @@ def results(
     finders = {
         finder: _finder(frames, finder, overlaps, kilometres, lowest_score, draws)
         for finder, lowest_score in ((NETWORK, confidence), (HEURISTIC, EVERYTHING))
-        if finder in frames[0].found
+        if finder in frames[0].detected
     }
     return Results(frames, overlaps, kilometres, confidence, finders, few, unlabelled)
 

@@ -31,7 +31,7 @@ def sizes(
     for frame_number, frame in enumerate(frames):
         # Matches of a frame are in the order of scores, so its boxes are sorted likewise.
         of_frame = matches.frame == frame_number
-        boxes = _sorted(frame.found[finder].of_class(number))
+        boxes = _sorted(frame.detected[finder].of_class(number))
         sure = boxes.scores >= confidence
         partner = matches.partner[of_frame, 0]
         hit = (partner >= 0) & sure

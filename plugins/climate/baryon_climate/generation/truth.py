@@ -36,8 +36,8 @@ class Mark:
 
     kind: int
     patch: Patch
-    own: Any
-    """The storm's own wind (m/s), its distance in radii (ETC) or the river's course."""
+    drawn: Any
+    """What was drawn: the storm's wind (m/s), distances in its radii (ETC) or a river's course."""
     core: Mask
     strength: float
     """m/s, Pa or kg/m2."""
@@ -82,15 +82,15 @@ def _region(mark: Mark, images: Numbers, grid: Grid, summer: float) -> Mask:
     if mark.kind == ETC:
         pressure = mark.patch.of(images[index("PSL")])
         deepest = float(pressure[mark.core].min())
-        deep = (pressure < deepest + 0.55 * mark.strength) & (mark.own < 2.0)
+        deep = (pressure < deepest + 0.55 * mark.strength) & (mark.drawn < 2.0)
         return connected(deep | mark.core, mark.core)
     least = GALE if mark.kind == TC else 0.6 * mark.strength
-    windy = (_speed(mark, images) >= least) & (mark.own >= 0.5 * least)
+    windy = (_speed(mark, images) >= least) & (mark.drawn >= 0.5 * least)
     return connected(windy | mark.core, mark.core)
 
 
 def _river(mark: Mark, vapour: Numbers, grid: Grid, summer: float) -> Mask:
-    run: Course = mark.own
+    run: Course = mark.drawn
     # against the mean of the season: against the year's, rivers of summer would be larger
     usual = mean_state.vapour(grid.latitudes()[mark.patch.rows][:, None], summer)
     near = run.distance < 4.4 * max(float(run.distance[mark.core].max(initial=1)), 1.0)
