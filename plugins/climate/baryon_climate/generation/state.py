@@ -40,5 +40,7 @@ class AtmosphericState:
     @classmethod
     def without_storms(cls, pressure: Numbers, east: Numbers, north: Numbers) -> AtmosphericState:
         """Return a state of pressure and wind to which no storm has added anything yet."""
-        zeros = (np.zeros_like(pressure) for _ in range(6))
-        return cls(pressure, east, north, *zeros)
+        low_east, low_north, warm_middle, warm_top, vapour, rain = (
+            np.zeros_like(pressure) for _ in range(6)
+        )
+        return cls(pressure, east, north, low_east, low_north, warm_middle, warm_top, vapour, rain)
