@@ -124,9 +124,10 @@ def train(
     epochs = length if unit == "epochs" else length + 1  # an epoch has a step at least
     path = folder / "runs" / name / "metrics.json"
     if not path.is_file():
-        baryon("train", *DATA, *arguments, f"dataset.folder={folder / 'frames'}", f"seed={seed}",
-               f"dataset.labelled_seed={seed}", f"train.epochs={epochs}",
-               *([f"train.steps={length}"] if unit == "steps" else []), f"train.validate_every_epochs={epochs}", f"run.root={folder / 'runs'}",
+        lengths = [f"train.epochs={epochs}", f"train.validate_every_epochs={epochs}"]
+        lengths += [f"train.steps={length}"] if unit == "steps" else []
+        baryon("train", *DATA, *arguments, *lengths, f"dataset.folder={folder / 'frames'}",
+               f"seed={seed}", f"dataset.labelled_seed={seed}", f"run.root={folder / 'runs'}",
                f"run.name={name}")  # fmt: skip
     metrics: dict[str, float] = json.loads(path.read_text())
     return metrics
