@@ -19,8 +19,6 @@ OPTIONS = {
     "eta_max": None,
 }
 METRICS = {
-    "auc",
-    "auc_error",
     "cuts_false_positive_rate_limit",
     "cuts_effective_background_events",
     "lowest_false_positive_rate",
@@ -29,6 +27,7 @@ METRICS = {
     *(
         name + end
         for name in (
+            "auc",
             "signal_efficiency",
             "cuts_signal_efficiency",
             "cuts_false_positive_rate",

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from baryon_hep.evaluator.roc import area, area_error, at_fpr, at_tpr, lowest_supported, roc_curve
+from baryon_hep.evaluator.roc import at_fpr, at_tpr, lowest_supported, roc_curve
 
 WEIGHTS = st.sampled_from([0.0, 1e-3, 0.5, 1.0, 7.0, 1e4])
 
@@ -19,16 +19,6 @@ def samples(draw):
     return score, weight, signal
 
 
-def mann_whitney(score, weight, signal):
-    """The definition, pair by pair."""
-    better = total = 0.0
-    for s, w in zip(score[signal], weight[signal], strict=True):
-        for t, v in zip(score[~signal], weight[~signal], strict=True):
-            better += w * v * ((s > t) + 0.5 * (s == t))
-            total += w * v
-    return better / total
-
-
 def curve(signal, background, signal_weight=None, background_weight=None):
     score = np.array([*signal, *background], float)
     is_signal = np.arange(len(score)) < len(signal)
@@ -39,11 +29,6 @@ def curve(signal, background, signal_weight=None, background_weight=None):
         ]
     )
     return roc_curve(score, weight, is_signal)
-
-
-@given(samples())
-def test_area_is_the_weighted_mann_whitney_statistic(sample):
-    assert area(roc_curve(*sample)) == pytest.approx(mann_whitney(*sample), abs=1e-9)
 
 
 @given(samples())
@@ -83,7 +68,6 @@ def test_going_to_an_efficiency_and_back(sample, share):
 
 def test_ties_give_the_chord_and_not_a_perfect_score():
     roc = curve([0.0] * 10, [0.0] * 30)
-    assert area(roc) == pytest.approx(0.5)
     for share in (0.0, 0.1, 0.5, 1.0):
         assert at_fpr(roc, share).tpr == pytest.approx(share)
 
@@ -145,15 +129,3 @@ def test_lowest_rate_that_the_background_supports():
     # Light events above the others do not carry a rate: heavy ones may have been missed.
     weight = np.where(background >= 500, 1e-3, 1.0)
     assert lowest_supported(curve([2000.0], background, background_weight=weight), 10) == 0.02
-
-
-def test_area_error_is_the_spread_of_repeated_samples():
-    rng = np.random.default_rng(2)
-    areas, errors = [], []
-    for _ in range(400):
-        signal = rng.random(300) < 0.4
-        score = np.round(rng.normal(signal * 1.5, 1), 1)
-        roc = roc_curve(score, rng.exponential(size=300), signal)
-        areas.append(area(roc))
-        errors.append(area_error(roc))
-    assert np.mean(errors) == pytest.approx(np.std(areas), rel=0.1)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -19,14 +21,32 @@ def test_near_weights_of_many_events_are_not_joined():
     assert len(slices(np.repeat([1.0, 1.1], 50)).weight) == 2
 
 
-def test_continuous_weights_are_cut_into_factors_of_two():
-    weight = np.geomspace(1.0, 15.9, 1000)
+def test_continuous_weights_are_cut_into_factors_of_four():
+    weight = np.geomspace(1.0, 63.9, 1000)
     of = slices(weight)
-    assert len(of.weight) == 4
-    for number in range(4):
+    assert len(of.weight) == 3
+    for number in range(3):
         inside = weight[of.of_event == number]
-        assert inside.max() / inside.min() <= 2
+        assert inside.max() / inside.min() <= 4
     assert of.weight.sum() == pytest.approx(weight.sum())
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.5, 4.0])
+def test_no_slice_of_continuous_weights_has_few_events(sigma):
+    weight = np.random.default_rng(1).lognormal(sigma=sigma, size=500)
+    of = slices(weight)
+    assert np.bincount(of.of_event).min() >= 10
+    # Neighbours are joined, so that slices do not overlap.
+    ends = sorted(
+        (weight[of.of_event == number].min(), weight[of.of_event == number].max())
+        for number in range(len(of.weight))
+    )
+    assert all(low[1] < high[0] for low, high in pairwise(ends))
+
+
+def test_few_events_beside_slices_join_none_of_them():
+    of = slices(np.array([100.0] * 20 + [1.0] * 20 + [30.0, 0.2]))
+    assert sorted(np.bincount(of.of_event)) == [2, 20, 20]
 
 
 def test_weights_of_nothing_and_tiny_weights():

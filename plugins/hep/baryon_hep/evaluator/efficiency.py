@@ -119,7 +119,11 @@ def central(drawn: NDArray[np.float64], value: float) -> Interval:
     """
     if not np.isfinite(value) or not np.isfinite(drawn).all():
         return Interval()
-    low, high, low_95, high_95 = np.quantile(drawn, CENTRAL_68 + CENTRAL_95).tolist()
+    return around(value, *np.quantile(drawn, CENTRAL_68 + CENTRAL_95).tolist())
+
+
+def around(value: float, low: float, high: float, low_95: float, high_95: float) -> Interval:
+    """Return intervals with these ends, but that they hold the estimate and lie in each other."""
     below, above = min(low, value), max(high, value)
     return Interval(below, above, min(low_95, below), max(high_95, above))
 
@@ -152,8 +156,11 @@ def _scaled(
     some = (weight > 0) & (squares > 0)
     scale = np.divide(squares, weight, out=of.unseen.copy(), where=some)
     events = np.where(some, weight, 0.0) / scale
+    # The unseen event weighs what those of its slice do, even if only lighter ones were kept.
+    seen = scale * rng.gamma(events, size=(draws, len(weight)))
+    unseen = of.unseen * rng.gamma(prior(of), size=(draws, len(weight)))
     tiny = np.finfo(float).tiny  # a gamma of a small shape may be rounded to zero
-    return scale * np.maximum(rng.gamma(events + prior(of), size=(draws, len(weight))), tiny)
+    return np.maximum(seen + unseen, of.unseen * tiny)
 
 
 def prior(of: Slices) -> float:

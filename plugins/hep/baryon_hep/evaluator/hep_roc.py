@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from baryon.errors import BaryonError
+from baryon_hep.evaluator.area import area_with_interval
 from baryon_hep.evaluator.comparison import Replication, at_lowest_rate, compare, samples
 from baryon_hep.evaluator.events import Events, events, gathered
 from baryon_hep.evaluator.examples import Examples, Images
@@ -82,6 +83,7 @@ class HepRoc:
             events=table,
             background=background,
             roc=roc,
+            area=area_with_interval(roc, signal, background),
             comparison=compare(signal, background, roc, self._how) if has_cuts else None,
             lowest=at_lowest_rate(signal, background, roc, self._how),
             minimum_effective_background=self._how.minimum_effective_background,

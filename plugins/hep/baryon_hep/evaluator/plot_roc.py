@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from baryon.terminal.rounding import short, with_error, within
+from baryon.terminal.rounding import short, within
 from baryon_hep.evaluator.comparison import AtRate, Comparison
 from baryon_hep.evaluator.efficiency import Efficiency, Interval, efficiency
 from baryon_hep.evaluator.palette import CUTS, MUTED, NETWORK
 from baryon_hep.evaluator.results import Results
-from baryon_hep.evaluator.roc import Roc, area, area_error
+from baryon_hep.evaluator.roc import Roc
 
 _POINTS = 500
 _BAND_POINTS = 60
@@ -47,7 +47,7 @@ def _draw_curve(axes: Axes, results: Results, floor: float) -> None:
     roc = results.roc
     at = _vertices(roc, floor, _POINTS)
     invisible = floor / 10  # a logarithmic axis has no place for zero
-    of_area = with_error(area(roc), area_error(roc))
+    of_area = _in_words(results.area.value, results.area.interval)
     label = f"network, area {of_area}"
     axes.plot(roc.tpr[at], np.maximum(roc.fpr[at], invisible), color=NETWORK, label=label)
     low, high = _band(results, floor)

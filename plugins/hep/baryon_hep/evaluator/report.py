@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from baryon.interfaces import Evaluation, Table
-from baryon.terminal.rounding import short, with_error, within
+from baryon.terminal.rounding import short, within
 from baryon_hep.evaluator.comparison import AtRate, Comparison
 from baryon_hep.evaluator.efficiency import Efficiency, Interval
 from baryon_hep.evaluator.results import Rejection, Results
-from baryon_hep.evaluator.roc import area, area_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,8 +32,7 @@ def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
 
 def _metrics(results: Results) -> dict[str, float]:
     return {
-        "auc": area(results.roc),
-        "auc_error": area_error(results.roc),
+        **_with_ends("auc", results.area.value, results.area.interval),
         **(_compared(results.comparison, results) if results.comparison else {}),
         **_at_lowest(results.lowest),
         **_rejected(results.rejection(0.3)),
@@ -91,7 +89,7 @@ def _supported(kept: Efficiency, results: Results) -> bool:
 
 def _summary(results: Results) -> str:
     comparison = results.comparison
-    of_area = f"area {with_error(area(results.roc), area_error(results.roc))}"
+    of_area = f"area {_in_words(results.area.value, results.area.interval)}"
     if comparison is None:
         half = results.rejection(0.5)
         return (
@@ -210,7 +208,7 @@ def _any(kept: Efficiency) -> bool:
 
 
 def _rejection_table(results: Results) -> Table:
-    of_area = with_error(area(results.roc), area_error(results.roc))
+    of_area = _in_words(results.area.value, results.area.interval)
     rejections = [results.rejection(share) for share in (0.3, 0.5)]
     return Table(
         columns=[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from baryon_hep.evaluator.area import Area
 from baryon_hep.evaluator.bootstrap import Sample
 from baryon_hep.evaluator.comparison import AtRate, Comparison
 from baryon_hep.evaluator.efficiency import Efficiency, efficiency
@@ -19,6 +20,7 @@ class Results:
     events: Events
     background: Sample
     roc: Roc
+    area: Area
     comparison: Comparison | None
     """None if the cut flag is not known of all events."""
     lowest: AtRate | None

@@ -96,29 +96,6 @@ def roc_curve(
     )
 
 
-def area(roc: Roc) -> float:
-    """Area under the curve: the weighted chance that a signal event outscores a background one.
-
-    A tie counts one half (Mann-Whitney): the chords do just that.
-    """
-    return float(np.trapezoid(roc.tpr, roc.fpr))
-
-
-def area_error(roc: Roc) -> float:
-    """Return the standard deviation of `area`.
-
-    DeLong et al., Biometrics 44 (1988) 837, with weights: every event contributes the share of the
-    other class that it is on the right side of; the squares of w times its distance from the mean
-    are summed.
-    """
-    mean = area(roc)
-    background_below = 1 - (roc.fpr[1:] + roc.fpr[:-1]) / 2
-    signal_above = (roc.tpr[1:] + roc.tpr[:-1]) / 2
-    variance = np.diff(roc.signal_squares) @ (background_below - mean) ** 2
-    variance += np.diff(roc.background_squares) @ (signal_above - mean) ** 2
-    return float(np.sqrt(variance))
-
-
 def at_fpr(roc: Roc, fpr: float) -> Point:
     """Return the most signal that can be had at this false-positive rate, 0 to 1."""
     before = int(np.searchsorted(roc.fpr, fpr * (1 + SAME), side="right")) - 1

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHARED_BY = 10
-"""A weight that so many events have is a slice of its own."""
-WIDTH = 2.0
+"""A weight that so many events have is a slice of its own; no slice has fewer events than this."""
+WIDTH = 4.0
 """Weights that fewer events share are sliced into ranges of this factor."""
 
 
@@ -40,16 +40,38 @@ def slices(weight: NDArray[np.float64]) -> Slices:
     """Slice events by their weights (N,) >= 0, not all zero; those that weigh nothing go anywhere.
 
     Cross-section times luminosity over the events tried is the same for every event of one slice.
-    Continuous weights have no slices: they are cut into ranges of a factor of two.
+    Continuous weights have no slices: they are cut into ranges of a factor of four.
     """
     values, value_of_event, events = np.unique(weight, return_inverse=True, return_counts=True)
     positive = values > 0
     is_slice = (events >= SHARED_BY) & positive
-    ranges = np.floor(np.log2(values, out=np.zeros_like(values), where=positive) / np.log2(WIDTH))
     # Ranges and shared weights are numbered apart, so that a lone weight joins no slice.
-    key = np.where(is_slice, np.arange(len(values)), len(values) + ranges - ranges.min())
+    key = np.arange(len(values))
+    lone = positive & ~is_slice
+    key[lone] = len(values) + _ranges(values[lone], events[lone])
     key[~positive] = key[positive][0]
     _, slice_of_value = np.unique(key, return_inverse=True)
     of_event = slice_of_value[value_of_event].astype(np.int64)
     sums, squares = (np.bincount(of_event, weight**power).astype(np.float64) for power in (1, 2))
     return Slices(of_event, sums, squares, float(values[-1]))
+
+
+def _ranges(values: NDArray[np.float64], events: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(V,) numbers of the ranges of V different weights that so many events have.
+
+    A range of few events is joined with the next lighter one: of a slice of one event that event
+    alone would tell whether all of the slice is kept, and seem to know it.
+    """
+    numbers, number_of_value = np.unique(
+        np.floor(np.log2(values) / np.log2(WIDTH)), return_inverse=True
+    )
+    joined = np.zeros(len(numbers), np.int64)
+    slice_number = held = 0
+    for number, count in reversed(list(enumerate(np.bincount(number_of_value, events)))):
+        joined[number] = slice_number
+        held += count
+        if held >= SHARED_BY:
+            slice_number, held = slice_number + 1, 0
+    if held:  # the lightest are too few
+        joined[joined == slice_number] = max(0, slice_number - 1)
+    return joined[number_of_value]
