@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baryon_climate.dataset.crops import Crop, Cropping, columns
@@ -28,29 +28,39 @@ def _painted(cropping: Cropping, crop: Crop, box: tuple[int, ...]) -> np.ndarray
     frame = np.zeros((HEIGHT, WIDTH), bool)
     frame[box[0] : box[2], np.arange(box[1], box[3]) % WIDTH] = True
     cut = np.zeros((crop.height, crop.width), bool)
-    for here, there in columns(crop, WIDTH):
-        cut[:, here] = frame[crop.row : crop.row + crop.height, there]
+    for of_crop, of_frame in columns(crop, WIDTH):
+        cut[:, of_crop] = frame[crop.row : crop.row + crop.height, of_frame]
     return cut
 
 
+# Exactly the share to keep is in the crop, 15 of 50 pixels; in single precision 0.3 * 50 is above 15.
+AT_THE_LIMIT = (
+    Cropping((HEIGHT, WIDTH), (HEIGHT, 10), False, keep=0.3),
+    Crop(0, 0, HEIGHT, 10),
+    (0, 7, 5, 17),
+)
+
+
 @given(_cases())
+@example(AT_THE_LIMIT)
 def test_a_box_is_where_its_pixels_are(case):
     cropping, crop, box = case
     row = np.full((3, 5), -1, np.float32)
     row[0] = *box, 2
-    found = cropping.boxes(row, crop)
+    boxes = cropping.boxes(row, crop)
     cut = _painted(cropping, crop, box)
     share = cut.sum() / ((box[2] - box[0]) * (box[3] - box[1]))
-    assert (found[1:] == -1).all()
-    if found[0, 4] == -1:
+    assert (boxes[1:] == -1).all()
+    if boxes[0, 4] == -1:
         wide = cut.any(axis=0)
         in_two = np.count_nonzero(np.diff(wide.astype(int), prepend=0) == 1) > 1
         assert share < cropping.keep or in_two
         return
-    ymin, xmin, ymax, xmax, kind = found[0].astype(int)
+    ymin, xmin, ymax, xmax, kind = boxes[0].astype(int)
     assert kind == 2
     assert cut[ymin:ymax, xmin:xmax].all()
-    assert (ymax - ymin) * (xmax - xmin) >= cropping.keep * (box[2] - box[0]) * (box[3] - box[1])
+    area = (box[2] - box[0]) * (box[3] - box[1])
+    assert (ymax - ymin) * (xmax - xmin) / area >= cropping.keep
     assert share >= cropping.keep
 
 

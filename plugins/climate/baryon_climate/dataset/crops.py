@@ -70,11 +70,11 @@ class Cropping:
         ymin, xmin, ymax, xmax, kind = boxes[used].T
         low, high = (np.clip(y - crop.row, 0, crop.height) for y in (ymin, ymax))
         left, right = self._across(xmin, xmax, crop)
-        whole = np.maximum((ymax - ymin) * (xmax - xmin), 1e-6)
-        enough = (high - low) * (right - left) >= self.keep * whole
-        rows = np.stack([low, left, high, right, kind], axis=1)[enough]
-        remaining[: len(rows)] = rows
-        return remaining
+        whole = np.maximum((ymax - ymin) * (xmax - xmin), 1e-6).astype(np.float64)
+        # A quotient in double precision is exactly `keep` where it should be; a product, or single
+        # precision, may be rounded to the other side of it.
+        share = (high - low) * (right - left) / whole
+        rows = np.stack([low, left, high, right, kind], axis=1)[share >= self.keep]
 
     def _across(self, xmin: Numbers, xmax: Numbers, crop: Crop) -> tuple[Numbers, Numbers]:
         width = self.frame[1]
