@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
 
+sys.path.insert(0, str(Path(__file__).parent / "toys"))  # components that several tests break
 show_messages()  # as the command line does: many tests read what a function says
 
 settings.register_profile("baryon", deadline=None)  # machines differ, and are shared

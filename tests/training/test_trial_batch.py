@@ -11,11 +11,12 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from torch import nn
+from toy_points import ROWS, Points
 
 from baryon import interfaces
 from baryon.config.config import composed
 from baryon.errors import BaryonError
-from baryon.interfaces import DataShard, Evaluation, Field, Table
+from baryon.interfaces import DataShard, Evaluation, Table
 from baryon.plugins.components import Choice
 from baryon.plugins.registry import Component, Plugin, Plugins, discover
 from baryon.training import run as training_run
@@ -23,38 +24,13 @@ from baryon.training.build import build_components
 from baryon.training.trial_batch import try_components
 
 MODULE = "toy_components"
-ROWS = 20
 
 
 class Dataset(interfaces.Dataset):
     """Points and their class."""
 
     def __init__(self, **changes) -> None:
-        self.splits = {name: Split(**changes) for name in ("train", "val", "test")}
-
-
-class Split(interfaces.Split):
-    fields = {"inputs": Field((3,), "float32"), "label": Field((), "int64")}  # noqa: RUF012
-
-    def __init__(self, starts=(0, 10), read=None):
-        self._starts, self._read = starts, read
-
-    def __len__(self):
-        return ROWS
-
-    def chunk_starts(self):
-        return self._starts
-
-    def read(self, start, stop):
-        rows = np.arange(start, stop)
-        points = np.stack([rows, rows**2, -rows], axis=1).astype("f4") / ROWS
-        arrays = {"inputs": points, "label": rows % 2}
-        return self._read(arrays) if self._read else arrays
-
-    def fingerprint(self):
-        return "points"
-
-    def close(self): ...
+        self.splits = {name: Points(**changes) for name in ("train", "val", "test")}
 
 
 class Model(nn.Module):
@@ -274,8 +250,8 @@ def test_a_validation_split_of_another_form_than_the_loss_needs(refused):
         return {"inputs": arrays["inputs"]}
 
     dataset = Dataset()
-    dataset.splits["val"] = Split(read=without_label)
-    dataset.splits["val"].fields = {"inputs": Split.fields["inputs"]}
+    dataset.splits["val"] = Points(read=without_label)
+    dataset.splits["val"].fields = {"inputs": Points.fields["inputs"]}
     assert "split 'val' of dataset 'toy' of plugin 'toys': KeyError: 'label'" in refused(
         dataset=dataset
     )
@@ -384,7 +360,7 @@ def test_a_split_is_named_that_is_not_what_it_declares(refused, changes, says):
 
 
 class Unrelated:
-    splits = {"train": Split()}  # noqa: RUF012
+    splits = {"train": Points()}  # noqa: RUF012
 
 
 def of(splits):
@@ -395,7 +371,7 @@ def of(splits):
 
 DATASETS = {
     "no subclass": (Unrelated(), "Unrelated is not a subclass of baryon.interfaces.Dataset"),
-    "no mapping": (of([Split()]), "its `splits` is list, not a mapping by name"),
+    "no mapping": (of([Points()]), "its `splits` is list, not a mapping by name"),
     "a list": (
         of({"train": [1, 2]}),
         "split 'train' is list, which is not a subclass of baryon.interfaces.Split",
@@ -411,7 +387,7 @@ def test_a_dataset_that_breaks_the_contract_is_named(refused, name):
 
 def test_a_dataset_without_a_training_split(refused):
     says = "dataset 'toy' of plugin 'toys' has no split 'train', which a run learns from"
-    assert refused(dataset=of({"val": Split()})) == says
+    assert refused(dataset=of({"val": Points()})) == says
 
 
 def sized(*, width: int):
@@ -522,7 +498,7 @@ def spoilt(split, row):
         return arrays
 
     dataset = Dataset()
-    dataset.splits[split] = Split(read=read)
+    dataset.splits[split] = Points(read=read)
     return dataset
 
 

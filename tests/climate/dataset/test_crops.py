@@ -33,7 +33,7 @@ def _painted(cropping: Cropping, crop: Crop, box: tuple[int, ...]) -> np.ndarray
     return cut
 
 
-# Exactly the share to keep is in the crop, 15 of 50 pixels; in single precision 0.3 * 50 is above 15.
+# Exactly the share to keep is in the crop, 15 of 50 pixels; a float32 0.3 * 50 is above 15.
 AT_THE_LIMIT = (
     Cropping((HEIGHT, WIDTH), (HEIGHT, 10), False, keep=0.3),
     Crop(0, 0, HEIGHT, 10),
