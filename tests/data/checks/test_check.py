@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from baryon.commands import data_check
+from baryon.config.config import composed
 from baryon.data.checks.check import check
 from baryon.data.checks.values import intraclass_correlation
 from baryon.data.hdf5.table import Hdf5Table
 from baryon.data.loader import Loading
+from baryon.errors import BaryonError
 from baryon.interfaces import Dataset, Field, Split
+from baryon.plugins.registry import discover
+from baryon.training.build import build_dataset
 
 LOADING = Loading(
     batch_size=16, window_mib=1, prefetch=2, seed=1, threads=2, device=torch.device("cpu")
@@ -250,26 +255,29 @@ def test_intraclass_correlation():
     assert intraclass_correlation(np.ones(4000), sizes) == 0
 
 
-@pytest.mark.slow
-def test_check_command_exit_code(baryon, write_events, tmp_path):
+def test_check_command_writes_a_page_and_tells_by_its_exit_code(
+    make, write_events, tmp_path, monkeypatch, capsys
+):
+    make()  # makes the measurements short
+    monkeypatch.chdir(tmp_path)
     images = np.zeros((32, 3, 64, 64), "f4")
     images[:, :, 5, 5] = 1
     images[3, 0, 0, 0], images[9, 1] = np.nan, np.inf
     write_events(tmp_path / "bad.h5", 32, data=images)
-    given = ["dataset=hep_images", "dataset.train=bad.h5", "out=bad"]
-    done = baryon("data", "check", *given)
-    assert done.returncode == 1, done.stderr
+    assert data_check.run(["dataset=hep_images", "dataset.train=bad.h5", "out=bad"]) == 1
+    out = capsys.readouterr().out
     assert "refused: train: inputs is NaN or infinite in 2 samples, first in bad.h5, row 3" in (
-        " ".join(done.stdout.split())
+        " ".join(out.split())
     )
-    assert "Data refused: 1 fault, " in done.stdout
-    assert "report: bad/report.html" in done.stdout
+    assert "Data refused: 1 fault, " in out
+    assert "report: bad/report.html" in out
     page = (tmp_path / "bad" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 4
     assert not re.search(r"""(src|href)=["']?http""", page)
     assert json.loads((tmp_path / "bad" / "check.json").read_text())["refused"]
-    done = baryon("train", "model=hep_cnn", *given[:2])  # after a check as before
-    assert "bad.h5, row 3: member 'data' holds NaN or Inf" in done.stderr
+    settings = ["dataset=hep_images", "model=hep_cnn", "dataset.train=bad.h5"]
+    config = composed(settings, discover())
+    with pytest.raises(BaryonError, match=r"bad\.h5, row 3: member 'data' holds NaN or Inf"):
+        build_dataset(config, discover())  # after a check a training is as strict as before
     write_events(tmp_path / "good.h5", 32)
-    given = ["dataset=hep_images", "dataset.train=good.h5", "out=good"]
-    assert baryon("data", "check", *given).returncode == 0
+    assert data_check.run(["dataset=hep_images", "dataset.train=good.h5", "out=good"]) == 0
