@@ -42,11 +42,11 @@ def script():
     """Start the script; gives it and its reading processes when it has read some batches."""
     started = []
 
-    def start(kind="Noise", arguments="90", **options):
+    def start(kind="Noise", arguments="90", prefix=()):
         text = SCRIPT.format(folder=str(Path(__file__).parent), kind=kind, arguments=arguments)
-        settings = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         process = subprocess.Popen(
-            [sys.executable, "-c", text], text=True, start_new_session=True, **settings | options
+            [*prefix, sys.executable, "-c", text], text=True, start_new_session=True, **pipes
         )
         started.append(process)
         line = process.stdout.readline()
@@ -59,14 +59,23 @@ def script():
         process.communicate()
 
 
-def test_the_end_of_a_script_ends_them(script):
-    process, pids = script()
+@pytest.fixture
+def with_small_dev_shm():
+    """Command before another one that gives it a /dev/shm of 64 KiB; none without namespaces."""
+    apart = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if subprocess.run([*apart, "mount -t tmpfs tmpfs /dev/shm"], capture_output=True).returncode:
+        return ()
+    return (*apart, 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$0" "$@"')
+
+
+def test_the_end_of_a_script_ends_them_and_a_small_dev_shm_does_no_harm(script, with_small_dev_shm):
+    process, pids = script(arguments="400", prefix=with_small_dev_shm)
     for pid in (process.pid, *pids):
         mapped = Path(f"/proc/{pid}/maps").read_text()
         assert "memfd:baryon-input" in mapped
         assert str(SHARED) not in mapped
     out, err = process.communicate("go on\n", timeout=30)
-    assert (out, err, process.returncode) == ("23\n", "", 0)
+    assert (out, err, process.returncode) == ("100\n", "", 0)
     assert all_end(pids)
 
 
@@ -121,18 +130,3 @@ def test_closing_ends_them_whatever_they_are_at(own_readers):
     pids = [process._process.pid for process in own_readers._processes]
     own_readers.close()
     assert not any(map(alive, pids))
-
-
-def test_a_small_dev_shm_does_no_harm(tmp_path):
-    text = SCRIPT.format(folder=str(Path(__file__).parent), kind="Noise", arguments="400")
-    text = text.replace("window_mib=0.1", "window_mib=1").replace("sys.stdin.readline()", "pass")
-    (tmp_path / "script.py").write_text(text)
-    small = 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$0" "$1"'
-    apart = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
-    if subprocess.run([*apart, "mount -t tmpfs tmpfs /dev/shm"], capture_output=True).returncode:
-        pytest.skip("no mount namespaces here")
-    done = subprocess.run(
-        [*apart, small, sys.executable, tmp_path / "script.py"], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "100"

@@ -4,18 +4,27 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import types
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import pytest
 import torch
-from living import alive, all_end
+from living import alive
+from toy_points import Points
 
-pytestmark = pytest.mark.slow
+from baryon.config.config import composed
+from baryon.errors import BaryonError
+from baryon.interfaces import Dataset
+from baryon.plugins.components import Choice
+from baryon.plugins.registry import Component, Plugin, Plugins, discover
+from baryon.training.build import build_dataset
 
 BARYON = Path(sys.executable).parent / "baryon"
-STEPS = 12
+STEPS = 40
 
 
 @pytest.fixture(scope="module")
@@ -62,48 +71,24 @@ def readers_of(pid: int) -> list[int]:
     ]
 
 
-def test_the_weights_are_those_of_threads_even_after_kill_and_resume(
+@pytest.mark.slow
+def test_a_killed_reader_ends_a_run_whose_resume_has_the_weights_of_threads(
     baryon, arguments, environment, tmp_path
 ):
     steps = f"train.steps={STEPS}"
     threads = baryon("train", *arguments, steps, "run.name=threads")
     assert threads.returncode == 0, threads.stderr
-    started = subprocess.Popen(
-        [BARYON, "train", *arguments, steps, "run.name=cut", "data.processes=2"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    checkpoint = tmp_path / "runs" / "cut" / "checkpoints" / "last.pt"
-    pids = []
-    while not checkpoint.exists():
-        pids = readers_of(started.pid)
-        assert started.poll() is None
-        time.sleep(0.01)
-    started.kill()
-    started.wait()
-    assert len(pids) == 2
-    assert not (tmp_path / "runs" / "cut" / "metrics.json").exists(), "it was killed too late"
-    assert all_end(pids)
-    resumed = baryon("resume", "run=runs/cut", "data.processes=1")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "1 process decoding" in resumed.stdout
-    assert same(weights(tmp_path, "cut"), weights(tmp_path, "threads"))
-
-
-def test_a_killed_reader_ends_a_run_with_one_line(arguments, environment, tmp_path):
     run = subprocess.Popen(
-        [BARYON, "train", *arguments, "train.steps=5000", "data.processes=2"],
+        [BARYON, "train", *arguments, steps, "run.name=cut", "data.processes=2"],
         cwd=tmp_path,
         env=environment,
         text=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    while not list(tmp_path.glob("runs/*/checkpoints/last.pt")):
+    while not (tmp_path / "runs" / "cut" / "checkpoints" / "last.pt").exists():
         assert run.poll() is None
-        time.sleep(0.02)
+        time.sleep(0.01)
     pids = readers_of(run.pid)
     os.kill(pids[0], signal.SIGKILL)
     _, err = run.communicate(timeout=60)
@@ -112,8 +97,13 @@ def test_a_killed_reader_ends_a_run_with_one_line(arguments, environment, tmp_pa
     assert line.startswith("baryon: error: reading process ")
     assert f"of 2 (pid {pids[0]}) was killed by SIGKILL, perhaps for want of memory" in line
     assert not any(map(alive, pids))
+    resumed = baryon("resume", "run=runs/cut", "data.processes=1")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "1 process decoding" in resumed.stdout
+    assert same(weights(tmp_path, "cut"), weights(tmp_path, "threads"))
 
 
+@pytest.mark.slow
 @pytest.mark.mpi
 def test_each_rank_has_processes_of_its_own(arguments, environment, tmp_path):
     mpiexec = [BARYON.with_name("mpiexec"), "-n", "2", "--oversubscribe", "--allow-run-as-root"]
@@ -130,71 +120,36 @@ def test_each_rank_has_processes_of_its_own(arguments, environment, tmp_path):
     assert done.stdout.count("1 process decoding") == 1
 
 
-PLUGIN = """
-import threading
-import numpy as np
-from baryon.interfaces import Dataset, Field, Split
+class Locked(Points):
+    """Points that cannot be sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
 
 
 class Data(Dataset):
-    \"\"\"Points that cannot be sent.\"\"\"
-
-    def __init__(self) -> None:
+    def __init__(self):
         self.splits = {"train": Locked()}
 
 
-class Locked(Split):
-    fields = {"inputs": Field((2,), "float32"), "label": Field((), "int64")}
-
-    def __init__(self):
-        self.lock = threading.Lock()
-
-    def __len__(self):
-        return 8
-
-    def chunk_starts(self):
-        return [0]
-
-    def read(self, start, stop):
-        return {"inputs": np.zeros((stop - start, 2), "f4"), "label": np.zeros(stop - start, int)}
-
-    def fingerprint(self):
-        return "zeros"
-
-    def close(self): ...
-"""
-HOOKS = """
-from baryon import hookimpl
-
-@hookimpl
-def baryon_datasets():
-    return {"locked_points": "PACKAGE.parts:Data"}
-"""
-
-
-def test_a_dataset_that_cannot_be_sent_is_named(install, baryon, environment, tmp_path):
-    yaml = "# A toy\nname: locked_points\n"
-    files = {"__init__.py": HOOKS, "parts.py": PLUGIN, "conf/dataset/locked_points.yaml": yaml}
-    target = install({"locked": {"locked": files}})
-    done = baryon(
-        "train",
-        "dataset=locked_points",
-        "model=hep_cnn",
-        "loss=hep_cross_entropy",
-        "evaluator=hep_roc",
-        "data.processes=1",
-        env=environment | {"PYTHONPATH": str(target)},
+def test_a_dataset_that_cannot_be_sent_is_named(monkeypatch):
+    module = types.ModuleType("locked_parts")
+    module.Data = Data
+    monkeypatch.setitem(sys.modules, "locked_parts", module)
+    component = Component("dataset", "locked_points", "locked_parts:Data", "locked")
+    plugins = Plugins([*discover().all, Plugin("locked", "locked", "1", [component])])
+    config = composed(["experiment=hep_demo", "data.processes=1"], discover())
+    choices = {**config.choices, "dataset": Choice("dataset", "locked_points", {})}
+    with pytest.raises(BaryonError) as raised:
+        build_dataset(replace(config, choices=choices), plugins)
+    assert str(raised.value) == (
+        "split 'train' of dataset 'locked_points' of plugin 'locked' cannot be sent to reading "
+        "processes (TypeError: cannot pickle '_thread.lock' object): set data.processes=0, or let "
+        "its class leave out open files and locks in __getstate__ (docs/plugins.md)"
     )
-    assert done.returncode == 1
-    assert done.stderr == (
-        "baryon: error: split 'train' of dataset 'locked_points' of plugin 'locked' cannot be sent "
-        "to reading processes (TypeError: cannot pickle '_thread.lock' object): set "
-        "data.processes=0, or let its class leave out open files and locks in __getstate__ "
-        "(docs/plugins.md)\n"
-    )
-    assert not (tmp_path / "runs").exists()
 
 
-def test_a_number_below_none(baryon, arguments):
-    done = baryon("train", *arguments, "data.processes=-1")
-    assert done.stderr == "baryon: error: data.processes=-1 must be 0 or more\n"
+def test_a_negative_number_of_processes_is_refused():
+    with pytest.raises(BaryonError, match=r"^data\.processes=-1 must be 0 or more$"):
+        composed(["experiment=hep_demo", "data.processes=-1"], discover())
