@@ -75,6 +75,8 @@ class Cropping:
         # precision, may be rounded to the other side of it.
         share = (high - low) * (right - left) / whole
         rows = np.stack([low, left, high, right, kind], axis=1)[share >= self.keep]
+        remaining[: len(rows)] = rows
+        return remaining
 
     def _across(self, xmin: Numbers, xmax: Numbers, crop: Crop) -> tuple[Numbers, Numbers]:
         width = self.frame[1]
