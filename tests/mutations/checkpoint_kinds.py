@@ -89,7 +89,7 @@ def read_changed(folder: Path) -> str:
         state = changed(file.load(folder / LAST), random.Random(seed))  # noqa: S311  damage
         body = io.BytesIO()
         torch.save(state, body)
-        whole = body.getvalue()[: -file.LENGTH]
+        whole = body.getvalue()[: -file.LENGTH_BYTES]
         comment = file.PREFIX + hashlib.sha256(whole).hexdigest().encode()
         (folder / LAST).write_bytes(whole + len(comment).to_bytes(2, "little") + comment)
     return read_run(folder)

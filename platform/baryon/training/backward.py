@@ -30,13 +30,20 @@ class NotFiniteError(Exception):
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """What `Gradient.forward` leaves for `Gradient.backward`."""
+    """The result of `Gradient.forward`, which `Gradient.backward` goes on with.
+
+    Attributes
+    ----------
+    terms : loss terms of the last micro-batch, attached to the autograd graph
+    is_finite : tells whether they are finite; on a GPU the call waits for forward
+    gradients : sums over the earlier micro-batches; None if there were none
+    earlier_terms : sums of the loss terms of the earlier micro-batches
+
+    """
 
     terms: Terms
-    """Loss terms of the last micro-batch, attached to the autograd graph."""
     is_finite: Callable[[], bool]
     gradients: Gradients | None
-    """Sum over the earlier micro-batches; None if there were none."""
     earlier_terms: Terms
 
 
@@ -52,13 +59,13 @@ class Gradient:
     ) -> None:
         """With `skips`, forward already raises for a loss that is not finite."""
         self.micro_batch: int | None = None
+        # What is compiled hides its operations from a counter; set while they are counted.
         self.eager = False
-        """Do not use the compiled network: it would hide its operations from a counter."""
         self._network, self._loss, self._stopwatch, self._skips = runner, loss, stopwatch, skips
         self._parameters = [p for p in runner.model.parameters() if p.requires_grad]
 
     def compute(self, batch: Batch) -> Terms:
-        """Compute forward and backward at once, where nobody is to be told in between."""
+        """Compute forward and backward at once, without a communicator in between."""
         return self.backward(self.forward(batch))
 
     def forward(self, batch: Batch) -> ForwardPass:
@@ -83,6 +90,8 @@ class Gradient:
             self._stopwatch.switch(BACKWARD)
             gradients = _added(gradients, self._gradients(terms))
             total_terms = _sum(total_terms, terms)
+        # The earlier gradients come from `torch.autograd.grad`, into a buffer that becomes `.grad`
+        # just before the last backward: hooks of a communicator see each parameter once, complete.
         terms = self._forward(last, len(last["keys"]) / count)
         finite = _finite(terms)
         if self._skips:

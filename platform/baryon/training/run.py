@@ -176,7 +176,7 @@ def _run_this_rank(
             if comm.is_server:
                 return None
             components = build_components(config, plugins, comm)
-            if comm.is_leader:  # one trial is enough: all workers have the same components and data
+            if comm.is_leader:  # on one worker: all have the same components and data
                 try_components(config, plugins, components)
             return components
 

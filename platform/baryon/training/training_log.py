@@ -18,6 +18,7 @@ from baryon.training.running_loss import RunningLoss
 from baryon.training.state import TrainingState
 
 SAMPLES, TO_READ = "samples", "samples to read"
+"""Names of sums beside those of the loss terms, so no loss term may be called like these."""
 SHOWN_RATES = ("samples_per_second", "tflops_per_second")
 UPDATES_PER_STEP = "updates_per_step"
 """A metric of communicators: weight updates by all groups during one step of this group."""
@@ -93,10 +94,10 @@ class TrainingLog:
         """
         last = self._comm.broadcast(self._file.read()[-1:] if self._comm.is_leader else None)
         if self._comm.is_leader:
-            self._file.filter(self._holds)
+            self._file.filter(self._is_kept)
         return float(last[0]["seconds"]) if last else 0.0
 
-    def _holds(self, record: Mapping[str, Any]) -> bool:
+    def _is_kept(self, record: Mapping[str, Any]) -> bool:
         # A partial interval goes too: the resumed run finishes it and writes it whole.
         return record.get("step", math.inf) <= self._state.step and not self._is_partial(record)
 

@@ -1,6 +1,6 @@
-"""A few samples through model, loss and evaluator before anything is trained.
+"""Try model, loss and evaluator on a few samples before anything is trained.
 
-What does not fit together, and what a plugin got wrong, is one line now instead of a traceback
+What does not fit together, or what a plugin got wrong, becomes one line now instead of a traceback
 after hours of training. Nothing that the training depends on is changed by it.
 """
 
@@ -38,12 +38,12 @@ from baryon.training.build import TRAIN, VALIDATION, RunComponents
 from baryon.training.evaluation import naming, show_batch
 from baryon.training.model_runner import ModelRunner, each_tensor
 
-LEAST, MOST = 2, 8
-"""Samples of a trial: two, for a layer that normalises over the batch may refuse a single one."""
+LEAST_SAMPLES, MOST_SAMPLES = 2, 8
+"""At least two, for a layer that normalises over the batch may refuse a single one."""
 MOST_BYTES = 2**21
-"""Bytes of its samples, beyond `LEAST` of them."""
-PLAIN = (int, float, str, NoneType)
-"""Attributes of a module that a forward may change, as counters are, and that are put back."""
+"""Bytes that the samples may take, if these are more than `LEAST_SAMPLES`."""
+PLAIN_TYPES = (int, float, str, NoneType)
+"""Types of attributes that a module's forward may change, such as counters; they are put back."""
 RESERVED = frozenset(
     {"kind", "step", "steps", "epoch", "seconds", "samples", "samples to read"}
     | {"samples_per_second", "tflops_per_second", "mfu", "ms", "comm"}
@@ -52,10 +52,15 @@ RESERVED = frozenset(
 
 
 def try_components(config: Config, plugins: Plugins, components: RunComponents) -> None:
-    """Try the components of a run on the first samples of each split, eagerly.
+    """Try the components of a run on the first samples of each split, without compiling.
 
-    Raises `BaryonError` that names plugin, component and cause. An evaluator may say that so few
-    samples are too little, which is a `BaryonError` of its `result()`.
+    An evaluator may refuse so few samples by a `BaryonError` of its `result()`.
+
+    Raises
+    ------
+    BaryonError
+        If anything fails; the message names plugin, component and cause.
+
     """
     with _unchanged(components.runner), warnings.catch_warnings(action="ignore"):
         trial = TrialBatch(config, plugins, components)
@@ -66,18 +71,19 @@ def try_components(config: Config, plugins: Plugins, components: RunComponents) 
 
 
 class TrialBatch:
-    """The components of a run with the first samples of its splits."""
+    """Tries the components of a run as training, validation and evaluation use them."""
 
     def __init__(self, config: Config, plugins: Plugins, components: RunComponents) -> None:
         self._config, self._plugins, self._components = config, plugins, components
         self._owners = components.owners
         with naming(f"{self._owners['loss']} cannot be copied"):
-            self._loss: Loss = copy.deepcopy(components.loss)  # it may count its calls
+            # A loss may count its calls: its copy is called.
+            self._loss: Loss = copy.deepcopy(components.loss)
         if not any(p.requires_grad for p in components.runner.model.parameters()):
             raise BaryonError(f"{self._owners['model']} has no parameters that could learn")
 
     def learn(self) -> None:
-        """As in a step: a batch of the training split, the output, the loss terms."""
+        """Compute the loss terms of some training samples, as in a step."""
         components = self._components
         batch = self._batch(TRAIN, augmented=True)
         components.runner.model.train()
@@ -91,19 +97,16 @@ class TrialBatch:
 
     @torch.no_grad()
     def validate(self) -> None:
-        """As after an epoch, whose samples may have other shapes than the augmented ones."""
+        """Compute the loss terms of some validation samples, which may have other shapes."""
         batch = self._batch(VALIDATION)
         self._components.runner.model.eval()
         self._terms(self._output(batch, VALIDATION), batch, VALIDATION)
 
     @torch.no_grad()
     def evaluate(self) -> None:
-        """As in the end."""
-        components, owner, split = (
-            self._components,
-            self._owners["evaluator"],
-            self._components.held_out,
-        )
+        """Show some samples to a copy of the evaluator, and ask it for a result."""
+        components, owner = self._components, self._owners["evaluator"]
+        split = components.held_out
         batch = self._batch(split)
         components.runner.model.eval()
         output = components.runner.to_cpu(self._output(batch, split))
@@ -122,8 +125,8 @@ class TrialBatch:
             with without_layout():
                 answer = evaluator.result()
         except BaryonError:
-            return  # so few samples are too little
-        except Exception as error:  # a stranger's component may raise anything
+            return  # so few samples are too few for it
+        except Exception as error:  # a plugin's component may raise anything
             raise BaryonError(
                 f"{owner}: result() fails on the first {count} samples of split {split!r}: "
                 f"{format_error(error)}; if so few are too little, let it raise BaryonError"
@@ -131,7 +134,7 @@ class TrialBatch:
         checked_evaluation(owner, answer)
 
     def _batch(self, name: str, *, augmented: bool = False) -> Batch:
-        """The first samples of a split, on the model's device."""
+        """Read the first samples of a split, and copy them to the model's device."""
         split = self._components.dataset.splits[name]
         owner = f"split {name!r} of {self._owners['dataset']}"
         chunk_bounds(split, owner)
@@ -144,26 +147,26 @@ class TrialBatch:
         )
 
     def _count(self, split: Split) -> int:
-        """Few samples; no more than go through the network at once in training."""
+        """Return a small number of samples, no larger than what training computes at once."""
         by_bytes = MOST_BYTES // max(1, sample_bytes(split))
         shard, train = self._components.comm.shard, self._config.train
-        own = -(-train.batch_size // (shard.num_groups * shard.group_size))
-        at_once = min(own, train.micro_batch or own)
-        return min(max(LEAST, min(MOST, by_bytes)), at_once, len(split))
+        of_worker = -(-train.batch_size // (shard.num_groups * shard.group_size))
+        at_once = min(of_worker, train.micro_batch or of_worker)
+        return min(max(LEAST_SAMPLES, min(MOST_SAMPLES, by_bytes)), at_once, len(split))
 
     def _output(self, batch: Batch, split: str) -> Any:
         model, dataset = self._owners["model"], self._owners["dataset"]
         inputs = form(batch["inputs"])
         with naming(f"{model} fails on inputs {inputs} of split {split!r} of {dataset}"):
             output = self._components.runner(batch, eager=True)
-            each_tensor(output, torch.Tensor.detach)  # it is made of tensors
+            each_tensor(output, torch.Tensor.detach)  # raises if it is not made of tensors
         return output
 
     def _terms(self, output: Any, batch: Batch, split: str) -> dict[str, torch.Tensor]:
         loss = self._owners["loss"]
         try:
             terms = self._loss(output, batch)
-        except Exception as error:  # a stranger's component may raise anything
+        except Exception as error:  # a plugin's component may raise anything
             cause = str(error) if isinstance(error, BaryonError) else format_error(error)
             raise BaryonError(
                 f"{loss} fails on the output of {self._owners['model']} and split {split!r} of "
@@ -172,7 +175,7 @@ class TrialBatch:
         return checked_terms(loss, terms)
 
     def _fitting(self, output: Any, batch: Batch) -> str:
-        """Which installed losses, with their defaults, take this output and batch."""
+        """Say which installed losses, with their defaults, take this output and batch."""
 
         def fits(name: str) -> bool:
             try:
@@ -192,32 +195,47 @@ class TrialBatch:
 
 
 def first_samples(owner: str, split: Split, count: int, *, augmented: bool) -> Batch:
-    """Read the first samples of a split, held against its fields.
+    """Read the first samples of a split and check them against its fields.
 
-    Raises `BaryonError`, said of `owner`, for what it gives otherwise, or raises.
+    Parameters
+    ----------
+    owner
+        How messages name the split.
+    split
+        The split.
+    count
+        Number of samples.
+    augmented
+        Whether to augment them, if the split can.
+
+    Raises
+    ------
+    BaryonError
+        If the split raises, or gives anything else than its fields say.
+
     """
     call = f"read(0, {count})"
     with naming(f"{owner}: {call} fails"):
         arrays = split.read(0, count)
     require_declared(owner, call, arrays, split.fields, count)
-    batch = {name: _own(values) for name, values in arrays.items()}
+    batch = {name: _native_copy(values) for name, values in arrays.items()}
     batch[KEYS] = np.arange(count)
     if augmented and provides(split, "augment"):
         with naming(f"{owner}: augment fails on {count} samples"):
             changed = split.augment(batch, np.random.default_rng(0))
         require_augmented(owner, changed, split.augmented_fields, count)
-        batch = {name: _own(values) for name, values in changed.items()}
+        batch = {name: _native_copy(values) for name, values in changed.items()}
     with naming(f"{owner}: its fields are no tensors"):
         return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
-def _own(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """A copy in this machine's byte order, for `values` may be the split's own memory."""
+def _native_copy(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Copy an array, which may be memory of the split, into this machine's byte order."""
     return np.array(values, dtype=values.dtype.newbyteorder("="))
 
 
 def checked_terms(owner: str, terms: object) -> dict[str, torch.Tensor]:
-    """Return loss terms. Raises `BaryonError`, said of `owner`, unless they are named scalars."""
+    """Return loss terms; raise `BaryonError`, said of `owner`, unless they are named scalars."""
     if not isinstance(terms, Mapping):
         raise BaryonError(
             f"{owner} returned {form(terms)}, not a mapping of its terms by name, such as "
@@ -239,8 +257,11 @@ def checked_terms(owner: str, terms: object) -> dict[str, torch.Tensor]:
 def _unchanged(runner: ModelRunner) -> Iterator[None]:
     """Put weights, buffers, modes, counters and random numbers back to what they were."""
     model = runner.model
-    plain = [
-        (module, {name: value for name, value in vars(module).items() if isinstance(value, PLAIN)})
+    attributes = [
+        (
+            module,
+            {name: value for name, value in vars(module).items() if isinstance(value, PLAIN_TYPES)},
+        )
         for module in model.modules()
     ]
     buffers = dict(model.named_buffers())
@@ -258,7 +279,7 @@ def _unchanged(runner: ModelRunner) -> Iterator[None]:
             for tensor, value in zip(tensors, values, strict=True):
                 if not torch.equal(tensor, value):
                     tensor.copy_(value)
-        for module, values_by_name in plain:
+        for module, values_by_name in attributes:
             vars(module).update(values_by_name)
         random.setstate(of_python)
         np.random.set_state(of_numpy)  # noqa: NPY002

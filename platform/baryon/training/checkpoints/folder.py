@@ -1,4 +1,4 @@
-"""The checkpoints of a run.
+"""Write, keep and find the checkpoints of a run.
 
 checkpoints/step-00000120.pt     the last ones, as many as are kept
 checkpoints/last.pt              the newest of them under a name that stays
@@ -29,17 +29,22 @@ class Folder:
 
     def __init__(self, path: Path, keep: int, shard_gib: float) -> None:
         self._path, self._keep, self._shard_bytes = path, keep, shard_gib * GIB
-        for left in path.glob(".*.pt.*"):  # half-written when a process was killed
-            left.unlink()
+        for stale in path.glob(".*.pt.*"):  # half-written when a process was killed
+            stale.unlink()
 
     def write(self, name: str, step: int, state: Mapping[str, Any]) -> None:
-        """`LAST` or `BEST`. Raises `BaryonError` when the disk is full; those before it stay."""
+        """Write a checkpoint under one of the names `LAST` and `BEST`.
+
+        Raises `BaryonError` if it cannot be written; those before it stay.
+        """
         (self._write_last if name == LAST else self._write_best)(step, state)
 
     def _write_last(self, step: int, state: Mapping[str, Any]) -> None:
         label = f"step-{step:08d}"
         path = self._path / f"{label}.pt"
         shards.save(path, state, self._shard_bytes, label)
+        # A second name: earlier checkpoints stay readable by step if the newest is damaged, and
+        # `last.pt` does not vanish while it changes.
         _give_name(path, self._path / LAST)
         self._prune()
 
@@ -51,17 +56,16 @@ class Folder:
                 part.unlink()
 
     def _prune(self) -> None:
-        kept = steps(self._path)[: self._keep]
-        labels = {path.stem for path in kept}
+        labels = {path.stem for path in steps(self._path)[: self._keep]}
         for path in self._path.glob("step-*.pt"):
             if path.name.partition(".")[0] not in labels:
                 path.unlink()
 
 
 def steps(folder: Path) -> list[Path]:
-    """The last checkpoints, the newest first."""
-    found = [path for path in folder.glob("step-*.pt") if ".shard-" not in path.name]
-    return sorted(found, reverse=True)
+    """Return the checkpoints that bear the number of their step, the newest first."""
+    paths = [path for path in folder.glob("step-*.pt") if ".shard-" not in path.name]
+    return sorted(paths, reverse=True)
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -73,15 +77,29 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def load_last(folder: Path) -> tuple[dict[str, Any], Path]:
-    """Read the newest checkpoint that is whole, and give its path; a damaged one is told of.
+    """Read the newest checkpoint that is whole; warn of damaged ones that are newer.
 
-    Raises `BaryonError` if there is none, or it holds weights alone.
+    Returns
+    -------
+    state : dict
+        What it holds.
+    path : Path
+        Its file.
+
+    Raises
+    ------
+    BaryonError
+        If there is none, or the newest holds weights alone.
+    DamagedError
+        If all of them are damaged.
+
     """
-    last, found = folder / LAST, steps(folder)
+    last, paths = folder / LAST, steps(folder)
     if last.is_file():
-        found = [last, *(path for path in found if not path.samefile(last))]
+        paths = [last, *(path for path in paths if not path.samefile(last))]
     damaged: DamagedError | None = None
-    for path in found or [last]:  # killed between its two names, the first is there without `last`
+    # Of a process that was killed between both names of the newest, `last` is older or missing.
+    for path in paths or [last]:
         try:
             state = read_progress(path)
         except DamagedError as error:
@@ -95,7 +113,7 @@ def load_last(folder: Path) -> tuple[dict[str, Any], Path]:
 
 
 def _give_name(path: Path, name: Path) -> None:
-    """A second name for a file, put in its place in one step; a copy where links are not known."""
+    """Give a file a second name in one step; where there are no hard links, make it a copy."""
     temporary = name.parent / f".{name.name}.{os.getpid()}"
     temporary.unlink(missing_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""Which run a checkpoint belongs to: its model, and the software that gave it its meaning."""
+"""Tell whether a checkpoint belongs to a run: to its config and to the software it runs on."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from baryon.errors import BaryonError
 from baryon.plugins.registry import Plugins
 
 MAY_CHANGE = ("comm", "evaluator")
-"""Kinds that a resumed run may choose anew."""
+"""Kinds of components that a resumed run may choose anew."""
 KEYS_THAT_MAY_CHANGE = (
     *(f"{kind}." for kind in MAY_CHANGE),
     "data.processes",
     "data.threads",
     "data.stage",
 )
+"""Beginnings of the config keys that a resumed run may change: each step still has its samples."""
 
 
 def identity(config: Config, plugins: Plugins) -> dict[str, Any]:
-    """The choices that weights depend on, and the versions of the plugins that offer them."""
+    """Return the components that weights depend on, and the versions of their plugins."""
     choices = {k: choice.name for k, choice in config.choices.items() if k not in MAY_CHANGE}
     owners = {plugins.component(kind, name).plugin for kind, name in choices.items()}
     versions = {p.name: f"{p.distribution} {p.version}" for p in plugins.all if p.name in owners}
     return {"baryon": __version__, "choices": choices, "plugins": versions}
 
 
-def require_same_config(path: Path, written: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+def require_same_config(path: Path, saved: Mapping[str, Any], current: Mapping[str, Any]) -> None:
     """Raise `BaryonError` if a key has another value than in the run that wrote a checkpoint.
 
-    But for those that `baryon resume` may change: they leave each step its samples.
+    Keys that `baryon resume` may change do not count. The checkpoint holds the config and not its
+    digest alone, so that the message can name the key.
     """
-    then, now = flat(written), flat(here)
+    then, now = flat(saved), flat(current)
     changed = [
         f"{key}={then.get(key, 'absent')}, here it is {now.get(key, 'absent')}"
         for key in sorted(then.keys() | now.keys())
@@ -50,11 +52,15 @@ def require_same_config(path: Path, written: Mapping[str, Any], here: Mapping[st
 
 
 def require_same(
-    path: Path, written: Mapping[str, Any], here: Mapping[str, Any], *, any_version: bool
+    path: Path, saved: Mapping[str, Any], current: Mapping[str, Any], *, any_version: bool
 ) -> None:
-    """Raise `BaryonError` for a checkpoint of another model, or of other versions of plugins."""
-    for kind, name in here["choices"].items():
-        other = written["choices"].get(kind)
+    """Raise `BaryonError` for a checkpoint of other components, or of other versions of plugins.
+
+    `saved` and `current` are what `identity` returned then and returns now. With `any_version`
+    versions do not count.
+    """
+    for kind, name in current["choices"].items():
+        other = saved["choices"].get(kind)
         if other != name:
             raise BaryonError(
                 f"{path} was written with {kind} {other!r}, this run has {kind} {name!r}: put the "
@@ -62,9 +68,9 @@ def require_same(
             )
     if any_version:
         return
-    pairs = {"baryon": (written["baryon"], here["baryon"])} | {
-        f"plugin {name!r}": (written["plugins"].get(name, "another plugin"), version)
-        for name, version in here["plugins"].items()
+    pairs = {"baryon": (saved["baryon"], current["baryon"])} | {
+        f"plugin {name!r}": (saved["plugins"].get(name, "another plugin"), version)
+        for name, version in current["plugins"].items()
     }
     for what, (then, now) in pairs.items():
         if then != now:

@@ -1,6 +1,7 @@
-"""What a checkpoint holds: the types, keys and bounds of its values, checked as it is read.
+"""Check, as a checkpoint is read, the types, keys and bounds of what it holds.
 
-A checkpoint may come from anybody, and its checksum says only that it is as it was written.
+A checkpoint may come from anybody, and its checksum says only that it is as it was written, not
+that Baryon wrote it. Types and keys are those of typed dictionaries, which typeguard checks.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from baryon.training.checkpoints.file import DamagedError
 State = dict[str, Any]
 
 DEEPEST = 16
-"""Containers within containers, at most; what Baryon writes has 8."""
+"""Most containers within one another; what Baryon writes has 8."""
 MOST_STEPS = 2**48
 MOST_WORKERS = 2**16
 LARGEST = 2**63
-"""Of integers: what is computed with them must not wrap around."""
+"""Bound of integers: what is computed with them must not wrap around."""
 
 
 class ExecutionMode(TypedDict):
-    """How a step was computed."""
+    """The execution mode; see `baryon.training.autotune.execution_mode`."""
 
     precision: Literal["fp32", "tf32", "bf16"]
     mode: Literal["eager", "cuda-graphs", "compiled", "max-autotune"]
@@ -35,7 +36,7 @@ class ExecutionMode(TypedDict):
 
 
 class Identity(TypedDict):
-    """Versions, and components by kind."""
+    """Versions of Baryon and plugins, and components by kind; see `identity`."""
 
     baryon: str
     choices: dict[str, str]
@@ -43,7 +44,7 @@ class Identity(TypedDict):
 
 
 class Weights(TypedDict):
-    """What `best.pt` holds."""
+    """Content of `best.pt`."""
 
     step: int
     execution: ExecutionMode
@@ -64,7 +65,7 @@ class Basis(TypedDict):
 
 
 class LedgerState(TypedDict):
-    """Which samples the steps took."""
+    """State of the ledger: which samples the steps took."""
 
     step: int
     basis: Basis
@@ -73,14 +74,14 @@ class LedgerState(TypedDict):
 
 
 class Random(TypedDict):
-    """States of a worker's generators."""
+    """States of a worker's random generators."""
 
     cpu: torch.Tensor
     cuda: NotRequired[torch.Tensor]
 
 
 class RunningLoss(TypedDict):
-    """A worker's part of the interval of the log that the checkpoint lies in."""
+    """A worker's sums over the current interval of the log."""
 
     steps: int
     samples: int
@@ -88,14 +89,14 @@ class RunningLoss(TypedDict):
 
 
 class Worker(TypedDict):
-    """What is one worker's own."""
+    """The part of the state that differs from worker to worker."""
 
     random: Random
     running_loss: RunningLoss
 
 
 class Rates(TypedDict):
-    """Samples a second."""
+    """Peak and sustained rate, samples a second."""
 
     peak: float
     sustained: float
@@ -103,14 +104,14 @@ class Rates(TypedDict):
 
 
 class Operations(TypedDict):
-    """Floating-point operations of a step."""
+    """Floating-point operations of a sample."""
 
     per_sample: float
     by_layer: dict[str, float]
 
 
 class Meters(TypedDict):
-    """What was measured so far."""
+    """State of the meters."""
 
     rates: Rates
     phases: dict[str, float]
@@ -121,7 +122,7 @@ class Meters(TypedDict):
 
 
 class Progress(Weights):
-    """What `last.pt` holds: all it takes to go on."""
+    """Content of `last.pt`: all that a resume needs."""
 
     communicator: dict[str, Any]
     best: float
@@ -132,16 +133,16 @@ class Progress(Weights):
 
 
 def read_weights(path: Path) -> State:
-    """Read a checkpoint to take its weights, whether it holds more than them or not.
+    """Read a checkpoint for its weights, whether it holds more than them or not.
 
-    Raises `BaryonError` if it is missing, `DamagedError` for one that Baryon did not write.
+    Raises `BaryonError` if there is none, `DamagedError` for one that Baryon did not write.
     """
     state = shards.load(path)
-    beyond = Progress.__required_keys__ - Weights.__required_keys__
-    more = isinstance(state, Mapping) and state.keys() & beyond
-    require_form(path, state, Progress if more else Weights)
+    further_keys = Progress.__required_keys__ - Weights.__required_keys__
+    has_progress = isinstance(state, Mapping) and state.keys() & further_keys
+    require_form(path, state, Progress if has_progress else Weights)
     _require_bounds(path, _weights_problems(state))
-    if more:
+    if has_progress:
         _require_bounds(path, _progress_problems(state))
     return state
 
@@ -149,7 +150,7 @@ def read_weights(path: Path) -> State:
 def read_progress(path: Path) -> State:
     """Read a checkpoint to go on with its run.
 
-    Raises `BaryonError` if it is missing or holds weights alone, `DamagedError` for one that
+    Raises `BaryonError` if there is none or it holds weights alone, `DamagedError` for one that
     Baryon did not write.
     """
     state = read_weights(path)
@@ -184,7 +185,7 @@ def _require_bounds(path: Path, problems: Iterator[str]) -> None:
 
 
 def _tree_problems(state: Any) -> Iterator[str]:
-    """Of any value, wherever it is."""
+    """Yield what is wrong with any value, wherever it is."""
     # No recursion: values may be nested as deep as the file is long.
     waiting: list[tuple[str, Any, int]] = [("", state, 0)]
     while waiting:
@@ -196,9 +197,9 @@ def _tree_problems(state: Any) -> Iterator[str]:
         elif isinstance(value, int) and abs(value) >= LARGEST:
             yield f"{place} is an integer of {value.bit_length()} bits"
         elif isinstance(value, Mapping):
-            waiting += [(f"{place}.{key}"[-200:], one, depth + 1) for key, one in value.items()]
+            waiting += [(f"{place}.{key}"[-200:], inner, depth + 1) for key, inner in value.items()]
         elif isinstance(value, list | tuple):
-            waiting += [(f"{place}[{n}]"[-200:], one, depth + 1) for n, one in enumerate(value)]
+            waiting += [(f"{place}[{n}]"[-200:], inner, depth + 1) for n, inner in enumerate(value)]
 
 
 def _tensor_problems(place: str, tensor: torch.Tensor) -> Iterator[str]:
@@ -241,9 +242,9 @@ def _ledger_problems(ledger: Mapping[str, Any], step: int) -> Iterator[str]:
         if len(span) != 3:
             yield f"{place} is not three numbers"
             return
-        first, groups, members = span
-        if first < 0 or min(groups, members) < 1 or groups * members > MOST_WORKERS:
-            yield f"{place} is {groups} groups of {members} from step {first}"
+        first, groups, group_size = span
+        if first < 0 or min(groups, group_size) < 1 or groups * group_size > MOST_WORKERS:
+            yield f"{place} is {groups} groups of {group_size} from step {first}"
 
 
 def _meters_problems(meters: Mapping[str, Any]) -> Iterator[str]:
@@ -264,9 +265,24 @@ def require_optimizer(
     parameters: Mapping[str, torch.Tensor],
     buffers: Sequence[str],
 ) -> None:
-    """Hold a communicator's state against the model's parameters, by name.
+    """Check a communicator's state against the model's parameters.
 
-    `buffers` are what the optimizer keeps of each parameter, of its shape. Raises `DamagedError`.
+    Parameters
+    ----------
+    path
+        Where the checkpoint was read, for messages.
+    state
+        What `Communicator.state_dict` returned.
+    parameters
+        The model's parameters by name.
+    buffers
+        Names of the tensors that the optimizer holds for each parameter, of its shape.
+
+    Raises
+    ------
+    DamagedError
+        If they do not fit.
+
     """
     tensors = dict[str, dict[str, torch.Tensor | float | None]]
     require_form(path, state.get("optimizer"), tensors, "communicator.optimizer")
@@ -286,21 +302,23 @@ def _optimizer_problems(
         if entry is None:
             yield f"{place} is missing"
         elif entry:
-            kept = {key: entry[key] for key in buffers if key in entry}
+            tensors = {key: entry[key] for key in buffers if key in entry}
             missing = [key for key in buffers if key not in entry]
             if missing or entry.keys() - {*buffers, "step"}:
                 yield f"{place} holds {', '.join(entry)}, and not {', '.join(buffers)}"
-            yield from _shape_problems(place, kept, dict.fromkeys(kept, parameter))
+            yield from _shape_problems(place, tensors, dict.fromkeys(tensors, parameter))
             step = entry.get("step")
-            counts = isinstance(step, torch.Tensor) and step.is_floating_point() and not step.dim()
-            if not counts and "exp_avg" in buffers:  # Adam's; SGD counts no steps
+            is_count = (
+                isinstance(step, torch.Tensor) and step.is_floating_point() and not step.dim()
+            )
+            if not is_count and "exp_avg" in buffers:  # only Adam counts steps
                 yield f"{place}.step is no single number"
 
 
 def _shape_problems(
     place: str, values: Mapping[str, Any], parameters: Mapping[str, torch.Tensor]
 ) -> Iterator[str]:
-    """Of what is kept of parameters, by their names."""
+    """Yield which values do not have the shape of the parameter of the same name."""
     for name, value in values.items():
         if value is None or name not in parameters:
             continue

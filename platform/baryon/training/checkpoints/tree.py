@@ -1,4 +1,4 @@
-"""Nested mappings and lists of tensors and plain values: the form of every state."""
+"""Walk through nested mappings and lists of tensors and plain values: the form of every state."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ from typing import Any
 
 import torch
 
-Place = tuple[Any, ...]
+KeyPath = tuple[Any, ...]
+"""Keys and indices that lead to a value of a state."""
 
 
-def changed(state: Any, change: Callable[[Place, torch.Tensor], Any], place: Place = ()) -> Any:
-    """The same with every tensor replaced by `change(where it is, tensor)`."""
+def map_tensors(
+    state: Any, change: Callable[[KeyPath, torch.Tensor], Any], path: KeyPath = ()
+) -> Any:
+    """Return the same structure with every tensor replaced by `change(key path, tensor)`."""
     if isinstance(state, torch.Tensor):
-        return change(place, state)
+        return change(path, state)
     if isinstance(state, Mapping):
-        return {key: changed(value, change, (*place, key)) for key, value in state.items()}
+        return {key: map_tensors(value, change, (*path, key)) for key, value in state.items()}
     if isinstance(state, list | tuple):
-        return type(state)(changed(one, change, (*place, n)) for n, one in enumerate(state))
+        return type(state)(map_tensors(item, change, (*path, n)) for n, item in enumerate(state))
     return state
 
 
 def tensors(state: Any) -> Iterator[torch.Tensor]:
-    """All tensors, in a fixed order."""
-    found: list[torch.Tensor] = []
-    changed(state, lambda _, tensor: found.append(tensor))
-    yield from found
+    """Yield all tensors, in the order in which `map_tensors` visits them."""
+    collected: list[torch.Tensor] = []
+    map_tensors(state, lambda _, tensor: collected.append(tensor))
+    yield from collected

@@ -1,4 +1,4 @@
-"""From a checkpoint into a model."""
+"""Put the weights of a checkpoint into a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from baryon.errors import BaryonError
 
 
 def put_weights(model: torch.nn.Module, state: Mapping[str, Any], path: Path) -> None:
-    """Take a checkpoint's weights, read from `path`. Raises `BaryonError` if they do not fit."""
+    """Load the weights of a checkpoint that was read from `path`.
+
+    Raises `BaryonError` if they do not fit the model.
+    """
     try:
         model.load_state_dict(state["model"])
     except (RuntimeError, KeyError) as error:

@@ -48,7 +48,7 @@ class CheckpointWriter:
 
     def save_last(self) -> None:
         """Save everything that a resume needs. Collective."""
-        self._saver.wait_for_copies()
+        self._saver.wait_for_copies()  # the communicator changes weights when it synchronizes
         comm = self._components.comm
         comm.synchronize()
         worker = {
@@ -124,7 +124,7 @@ class CheckpointWriter:
                 raise DamagedError(f"{path} holds no states of random generators") from error
             self._running_loss.load_state_dict(worker["running_loss"], device)
             return
-        # With another number of workers nobody has a state of its own: all generators start anew.
+        # With another number of workers the saved states belong to none: all generators start anew.
         rng.seed_worker(self._config.seed, self._state.step, comm.shard)
         running = [worker["running_loss"] for worker in workers]
         if not comm.is_leader:  # the leader takes over the sums of all, for it writes the log
