@@ -31,12 +31,12 @@ Batch = Mapping[str, torch.Tensor]
 
 
 def build(folder: Path) -> RunComponents:
-    """Build the semi-supervised arm on two years, which are generated if need be."""
+    """Build the arm that rebuilds inputs, on two years, which are generated if need be."""
     if not (folder / "generation.json").is_file():
         baryon("data", "generate", "dataset=climate_extreme_weather", f"generate.out={folder}",
                "generate.years=1979-1980", "generate.frames=60", "generate.height=96")  # fmt: skip
     settings = [text for text in DATA if not text.startswith(("dataset.train", "dataset.test"))]
-    choices = [*settings, *ARMS["semi, lambda 10"], "dataset.train=1979-1980"]
+    choices = [*settings, *ARMS["inputs"], "dataset.train=1979-1980"]
     config = composed([*choices, f"dataset.folder={folder}", "train.device=cpu"], discover())
     return build_components(config, discover(), build_communicator(config, discover()))
 

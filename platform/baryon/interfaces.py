@@ -188,6 +188,8 @@ class Split(ABC):
             The same N samples, as `augmented_fields` describes them, and `keys`.
 
         """
+        # A method of the split, called by the loader: inside the model it would change the network
+        # that is trained; inside `read` it would be frozen by the cache of chunks.
         del random
         return arrays
 

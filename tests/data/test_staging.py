@@ -76,7 +76,7 @@ def test_staged_warns_of_file_without_room(files, near):
     with staging(str(near), 2.5 * size / MIB), console().capture() as said:
         places = [staged(path) for path in files]
     assert [place.parent for place in places] == [private(near)] * 2 + [files[2].parent]
-    assert f"{files[2]} is read where it lies" in said.get().replace("\n", " ")
+    assert f"{files[2]} is read in place" in said.get().replace("\n", " ")
     assert copies(near) == ["a.h5", "b.h5"]
 
 
@@ -108,7 +108,7 @@ def test_staged_warns_of_failed_copy(files, near, monkeypatch):
     with staging(str(near), 10), console().capture() as said:
         assert staged(files[0]) == files[0]
     text = said.get().replace("\n", " ")
-    assert "a.h5 is read where it lies: it cannot be staged in" in text
+    assert "a.h5 is read in place: it cannot be staged in" in text
     assert "No space left on device)" in text
     assert copies(near) == []
     (private(near) / ".lock").unlink()

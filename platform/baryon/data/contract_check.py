@@ -34,6 +34,7 @@ def chunk_bounds(split: Split, owner: str = "") -> Rows:
     """
     starts, rows = np.asarray(list(split.chunk_starts())), len(split)
     bounds = np.append(starts, rows)
+    # NumPy makes an empty list floats, which is no reason to speak of whole numbers.
     is_whole = starts.ndim == 1 and (starts.dtype.kind in "iu" or not len(starts))
     if is_whole and (bounds[0] == 0) and (np.diff(bounds) > 0).all():
         return bounds.astype(np.int64)
@@ -59,6 +60,7 @@ def require_declared(
         )
     for name, field in fields.items():
         values, shape = arrays[name], (rows, *field.shape)
+        # Names of dtypes are compared, so that big-endian values are taken as well.
         has_shape = isinstance(values, np.ndarray) and values.shape == shape
         if not has_shape or values.dtype.name != _dtype(owner, name, field):
             raise BaryonError(
@@ -93,5 +95,5 @@ def _dtype(owner: str, name: str, field: Field) -> str:
 
 
 def _listed(values: list[Any]) -> str:
-    shown = ", ".join(map(str, values[:8]))
+    shown = ", ".join(map(str, values[:8]))  # a split may have a million chunks
     return f"{shown}, ..." if len(values) > 8 else shown or "nothing"

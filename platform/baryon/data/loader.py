@@ -153,7 +153,7 @@ class Loader:
         return self._read_ahead(parts)
 
     def part_size(self, shard: DataShard = ALL) -> int:
-        """Return the number of samples of a batch that one worker takes."""
+        """Return the number of samples of a batch that one worker takes, at most."""
         return -(-self.loading.batch_size // (shard.num_groups * shard.group_size))
 
     def shuffle_quality(self, groups: int = 1) -> ShuffleQuality:
@@ -203,6 +203,7 @@ class Loader:
         windows = self._windows_at_once()
         # Strata may hold the same chunk, each for itself.
         sizes = np.sort(np.tile(np.diff(self.bounds), windows))[::-1]
+        # Any chunks may meet in a window: the bound is that of the largest ones.
         chunks = 2 * self.window * windows
         if self.loading.readers:  # every chunk then takes as many bytes as the largest
             return min(chunks, len(sizes)) * chunk_bytes(self.split, self.bounds)
@@ -263,6 +264,7 @@ class Loader:
             for number, rows in enumerate(parts):
                 pending = decoding.begin(rows)
                 waiting.append((pending, pool.submit(fill, number, pending)))
+                # One more than there are threads, so that none is idle while a batch is consumed.
                 if len(waiting) > self.threads:
                     yield finish(*waiting.popleft())
             while waiting:

@@ -49,7 +49,7 @@ _stage: ContextVar[Stage | None] = ContextVar("stage", default=None)
 
 @contextmanager
 def staging(folder: str | None, mib: float) -> Iterator[None]:
-    """Stage the files that are opened during the block; with None read them where they lie.
+    """Stage the files that are opened during the block; with None read them in place.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def staged(path: Path) -> Path:
         return _copy_of(path, stage)
     except (OSError, BaryonError) as error:
         reason = str(error).partition(";")[0]  # what follows advises on the run's own folder
-        warn(f"{path} is read where it lies: it cannot be staged in {stage.folder} ({reason})")
+        warn(f"{path} is read in place: it cannot be staged in {stage.folder} ({reason})")
         return path
 
 
@@ -122,7 +122,7 @@ def _copy_of(path: Path, stage: Stage) -> Path:
             return copy
         if not _make_room(stage, original.st_size):
             warn(
-                f"{path} is read where it lies: its {size(original.st_size)} do not fit into "
+                f"{path} is read in place: its {size(original.st_size)} do not fit into "
                 f"data.stage_mib={stage.capacity / MIB:g} or on the disk of {stage.folder}"
             )
             return path

@@ -39,6 +39,7 @@ def rounds_of(bounds: Rows, size: int, shard: DataShard) -> list[list[Rows]]:
     portions = _portions(bounds, size)
     rounds = -(-len(portions) // workers)
     portion_of_round = dict(enumerate(portions[worker::workers]))
+    # Every worker has every round, if an empty one, for each of them ends in a collective gather.
     return [_batches(*portion_of_round.get(number, (0, 0)), size) for number in range(rounds)]
 
 

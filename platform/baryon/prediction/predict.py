@@ -75,7 +75,7 @@ def _in_order(
     with bar("predicting", total, "samples") as advance:
         for round_batches in rounds:
             predictions: list[Any] = []
-            if not fault:
+            if not fault:  # a worker with a fault still takes part in the gathers until it is read
                 predictions, fault = _round(runner, predictor, batches, len(round_batches))
             message = (sum(map(len, round_batches)), predictions, fault)
             for samples, worker_predictions, worker_fault in comm.gather(message):

@@ -115,7 +115,7 @@ class _Pool:
         code = process.exitcode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return BaryonError(
-            f"a worker process {how}, perhaps for want of memory; run the same command again, "
+            f"a worker process {how}, perhaps out of memory; run the same command again, "
             "perhaps with fewer generate.workers: finished parts are kept"
         )
 

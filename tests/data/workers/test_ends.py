@@ -111,7 +111,7 @@ def test_a_killed_one_is_named(own_readers, loading):
         list(Loader(Faulty("killed"), loading(readers=own_readers)).shuffled(0))
     text = str(caught.value)
     assert text.startswith("reading process ")
-    assert "was killed by SIGKILL, perhaps for want of memory: give less data.processes" in text
+    assert "was killed by SIGKILL, perhaps out of memory: give less data.processes" in text
     with pytest.raises(BaryonError, match="was killed by SIGKILL"):
         list(Loader(Noise(), loading(readers=own_readers)).shuffled(0))
 

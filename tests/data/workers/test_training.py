@@ -95,7 +95,7 @@ def test_a_killed_reader_ends_a_run_whose_resume_has_the_weights_of_threads(
     (line,) = err.strip().splitlines()
     assert run.returncode == 1
     assert line.startswith("baryon: error: reading process ")
-    assert f"of 2 (pid {pids[0]}) was killed by SIGKILL, perhaps for want of memory" in line
+    assert f"of 2 (pid {pids[0]}) was killed by SIGKILL, perhaps out of memory" in line
     assert not any(map(alive, pids))
     resumed = baryon("resume", "run=runs/cut", "data.processes=1")
     assert resumed.returncode == 0, resumed.stderr

@@ -64,7 +64,7 @@ def _values(surveys: Mapping[str, Survey]) -> Figure:
             if len(column):
                 axes.hist(column, edges, density=True, histtype="step", label=split)  # type: ignore[attr-defined]
         axes.set_title(_title(field), fontsize="medium")  # type: ignore[attr-defined]
-        if number == 0:
+        if number == 0:  # the splits have the same colours in all panels
             axes.legend(fontsize="small")  # type: ignore[attr-defined]
     return figure
 

@@ -92,7 +92,7 @@ def repack(settings: Repack) -> dict[str, StorageLayout]:
     with (
         closing(LinkedFiles(source, open_file)) as files,
         one_line(source, "a member"),
-        atomic_write(target) as temporary,
+        atomic_write(target, "out") as temporary,
     ):
         members = [
             _prepare(name, dataset, files, settings)

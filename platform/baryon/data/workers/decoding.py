@@ -58,19 +58,26 @@ class DecodingByProcesses(Decoding):
         self._split_number = workers.register(split)
         self._slots: dict[int, int] = {}
         largest_batch = max(map(len, batches), default=0)
-        slot = chunk_bytes(split, bounds)
-        # The batches at hand take a chunk for each of their samples at worst.
-        needed = (workers.count + 2) * largest_batch
-        slots = min(len(self._schedule.upcoming), budget // slot + needed)
-        self._chunks = SharedSlots(slot, slots)
-        self._batches = SharedSlots(
+        self._chunks = self._share(chunk_bytes(split, bounds), self._chunk_slots(largest_batch))
+        # A process augments one batch at a time.
+        self._batches = self._share(
             batch_bytes(split, largest_batch), workers.count if augmented else 0
         )
-        for memory in (self._chunks, self._batches):
-            try:
-                workers.attach(memory)
-            finally:
-                memory.close()
+
+    def _chunk_slots(self, largest_batch: int) -> int:
+        """Return the number of chunks that may be held at once."""
+        # The batches at hand take a chunk for each of their samples at worst.
+        needed = (self._workers.count + 2) * largest_batch
+        slot = chunk_bytes(self._split, self._bounds)
+        return min(len(self._schedule.upcoming), self._budget // slot + needed)
+
+    def _share(self, slot_bytes: int, slots: int) -> SharedSlots:
+        memory = SharedSlots(slot_bytes, slots)
+        try:
+            self._workers.attach(memory)
+        finally:
+            memory.close()  # it is mapped; the descriptor is needed no longer
+        return memory
 
     def _submit(self, visit: int) -> None:
         self._slots[visit] = self._chunks.acquire()

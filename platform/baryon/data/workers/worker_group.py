@@ -197,7 +197,7 @@ class _Process:
         code = self._process.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return BaryonError(
-            f"{self._name} (pid {self._process.pid}) {how}, perhaps for want of memory: give less "
+            f"{self._name} (pid {self._process.pid}) {how}, perhaps out of memory: give less "
             "data.processes; a run goes on with `baryon resume run=... data.processes=<N>`"
         )
 
