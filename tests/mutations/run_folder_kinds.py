@@ -13,7 +13,7 @@ from baryon.commands import reproduce
 from baryon.config import config as configs
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
-from baryon.report.page import run_page, several_page
+from baryon.report.page import comparison_page, run_page, sweep_page
 from baryon.runs import provenance, sweep_file, sweep_record
 from baryon.runs import record as run_record
 from baryon.runs.directory import FORMAT, RunDirectory, find
@@ -112,8 +112,8 @@ def read_run(folder: Path) -> str:
         lambda: provenance.read(run),
         lambda: reproduce._config(run, plugins),
         lambda: continuation.read_or_new(folder, plugins),
-        lambda: several_page.sweep_page(sweep_record.read(folder), folder),
-        lambda: several_page.comparison_page([run_record.read(run)] * 2, folder),
+        lambda: sweep_page.page(sweep_record.read(folder), folder),
+        lambda: comparison_page.page([run_record.read(run)] * 2, folder),
     ):
         try:
             reading()

@@ -268,7 +268,7 @@ def test_a_long_log_is_thinned_and_keeps_its_peaks():
     run = run_record.RunRecord(None, FINISHED, {}, Provenance(), records, StoredEvaluation())
     (loss,) = charts.of_run(run)
     (series,) = loss["series"]
-    assert len(series["y"]) <= charts.POINTS
+    assert len(series["y"]) <= charts.MAX_POINTS
     assert series["y"][series["step"].index(31_337)] == 99.0
     assert series["y"][series["step"].index(17)] == -5.0
     assert len(series["step"]) == len(series["seconds"]) == len(series["y"])

@@ -160,9 +160,11 @@ def test_wrong_arguments_are_one_line(arguments, said, capsys):
 def test_what_has_ended_is_not_watched(tmp_path, write_run, write_sweep, capsys):
     run = write_run(tmp_path / "run")
     assert main(["watch", f"run={run}"]) == 0
-    assert "does not go on: make its page with baryon report" in capsys.readouterr().out
+    assert (
+        f"is not running; make its report with `baryon report run={run}`" in capsys.readouterr().out
+    )
     assert main(["watch", f"sweep={write_sweep(tmp_path / 'sweep')}"]) == 0
-    assert "does not go on" in capsys.readouterr().out
+    assert "is not running" in capsys.readouterr().out
 
 
 def test_a_sweep_is_watched_while_a_job_goes_on(tmp_path, write_sweep, write_run, going):
@@ -213,7 +215,7 @@ def test_ctrl_c_ends_it_quietly(watching):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
-    assert "no longer watching" in out
+    assert "stopped watching; live goes on" in out
 
 
 @pytest.mark.slow
@@ -260,7 +262,7 @@ def test_the_page_follows_and_keeps_what_was_chosen(watching, opened):
     ]
     assert page.complaints == []
     assert process.wait(30) == 0
-    assert "does not go on any more" in process.stdout.read()
+    assert "live has ended; make its report with" in process.stdout.read()
     started = time.monotonic()
     assert page.inner_text("h1") == "live"  # the page stays when the server has gone
     assert time.monotonic() - started < 5

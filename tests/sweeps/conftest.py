@@ -14,7 +14,9 @@ import torch
 
 from baryon.cli import main
 from baryon.errors import BaryonError
-from baryon.sweeps import local, run_job
+from baryon.sweeps import run_job
+from baryon.sweeps.launcher import PlacedJob
+from baryon.sweeps.local import LocalLauncher
 
 BARYON = Path(sys.executable).parent / "baryon"
 
@@ -173,10 +175,17 @@ def sweep(toy, tmp_path) -> Sweep:
     return run
 
 
-def _do_here(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
-    assert (ranks, at_once, aloud) == (1, 1, True)
-    with suppress(BaryonError):  # its status tells
-        run_job.run(folder)
+def _run_in_process(launcher: LocalLauncher, jobs: list[PlacedJob], observer) -> None:
+    """Take the place of `LocalLauncher.run`: PyTorch is imported once for all jobs."""
+    for job in jobs:
+        if launcher._stopping.is_set():
+            return
+        observer.on_begin(job)
+        # Its status tells how it ended.
+        with suppress(BaryonError), pytest.MonkeyPatch.context() as patch:
+            patch.setenv(run_job.ASKED, json.dumps(job.asked))
+            run_job.run(job.folder)
+        observer.on_change([job])
 
 
 def _sweep_here(
@@ -187,7 +196,7 @@ def _sweep_here(
         patch.syspath_prepend(toy["PYTHONPATH"])
         patch.setattr(sys, "argv", ["baryon"])
         if jobs_too:
-            patch.setattr(local, "run", _do_here)
+            patch.setattr(LocalLauncher, "run", _run_in_process)
         for key, value in {**toy, **trouble}.items():
             patch.setenv(key, value)
         return main([*SWEEP, *arguments])

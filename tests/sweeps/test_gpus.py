@@ -37,18 +37,18 @@ def test_gpus_are_counted_by_what_cuda_is_told_or_by_the_drivers_files(tmp_path,
 def test_a_portion_is_free_again_when_its_job_has_ended(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     with ExitStack() as first:
-        assert first.enter_context(gpus.held(tmp_path, 1, 2)) == {"CUDA_VISIBLE_DEVICES": "5"}
-        with gpus.held(tmp_path, 1, 2) as second:
+        assert first.enter_context(gpus.reserved(tmp_path, 1, 2)) == {"CUDA_VISIBLE_DEVICES": "5"}
+        with gpus.reserved(tmp_path, 1, 2) as second:
             assert second == {"CUDA_VISIBLE_DEVICES": "7"}
             first.close()
-            with gpus.held(tmp_path, 1, 2) as third:
+            with gpus.reserved(tmp_path, 1, 2) as third:
                 assert third == {"CUDA_VISIBLE_DEVICES": "5"}
 
 
 def test_there_is_nothing_to_share_out_for_one_job_or_of_one_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    with gpus.held(tmp_path, 2, 1) as alone:
+    with gpus.reserved(tmp_path, 2, 1) as alone:
         assert alone == {}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    with gpus.held(tmp_path, 1, 2) as only:
+    with gpus.reserved(tmp_path, 1, 2) as only:
         assert only == {}

@@ -48,13 +48,16 @@ def test_after_a_power_cut_the_same_command_gives_the_same_results(
     assert left().states == ["finished", "running"]
     done = sweep_here(WIDTHS)
     assert done.returncode == 0, done.stderr
-    assert "2 jobs: 1 finished before and skipped, 1 going on from a checkpoint" in done.stdout
+    assert "2 jobs: 1 finished before and skipped, 1 resuming from a checkpoint" in done.stdout
     assert "job 0 (model.width=2): begins" not in done.stdout
     assert "job 1 (model.width=3): begins" in done.stdout
     assert left().same_as(whole)
 
 
-def test_what_failed_is_told_at_once_and_tried_again(sweep_here, left, whole):
+def test_what_failed_is_told_at_once_and_tried_again(sweep_here, left, whole, error_line):
+    error = error_line(sweep_here(WIDTHS, "sweep.fail_fast=true", TOY_FAILS="2"))
+    assert "1 others were stopped or not begun (sweep.fail_fast=true); the same command" in error
+    assert left().states == ["failed", "waiting"]
     done = sweep_here(WIDTHS, TOY_FAILS="2")
     assert done.returncode == 1
     told = "warning: job 0 (model.width=2): a net of width 2 cannot be"
@@ -67,6 +70,9 @@ def test_what_failed_is_told_at_once_and_tried_again(sweep_here, left, whole):
     again = sweep_here(WIDTHS)
     assert again.returncode == 0, again.stderr
     assert "1 finished before and skipped, 1 failed before and tried again" in again.stdout
+    report = left().path / "report.html"
+    assert f"report: {report.relative_to(report.parents[2])}" in again.stdout
+    assert "model.width" in report.read_text()
     assert left().same_as(whole)
 
 

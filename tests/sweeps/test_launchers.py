@@ -21,7 +21,7 @@ def test_jobs_on_several_cores_have_their_own_gpus_are_stopped_and_gone_on_with(
     assert process.returncode == 143, err
     assert left().states == ["waiting", "waiting"], out
     assert out.count("begins") == 2
-    assert "stopped; the same command goes on with it" in out
+    assert "stopped; the same command resumes it" in out
     assert "validation loss" not in out
     outputs = [(left().path / job["run"] / "output.txt").read_text() for job in left().jobs]
     assert {said.partition("GPUs: ")[2][0] for said in outputs} == {"5", "7"}
@@ -29,7 +29,7 @@ def test_jobs_on_several_cores_have_their_own_gpus_are_stopped_and_gone_on_with(
         assert "steps 1 to 12" in said
         assert "stopped by SIGUSR1 after step " in said
     done = sweep_here(WIDTHS)  # now one after another
-    assert "2 jobs: 2 going on from a checkpoint" in done.stdout
+    assert "2 jobs: 2 resuming from a checkpoint" in done.stdout
     assert left().same_as(whole)
 
 

@@ -31,7 +31,7 @@ def test_cut_off_in_the_middle_a_search_finds_what_it_would_have_found(sweep_her
     assert left().states[-1] == "waiting"
     done = sweep_here(*few)
     assert done.returncode == 0, done.stderr
-    assert "finished before and skipped, 1 going on from a checkpoint" in done.stdout
+    assert "finished before and skipped, 1 resuming from a checkpoint" in done.stdout
     cut = left()
     cut.path.rename(tmp_path / "cut")
     assert sweep_here(*few).returncode == 0

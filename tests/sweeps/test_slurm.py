@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.mpi]
 
 
 def test_what_slurm_refuses_is_told(slurm, sweep_here):
-    wanted = ("launch=slurm", "hydra.launcher.partition=nowhere", "model.width=2,3")
+    wanted = ("launch=slurm", "launch.partition=nowhere", "model.width=2,3")
     done = sweep_here(*wanted, SLURM_CONF=slurm["SLURM_CONF"])
     assert done.returncode == 1
     error = done.stderr.splitlines()[-1]  # after sbatch's own
@@ -21,7 +21,7 @@ def test_what_slurm_refuses_is_told(slurm, sweep_here):
 def test_jobs_of_two_nodes_outlive_their_sweep_and_are_taken_up(slurm, begin, sweep, left):
     """The sweep is killed while a job runs; the next one waits for it, and sees another killed."""
     chosen = ("launch=slurm", "launch.nodes=2", "launch.ranks=2", "launch.jobs=5", "comm=sync")
-    chosen = (*chosen, "sweep.name=cut", "hydra.launcher.cpus_per_task=1", "train.epochs=5")
+    chosen = (*chosen, "sweep.name=cut", "launch.cpus_per_task=1", "train.epochs=5")
     where = {"SLURM_CONF": slurm["SLURM_CONF"]}
     first = "runs/sweep-cut/0-*/checkpoints/last.pt"
     begin(*chosen, "model.width=2,2", until=first, pause="0.2", **where).kill()
@@ -46,7 +46,7 @@ def test_jobs_that_are_cancelled_before_they_begin_or_in_the_middle_are_noticed(
     """One runs at a time: the second is cancelled while it waits, then the first while it runs."""
     where = {"SLURM_CONF": slurm["SLURM_CONF"]}
     chosen = ("launch=slurm", "launch.jobs=1", "sweep.name=gone", "model.width=2,3")
-    chosen = (*chosen, "hydra.launcher.cpus_per_task=1", "train.epochs=400")
+    chosen = (*chosen, "launch.cpus_per_task=1", "train.epochs=400")
     process = begin(*chosen, until="runs/sweep-gone/0-*/checkpoints/last.pt", **where)
     (first,) = {path.name for path in left().path.glob(".submitit/*_0")}
     second = first.removesuffix("_0") + "_1"

@@ -93,9 +93,9 @@ def _loading(composed: DictConfig) -> Loading:
     import torch
 
     from baryon.config.schemas import Data, Train
+    from baryon.config.section import section
     from baryon.data.loader import Loading
     from baryon.data.workers.worker_group import WorkerGroup
-    from baryon.sweeps.launching import section
 
     check_seed("seed", composed.seed)
     train, data = section(composed, "train", Train), section(composed, "data", Data)

@@ -73,16 +73,16 @@ def _place(runs: Sequence[Path], sweep: Path | None) -> Path:
 
 def written(runs: Sequence[Path], sweep: Path | None, place: Path) -> tuple[str, Sequence[str]]:
     """The page as it would lie in the folder `place`, and what is missing in it."""
-    from baryon.report.page import run_page, several_page
+    from baryon.report.page import comparison_page, run_page, sweep_page
     from baryon.runs import record as run_record
     from baryon.runs import sweep_record
     from baryon.runs.directory import RunDirectory
 
     if sweep is not None:
         swept = sweep_record.read(sweep.resolve())
-        return several_page.sweep_page(swept, place), swept.problems
+        return sweep_page.page(swept, place), swept.problems
     records = [run_record.read(RunDirectory(path.resolve())) for path in runs]
     if len(records) == 1:
         return run_page.page(records[0]), records[0].problems
     missing = [f"{record.name}: {one}" for record in records for one in record.problems]
-    return several_page.comparison_page(records, place), missing
+    return comparison_page.page(records, place), missing

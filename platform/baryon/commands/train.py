@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baryon.commands.arguments import HELP_FLAGS
@@ -51,14 +48,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def train(composed: DictConfig) -> None:
-    """Do one run, or one job of a sweep; raises `SystemExit` when a signal has stopped it."""
+    """Do one run; raises `SystemExit` when a signal has stopped it."""
     from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
     settings = HydraConfig.get()
-    if settings.mode == RunMode.MULTIRUN:
-        _job(composed, Path(settings.runtime.output_dir))
-        return
     _require_no_launch(composed)
     frozen = config.freeze(composed)
 
@@ -66,23 +59,6 @@ def train(composed: DictConfig) -> None:
 
     label = settings.runtime.choices.get("experiment") or frozen.choices["model"].name
     training_run.start(frozen, discover(), label)
-
-
-def _job(composed: DictConfig, folder: Path) -> None:
-    """In the sweep's own process, a worker of joblib, or a rank that Slurm has started."""
-    from baryon.sweeps import launching
-
-    launch = launching.settings(composed)
-    os.environ[launching.ASKED] = json.dumps(config.asked_for(config.plain(composed)))
-    if launch.where == launching.SLURM:
-        from baryon.sweeps import run_job
-
-        run_job.run(folder)
-    else:
-        from baryon.sweeps import local
-
-        at_once, aloud = launching.at_once(launch), launch.where == launching.HERE
-        local.run(folder, launch.ranks, at_once, aloud=aloud)
 
 
 def _require_no_launch(composed: DictConfig) -> None:

@@ -28,7 +28,7 @@ the run does, or by Ctrl-C. On a cluster: ssh -L 8265:127.0.0.1:8265 <node>.
 
 PORT = 8265
 LARGEST_PORT = 65535
-WATCHED = ("metrics.jsonl", "metrics.json", "evaluation.json", "provenance.json", "config.yaml")
+WATCHED = ("metrics.jsonl", "metrics.json", "evaluation.json", "capsule.json", "config.yaml")
 """Files whose change makes another page."""
 SECONDS_UNSEEN = 10.0
 """Between two looks whether the process still lives, where no file changes."""
@@ -50,18 +50,25 @@ def run(arguments: Sequence[str]) -> int:
 
     look = _sweep(path) if is_sweep else _run(path)
     if not look().going:
-        report = path / "report.html"
-        hint = f"its report is {report}" if report.is_file() else "make its page with baryon report"
-        say(f"{path} does not go on: {hint}")
+        say(f"{path} is not running; {_hint(path)}")
         return 0
     watched = Watched(lambda: _signature([path, *(_inside(path) if is_sweep else [])]), look)
     try:
         serve(watched, port, lambda url: say(f"watching {path.name} on {url} (Ctrl-C ends it)"))
     except KeyboardInterrupt:
-        say("no longer watching; what it shows goes on")
+        say(f"stopped watching; {path.name} goes on")
         return 0
-    say(f"{path.name} does not go on any more: baryon report makes a page of it that stays")
+    say(f"{path.name} has ended; {_hint(path)}")
     return 0
+
+
+def _hint(path: Path) -> str:
+    """Say where the report lies, or how to make it."""
+    report = path / "report.html"
+    if report.is_file():
+        return f"report: {report}"
+    kind = "sweep" if (path / "sweep.json").is_file() else "run"
+    return f"make its report with `baryon report {kind}={path}`"
 
 
 def _port(text: str) -> int:
@@ -74,25 +81,24 @@ def _run(path: Path) -> Callable[[], Shown]:
     from baryon.report.page import run_page
     from baryon.report.server import Shown
     from baryon.runs import record as run_record
-    from baryon.runs import run_state
     from baryon.runs.directory import RunDirectory
 
     def look() -> Shown:
         record = run_record.read(RunDirectory(path))
-        going = record.state == run_state.RUNNING
+        going = record.state == run_record.GOING
         return Shown(lambda tag: run_page.page(record, tag), going)
 
     return look
 
 
 def _sweep(path: Path) -> Callable[[], Shown]:
-    from baryon.report.page import several_page
+    from baryon.report.page import sweep_page
     from baryon.report.server import Shown
     from baryon.runs import sweep_record
 
     def look() -> Shown:
         record = sweep_record.read(path)
-        return Shown(lambda tag: several_page.sweep_page(record, path, tag), record.is_running)
+        return Shown(lambda tag: sweep_page.page(record, path, tag), record.is_running)
 
     return look
 

@@ -10,9 +10,6 @@ WRONG_USAGE = ("Config group override must", "Only one of --")
 """How Hydra's errors about `model=null` and `-m --cfg job` start, which are plain ValueErrors."""
 
 
-LAUNCHERS = "hydra/launcher"
-
-
 def one_line(error: Exception) -> str:
     """The error as one line that says what is wrong and what exists instead."""
     for explain in (
@@ -65,11 +62,6 @@ def _unknown_option(error: BaseException) -> str:
     if not isinstance(error, MissingConfigException) or not wanted:
         return ""
     group, _, name = wanted.rpartition("/")
-    if group == LAUNCHERS:
-        return (
-            f"Hydra's launcher {name!r}, which launch=... needs, is not installed: "
-            "pip install 'baryon[sweeps]'"
-        )
     if not group:
         return f"no config {name!r}"
     return f"no option {group}={name}; {did_you_mean(error.options or (), name)}"

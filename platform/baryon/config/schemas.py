@@ -150,6 +150,7 @@ class Sweep:
     method: str = MISSING
     name: str | None = MISSING
     fresh: bool = MISSING
+    fail_fast: bool = MISSING
     metric: str = MISSING
     direction: str | None = MISSING
 
@@ -197,7 +198,7 @@ class Launch:
     def __post_init__(self) -> None:
         check_size("launch", vars(self))
         for key, value in vars(self).items():
-            if key != "where":
+            if isinstance(value, int) and key != "max_num_timeout":
                 _check(f"launch.{key}", value, "above 0", lambda value: value > 0)
 
 
@@ -210,13 +211,29 @@ class LaunchOnCores(Launch):
 
 @dataclass
 class LaunchBySlurm(Launch):
-    """Section `launch` with `launch=slurm`."""
+    """Section `launch` with `launch=slurm`: how many jobs there are, and what `sbatch` is told."""
 
     nodes: int = MISSING
     jobs: int = MISSING
+    partition: str | None = MISSING
+    account: str | None = MISSING
+    qos: str | None = MISSING
+    constraint: str | None = MISSING
+    gres: str | None = MISSING
+    timeout_min: int = MISSING
+    cpus_per_task: int | None = MISSING
+    gpus_per_node: int | None = MISSING
+    mem_gb: int | None = MISSING
+    signal_delay_s: int = MISSING
+    max_num_timeout: int = MISSING
+    setup: list[str] = MISSING
+    sbatch: dict[str, str] = MISSING
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check(
+            "launch.max_num_timeout", self.max_num_timeout, "0 or more", lambda value: value >= 0
+        )
         if self.ranks % self.nodes:
             raise BaryonError(
                 f"launch.ranks={self.ranks} is no multiple of launch.nodes={self.nodes}: every "

@@ -1,1 +1,1 @@
-"""What started this process, and starting more of them: mpiexec, Slurm, ranks."""
+"""What started this process, and how it starts others: mpiexec, Slurm, Python."""

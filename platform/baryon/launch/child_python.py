@@ -10,7 +10,7 @@ import os
 import sys
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""For processes that libraries start (multiprocessing, joblib, submitit)."""
+"""Environment of processes that libraries start (multiprocessing, submitit)."""
 
 
 def child_python(*arguments: str) -> list[str]:
@@ -19,5 +19,5 @@ def child_python(*arguments: str) -> list[str]:
 
 
 def protect_children() -> None:
-    """Let all processes that are started from now on leave out the working directory."""
+    """Make all processes that are started from now on leave out the working directory."""
     os.environ.update(SAFE_PATH)

@@ -1,4 +1,4 @@
-"""Start a command as several processes of this machine: which mpiexec, with which environment."""
+"""Start a command as several ranks on this machine: find mpiexec, and set its environment."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from types import FrameType
 
 from baryon.errors import BaryonError
 
-# Open MPI from PyPI, on one machine that may have fewer cores than ranks; measured in
+# For Open MPI from PyPI, on one machine that may have fewer cores than ranks; measured in
 # docs/communicators.md. A site's MPI knows its machine: nothing is set for it.
-FOR_OUR_OPEN_MPI = {
+OPEN_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     # Ranks of one machine need no TCP, whose sockets would listen on every interface.
@@ -24,35 +24,36 @@ FOR_OUR_OPEN_MPI = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     "PRTE_MCA_hwloc_default_binding_policy": "none",
 }
-KEEP_SURVIVORS = ("--with-ft", "ulfm")
+KEEP_SURVIVORS = ("--with-ft", "ulfm")  # else one rank that dies ends all
 
 
 def launch_command(ranks: int, command: Sequence[str]) -> list[str]:
-    """What starts `command` as so many processes. Raises `BaryonError` if there is no mpiexec."""
-    mpiexec, ours = find_mpiexec()
-    return [str(mpiexec), *(KEEP_SURVIVORS if ours else ()), "-n", str(ranks), *command]
+    """Return the command that starts `command` as so many ranks.
+
+    Raises `BaryonError` if there is no mpiexec.
+    """
+    mpiexec, from_pypi = find_mpiexec()
+    return [str(mpiexec), *(KEEP_SURVIVORS if from_pypi else ()), "-n", str(ranks), *command]
 
 
 def launch_environment(ranks: int) -> dict[str, str]:
-    """The processes' environment: the cores shared out among them; what is set already stays."""
-    _, ours = find_mpiexec()
+    """Return the environment of so many ranks, which share the cores; what is set already stays."""
+    _, from_pypi = find_mpiexec()
     threads = str(max(1, len(os.sched_getaffinity(0)) // ranks))
-    return {"OMP_NUM_THREADS": threads, **(FOR_OUR_OPEN_MPI if ours else {}), **os.environ}
+    return {"OMP_NUM_THREADS": threads, **(OPEN_MPI if from_pypi else {}), **os.environ}
 
 
 def follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a launcher; the first signal asks its ranks to stop, the second ends it.
-
-    mpiexec itself would kill the ranks before they have saved anything, but hands SIGUSR1 on.
-    """
+    """Run a launcher to its end; a signal asks its ranks to stop, a second one ends it."""
     sys.stdout.flush()
     process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
-    asked: list[int] = []
+    received: list[int] = []
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         del frame
-        process.send_signal(signal.SIGTERM if asked else signal.SIGUSR1)
-        asked.append(number)
+        # At SIGTERM mpiexec kills the ranks before they have saved anything; SIGUSR1 it hands on.
+        process.send_signal(signal.SIGTERM if received else signal.SIGUSR1)
+        received.append(number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, pass_on)
@@ -61,17 +62,18 @@ def follow(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def find_mpiexec() -> tuple[Path, bool]:
-    """The mpiexec beside this Python, which is the PyPI wheel's; else the site's on the PATH.
+    """Return the path of mpiexec, and whether it is Open MPI from PyPI.
 
+    That one lies beside this Python and is preferred to the site's on the PATH.
     Raises `BaryonError` if there is neither.
     """
-    beside = Path(sys.executable).parent / "mpiexec"
-    if beside.is_file():
-        return beside, (beside.parent / "prterun").is_file()
-    found = shutil.which("mpiexec")
-    if found is None:
+    wheels = Path(sys.executable).parent / "mpiexec"
+    if wheels.is_file():
+        return wheels, (wheels.parent / "prterun").is_file()
+    sites = shutil.which("mpiexec")
+    if sites is None:
         raise BaryonError(
             "there is no mpiexec: load the site's MPI (module load ...) or install one with "
             "`pip install 'baryon[mpi]'`"
         )
-    return Path(found), False
+    return Path(sites), False

@@ -1,1 +1,1 @@
-"""What people see: progress, the metrics log, figures, the run report."""
+"""What people see of runs: tables on the terminal, figures, pages, and a server of pages."""

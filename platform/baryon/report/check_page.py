@@ -1,4 +1,4 @@
-"""The answer of `baryon data check`: onto the terminal, and as a page with pictures in a folder."""
+"""Show the result of `baryon data check`: on the terminal, and as a page with figures."""
 
 from __future__ import annotations
 
@@ -18,36 +18,38 @@ from baryon.terminal.console import refuse, say, warn
 
 
 def write(diagnosis: Diagnosis, name: str, options: Mapping[str, Any], folder: Path) -> None:
-    """Write `report.html`, `figures/` and `check.json`. Raises `BaryonError` if it cannot."""
+    """Write `report.html`, `figures/` and `check.json` into a folder, which is made.
+
+    `name` and `options` are those of the dataset. Raises `BaryonError` if they cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BaryonError(cannot_write(folder, error)) from error
     figures.save(diagnosis.figures, folder / "figures")
-    shown = {
-        figures.caption(name, figure): folder / "figures" / f"{name}.png"
-        for name, figure in diagnosis.figures.items()
-    }
     page = render(
         "check.html.j2",
         {"charts": [], "parallel": None},
         title=f"Check of dataset {name}",
         diagnosis=diagnosis,
         options=options,
-        found_pictures=[picture(path, caption) for caption, path in shown.items()],
+        shown_figures=[
+            picture(folder / "figures" / f"{key}.png", figures.caption(key, figure))
+            for key, figure in diagnosis.figures.items()
+        ],
     )
     write_text(folder / "report.html", page)
-    found = {
+    result = {
         "summary": diagnosis.summary,
         "refused": diagnosis.refused,
         "findings": [asdict(finding) for finding in diagnosis.findings],
         "checksums": diagnosis.checksums,
     }
-    write_json(folder / "check.json", found)
+    write_json(folder / "check.json", result)
 
 
 def show(diagnosis: Diagnosis, folder: Path) -> None:
-    """How fast it goes, findings, the answer, and where the page with all the rest lies."""
+    """Show the reading speed, the findings, the verdict, and the path of the page."""
     if "reading" in diagnosis.tables:
         show_table(diagnosis.tables["reading"])
     for finding in diagnosis.findings:

@@ -1,4 +1,4 @@
-"""An evaluation's answer: onto the terminal, and into a folder as figures, page and numbers."""
+"""Show an evaluation: on the terminal, and in a run's folder as figures, page and numbers."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def write_results(
     split: str,
     of_communication: Sequence[str] = (),
 ) -> None:
-    """Figures, answer, report, then `metrics.json`, which marks the run as finished.
+    """Write figures, evaluation and report into a run's folder, then `metrics.json`.
 
-    `of_communication` names the tables and figures that tell of the processes, not of the field.
+    `split` is the split that was evaluated. `of_communication` names the tables and figures that
+    describe the processes, not the field.
     """
     records = MetricsLog(run.log).read()
     shown = dict(evaluation.figures)
@@ -39,11 +40,11 @@ def write_results(
     )
     record = run_record.read(run, config=config.values, finished=True)
     write_text(run.report, run_page.page(record))
-    write_json(run.metrics, evaluation.metrics)
+    write_json(run.metrics, evaluation.metrics)  # the last file: it marks the run as finished
 
 
 def show_results(run: RunDirectory, evaluation: Evaluation) -> None:
-    """The tables, the answer, the warnings, and where the report lies."""
+    """Show the tables, the summary, the warnings, and the path of the report."""
     for table in evaluation.tables.values():
         show_table(table)
     say(evaluation.summary)
@@ -53,5 +54,5 @@ def show_results(run: RunDirectory, evaluation: Evaluation) -> None:
 
 
 def show_table(table: Table) -> None:
-    """One table on the terminal."""
+    """Show a table on the terminal, in its width."""
     show(fitted(table, console().width))

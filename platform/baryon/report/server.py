@@ -1,8 +1,8 @@
-"""A page served on this machine alone, for as long as what it shows goes on.
+"""Serve a page to this machine alone, for as long as what it shows goes on.
 
-Bound to the loopback; answers GET and HEAD of one path and nothing else. The `Host` header must
-name this server: a page of another site, whose name was made to lead here (DNS rebinding), would
-otherwise read it.
+The server is bound to the loopback and answers GET and HEAD of one path, nothing else. The page is
+the very one that `baryon report` writes: its script fetches it again and exchanges the parts that
+differ, so there is no second way of drawing.
 """
 
 from __future__ import annotations
@@ -21,19 +21,17 @@ from baryon.errors import BaryonError
 
 LOOPBACK = "127.0.0.1"
 TAG = "the-tag-of-this-page"
-REST = 4.0
-"""Times what a page took to make, before the next is: the log of a long run takes seconds to read,
-and the run wants the cores."""
+REST = 4.0  # times the time that a page took to make: the run needs the cores
+SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_FETCH = 6.0
-"""The end is served so long: a page asks every two seconds, and is told of the end."""
+"""How long the final page is served: a page asks every two seconds, and so learns of the end."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A page and whether what it shows still goes on."""
+    """A page, as a function of the tag of its state, and whether what it shows still goes on."""
 
     page: Callable[[str], str]
-    """The page, which is told the tag of its state."""
     going: bool
 
 
@@ -51,24 +49,33 @@ class Watched:
         self.going = True
 
     def page(self) -> tuple[str, bytes]:
-        """The page with its tag. Raises `BaryonError` if nothing is there any more."""
+        """Return the tag and the page. Raises `BaryonError` if what it shows has vanished."""
         with self._lock:
-            if (begun := time.monotonic()) < self._not_before:
+            started = time.monotonic()
+            if started < self._not_before:
                 return self.tag, self._page
             signature = self._signature()
             if signature != self._seen:
-                shown = self._look()
-                text = shown.page(TAG)
-                self.tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
-                self._page = text.replace(TAG, escape(self.tag)).encode()
-                self.going, self._seen = shown.going, signature
+                self._make()
+                self._seen = signature
+                # The log of a long run takes seconds to read.
                 now = time.monotonic()
-                self._not_before = now + REST * (now - begun)
+                self._not_before = now + REST * (now - started)
             return self.tag, self._page
 
+    def _make(self) -> None:
+        shown = self._look()
+        text = shown.page(TAG)
+        self.tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
+        self._page = text.replace(TAG, escape(self.tag)).encode()
+        self.going = shown.going
 
-def serve(watched: Watched, port: int, said: Callable[[str], None]) -> None:
-    """Serve until it has ended and its end was told. Raises `BaryonError` for a port in use."""
+
+def serve(watched: Watched, port: int, announce: Callable[[str], None]) -> None:
+    """Serve until what is watched has ended, and pages that are open have learnt of it.
+
+    `announce` is called with the address. Raises `BaryonError` for a port in use.
+    """
     watched.page()
     try:
         server = _Server((LOOPBACK, port), _Handler)
@@ -81,22 +88,22 @@ def serve(watched: Watched, port: int, said: Callable[[str], None]) -> None:
     with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True)
         thread.start()
-        said(f"http://{LOOPBACK}:{server.server_port}/")
+        announce(f"http://{LOOPBACK}:{server.server_port}/")
         try:
             while watched.going:
-                time.sleep(1.0)
+                time.sleep(SECONDS_BETWEEN_LOOKS)
                 watched.page()
-            time.sleep(SECONDS_TO_FETCH if server.asked else 0.0)
+            time.sleep(SECONDS_TO_FETCH if server.was_asked else 0.0)
         finally:
             server.shutdown()
             thread.join()
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows the page; a request that hangs holds nothing up."""
+    """Holds the page; a request that hangs delays no other, nor the end."""
 
     watched: Watched
-    asked = False
+    was_asked = False
     daemon_threads = True
     block_on_close = False
 
@@ -108,16 +115,18 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        """The page, or that it has not changed."""
+        """Answer with the page, or that it has not changed."""
         self._answer(body=True)
 
     def do_HEAD(self) -> None:
-        """The same without the page."""
+        """Answer as to GET, without the page."""
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
-        known = {f"{name}:{self.server.server_port}" for name in (LOOPBACK, "localhost")}
-        if self.headers.get("Host") not in known:
+        # A page of another site can make its own name resolve to the loopback (DNS rebinding), and
+        # could then read the run: the name must be this server's.
+        hosts = {f"{name}:{self.server.server_port}" for name in (LOOPBACK, "localhost")}
+        if self.headers.get("Host") not in hosts:
             self._refuse(HTTPStatus.FORBIDDEN, "only for this machine")
             return
         if self.path != "/":
@@ -128,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         except BaryonError as error:
             self._refuse(HTTPStatus.GONE, str(error))
             return
-        self.server.asked = True
+        self.server.was_asked = True
         if self.headers.get("If-None-Match") == tag:
             self._head(HTTPStatus.NOT_MODIFIED, tag, "text/html", 0)
             return
@@ -162,4 +171,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is http.server's
-        """Requests are not told of."""
+        """Log nothing: requests are of no interest."""

@@ -1,4 +1,7 @@
-"""How fast a run was, as tables: rates, the time's share of each phase, operations by layer."""
+"""How fast a run was, as tables: rates, the time of each phase, operations by layer.
+
+`summary` is the record of kind "meters" in a run's log.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from baryon.terminal.units import duration
 
 
 def rates(summary: Mapping[str, Any]) -> Table:
-    """Peak, sustained and mean rate with their share of the machine's peak FLOP/s."""
+    """Return the peak, sustained and mean rate, with their share of the machine's peak FLOP/s."""
     names = {
         "peak": "peak (fastest step)",
         "sustained": f"sustained (best {summary['sustained_steps']} steps)",
@@ -31,7 +34,7 @@ def rates(summary: Mapping[str, Any]) -> Table:
 
 
 def phases(summary: Mapping[str, Any]) -> Table:
-    """Where the wall clock went, on the leader.
+    """Return the wall-clock time of each phase on the leader, the goodput in the caption.
 
     Goodput is the share of forward, backward and optimizer, of steps that were not undone.
     """
@@ -47,7 +50,7 @@ def phases(summary: Mapping[str, Any]) -> Table:
 
 
 def layers(summary: Mapping[str, Any]) -> Table:
-    """Operations of each layer, forward and backward."""
+    """Return the operations of each layer, forward and backward, for one sample."""
     total = sum(summary["gflop_by_layer"].values())
     rows = [
         (name, gflop, f"{gflop / (total or 1):.1%}")
@@ -57,6 +60,6 @@ def layers(summary: Mapping[str, Any]) -> Table:
 
 
 def tables(summary: Mapping[str, Any]) -> list[Table]:
-    """All of them, for the report."""
-    found = [rates(summary), phases(summary)]
-    return [*found, layers(summary)] if summary["gflop_by_layer"] else found
+    """Return the tables for the report; layers only where they were counted."""
+    of_layers = [layers(summary)] if summary["gflop_by_layer"] else []
+    return [rates(summary), phases(summary), *of_layers]

@@ -1,4 +1,4 @@
-"""Go on with the sweep that a folder holds: only with the versions that have begun it."""
+"""Resume the sweep that a folder holds, only with the versions that began it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_or_new(folder: Path, plugins: Plugins) -> SweepFile:
 
 
 def plugin_versions(plugins: Plugins) -> dict[str, str]:
-    """Return every plugin with its distribution and version."""
+    """Return the distribution and version of every plugin, by its name."""
     return {plugin.name: f"{plugin.distribution} {plugin.version}" for plugin in plugins.all}
 
 
@@ -43,10 +43,10 @@ def _require_same_versions(
     folder: Path, values: Mapping[str, Any], installed: Mapping[str, str]
 ) -> None:
     if not fits(values, {"version": is_text, "plugins": is_mapping}):
-        return  # which `parse` refuses
+        return  # `parse` refuses such a file
     pairs = {"baryon": (values["version"], __version__)} | {
-        f"plugin {name!r}": (then, installed.get(name, "not installed"))
-        for name, then in values["plugins"].items()
+        f"plugin {name!r}": (version, installed.get(name, "not installed"))
+        for name, version in values["plugins"].items()
     }
     for what, (then, now) in pairs.items():
         # Jobs that other code computed cannot be compared with those that are still to come.

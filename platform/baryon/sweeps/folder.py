@@ -1,4 +1,4 @@
-"""The folder of a sweep: found again by the command that made it, held by one process at a time."""
+"""Find or make the folder of a sweep, and lock it for one process at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from baryon.system import locks
 
 @contextmanager
 def opened(root: Path, name: str, *, fresh: bool) -> Iterator[Path]:
-    """`root/sweep-<name>`, or the newest of `-2`, `-3`, ... that `fresh` has made beside it.
+    """Give `root/sweep-<name>`, or the newest of `-2`, `-3`, ... that `fresh` has made beside it.
 
-    Raises `BaryonError` if another process runs this sweep now, or the place is not writable.
+    Raises `BaryonError` if another process runs this sweep now, or the folder is not writable.
     """
     path = _make_new(root, name) if fresh else _newest(root, name)
     refusal = (
@@ -32,8 +32,8 @@ def _names(root: Path, name: str) -> Iterator[Path]:
 
 
 def _newest(root: Path, name: str) -> Path:
-    there = list(itertools.takewhile(Path.is_dir, _names(root, name)))
-    path = there[-1] if there else next(_names(root, name))
+    existing = list(itertools.takewhile(Path.is_dir, _names(root, name)))
+    path = existing[-1] if existing else next(_names(root, name))
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -42,10 +42,9 @@ def _newest(root: Path, name: str) -> Path:
 
 
 def _make_new(root: Path, name: str) -> Path:
-    """The first that did not exist: `mkdir` makes it for one process only."""
     for path in _names(root, name):
         try:
-            path.mkdir(parents=True)
+            path.mkdir(parents=True)  # which makes a folder for one process only
         except FileExistsError:
             continue
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Every combination of the values given."""
+"""Run every combination of the values given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from baryon.errors import BaryonError
-from baryon.sweeps.plan import Planner, fixed, one_value
+from baryon.sweeps.planner import Planner, common_overrides, single_override
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def prepare(planner: Planner, overrides: Sequence[Override]) -> Callable[[Sweep], None]:
-    """Make all jobs, and give what runs them in a sweep.
+    """Make all jobs, and return the function that runs them in a sweep.
 
-    Raises `BaryonError` for the first job that cannot be, before any runs.
+    Raises `BaryonError` for the first job that is wrong, before any runs.
     """
     swept = [override for override in overrides if override.is_sweep_override()]
     for override in swept:
@@ -30,8 +30,8 @@ def prepare(planner: Planner, overrides: Sequence[Override]) -> Callable[[Sweep]
     keys = [override.get_key_element() for override in swept]
     values = [list(override.sweep_string_iterator()) for override in swept]
     jobs = [
-        planner.job([*fixed(overrides), *map(one_value, keys, chosen)], keys)
-        for chosen in itertools.product(*values)
+        planner.job([*common_overrides(overrides), *map(single_override, keys, combination)], keys)
+        for combination in itertools.product(*values)
     ]
 
     def run(sweep: Sweep) -> None:

@@ -1,4 +1,4 @@
-"""When two jobs are the same job, and two commands the same sweep."""
+"""Tell whether two jobs are the same job, and two commands the same sweep."""
 
 from __future__ import annotations
 
@@ -11,21 +11,32 @@ from typing import Any
 from baryon.config.config import Config
 from baryon.runs.sweep_file import choices_text
 
+# Where jobs run, are written and compared does not change what they compute: neither the hash of a
+# job nor that of a sweep may depend on it.
 NOT_DECISIVE = ("hydra.", "launch.", "launch=", "run.", "sweep.", "sweep=")
-"""How arguments start that say where jobs run, are written and compared, not what they are."""
+"""Beginnings of the arguments that do not decide what a job computes."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep before it has a place: `overrides` are what Hydra composed it from."""
+    """One run of a sweep, composed and checked.
 
-    overrides: Sequence[str]
+    Attributes
+    ----------
+    asked : what the command set of the keys that a run's own file cannot set
+        (`baryon.config.config.BY_COMMAND_ALONE`)
+    choices : value of each swept key
+    config : the frozen config
+
+    """
+
+    asked: Mapping[str, Any]
     choices: Mapping[str, Any]
     config: Config
 
     @property
     def id(self) -> str:
-        """The hash of all that decides the result, however it was written on the command line."""
+        """Hash of all that decides the result, however it was written on the command line."""
         return self.config.digest
 
     def __str__(self) -> str:
@@ -33,7 +44,7 @@ class Job:
 
 
 def sweep_id(method: str, arguments: Sequence[str]) -> str:
-    """The hash of a swept command, whatever the order of its arguments and wherever it runs."""
-    decisive = sorted(one for one in arguments if not one.startswith(NOT_DECISIVE))
+    """Return the hash of a swept command, whatever the order of its arguments."""
+    decisive = sorted(a for a in arguments if not a.startswith(NOT_DECISIVE))
     text = json.dumps([method, *decisive])
     return hashlib.sha256(text.encode()).hexdigest()[:8]

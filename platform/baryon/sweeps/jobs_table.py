@@ -1,4 +1,4 @@
-"""The jobs of a sweep as a table: `sweep.csv`, and what the terminal shows at the end."""
+"""Show the jobs of a sweep as a table: in `sweep.csv`, and on the terminal at the end."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def value_text(job: SweepJob, metric: str, folder: Path) -> str:
         return ""
     metrics = _metrics(folder / job.run)
     with_error = value_with_error(metrics, metric)
+    # An error belongs to the evaluator's metric, not to a validation loss of the same name.
     return with_error if with_error and metrics[metric] == job.value else cell(job.value)
 
 
@@ -53,7 +54,7 @@ def _row(job: SweepJob, sweep: SweepFile, folder: Path) -> list[str | float | in
 
 
 def _metrics(run: Path) -> dict[str, Any]:
-    """Read what the evaluation of a run said; nothing if there is nothing to be read."""
+    """Read the metrics of a run; empty if there are none that can be read."""
     try:
         return read_json(RunDirectory(run).metrics)
     except (BaryonError, OSError):

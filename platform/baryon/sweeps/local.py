@@ -1,95 +1,151 @@
-"""One job as processes of their own on this machine.
+"""Run jobs as processes of this machine, one after another or several at a time.
 
-A process a job: what one job breaks (memory, a crashed library, the device's state) is not the next
-one's trouble, and a job may be several ranks.
+Each job is a process, also where there is only one at a time: a crash, memory that was not given
+back or a device in a bad state stays with the job that caused it, and the sweep never holds a GPU
+itself. A job of several ranks is started by mpiexec.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from baryon.config.schemas import Launch, LaunchOnCores
+from baryon.errors import BaryonError
 from baryon.launch.child_python import child_python
 from baryon.launch.mpiexec import launch_command, launch_environment
 from baryon.runs.sweep_file import FAILED, FINISHED, PRUNED, WAITING
 from baryon.sweeps import gpus, job_status
-from baryon.system import locks
+from baryon.sweeps.job_status import ERROR_PREFIX
+from baryon.sweeps.launcher import Launcher, Observer, PlacedJob
+from baryon.sweeps.run_job import ASKED
 from baryon.training.stop_request import STOPPED
 
-SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_STOP = 60.0
-OURS = "baryon: error: "
 OUTPUT = "output.txt"
-STOPPING = ".stopping"
-"""A file in the sweep's folder: no further job is begun."""
+"""What a job writes to its stdout, where several share the terminal."""
 
 
-def run(folder: Path, ranks: int, at_once: int, *, aloud: bool) -> None:
-    """Do the job and see that its status says how it ended; never raises because it failed.
+class LocalLauncher(Launcher):
+    """Runs jobs on this machine; each waits in a thread for the end of its process."""
 
-    at_once: jobs that share this machine. aloud: to the terminal, else into a file of its own.
-    """
-    if (folder.parent / STOPPING).exists():
-        return
-    command = child_python("-m", "baryon.sweeps.run_job", str(folder))
-    if ranks > 1:
-        command = launch_command(ranks, command)
-    with (
-        _output(folder, aloud=aloud) as output,
-        gpus.held(folder.parent, ranks, at_once) as its_gpus,
-    ):
-        process = subprocess.Popen(  # noqa: S603
-            command,
-            env=_environment(ranks, at_once) | its_gpus,
-            stdin=subprocess.PIPE,  # closed when this process dies, however it dies
-            stdout=output,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C comes through us: mpiexec would kill its ranks
-        )
-        listener = threading.Thread(target=_keep, args=(process.stderr, folder, aloud))
-        listener.start()
+    def __init__(self, settings: Launch) -> None:
+        self._ranks = settings.ranks
+        self.at_once = _jobs_at_once(settings)
+        # The only job at a time may use the terminal; several write into files of their own.
+        self._aloud = not isinstance(settings, LaunchOnCores)
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopping = threading.Event()
+        self._guard = threading.Lock()
+
+    def run(self, jobs: Sequence[PlacedJob], observer: Observer) -> None:
+        """Run jobs until all have ended; one that fails does not end the others."""
+        pool = ThreadPoolExecutor(self.at_once)
+        futures = [pool.submit(self._run, job, observer) for job in jobs]
         try:
-            _wait(process)
-        finally:
-            stopped = _stop(process)
-            listener.join()
-            _tell_how_it_ended(folder, process.returncode, stopped=stopped)
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        except BaseException as error:
+            self.stop()
+            try:
+                wait(futures, timeout=SECONDS_TO_STOP)
+            finally:  # those that hang, or all after a second Ctrl-C
+                self._kill()
+                pool.shutdown()
+            if isinstance(error, OSError):
+                raise BaryonError(f"a job cannot be started: {error}") from error
+            raise
+        pool.shutdown()
 
+    def stop(self) -> None:
+        """Begin no further job, and ask those that run to write their checkpoints and end."""
+        with self._guard:
+            self._stopping.set()
+            for process in self._running:
+                process.send_signal(signal.SIGUSR1)  # which mpiexec hands on to its ranks
 
-def stop_all(sweep: Path) -> None:
-    """Stop the jobs of a sweep that run on this machine, and wait for their checkpoints.
+    def _kill(self) -> None:
+        with self._guard:
+            for process in self._running:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
-    joblib would kill them: it ends its workers with all that these have started.
-    """
-    (sweep / STOPPING).touch()
-    until = time.monotonic() + SECONDS_TO_STOP
-    asked: set[int] = set()
-    while time.monotonic() < until:
-        running = {process for path in sweep.glob("*/") if (process := locks.holding(path))}
-        if not running:
+    def _run(self, job: PlacedJob, observer: Observer) -> None:
+        if self._stopping.is_set():
             return
-        for process in running - asked:
-            os.kill(process, signal.SIGUSR1)
-        asked |= running
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+        observer.on_begin(job)
+        self._do(job)
+        observer.on_change([job])
+
+    def _do(self, job: PlacedJob) -> None:
+        """Do a job in processes of its own, and see that its status says how it ended."""
+        with (
+            _output(job.folder, aloud=self._aloud) as output,
+            gpus.reserved(job.folder.parent, self._ranks, self.at_once) as gpu_environment,
+        ):
+            process = self._start(job, output, gpu_environment)
+            if process is None:
+                return
+            _keep_errors(process, job.folder, aloud=self._aloud)
+            code = process.wait()
+        with self._guard:
+            self._running.remove(process)
+        _write_how_it_ended(job.folder, code, stopped=self._stopping.is_set())
+
+    def _start(
+        self, job: PlacedJob, output: IO[bytes] | None, gpu_environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | None:
+        """Start a job's process; None if the sweep stops meanwhile."""
+        command = child_python("-m", "baryon.sweeps.run_job", str(job.folder))
+        if self._ranks > 1:
+            command = launch_command(self._ranks, command)
+        environment = {
+            **_environment(self._ranks, self.at_once),
+            **gpu_environment,
+            ASKED: json.dumps(dict(job.asked)),
+        }
+        with self._guard:  # `stop` must either see the process or prevent it
+            if self._stopping.is_set():
+                return None
+            process = subprocess.Popen(  # noqa: S603
+                command,
+                env=environment,
+                # A pipe that nobody writes to: its end closes however this process dies, mpiexec
+                # hands that on to the first rank, and the job then stops with a checkpoint.
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                # Ctrl-C comes through us: mpiexec would kill its ranks before they have saved.
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
 
 
-def _environment(ranks: int, at_once: int) -> dict[str, str]:
-    """The cores are shared out among the jobs and their ranks; what the user has set stays."""
-    shared = launch_environment(ranks * at_once)
-    return shared if ranks > 1 or at_once > 1 else dict(os.environ)
+def _jobs_at_once(settings: Launch) -> int:
+    if not isinstance(settings, LaunchOnCores):
+        return 1
+    return settings.jobs or max(1, len(os.sched_getaffinity(0)) // settings.ranks)
+
+
+def _environment(ranks: int, at_once: int) -> Mapping[str, str]:
+    """Share the cores out among the jobs and their ranks; what the user has set stays."""
+    return launch_environment(ranks * at_once) if ranks > 1 or at_once > 1 else os.environ
 
 
 @contextmanager
 def _output(folder: Path, *, aloud: bool) -> Iterator[IO[bytes] | None]:
+    """Give the file that takes a job's stdout; None for the terminal."""
     if aloud:
         sys.stdout.flush()
         yield None
@@ -98,59 +154,32 @@ def _output(folder: Path, *, aloud: bool) -> Iterator[IO[bytes] | None]:
         yield file
 
 
-def _keep(stderr: IO[bytes], folder: Path, aloud: bool) -> None:
-    """Into a file, and to the terminal all but the error that the sweep says itself."""
-    with stderr, (folder / job_status.STDERR).open("wb") as file:
-        for line in stderr:
+def _keep_errors(process: subprocess.Popen[bytes], folder: Path, *, aloud: bool) -> None:
+    """Copy a job's stderr into its folder, and to the terminal but for the error line.
+
+    The error is in the job's status, and the sweep says it with the job's name.
+    """
+    assert process.stdin is not None
+    assert process.stderr is not None
+    with process.stdin, process.stderr, (folder / job_status.STDERR).open("wb") as file:
+        for line in process.stderr:
             file.write(line)
             file.flush()
-            if aloud and not line.startswith(OURS.encode()):
+            if aloud and not line.startswith(ERROR_PREFIX.encode()):
                 sys.stderr.buffer.write(line)
                 sys.stderr.buffer.flush()
+        process.wait()  # before its stdin closes, which would stop it
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    """Until it ends, or until who started this process has gone."""
-    parent = os.getppid()
-    while process.poll() is None and os.getppid() == parent:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> bool:
-    """Let it write its checkpoint; SIGUSR1 is what mpiexec hands on. False if it had ended."""
-    assert process.stdin is not None
-    stopped = process.poll() is None
-    if stopped:
-        process.send_signal(signal.SIGUSR1)
-        try:
-            process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    process.stdin.close()
-    return stopped
-
-
-def _tell_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
-    """What the job could not tell itself: it was killed, or ended by another rank."""
-    now = job_status.read(folder)
-    if now.state in (FINISHED, PRUNED) or (now.state == FAILED and code):
+def _write_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
+    """Complete the status of a job that could not write it: killed, or ended by another rank."""
+    status = job_status.read(folder)
+    if status.state in (FINISHED, PRUNED) or (status.state == FAILED and code):
         return
+    # SIGUSR1 is how a sweep stops its jobs and how Slurm warns: whoever sent it, the job waits.
     if stopped or code in STOPPED:
-        job_status.write(folder, WAITING, now.seconds)
+        job_status.write(folder, WAITING, status.seconds)
         return
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    job_status.write(folder, FAILED, now.seconds, last_words(folder) or f"ended by {how}")
-
-
-def last_words(folder: Path, pattern: str = job_status.STDERR) -> str:
-    """The error in what a job wrote to its stderr: Baryon's own line, Slurm's, or the last one."""
-    lines = [
-        line.strip()
-        for path in sorted(folder.glob(pattern))
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.strip()
-    ]
-    ours = [line.removeprefix(OURS) for line in lines if line.startswith(OURS)]
-    slurms = [line for line in lines if line.startswith("srun: error: ")]
-    return next(iter(ours or slurms or lines[-1:]), "")
+    error = job_status.last_error(folder) or f"ended by {how}"
+    job_status.write(folder, FAILED, status.seconds, error)

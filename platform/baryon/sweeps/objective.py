@@ -1,4 +1,4 @@
-"""The one number that jobs of a sweep are compared by."""
+"""Read the number that the jobs of a sweep are compared by."""
 
 from __future__ import annotations
 
@@ -14,25 +14,28 @@ from baryon.system.plain_data import is_number, read_json
 
 
 def value(run: RunDirectory, config: Config, metric: str) -> float:
-    """A finished run's validation loss, that of the weights it ends with, or an evaluator's figure.
+    """Return a finished run's validation loss, that of its final weights, or another metric.
 
-    Raises `BaryonError` for a name that does not exist, or a figure that is no number.
+    Raises `BaryonError` for a name that does not exist, or a value that is no finite number.
     """
-    figures = read_json(run.metrics)
+    metrics = read_json(run.metrics)
     losses = [float(record["loss"]) for record in validations(MetricsLog(run.log).read())]
-    found = {name: figure for name, figure in figures.items() if not isinstance(figure, str)}
+    numbers = {name: entry for name, entry in metrics.items() if not isinstance(entry, str)}
     if losses:
-        found[VALIDATION_LOSS] = min(losses) if config.train.weights == "best" else losses[-1]
-    if metric not in found:
+        best_weights = config.train.weights == "best"
+        numbers[VALIDATION_LOSS] = min(losses) if best_weights else losses[-1]
+    if metric not in numbers:
         raise BaryonError(
-            f"there is no figure sweep.metric={metric}; {did_you_mean(found, metric)}"
+            f"there is no metric sweep.metric={metric}; {did_you_mean(numbers, metric)}"
         )
-    number = found[metric]
+    number = numbers[metric]
     if not is_number(number) or not math.isfinite(number):
-        raise BaryonError(f"sweep.metric={metric} is {number} in {run.metrics}, which is no number")
+        raise BaryonError(
+            f"sweep.metric={metric} is {number} in {run.metrics}, which is no finite number"
+        )
     return float(number)
 
 
 def validations(records: Iterable[LogLine]) -> list[LogLine]:
-    """The records of a run's log that tell of a validation."""
+    """Return the records of validations from a run's log."""
     return [record for record in records if record["kind"] == "validation"]

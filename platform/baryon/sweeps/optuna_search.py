@@ -1,4 +1,4 @@
-"""Optuna chooses the values: trials are asked for, run as jobs, and told."""
+"""Let Optuna choose the values: ask it for trials, run them as jobs, tell it their values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from baryon.errors import BaryonError
 from baryon.runs.sweep_file import FAILED, FINISHED, PRUNED
 from baryon.sweeps import optuna_study as studies
 from baryon.sweeps.identity import Job
-from baryon.sweeps.plan import Planner, fixed, one_value
+from baryon.sweeps.planner import Planner, common_overrides, single_override
 
 if TYPE_CHECKING:
     import optuna
@@ -20,23 +20,25 @@ if TYPE_CHECKING:
     from baryon.runs.sweep_file import SweepJob
     from baryon.sweeps.sweep import Sweep
 
-Trials = list[tuple["optuna.Trial", Job]]
+# Not hydra-optuna-sweeper: it needs Optuna 2, knows no pruning, and keeps nothing that an
+# interrupted search could be resumed with.
+TrialJobs = list[tuple["optuna.Trial", Job]]
 
 
 def prepare(
     planner: Planner, overrides: Sequence[Override], settings: Optuna
 ) -> Callable[[Sweep], None]:
-    """Check the ends of every range, and give what searches in a sweep.
+    """Check the ends of every range, and return the function that searches in a sweep.
 
-    Raises `BaryonError` for a range that is none, or a job that cannot be.
+    Raises `BaryonError` for a range that is none, or a job that is wrong.
     """
-    studies.optuna_itself()
+    studies.import_optuna()
     space = {o.get_key_element(): _distribution(o) for o in overrides if o.is_sweep_override()}
     if not space:
         raise BaryonError("sweep=optuna needs a range to search, as in key=interval(1e-4,1e-2)")
-    search = _Search(planner, fixed(overrides), space, settings)
-    for end in _ends(space):
-        search.job(end)
+    search = _Search(planner, common_overrides(overrides), space, settings)
+    for parameters in _ends(space):
+        search.job(parameters)
     return search.run
 
 
@@ -44,48 +46,50 @@ class _Search:
     def __init__(
         self,
         planner: Planner,
-        alike: Sequence[str],
+        common: Sequence[str],
         space: Mapping[str, BaseDistribution],
         settings: Optuna,
     ) -> None:
-        self._planner, self._alike, self._space, self._settings = planner, alike, space, settings
+        self._planner, self._common, self._space, self._settings = planner, common, space, settings
 
     def job(self, parameters: Mapping[str, Any]) -> Job:
-        chosen = [one_value(key, str(parameters[key])) for key in self._space]
-        return self._planner.job([*self._alike, *chosen], list(self._space))
+        chosen = [single_override(key, str(parameters[key])) for key in self._space]
+        return self._planner.job([*self._common, *chosen], list(self._space))
 
     def run(self, sweep: Sweep) -> None:
-        """Those of an interrupted sweep first, then failed ones again, then new ones."""
-        told = studies.about(self._settings)
-        studies.write_about(sweep.folder, told)
+        """Resume the trials of an interrupted sweep, then repeat failed ones, then ask for new."""
+        about = studies.about(self._settings)
+        studies.write_about(sweep.folder, about)
         studies.mend_journal(sweep.folder)
-        study = studies.open_study(sweep.folder, told)
+        study = studies.open_study(sweep.folder, about)
         keys = self._space.keys()
-        begun = [self._named(trial) for trial in _begun(study, keys)]
-        done = _number(study, "COMPLETE", "PRUNED")
-        before = [t.params for t in study.get_trials(deepcopy=False) if t.params.keys() == keys]
-        sweep.introduce(sweep.add([self.job(parameters) for parameters in before]))
+        begun = [self._with_job(trial) for trial in _begun(study, keys)]
+        ended = _count(study, "COMPLETE", "PRUNED")
+        earlier = [t.params for t in study.get_trials(deepcopy=False) if t.params.keys() == keys]
+        sweep.introduce(sweep.add([self.job(parameters) for parameters in earlier]))
         self._run(sweep, study, begun)
-        for parameters in _failed(study, keys):
+        for parameters in _only_failed(study, keys):
             study.enqueue_trial(parameters)
-        left = self._settings.trials - done - len(begun)
-        while left > 0:
+        left = self._settings.trials - ended - len(begun)
+        while left > 0 and not sweep.failed_fast:
             batch = [self._ask(study) for _ in range(min(left, sweep.at_once))]
             left -= len(batch)
             self._run(sweep, study, batch)
 
     def _ask(self, study: optuna.Study) -> tuple[optuna.Trial, Job]:
+        # A fresh sampler for each trial, with a seed of its own: what it suggests then depends on
+        # the seed and the trials before alone, so a resumed search continues as if uninterrupted.
         seed = self._planner.seed + len(study.get_trials(deepcopy=False))
         study.sampler = studies.sampler(self._settings, seed)
-        return self._named(study.ask(dict(self._space)))
+        return self._with_job(study.ask(dict(self._space)))
 
-    def _named(self, trial: optuna.Trial) -> tuple[optuna.Trial, Job]:
-        """A trial with its job, by whose name the job finds it."""
+    def _with_job(self, trial: optuna.Trial) -> tuple[optuna.Trial, Job]:
+        """Pair a trial with its job, and note in it the job's id, by which the job finds it."""
         job = self.job(trial.params)
         trial.set_user_attr(studies.JOB, job.id)
         return trial, job
 
-    def _run(self, sweep: Sweep, study: optuna.Study, trials: Trials) -> None:
+    def _run(self, sweep: Sweep, study: optuna.Study, trials: TrialJobs) -> None:
         if not trials:
             return
         entries = {entry.id: entry for entry in sweep.run([job for _, job in trials])}
@@ -93,39 +97,42 @@ class _Search:
             _tell(study, trial, entries[job.id], sweep)
 
 
-def _number(study: optuna.Study, *states: str) -> int:
+def _count(study: optuna.Study, *states: str) -> int:
     return sum(trial.state.name in states for trial in study.get_trials(deepcopy=False))
 
 
 def _begun(study: optuna.Study, keys: Collection[str]) -> list[optuna.Trial]:
-    """Trials whose values were chosen but whose end nobody has told: the sweep was cut off."""
+    """Return trials whose values were chosen but that never ended: the sweep was interrupted."""
     from optuna.trial import Trial, TrialState
 
     begun = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     for trial in begun:
-        if trial.params.keys() != keys:  # cut off while its values were being chosen
+        if trial.params.keys() != keys:  # interrupted while its values were being chosen
             study.tell(trial.number, state=TrialState.FAIL)
     return [Trial(study, trial._trial_id) for trial in begun if trial.params.keys() == keys]
 
 
-def _failed(study: optuna.Study, keys: Collection[str]) -> list[dict[str, Any]]:
-    """Values that have only ever failed, once each."""
+def _only_failed(study: optuna.Study, keys: Collection[str]) -> list[dict[str, Any]]:
+    """Return the values that have failed in every trial so far, once each."""
     trials = [t for t in study.get_trials(deepcopy=False) if t.params.keys() == keys]
     others = [trial.params for trial in trials if trial.state.name != "FAIL"]
-    waiting = [
+    enqueued = [
         trial.system_attrs.get("fixed_params")
         for trial in study.get_trials(deepcopy=False)
         if trial.state.name == "WAITING"
     ]
-    found: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
     for trial in trials:
-        if trial.params not in [*others, *waiting, *found]:
-            found.append(trial.params)
-    return found
+        if trial.params not in [*others, *enqueued, *failed]:
+            failed.append(trial.params)
+    return failed
 
 
 def _tell(study: optuna.Study, trial: optuna.Trial, entry: SweepJob, sweep: Sweep) -> None:
-    """Raise `BaryonError` for a finished job without a value: the search would be blind."""
+    """Tell Optuna how a trial ended.
+
+    Raises `BaryonError` for a finished job without a value: the search would be blind.
+    """
     from optuna.trial import TrialState
 
     if entry.state == FINISHED:
@@ -139,7 +146,7 @@ def _tell(study: optuna.Study, trial: optuna.Trial, entry: SweepJob, sweep: Swee
 
 
 def _distribution(override: Override) -> BaseDistribution:
-    """What Optuna may choose from. Raises `BaryonError` for a range that is none."""
+    """Return what Optuna may choose from. Raises `BaryonError` for a range that is none."""
     from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
     from optuna.distributions import CategoricalDistribution
 
@@ -155,20 +162,20 @@ def _distribution(override: Override) -> BaseDistribution:
         raise BaryonError(f"{override.input_line}: {error}") from error
 
 
-def _numbers(low: float, high: float, **how: Any) -> BaseDistribution:
-    """Whole ones if both ends are: `range(1,9)`, `int(interval(1,9))`."""
+def _numbers(low: float, high: float, **options: Any) -> BaseDistribution:
+    """Return whole numbers if both ends are: `range(1,9)`, `int(interval(1,9))`."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
     if isinstance(low, int) and isinstance(high, int):
-        return IntDistribution(low, high, **how)
-    return FloatDistribution(low, high, **how)
+        return IntDistribution(low, high, **options)
+    return FloatDistribution(low, high, **options)
 
 
 def _ends(space: Mapping[str, BaseDistribution]) -> list[dict[str, Any]]:
-    """The smallest and largest values, and every choice at least once."""
+    """Return parameters that take every range to both its ends, and every choice once."""
     values = {
-        key: list(getattr(one, "choices", ())) or [one.low, one.high]  # type: ignore[attr-defined]
-        for key, one in space.items()
+        key: list(getattr(range_, "choices", ())) or [range_.low, range_.high]  # type: ignore[attr-defined]
+        for key, range_ in space.items()
     }
     longest = max(map(len, values.values()))
     return [{key: v[min(n, len(v) - 1)] for key, v in values.items()} for n in range(longest)]

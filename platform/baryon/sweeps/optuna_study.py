@@ -1,7 +1,7 @@
 """Optuna's study of a sweep, in a file of its folder that the jobs on any node can open.
 
-The sweeper asks it for trials and tells it their values; a job reports its validations to it and
-asks whether to go on.
+The sweep asks it for trials and tells it their values; a job reports its validations to it and asks
+whether to go on. The study is a journal file, for SQLite on a network file system loses writes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon.config.schemas import DIRECTIONS, PRUNERS, Optuna
-from baryon.errors import BaryonError
-from baryon.errors import format_error as described
+from baryon.errors import BaryonError, format_error
 from baryon.runs.directory import write_json
 from baryon.system.atomic import atomic_write
 from baryon.system.plain_data import (
@@ -40,13 +39,13 @@ SHAPE: dict[str, Shape] = {
     "metric": is_text, "direction": lambda word: word in DIRECTIONS,
     "pruner": lambda word: word in PRUNERS, "startup_trials": is_count, "warmup_epochs": is_count,
 }  # fmt: skip
-"""What `optuna.json` holds."""
+"""Shape of `optuna.json`."""
 JOB = "job"
-"""The attribute of a trial that names its job."""
+"""Attribute of a trial that holds the id of its job."""
 
 
-def optuna_itself() -> Any:
-    """The library, with a quiet log. Raises `BaryonError` if it is not installed."""
+def import_optuna() -> Any:
+    """Return the module, with a quiet log. Raises `BaryonError` if it is not installed."""
     try:
         import optuna
     except ImportError as error:
@@ -59,7 +58,7 @@ def optuna_itself() -> Any:
 
 @dataclass(frozen=True)
 class About:
-    """What a job needs to know of the study that it belongs to."""
+    """What a job needs to know of the study that it belongs to; see `conf/sweep/optuna.yaml`."""
 
     metric: str
     direction: str
@@ -69,7 +68,7 @@ class About:
 
 
 def about(settings: Optuna) -> About:
-    """From the sweep's settings."""
+    """Return what the jobs of a sweep with these settings need to know."""
     return About(
         settings.metric,
         settings.direction or "minimize",
@@ -79,13 +78,16 @@ def about(settings: Optuna) -> About:
     )
 
 
-def write_about(folder: Path, told: About) -> None:
-    """For the jobs."""
-    write_json(folder / ABOUT, asdict(told))
+def write_about(folder: Path, study: About) -> None:
+    """Write `optuna.json` into the folder of the sweep, for the jobs."""
+    write_json(folder / ABOUT, asdict(study))
 
 
 def read_about(folder: Path) -> About | None:
-    """None in a sweep that is no study."""
+    """Read `optuna.json` from the folder of a sweep; None in a sweep that is no study.
+
+    Raises `BaryonError` for a damaged file.
+    """
     path = folder / ABOUT
     if not path.is_file():
         return None
@@ -96,11 +98,11 @@ def read_about(folder: Path) -> About | None:
 
 
 def mend_journal(folder: Path) -> None:
-    """Leave out the lines of the journal that a power cut left half written.
+    """Drop the lines of the journal that a power cut left half written.
 
-    Optuna reads past none of them. What such a line would have said nobody has acted on: it was
-    being written when everything ended. The journal as it was stays beside the mended one. Called
-    by the process that holds the sweep, before any job.
+    Optuna reads nothing beyond such a line. Nobody has acted on what it would have said: it was
+    being written when everything ended. A copy of the damaged journal stays beside the mended one.
+    Called by the process that has locked the sweep, before any job.
     """
     path = folder / JOURNAL
     if not path.exists():
@@ -110,14 +112,14 @@ def mend_journal(folder: Path) -> None:
     whole = [line for line in lines if _is_operation(line)]
     if len(whole) == len(lines):
         return
-    damaged = path.with_name(f"{JOURNAL}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
-    with atomic_write(damaged) as temporary:
+    copy = path.with_name(f"{JOURNAL}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    with atomic_write(copy) as temporary:
         temporary.write_bytes(content)
     with atomic_write(path) as temporary:
         temporary.write_bytes(b"".join(whole))
     warn(
-        f"{path} had {len(lines) - len(whole)} damaged lines, as a power cut leaves them: they are "
-        f"left out, and {damaged.name} is as it was"
+        f"{path} had {len(lines) - len(whole)} damaged lines, as a power cut leaves them; they "
+        f"were dropped, and {copy.name} is a copy of the file as it was"
     )
 
 
@@ -128,50 +130,47 @@ def _is_operation(line: bytes) -> bool:
         return False
 
 
-def open_study(folder: Path, told: About) -> optuna.Study:
-    """The study of this metric, as far as it has come; another metric is another study.
+def open_study(folder: Path, study: About) -> optuna.Study:
+    """Open the study of this metric, or begin it; another metric is another study.
 
     Raises `BaryonError` for a journal that Optuna cannot read.
     """
     try:
-        study = _open_study(folder, told)
-        study.get_trials(deepcopy=False)
+        opened = _open_study(folder, study)
+        opened.get_trials(deepcopy=False)
     except BaryonError:
         raise
     except Exception as error:  # Optuna checks nothing of what it reads
         raise BaryonError(
-            f"{folder / JOURNAL} cannot be read ({described(error)}): begin a new sweep by "
+            f"{folder / JOURNAL} cannot be read ({format_error(error)}): begin a new sweep by "
             "sweep.fresh=true"
         ) from error
-    return study
+    return opened
 
 
-def _open_study(folder: Path, told: About) -> optuna.Study:
-    library = optuna_itself()
+def _open_study(folder: Path, study: About) -> optuna.Study:
+    library = import_optuna()
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     pruner: Any = library.pruners.NopPruner()
-    if told.pruner == "median":
+    if study.pruner == "median":
         pruner = library.pruners.MedianPruner(
-            n_startup_trials=told.startup_trials, n_warmup_steps=told.warmup_epochs
+            n_startup_trials=study.startup_trials, n_warmup_steps=study.warmup_epochs
         )
-    study: optuna.Study = library.create_study(
+    opened: optuna.Study = library.create_study(
         storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
-        study_name=f"{told.direction} {told.metric}",
-        direction=told.direction,
+        study_name=f"{study.direction} {study.metric}",
+        direction=study.direction,
         pruner=pruner,
         load_if_exists=True,
     )
-    return study
+    return opened
 
 
 def sampler(settings: Optuna, seed: int) -> BaseSampler:
-    """A fresh one for each trial: what it suggests then depends on the seed and the trials before.
-
-    So a sweep that was interrupted goes on as if it had not been.
-    """
-    library = optuna_itself()
+    """Return a new sampler: TPE, or random values."""
+    library = import_optuna()
     if settings.sampler == "random":
         return library.samplers.RandomSampler(seed=seed)  # type: ignore[no-any-return]
     return library.samplers.TPESampler(  # type: ignore[no-any-return]
@@ -180,28 +179,29 @@ def sampler(settings: Optuna, seed: int) -> BaseSampler:
 
 
 class Pruning:
-    """Called by a job with each of its validations; true when it is not worth going on with."""
+    """Tells a job after each validation whether it is not worth going on with."""
 
-    def __init__(self, folder: Path, told: About, job: str) -> None:
-        self._folder, self._about, self._job = folder, told, job
+    def __init__(self, folder: Path, study: About, job: str) -> None:
+        self._folder, self._about, self._job = folder, study, job
 
     @cached_property
     def _trial(self) -> optuna.Trial | None:
-        """The job's trial; none if the job is done again outside of a study."""
-        library = optuna_itself()
+        """The job's trial; None if the job is done again outside of a study."""
+        library = import_optuna()
         study = open_study(self._folder, self._about)
         running = library.trial.TrialState.RUNNING
-        for trial in study.get_trials(deepcopy=False, states=(running,)):
-            if trial.user_attrs.get(JOB) == self._job:
-                found: optuna.Trial = library.trial.Trial(study, trial._trial_id)
-                return found
+        for frozen in study.get_trials(deepcopy=False, states=(running,)):
+            if frozen.user_attrs.get(JOB) == self._job:
+                trial: optuna.Trial = library.trial.Trial(study, frozen._trial_id)
+                return trial
         return None
 
     def __call__(self, epoch: int, values: Mapping[str, float]) -> bool:
-        """After a validation; a loss that is no number is for the run itself to judge."""
+        """Report a validation, and return whether to stop."""
         loss = float(values["loss"])
-        if self._trial is None or not math.isfinite(loss):
+        if self._trial is None or not math.isfinite(loss):  # which the run itself judges
             return False
+        # A resumed job validates an epoch again; Optuna takes one value of each.
         if epoch not in self._trial.storage.get_trial(self._trial._trial_id).intermediate_values:
             worse = -1 if self._about.direction == "maximize" else 1
             self._trial.report(worse * loss, epoch)
@@ -209,8 +209,8 @@ class Pruning:
 
 
 def pruning(job_folder: Path, job: str) -> Pruning | None:
-    """What a job asks; None where nothing prunes."""
-    told = read_about(job_folder.parent)
-    if told is None or told.pruner == "none":
+    """Return what a job calls after each validation; None where nothing prunes."""
+    study = read_about(job_folder.parent)
+    if study is None or study.pruner == "none":
         return None
-    return Pruning(job_folder.parent, told, job)
+    return Pruning(job_folder.parent, study, job)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from baryon.errors import TRACEBACK, BaryonError
 from baryon.launch.environment import cluster_environment
-from baryon.launch.failure import end_siblings, wait_for_turn
+from baryon.launch.failure import claim_error_line, end_siblings
 from baryon.system.signals import Terminated, raise_on_termination
 from baryon.terminal.console import printable
 from baryon.terminal.handler import show_messages
@@ -54,9 +54,9 @@ def _fail(line: str) -> int:
     """Print an error and end the other ranks; return the exit code. Called in its `except`."""
     if os.environ.get(TRACEBACK):
         traceback.print_exc()
-    wait_for_turn()  # other ranks of this host may be about to print the same line
-    print_error(line)
-    end_siblings()
+    if claim_error_line():  # not if another rank of this host is printing it, or the same
+        print_error(line)
+        end_siblings()
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Baryon's sweeper, where Hydra makes sweepers from: it takes none of another namespace.
+"""Baryon's sweeper for Hydra, which takes sweepers from this namespace alone.
 
 Hydra imports this at every start of any program that uses it: nothing heavy may be imported here.
 """
@@ -13,18 +13,19 @@ from omegaconf import DictConfig
 
 
 class BaryonSweeper(Sweeper):
-    """Hands a sweep over to `baryon.sweeps`."""
+    """Hands a sweep over to `baryon.sweeps`, which must know the jobs before they are launched."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Called by Hydra."""
-        self.hydra_context, self.config, self._task = hydra_context, config, task_function
+        """Keep what Hydra composed; the task is not needed, for each job is its own process."""
+        del task_function
+        self.hydra_context, self.config = hydra_context, config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Called by Hydra. Raises `BaryonError` for what is wrong before a job, or in one."""
+        """Run the sweep. Raises `BaryonError` for what is wrong before a job, or in one."""
         from baryon.sweeps.command import run
 
         assert self.hydra_context is not None
         assert self.config is not None
-        run(self.hydra_context, self._task, self.config, arguments)
+        run(self.hydra_context, self.config, arguments)

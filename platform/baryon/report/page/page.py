@@ -1,4 +1,4 @@
-"""Put templates, styles and scripts together into one file that works offline."""
+"""Join templates, styles and scripts into one file that works offline."""
 
 from __future__ import annotations
 
@@ -23,15 +23,20 @@ from baryon.terminal.units import duration
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-LARGEST_INTEGER = 2**53
-"""Of a browser, which counts in floats."""
+LARGEST_INTEGER = 2**53  # that a browser can hold exactly, which counts in floats
 SCRIPTS = ("chart.js", "parallel.js", "tables.js", "page.js")
 
 
 def render(
     template: str, data: Mapping[str, Any], *, going: bool = False, tag: str = "", **values: Any
 ) -> str:
-    """The page. `data` is what its scripts draw; `tag` names its state where it is served live."""
+    """Render the page of a template and its variables `values`.
+
+    `data` holds what the page's scripts draw, under the keys "charts" and "parallel". `going` says
+    whether what the page shows still goes on; `tag` names its state where it is served live.
+    """
+    # The page's policy (CSP) names its script by hash and allows no connection: a run's name, a
+    # caption or an error can hold anything, but nothing of it can run or call home.
     return (
         environment()
         .get_template(f"page/{template}")
@@ -51,7 +56,7 @@ def render(
 
 @cache
 def environment() -> Environment:
-    """The templates, with the filters that say numbers, times and values as people do."""
+    """Return the templates, with filters that write numbers, times and values."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
@@ -68,20 +73,20 @@ def environment() -> Environment:
 
 
 def plain(value: object) -> str:
-    """As it would be given on the command line."""
+    """Write a value as it would be given on the command line."""
     if value is None:
         return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def width(share: object) -> str:
-    """A share such as `12.5%` as the length of a bar; nothing for any other text."""
+    """Return a share such as `12.5%` as the length of a bar; 0% for any other text."""
     text = str(share)
     return text if re.fullmatch(r"\d{1,3}(\.\d{1,6})?%", text) else "0%"
 
 
 def flops(tflops: float) -> tuple[str, str]:
-    """A rate given in TFLOP/s in the unit that suits it."""
+    """Write a rate given in TFLOP/s: the number, and the unit that suits it."""
     for unit, factor in (("PFLOP/s", 1e-3), ("TFLOP/s", 1.0), ("GFLOP/s", 1e3)):
         if tflops * factor >= 1:
             return f"{tflops * factor:.3g}", unit
@@ -89,13 +94,13 @@ def flops(tflops: float) -> tuple[str, str]:
 
 
 def picture(path: Path, caption: str) -> dict[str, str]:
-    """A PNG inside the page."""
+    """Return a PNG file as a picture inside the page."""
     data = base64.b64encode(read_bytes(path, LARGEST_FIGURE)).decode()
     return {"source": f"data:image/png;base64,{data}", "caption": caption}
 
 
 def _embedded(data: Mapping[str, Any]) -> Any:
-    """JSON that cannot end the script it lies in."""
+    """Write JSON that cannot end the script element it lies in."""
     from markupsafe import Markup
 
     text = json.dumps(finite(data), separators=(",", ":"), default=str)
@@ -103,7 +108,7 @@ def _embedded(data: Mapping[str, Any]) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """Numbers as a browser can hold them: what is not finite is null, a huge integer a float."""
+    """Return values as a browser can hold them: None for NaN, floats for huge integers."""
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         return float(value)
     if isinstance(value, Mapping):
@@ -121,7 +126,7 @@ def _script() -> Any:
 
 
 def _hash(script: str) -> str:
-    """By which the page's policy knows its own script from any other."""
+    """Return the hash by which the page's policy allows its own script and no other."""
     digest = hashlib.sha256(str(script).encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"
 

@@ -1,4 +1,4 @@
-"""The page of one run."""
+"""The page of one run: its answer, curves, results, time, configuration and provenance."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from baryon.report import speed
 from baryon.report.page import charts
 from baryon.report.page.page import flops, picture, render
 from baryon.runs.git_state import GitState
-from baryon.runs.provenance import RankProvenance
+from baryon.runs.provenance import Provenance, RankProvenance
 from baryon.runs.record import RunRecord
 from baryon.runs.run_state import FINISHED, RUNNING
 from baryon.terminal.units import duration
 
 TRAINING = "training"
-"""The figure of the curves, which the page draws itself."""
+"""Name of the figure of the curves, which the page draws itself."""
 MACHINE = {"memory_gib": "memory, GiB", "gpus": "GPUs", "mpi": "MPI"}
-LEAST_SECONDS = 0.005
-"""Share of the wall clock below which a phase is not worth a name of its own."""
+MIN_SHARE = 0.005  # of the wall clock, below which a phase is not shown
+SIZES = (("G", 10**9), ("M", 10**6), ("k", 10**3))
 
 
 def page(run: RunRecord, tag: str = "") -> str:
-    """Everything there is; what is missing is left out, or said to be missing."""
+    """Write the page of a run; what is missing is left out, or named as missing.
+
+    `tag` is the state of the page where it is served live.
+    """
     communication = _communication(run)
     return render(
         "run.html.j2",
@@ -40,7 +43,7 @@ def page(run: RunRecord, tag: str = "") -> str:
         choices=choices(run.config),
         started=moment(run.provenance.started),
         progress=_progress(run),
-        found_tiles=tiles(run),
+        headline_tiles=tiles(run),
         results=_results(run, communication),
         times=times(run),
         communication=communication,
@@ -50,14 +53,14 @@ def page(run: RunRecord, tag: str = "") -> str:
 
 
 def choices(config: Mapping[str, Any]) -> dict[str, str]:
-    """The five, by kind."""
+    """Return the names of the run's five components, by kind."""
     from baryon.plugins.registry import KINDS
 
     return {k: config[k].get("name", "-") for k in KINDS if isinstance(config.get(k), Mapping)}
 
 
 def moment(iso: str | None) -> str:
-    """A time stamp as people read it."""
+    """Write a time stamp to the minute; "" for none."""
     try:
         return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M") if iso else ""
     except ValueError:
@@ -76,52 +79,69 @@ def _progress(run: RunRecord) -> dict[str, Any] | None:
 
 
 def tiles(run: RunRecord) -> list[dict[str, str]]:
-    """The few numbers that are looked for first."""
+    """Return the few numbers that are looked for first, as tiles at the top of the page."""
+    return [*_training_tiles(run), *_speed_tiles(run), *_size_tiles(run)]
+
+
+def _training_tiles(run: RunRecord) -> list[dict[str, str]]:
+    tiles = []
     validation = [line for line in run.lines("validation") if math.isfinite(line["loss"])]
-    train = run.last("train")
-    execution, meters = run.last("execution") or {}, run.last("meters")
-    found = []
     if validation:
         best = min(validation, key=lambda line: line["loss"])
-        where = f"lowest, at step {best['step']:,}"
-        found.append(_tile("validation loss", f"{best['loss']:.4g}", "", where))
+        step = f"lowest, at step {best['step']:,}"
+        tiles.append(_tile("validation loss", f"{best['loss']:.4g}", step))
+    train = run.last("train")
     if train:
-        found.append(_tile("training loss", f"{train['loss']:.4g}", "", "last"))
-        found.append(_tile("steps", f"{train['step']:,}", "", f"in epoch {train['epoch']}"))
+        tiles.append(_tile("training loss", f"{train['loss']:.4g}", "last"))
+        tiles.append(_tile("steps", f"{train['step']:,}", f"in epoch {train['epoch']}"))
+    return tiles
+
+
+def _speed_tiles(run: RunRecord) -> list[dict[str, str]]:
+    tiles = []
+    meters = run.last("meters")
     if run.seconds:
         goodput = f"goodput {meters['goodput']:.0%}" if meters else ""
-        found.append(_tile("wall clock", duration(run.seconds), "", goodput))
-    rates = meters["rates"]["sustained"] if meters else train
+        tiles.append(_tile("wall clock", duration(run.seconds), goodput))
+    rates = meters["rates"]["sustained"] if meters else run.last("train")
     if rates:
-        speed_now = f"{rates['samples_per_second']:,.4g}"
-        found.append(_tile("speed", speed_now, "", "samples/s" + ", sustained" * bool(meters)))
+        rate = f"{rates['samples_per_second']:,.4g}"
+        tiles.append(_tile("speed", rate, "samples/s" + ", sustained" * bool(meters)))
         value, unit = flops(rates["tflops_per_second"])
-        share = f"{unit}, {rates['mfu']:.0%} of peak"
-        found.append(_tile("operations", value, "", share))
+        tiles.append(_tile("operations", value, f"{unit}, {rates['mfu']:.0%} of peak"))
+    return tiles
+
+
+def _size_tiles(run: RunRecord) -> list[dict[str, str]]:
+    tiles = []
+    execution = run.last("execution") or {}
     if execution.get("parameters"):
-        how = f"{execution.get('precision', '')} {execution.get('mode', '')}"
-        found.append(_tile("parameters", short_count(execution["parameters"]), "", how))
-    ranks = len(run.provenance.ranks)
-    if ranks > 1:
-        hosts = len({rank.host for rank in run.provenance.ranks})
-        found.append(_tile("processes", str(ranks), "", f"on {hosts} host{'s' * (hosts > 1)}"))
-    return found
+        mode = f"{execution.get('precision', '')} {execution.get('mode', '')}"
+        tiles.append(_tile("parameters", short_count(execution["parameters"]), mode))
+    ranks = run.provenance.ranks
+    if len(ranks) > 1:
+        hosts = len({rank.host for rank in ranks})
+        tiles.append(_tile("processes", str(len(ranks)), f"on {hosts} host{'s' * (hosts > 1)}"))
+    return tiles
 
 
 def short_count(number: int) -> str:
-    """531 k, 1.2 M."""
-    for unit, size in (("G", 10**9), ("M", 10**6), ("k", 10**3)):
+    """Write a count in three digits, such as 531 k or 1.2 M."""
+    for unit, size in SIZES:
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return str(number)
 
 
-def _tile(name: str, value: str, unit: str, under: str = "") -> dict[str, str]:
-    return {"name": name, "value": value, "unit": unit, "under": under}
+def _tile(name: str, value: str, under: str) -> dict[str, str]:
+    return {"name": name, "value": value, "unit": "", "under": under}
 
 
 def times(run: RunRecord) -> dict[str, Any] | None:
-    """The split of the wall clock, and the tables of rates, phases and layers."""
+    """Return the split of the wall clock, and the tables of rates, phases and layers.
+
+    None for a run that has not ended.
+    """
     meters = run.last("meters")
     if meters is None:
         return None
@@ -135,7 +155,7 @@ def times(run: RunRecord) -> dict[str, Any] | None:
             "colour": charts.phase_colour(name, number),
         }
         for number, (name, seconds) in enumerate(spent.items())
-        if seconds / total > LEAST_SECONDS
+        if seconds / total > MIN_SHARE
     ]
     return {
         "wall": meters["wall_seconds"],
@@ -153,7 +173,7 @@ def _how(execution: Mapping[str, Any]) -> str:
 
 
 def _communication(run: RunRecord) -> dict[str, Any] | None:
-    """Tables and figures of the communicator, and whether all of its processes lived."""
+    """Return the tables and figures of the communicator, and whether all processes completed."""
     ranks = len(run.provenance.ranks)
     names = run.evaluation.of_communication
     tables = {name: table for name, table in run.evaluation.tables.items() if name in names}
@@ -169,9 +189,9 @@ def _results(run: RunRecord, communication: Mapping[str, Any] | None) -> dict[st
     tables = {name: table for name, table in run.evaluation.tables.items() if name not in others}
     names = run.evaluation.of_communication
     pictures = [
-        picture(one.path, one.caption)
-        for one in run.figures
-        if one.path.stem != TRAINING and one.path.stem not in names
+        picture(figure.path, figure.caption)
+        for figure in run.figures
+        if figure.path.stem != TRAINING and figure.path.stem not in names
     ]
     if not tables and not pictures and not run.is_evaluated and not run.later_evaluations:
         return None
@@ -179,46 +199,27 @@ def _results(run: RunRecord, communication: Mapping[str, Any] | None) -> dict[st
 
 
 def _config(run: RunRecord) -> dict[str, Any]:
-    """Every key, and its default where it has another value."""
+    """Return every key with its value, and its default where that is another value."""
     changed: Any = run.provenance.changed
     if changed is None and run.config:
         changed = defaults.changed_now(run.config)
     why = changed if isinstance(changed, str) else ""
-    other = changed if isinstance(changed, Mapping) else {}
+    default = changed if isinstance(changed, Mapping) else {}
     rows = [
-        {"key": key, "value": value, "changed": key in other, "default": other.get(key)}
+        {"key": key, "value": value, "changed": key in default, "default": default.get(key)}
         for key, value in flat(run.config).items()
     ]
-    return {"rows": rows, "changes": len(other), "why": why}
+    return {"rows": rows, "changes": len(default), "why": why}
 
 
 def _provenance(run: RunRecord) -> dict[str, Any]:
+    """Return where the run comes from: command, code, software, machine, data."""
     provenance = run.provenance
-    known = {
-        "seed": provenance.seed,
-        "config": provenance.config,
-        "started": provenance.started,
-        "folder": provenance.folder,
-        **{f"resumed at {entry.at}": shlex.join(entry.command) for entry in provenance.resumed},
-    }
     parts = {
-        "Run": {key: value for key, value in known.items() if value not in (None, "")},
+        "Run": _start(provenance),
         "Code": _git(provenance.git) if provenance.command else {},
-        "Software": {
-            "Baryon": provenance.baryon,
-            "Python": provenance.python,
-            **{f"plugin {name}": version for name, version in provenance.plugins.items()},
-            **provenance.libraries,
-        },
-        "Machine": {
-            **{
-                MACHINE.get(k, k): _listed(value)
-                for k, value in provenance.machine.items()
-                if value
-            },
-            **_processes(provenance.ranks),
-            **provenance.environment,
-        },
+        "Software": _software(provenance),
+        "Machine": _machine(provenance),
         "Data": provenance.data,
     }
     again = f"baryon reproduce run={shlex.quote(str(run.directory.path))}"
@@ -227,6 +228,35 @@ def _provenance(run: RunRecord) -> dict[str, Any]:
         "again": again if provenance.command else "",
         "parts": {caption: values for caption, values in parts.items() if any(values.values())},
         "packages": provenance.packages,
+    }
+
+
+def _start(provenance: Provenance) -> dict[str, Any]:
+    values = {
+        "seed": provenance.seed,
+        "config": provenance.config,
+        "started": provenance.started,
+        "folder": provenance.folder,
+        **{f"resumed at {entry.at}": shlex.join(entry.command) for entry in provenance.resumed},
+    }
+    return {key: value for key, value in values.items() if value not in (None, "")}
+
+
+def _software(provenance: Provenance) -> dict[str, Any]:
+    return {
+        "Baryon": provenance.baryon,
+        "Python": provenance.python,
+        **{f"plugin {name}": version for name, version in provenance.plugins.items()},
+        **provenance.libraries,
+    }
+
+
+def _machine(provenance: Provenance) -> dict[str, Any]:
+    machine = provenance.machine
+    return {
+        **{MACHINE.get(key, key): _listed(value) for key, value in machine.items() if value},
+        **_processes(provenance.ranks),
+        **provenance.environment,
     }
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from baryon.launch.environment import cluster_environment
-from baryon.launch.failure import end_siblings, wait_for_turn
+from baryon.launch.failure import claim_error_line, end_siblings
 
 SECONDS_TO_REPORT = 5.0
 
@@ -44,8 +44,8 @@ def main(seconds: float) -> None:
     """Wait for the end of the block, or of the rank: either closes the standard input."""
     if _is_over_within(seconds):
         return
-    wait_for_turn()
-    if _is_over_within(0.0):
+    rank = os.getppid()
+    if not claim_error_line(of=rank) or _is_over_within(0.0):
         return
     print(  # noqa: T201
         f"baryon: error: MPI has not connected all {cluster_environment().ranks} processes after "
@@ -54,7 +54,7 @@ def main(seconds: float) -> None:
         file=sys.stderr,
         flush=True,
     )
-    end_siblings(of=os.getppid())
+    end_siblings(of=rank)
 
 
 def _is_over_within(seconds: float) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from baryon.errors import BaryonError, format_error
-from baryon.launch.failure import wait_for_turn
+from baryon.launch.failure import claim_error_line
 from baryon_comm.mpi.backoff import EAGER, SPARING
 from baryon_comm.mpi.layout import Layout
 from baryon_comm.mpi.progress_engine import STARTUP_FACTOR, Task
@@ -145,8 +145,8 @@ class World:
         """Print `message`, once for all ranks, and end the job with exit code 1."""
         if self.ranks == 1:
             return
-        wait_for_turn()
-        print(message, file=sys.stderr, flush=True)  # noqa: T201
+        if claim_error_line():
+            print(message, file=sys.stderr, flush=True)  # noqa: T201
         sys.stdout.flush()
         if self.tolerant:
             self._alarm.Revoke()

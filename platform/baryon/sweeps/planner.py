@@ -1,4 +1,4 @@
-"""From the arguments of a job to the job: composed, frozen and checked before any job runs."""
+"""Compose, freeze and check the jobs of a sweep before any of them runs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Makes jobs of one command."""
+    """Makes the jobs of one command."""
 
     def __init__(self, loader: ConfigLoader, master: DictConfig, plugins: Plugins) -> None:
         self._loader, self._master, self.plugins = loader, master, plugins
 
     @property
     def seed(self) -> int:
-        """The command's seed, which a search starts from as well."""
+        """Seed of the command, which a search starts from as well."""
         return int(self._master.seed)
 
     def parse(self, arguments: Sequence[str]) -> list[Override]:
-        """The arguments as Hydra understands them.
+        """Parse the arguments by Hydra's grammar.
 
         Raises `BaryonError` for a swept key that does not change what a job computes.
         """
@@ -50,7 +50,10 @@ class Planner:
         return overrides
 
     def job(self, overrides: Sequence[str], swept: Sequence[str]) -> Job:
-        """Raises `BaryonError` for a key, a value or a type that cannot be."""
+        """Make the job of these overrides, `swept` of which are the keys that the sweep varies.
+
+        Raises `BaryonError` for an unknown key, or a value of a wrong type or range.
+        """
         from hydra.core.hydra_config import HydraConfig
         from hydra.errors import HydraException
         from omegaconf import OmegaConf
@@ -59,24 +62,25 @@ class Planner:
         try:
             composed = self._loader.load_sweep_config(self._master, list(overrides))
             HydraConfig.instance().set_config(composed)
-            frozen = configs.freeze(_without_hydra(composed))
+            task = _without_hydra(composed)
+            frozen, asked = configs.freeze(task), configs.asked_for(configs.plain(task))
             options = composed.hydra.runtime.choices
             choices = {key: _chosen(key, composed, options) for key in swept}
             for choice in frozen.choices.values():
                 components.prepare(self.plugins, choice)
         except (HydraException, OmegaConfBaseException) as error:
             raise BaryonError(one_line(error)) from error
-        plain: Any = OmegaConf.to_container(OmegaConf.create(choices))
-        return Job(overrides, plain, frozen)
+        plain_choices: Any = OmegaConf.to_container(OmegaConf.create(choices))
+        return Job(asked, plain_choices, frozen)
 
 
-def fixed(overrides: Sequence[Override]) -> list[str]:
-    """What all jobs have alike, as Hydra takes it."""
+def common_overrides(overrides: Sequence[Override]) -> list[str]:
+    """Return the overrides that all jobs have in common, as Hydra takes them."""
     return [str(o.input_line) for o in overrides if not o.is_sweep_override()]
 
 
-def one_value(key: str, value: str) -> str:
-    """A swept key with the value of one job."""
+def single_override(key: str, value: str) -> str:
+    """Return the override that gives a swept key the value of one job."""
     return f"{key}={value}"
 
 
@@ -90,7 +94,7 @@ def _without_hydra(composed: DictConfig) -> DictConfig:
 
 
 def _chosen(key: str, composed: DictConfig, options: Mapping[str, Any]) -> Any:
-    """The option of a group, or the value of a key with its type."""
+    """Return the option chosen in a group, or the value of a key with its type."""
     from omegaconf import OmegaConf
 
     if key in options:
