@@ -28,7 +28,7 @@ the run does, or by Ctrl-C. On a cluster: ssh -L 8265:127.0.0.1:8265 <node>.
 
 PORT = 8265
 LARGEST_PORT = 65535
-WATCHED = ("metrics.jsonl", "metrics.json", "evaluation.json", "capsule.json", "config.yaml")
+WATCHED = ("metrics.jsonl", "metrics.json", "evaluation.json", "provenance.json", "config.yaml")
 """Files whose change makes another page."""
 SECONDS_UNSEEN = 10.0
 """Between two looks whether the process still lives, where no file changes."""
@@ -81,11 +81,12 @@ def _run(path: Path) -> Callable[[], Shown]:
     from baryon.report.page import run_page
     from baryon.report.server import Shown
     from baryon.runs import record as run_record
+    from baryon.runs import run_state
     from baryon.runs.directory import RunDirectory
 
     def look() -> Shown:
         record = run_record.read(RunDirectory(path))
-        going = record.state == run_record.GOING
+        going = record.state == run_state.RUNNING
         return Shown(lambda tag: run_page.page(record, tag), going)
 
     return look
