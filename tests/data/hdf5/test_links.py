@@ -145,6 +145,16 @@ def test_table_warns_of_rows_without_source(tmp_path):
     assert table.read("x", 9, 11)[:, 0, 0].tolist() == [54, 7]
 
 
+def test_table_warns_of_rows_without_source_beside_rows_with_two(tmp_path):
+    parts = []
+    for name, first in (("a.h5", 0), ("b.h5", 5)):
+        write(tmp_path / name, ROWS[:10])
+        parts.append((np.s_[first : first + 10], name, (10, 2, 3), np.s_[:]))
+    with console().capture() as said:
+        Hdf5Table([virtual(tmp_path / "v.h5", *parts)], {"x": "x"})
+    assert "of member 'x' 30 of 120 numbers were never written" in said.get()
+
+
 def test_virtual_member_refuses_unlimited_mappings(tmp_path):
     layout = h5py.VirtualLayout((20, 2, 3), "f4", maxshape=(None, 2, 3))
     source = h5py.VirtualSource("a.h5", "x", (20, 2, 3), maxshape=(None, 2, 3))

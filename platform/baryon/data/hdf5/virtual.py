@@ -101,12 +101,25 @@ class VirtualMember:
 
     def unwritten(self) -> str:
         """Describe the part that no source fills, or that is unwritten in a source."""
-        filled = sum(prod(_counts(source.target)) for source in self._sources)
-        missing = prod(self._shape) - filled
+        missing = prod(self._shape) - self._filled()
         if missing > 0:
             return f"{missing:,} of {prod(self._shape):,} numbers"
         parts = [(source.rows.unwritten(), source.name) for source in self._sources]
         return "; ".join(f"{part} in {name}" for part, name in parts if part)
+
+    def _filled(self) -> int:
+        """Count the numbers that a source fills, those once that several do."""
+        from h5py import h5s
+
+        space = h5s.create_simple(self._shape)
+        space.select_none()
+        for source in self._sources:
+            start = tuple(axis.start for axis in source.target)
+            stride = tuple(axis.step for axis in source.target)
+            counts = _counts(source.target)
+            if prod(counts):  # HDF5 takes no empty selection
+                space.select_hyperslab(start, counts, stride, op=h5s.SELECT_OR)
+        return int(space.get_select_npoints())
 
     def starts(self) -> list[int]:
         """Return the first rows of the sources' chunks, in ascending order."""
