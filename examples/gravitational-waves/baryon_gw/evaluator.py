@@ -134,8 +134,10 @@ def _evaluation(
     searches: dict[str, Search], edges: Column, chirps: int, alarms: int, seconds: float
 ) -> Evaluation:
     network, bank = searches["network"], searches["matched filter"]
-    # Binomial standard deviation: every chirp is detected or not, independently.
-    error = float(np.sqrt(network.efficiency * (1 - network.efficiency) / chirps))
+    # Every chirp is detected or not, independently. The binomial standard deviation would be zero
+    # where all or none are; that of the Beta distribution (Bayes and Laplace) is not.
+    detected = network.efficiency * chirps
+    error = float(np.sqrt((detected + 1) * (chirps - detected + 1) / (chirps + 3)) / (chirps + 2))
     # A chirp's SNR falls as 1 / distance, so the ratio of SNRs is the ratio of distances.
     reach = bank.half / network.half
     rows = [

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from baryon.testing import check_plugin, check_training
 
 from baryon_gw import physics
+from baryon_gw.evaluator import GwEfficiency
 from baryon_gw.generate import generate
 
 
@@ -49,6 +51,17 @@ def test_the_matched_filter_finds_the_snr_that_was_put_in():
     bank = physics.template_bank((8, 25), 40)
     wave = np.stack([physics.chirp(m, merger=0.8, phase=1.0) for m in (9.0, 15.0, 24.0)])
     assert physics.matched_filter(10 * wave, bank) == pytest.approx(np.full(3, 10.0), rel=0.05)
+
+
+def test_that_all_chirps_are_found_is_no_certainty():
+    evaluator = GwEfficiency(false_alarm_seconds=10, templates=2, chirp_mass=[8, 25])
+    label = torch.arange(200) % 2
+    noise = physics.noise(np.random.default_rng(1), 200).astype(np.float32)
+    batch = {"inputs": torch.from_numpy(noise[:, None]), "keys": torch.arange(200), "label": label}
+    evaluator.update(label.float(), {**batch, "snr": torch.linspace(3, 12, 200) * label})
+    metrics = evaluator.result().metrics
+    assert metrics["efficiency"] == 1
+    assert metrics["efficiency_error"] == pytest.approx((101 / 103) ** 0.5 / 102)
 
 
 def test_the_same_seed_gives_the_same_files(files, tmp_path):

@@ -73,10 +73,11 @@ def test_uniform_hits_make_flat_images(size):
     counts, ones = np.array([count]), np.ones(count)
     made = Hits.of(Towers(counts, eta, phi, ones, ones), Tracks(counts, eta, phi))
     image = render(made, size, 5.0)[0]
-    for axis in (0, 1):
-        tracks = image[2].sum(axis, dtype=np.float64)
-        pull = (tracks - count / size) / np.sqrt(count / size)
-        assert pull.std() == pytest.approx(1, abs=4 / np.sqrt(2 * size))
+    for hits_of_pixel in (image[0] / 1000, image[2]):  # towers of 1 GeV, and tracks
+        for axis in (0, 1):
+            sums = hits_of_pixel.sum(axis, dtype=np.float64)
+            pull = (sums - count / size) / np.sqrt(count / size)
+            assert pull.std() == pytest.approx(1, abs=4 / np.sqrt(2 * size))
 
 
 def test_rounding_keeps_eleven_bits():
