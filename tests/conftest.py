@@ -23,6 +23,10 @@ from baryon.plugins.registry import host_conf
 from baryon.runs.directory import FORMAT
 from baryon.terminal.handler import show_messages
 
+# Before PyTorch is imported: tests run side by side, and threads of several processes that wait for
+# one another on the same cores take several times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox

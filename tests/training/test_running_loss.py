@@ -19,16 +19,15 @@ CPU = torch.device("cpu")
 EVERY = 4
 
 
-@pytest.fixture
-def train(hep_files, tmp_path, monkeypatch, cache):
+@pytest.fixture(scope="module")
+def train(hep_files, write_events, tmp_path_factory, cache):
     """Train on 44 samples in batches of at most 16 (3 steps an epoch), until after step `stop`."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path_factory.mktemp("running-loss")
+    train_file = write_events(folder / "train.h5", 44, seed=3)
     plugins = discover()
     random = torch.get_rng_state()
 
     def run(name, write_every=1, stop=None, steps=14):
-        train_file = tmp_path / "train.h5"
         overrides = [
             *hep_files,
             f"dataset.train={train_file}",
@@ -42,7 +41,7 @@ def train(hep_files, tmp_path, monkeypatch, cache):
             "train.precision=fp32",
         ]
         config = configs.composed(overrides, plugins)
-        directory = run_directory.RunDirectory(tmp_path / "runs" / name)
+        directory = run_directory.RunDirectory(folder / "runs" / name)
         with distributed_run(config, plugins) as comm:
             components = build_components(config, plugins, comm)
             if not directory.path.exists():
@@ -58,8 +57,17 @@ def train(hep_files, tmp_path, monkeypatch, cache):
         lines = (directory.path / "metrics.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
-    yield run
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+        monkeypatch.chdir(folder)
+        yield run
     torch.set_rng_state(random)
+
+
+@pytest.fixture(scope="module")
+def whole(train):
+    """The log of a run that is never stopped."""
+    return train("whole", EVERY)
 
 
 def _asking(after_step, trainer, request, stop):
@@ -70,20 +78,14 @@ def _asking(after_step, trainer, request, stop):
     return asking
 
 
-@pytest.fixture(autouse=True)
-def _events(write_events, tmp_path):
-    write_events(tmp_path / "train.h5", 44, seed=3)
-
-
 def losses(records, kind="train"):
     return {r["step"]: r["loss"] for r in records if r["kind"] == kind}
 
 
-def test_lines_are_means_of_whole_intervals_over_the_ends_of_epochs(train):
+def test_lines_are_means_of_whole_intervals_over_the_ends_of_epochs(train, whole):
     single = losses(train("single"))
     assert list(single) == list(range(1, 15))
-    records = train("whole", EVERY)
-    logged = losses(records)
+    logged = losses(whole)
     assert list(logged) == [4, 8, 12, 14]  # epochs end after steps 3, 6, 9, 12
     sizes = [15, 15, 14]
     for step, loss in logged.items():
@@ -91,19 +93,18 @@ def test_lines_are_means_of_whole_intervals_over_the_ends_of_epochs(train):
         samples = [sizes[(one - 1) % 3] for one in steps]
         mean = sum(single[s] * n for s, n in zip(steps, samples, strict=True)) / sum(samples)
         assert loss == pytest.approx(mean, rel=1e-5)
-    marked = {r["step"]: r["steps"] for r in records if "steps" in r}
+    marked = {r["step"]: r["steps"] for r in whole if "steps" in r}
     assert marked == {14: 2}
-    assert list(losses(records, "validation")) == [3, 6, 9, 12, 14]
+    assert list(losses(whole, "validation")) == [3, 6, 9, 12, 14]
 
 
 @pytest.mark.parametrize("stop", [2, 5, 7, 8, 13])
-def test_a_resumed_curve_is_that_of_a_run_that_was_never_stopped(train, stop):
-    whole = train("whole", EVERY)
-    stopped = train("cut", EVERY, stop=stop)
+def test_a_resumed_curve_is_that_of_a_run_that_was_never_stopped(train, whole, stop):
+    stopped = train(f"cut-{stop}", EVERY, stop=stop)
     last = [r for r in stopped if r["kind"] == "train"][-1]
     assert last["step"] == stop
     assert last.get("steps") == (stop % EVERY or None)
-    resumed = train("cut", EVERY)
+    resumed = train(f"cut-{stop}", EVERY)
     assert losses(resumed) == losses(whole)  # to the bit
     assert losses(resumed, "validation") == losses(whole, "validation")
     assert [r["step"] for r in resumed if "steps" in r] == [14]
