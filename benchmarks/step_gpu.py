@@ -113,7 +113,10 @@ TASKS: Mapping[str, tuple[Callable[[int], Task], int, float]] = {
 
 
 def bare(task: Task, *, fast: bool) -> Callable[[], None]:
-    """The loop that every tutorial shows; `fast`: with what PyTorch's guide to tuning advises."""
+    """Return the step of the loop that every tutorial shows.
+
+    With `fast` it does what PyTorch's guide to tuning advises.
+    """
     model = copy.deepcopy(task.plain).cuda()
     images = task.batch["inputs"]
     if fast:

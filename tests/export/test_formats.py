@@ -54,10 +54,10 @@ def _require_same(exported, call):
     for count in (1, 2, 3):
         with torch.inference_mode():
             expected = exported(RAW[:count])
-        found = call(RAW[:count])
-        assert list(found) == ["up", "down"]
+        actual = call(RAW[:count])
+        assert list(actual) == ["up", "down"]
         for head, values in expected.items():
-            torch.testing.assert_close(found[head], values, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(actual[head], values, rtol=1e-5, atol=1e-6)
 
 
 def test_an_onnx_file_is_valid_names_its_ends_and_describes_itself(exported, tmp_path):
@@ -70,10 +70,10 @@ def test_an_onnx_file_is_valid_names_its_ends_and_describes_itself(exported, tmp
     assert inputs.name == "inputs"
     batch, *sample = inputs.type.tensor_type.shape.dim
     assert batch.dim_param == "batch"
-    assert [one.dim_value for one in sample] == [2, 6, 5]
+    assert [axis.dim_value for axis in sample] == [2, 6, 5]
     assert [output.name for output in model.graph.output] == ["up", "down"]
-    told = {entry.key: entry.value for entry in model.metadata_props}
-    assert json.loads(told["baryon"]) == DESCRIPTION
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(metadata["baryon"]) == DESCRIPTION
 
 
 @pytest.mark.slow
@@ -85,17 +85,17 @@ def test_a_torch_program_runs_where_baryon_is_not(exported, tmp_path):
         import json, sys
         sys.modules["baryon"] = None  # any import of it fails
         import numpy, torch
-        told = {"baryon.json": ""}
-        program = torch.export.load("model.pt2", extra_files=told)
+        files = {"baryon.json": ""}
+        program = torch.export.load("model.pt2", extra_files=files)
         output = program.module()(torch.from_numpy(numpy.load("raw.npy")))
-        print(json.dumps([json.loads(told["baryon.json"]), output["up"].sum().item()]))
+        print(json.dumps([json.loads(files["baryon.json"]), output["up"].sum().item()]))
     """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    told, total = json.loads(done.stdout)
-    assert told == DESCRIPTION
+    description, total = json.loads(done.stdout)
+    assert description == DESCRIPTION
     assert total == pytest.approx(exported(RAW)["up"].sum().item(), rel=1e-5)
 
 

@@ -25,13 +25,15 @@ def test_what_is_gathered_round_by_round_is_all_samples_in_their_order(
     everyone = [rounds_of(bounds, size, shard) for shard in _shares(groups, members)]
     gathered = [
         row
-        for turn in zip(*everyone, strict=True)
-        for batches in turn
+        for one_round in zip(*everyone, strict=True)
+        for batches in one_round
         for batch in batches
         for row in batch.tolist()
     ]
     assert gathered == list(range(sum(sizes)))
-    assert all(0 < len(batch) <= size for one in everyone for turn in one for batch in turn)
+    assert all(
+        0 < len(batch) <= size for rounds in everyone for batches in rounds for batch in batches
+    )
 
 
 @given(chunk=st.integers(1, 9), chunks=st.integers(1, 12), size=st.integers(1, 20))
@@ -52,4 +54,4 @@ def test_a_chunk_is_one_workers(chunk, chunks, size):
 def test_a_round_holds_no_more_than_a_batch_and_a_chunk_of_each_worker():
     bounds = np.arange(0, 1001, 4)
     rounds = rounds_of(bounds, 10, DataShard(0, 1, 1, 2))
-    assert max(sum(map(len, turn)) for turn in rounds) == 12
+    assert max(sum(map(len, batches)) for batches in rounds) == 12

@@ -71,8 +71,7 @@ def test_yaml_is_read_as_omegaconf_wrote_it(tmp_path):
     path.write_text(OmegaConf.to_yaml(OmegaConf.create(values)))
     assert read_yaml(path) == values
     path.write_text("a: 1e-3\nb: 1.5e3\nc: 2026-11-28\nd: .5\ne: 12:30\n")
-    found = read_yaml(path)
-    assert found == {"a": 1e-3, "b": 1500.0, "c": "2026-11-28", "d": 0.5, "e": 750}
+    assert read_yaml(path) == {"a": 1e-3, "b": 1500.0, "c": "2026-11-28", "d": 0.5, "e": 750}
 
 
 @pytest.mark.parametrize(

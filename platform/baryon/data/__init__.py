@@ -1,1 +1,1 @@
-"""Input: HDF5 reading, the order of samples, batches ahead of time; for every dataset alike."""
+"""Read samples from HDF5, order them, and make batches ahead of time, for every dataset alike."""

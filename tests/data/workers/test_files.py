@@ -39,9 +39,9 @@ def test_they_give_what_threads_give(readers, loading, path, capsys):
     assert "because only the HDF5 library decodes its filter scaleoffset" in warning
     assert "data.processes=<N>" in warning
     processes = Loader(split, loading(readers=readers)).shuffled(0)
-    for one, other in zip(threads, processes, strict=True):
-        assert list(one) == list(other)
-        assert all(torch.equal(one[name], other[name]) for name in one)
+    for batch, other in zip(threads, processes, strict=True):
+        assert list(batch) == list(other)
+        assert all(torch.equal(batch[name], other[name]) for name in batch)
     assert not capsys.readouterr().out  # the processes need not say it again
 
 

@@ -18,9 +18,9 @@ from baryon.interfaces import DataShard
 
 
 def assert_same(batches, others) -> None:
-    for one, other in zip(batches, others, strict=True):
-        assert list(one) == list(other)
-        for name, values in one.items():
+    for batch, other in zip(batches, others, strict=True):
+        assert list(batch) == list(other)
+        for name, values in batch.items():
             assert values.dtype == other[name].dtype
             assert torch.equal(values, other[name]), name
 
@@ -47,16 +47,16 @@ def test_the_batches_are_those_of_threads(
 
 
 def shared_bytes() -> int:
-    """Of memory that this process shares with others, as the kernel counts it."""
-    found = {}
-    for one in Path("/proc/self/fd").iterdir():
+    """Return the bytes that this process shares with others, as the kernel counts them."""
+    memories = {}
+    for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            if "baryon-input" in str(one.readlink()):
-                its = one.stat()
-                found[its.st_ino] = its.st_blocks * 512
+            if "baryon-input" in str(descriptor.readlink()):
+                status = descriptor.stat()
+                memories[status.st_ino] = status.st_blocks * 512
         except FileNotFoundError:  # the listing's own
             continue
-    return sum(found.values())
+    return sum(memories.values())
 
 
 @pytest.mark.parametrize("members", [1, 3])
@@ -67,12 +67,12 @@ def test_what_is_shared_stays_within_the_stated_bound(readers, loading, kind, ba
     loader = Loader(split, loading(batch_size=batch, window_mib=0.2, readers=readers))
     most = loader.max_bytes(shard)
     seen = []
-    for one in loader.shuffled(0, shard=shard):
+    for samples in loader.shuffled(0, shard=shard):
         seen.append(shared_bytes())
-        assert seen[-1] + sum(values.nbytes for values in one.values()) <= most
+        assert seen[-1] + sum(values.nbytes for values in samples.values()) <= most
     assert max(seen) > 0.2 * 2**20  # a window at least
     assert max(seen) < 600 * loader.sample_bytes or batch == 300  # of 600: all are at hand
-    del one
+    del samples
     gc.collect()
     assert shared_bytes() == 0
 

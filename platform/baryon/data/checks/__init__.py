@@ -1,1 +1,1 @@
-"""The doctor of datasets: what is wrong with the data, and how fast it is read."""
+"""Check datasets: what is wrong with the data, and how fast they are read."""

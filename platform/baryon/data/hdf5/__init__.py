@@ -1,1 +1,1 @@
-"""HDF5 files: tables, direct reads, filters, storage facts, repacking."""
+"""Read HDF5 files as tables, directly where possible; check how they are stored, repack them."""

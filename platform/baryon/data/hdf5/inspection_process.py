@@ -1,4 +1,4 @@
-"""Main program of the process that inspects HDF5 files before they are read.
+"""Inspect HDF5 files before they are read: the main program of a process of its own.
 
 It opens each file and visits everything that a reader may touch: groups, links, attributes, the
 shapes and chunk lists of datasets, the values of small ones. Damage that makes the HDF5 library
