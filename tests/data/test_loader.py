@@ -199,7 +199,7 @@ def test_process_memory_is_bounded_for_large_file(tmp_path):
 
 
 GROWTH = """
-import json, resource, sys
+import json, resource, sys, zlib
 from pathlib import Path
 import h5py, numpy as np, torch
 from baryon.data.hdf5.table import Hdf5Table
@@ -226,8 +226,9 @@ def peak():
 
 with h5py.File(sys.argv[1], "w") as file:
     stored = file.create_dataset("x", (4096, 4096), "f4", chunks=(64, 4096), compression="gzip")
-    for start in range(0, 4096, 64):
-        stored[start : start + 64] = np.arange(start, start + 64)[:, None]
+    chunk = zlib.compress(np.arange(64, dtype="f4").repeat(4096).tobytes(), 1)
+    for start in range(0, 4096, 64):  # the same chunk again and again: compressed once
+        stored.id.write_direct_chunk((start, 0), chunk)
 loading = Loading(batch_size=16, window_mib=8, prefetch=4, seed=1, threads=2,
                   device=torch.device("cpu"))
 loader = Loader(Split(Path(sys.argv[1])), loading)
