@@ -1,9 +1,11 @@
-"""Locks end with their descriptor, and say who holds them."""
+"""Locks end with their descriptor, say who holds them, and one module alone takes them."""
 
 import os
+from pathlib import Path
 
 import pytest
 
+import baryon
 from baryon.errors import BaryonError
 from baryon.system import locks
 
@@ -60,3 +62,9 @@ def test_a_held_folder_names_its_holder(tmp_path):
     ):
         pass
     assert not locks.is_held(tmp_path)
+
+
+def test_one_module_alone_calls_flock():
+    root = Path(baryon.__file__).parent
+    users = [path for path in root.rglob("*.py") if "flock(" in path.read_text()]
+    assert users == [Path(locks.__file__)]
