@@ -7,23 +7,32 @@ import subprocess
 import pytest
 
 from baryon.runs import git_state as module
-from baryon.runs.git_state import git_state
+from baryon.runs.git_state import UNKNOWN, git_state
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=x", "-c", "user.email=x@y")
+    command = ["git", *identity, "-C", folder, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture
 def repository(tmp_path):
-    def git(*arguments):
-        subprocess.run(
-            ["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@y", *arguments],
-            check=True,
-            capture_output=True,
-        )
+    folder = tmp_path / "repository"
+    git(tmp_path, "init", "--initial-branch=trunk", folder)
+    (folder / "code.py").write_text("a = 1\n")
+    git(folder, "add", "code.py")
+    git(folder, "commit", "-m", "first")
+    return folder
 
-    git("init", "--initial-branch=trunk")
-    (tmp_path / "code.py").write_text("a = 1\n")
-    git("add", "code.py")
-    git("commit", "-m", "first")
-    return tmp_path
+
+@pytest.fixture
+def trap(tmp_path):
+    """A program that leaves a mark where it is run, and the mark."""
+    program, mark = tmp_path / "program", tmp_path / "mark"
+    program.write_text(f"#!/bin/sh\ntouch {mark}\ncat\n")
+    program.chmod(0o755)
+    return program, mark
 
 
 def test_no_repository_is_none(tmp_path, monkeypatch):
@@ -68,3 +77,90 @@ def test_git_that_hangs_or_is_missing_is_none(repository, monkeypatch, tmp_path_
     assert git_state(repository) == (None, b"")
     monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("nothing")))
     assert git_state(repository) == (None, b"")
+
+
+@pytest.mark.parametrize("key", ["clean", "process"])
+def test_no_filter_of_the_repository_is_run(repository, trap, key):
+    program, mark = trap
+    (repository / ".gitattributes").write_text("*.py filter=trap\n")
+    git(repository, "config", f"filter.trap.{key}", program)
+    git(repository, "config", "filter.trap.required", "true")
+    (repository / "code.py").write_text("a = 2\n")
+    state, patch = git_state(repository)
+    assert b"+a = 2" in patch
+    assert state.patch_bytes == len(patch)
+    assert not mark.exists()
+    subprocess.run(["git", "-C", repository, "diff", "HEAD"], capture_output=True, check=False)
+    assert mark.exists()  # a trap indeed
+
+
+def test_filter_that_cannot_be_switched_off_leaves_the_changes_unknown(repository, trap):
+    program, mark = trap
+    (repository / ".gitattributes").write_text("*.py filter=a=b\n")
+    git(repository, "config", "filter.a=b.clean", program)
+    (repository / "code.py").write_text("a = 2\n")
+    state, patch = git_state(repository)
+    assert (state.changes, state.patch_bytes, patch) == (UNKNOWN, 0, b"")
+    assert not mark.exists()
+
+
+def test_filter_of_the_user_is_run(repository, trap, monkeypatch, tmp_path):
+    program, mark = trap
+    (tmp_path / ".gitconfig").write_text(f'[filter "own"]\n\tclean = {program}\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (repository / ".gitattributes").write_text("*.py filter=own\n")
+    (repository / "code.py").write_text("a = 2\n")
+    assert b"+a = 2" in git_state(repository)[1]
+    assert mark.exists()
+
+
+def test_missing_object_is_not_fetched(repository, trap, tmp_path):
+    program, mark = trap
+    name = git(repository, "rev-parse", "HEAD:code.py")
+    (repository / ".git" / "objects" / name[:2] / name[2:]).unlink()
+    for key, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.promisor": "true",
+        "remote.origin.url": str(tmp_path),
+        "remote.origin.uploadpack": str(program),
+    }.items():
+        git(repository, "config", key, value)
+    (repository / "code.py").write_text("a = 2\n")
+    state, patch = git_state(repository)
+    assert (state.changes, patch) == (UNKNOWN, b"")
+    assert not mark.exists()
+    subprocess.run(["git", "-C", repository, "diff", "HEAD"], capture_output=True, check=False)
+    assert mark.exists()
+
+
+def test_submodules_and_their_filters_are_left_alone(repository, trap, tmp_path):
+    program, mark = trap
+    inner = repository / "inner"
+    git(tmp_path, "init", inner)
+    (inner / ".gitattributes").write_text("*.py filter=trap\n")
+    (inner / "code.py").write_text("a = 1\n")
+    git(inner, "add", ".")
+    git(inner, "commit", "-m", "inner")
+    git(repository, "add", "inner")
+    git(repository, "commit", "-m", "with inner")
+    git(inner, "config", "filter.trap.clean", program)
+    (inner / "code.py").write_text("a = 2\n")
+    assert git_state(repository)[0].changes is None
+    assert not mark.exists()
+    subprocess.run(["git", "-C", repository, "diff", "HEAD"], capture_output=True, check=False)
+    assert mark.exists()
+
+
+def test_files_outside_of_the_repository_are_not_compared(repository, tmp_path):
+    (tmp_path / "code.py").write_text("secret\n")
+    git(repository, "config", "core.worktree", tmp_path)
+    assert git_state(repository) == (None, b"")
+
+
+def test_patch_does_not_depend_on_the_configuration_of_colours_and_prefixes(repository):
+    (repository / "code.py").write_text("a = 2\n")
+    plain = git_state(repository)
+    for key, value in {"color.ui": "always", "diff.noprefix": "true"}.items():
+        git(repository, "config", key, value)
+    assert git_state(repository) == plain

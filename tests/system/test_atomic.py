@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from baryon.errors import BaryonError
-from baryon.system.atomic import atomic_write, new_file, new_folder, stale_temporaries, write_text
+from baryon.system.atomic import (
+    atomic_write,
+    new_file,
+    new_folder,
+    remove_written,
+    stale_temporaries,
+    write_text,
+)
 
 NOBODY = 65534
 
@@ -204,3 +211,22 @@ def test_writing_by_several_threads_leaves_the_umask_alone(tmp_path):
         list(pool.map(lambda n: write_text(tmp_path / f"{n % 8}-{n}.txt", "x"), range(400)))
     assert _umask() == before
     assert not [path for path in tmp_path.iterdir() if path.stat().st_mode & 0o022 & before]
+
+
+def test_only_files_that_were_written_are_removed(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    of_user = ("notes.txt", "0.h5.bak", ".0.h5.swp", ".other.h5.0123abcd")
+    for name in ("0.h5", "1.h5", ".0.h5.0123abcd", *of_user):
+        (folder / name).write_text(name)
+    remove_written(folder, ["0.h5", "1.h5", "2.h5"])
+    assert only(folder) == sorted(of_user)
+    for name in of_user:
+        (folder / name).unlink()
+    remove_written(folder, ["0.h5"])
+    assert only(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_written_names_the_key_of_its_folder(tmp_path):
+    with pytest.raises(BaryonError, match=r"give another folder with generate\.out=<folder>"):
+        write_text(tmp_path / "nowhere" / "a.txt", "new", "generate.out")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -116,6 +117,29 @@ def stale_temporaries(folder: Path, name: str = "*") -> list[Path]:
     """
     ending = "[0-9a-f]" * RANDOM_LETTERS
     return sorted(path for path in folder.glob(f".{name}.{ending}") if _is_stale(path))
+
+
+def remove_temporaries(folder: Path, names: Iterable[str]) -> None:
+    """Remove what killed processes left in a folder of `atomic_write` to files of these names."""
+    written = set(names)
+    temporary = re.compile(rf"\.(.+)\.[0-9a-f]{{{RANDOM_LETTERS}}}")
+    for path in list(folder.iterdir()):
+        match = temporary.fullmatch(path.name)
+        if match and match[1] in written:
+            path.unlink(missing_ok=True)
+
+
+def remove_written(folder: Path, names: Iterable[str]) -> None:
+    """Remove files of these names from a folder, and the folder if it is then empty.
+
+    They are those that `atomic_write` wrote there; whatever else is in the folder stays.
+    """
+    written = set(names)
+    for name in written:
+        (folder / name).unlink(missing_ok=True)
+    remove_temporaries(folder, written)
+    with suppress(OSError):  # the user keeps something there
+        folder.rmdir()
 
 
 def _is_stale(folder: Path) -> bool:

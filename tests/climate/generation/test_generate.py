@@ -1,6 +1,7 @@
 """The files: layout, labels as synthetic, the same bytes always, going on, refusals."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,38 @@ def test_foreign_files_stay(small, tmp_path):
     with pytest.raises(BaryonError, match=r"holds climo_1984\.h5 but no generation\.json"):
         generate(**small | {"out": str(tmp_path)})
     assert (tmp_path / "climo_1984.h5").read_text() == "not ours"
+
+
+def test_what_the_user_keeps_in_the_folder_of_the_parts_stays(small, tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "thesis.tex").write_text("precious")
+    generate(**small | {"out": str(tmp_path), "years": 1979, "frames": 1, "step_hours": 6})
+    assert [file.name for file in (tmp_path / "parts").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"settings": 3}', "[" * 10_000])
+def test_damaged_records_are_one_line(small, tmp_path, text):
+    for name in ("generation.json", "parts/settings.json"):
+        record = tmp_path / name.replace("/", "-") / name
+        record.parent.mkdir(parents=True)
+        record.write_text(text)
+        out = record.parent if name == "generation.json" else record.parent.parent
+        with pytest.raises(BaryonError, match=re.escape(record.name)) as error:
+            generate(**small | {"out": str(out)})
+        assert "\n" not in str(error.value)
+
+
+def test_a_damaged_part_is_one_line(small, tmp_path, monkeypatch):
+    def damaging(work, tasks, workers, report):
+        done(work, tasks, workers, report)
+        if work is module.make_part:
+            part = tasks[0][0].file
+            part.write_bytes(part.read_bytes()[:-40])
+
+    done = module.worker_pool.run
+    monkeypatch.setattr(module.worker_pool, "run", damaging)
+    with pytest.raises(BaryonError, match=r"climo_1979-00000\.zip is damaged \(BadZipFile"):
+        generate(**small | {"out": str(tmp_path), "years": 1979, "frames": 1, "step_hours": 6})
 
 
 @pytest.mark.parametrize(

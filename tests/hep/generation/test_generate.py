@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
@@ -16,10 +17,10 @@ import pytest
 
 from baryon.errors import BaryonError
 from baryon_hep.generation.detector import Towers, Tracks
-from baryon_hep.generation.folder import writing
+from baryon_hep.generation.folder import is_finished, open_folder, remove_parts, writing
 from baryon_hep.generation.generate import generate
 from baryon_hep.generation.hits import Hits
-from baryon_hep.generation.parts import Tally, parts
+from baryon_hep.generation.parts import Tally, parts, read, read_tally
 from baryon_hep.generation.parts import write as write_part
 from baryon_hep.generation.processes import processes
 from baryon_hep.generation.provenance import LUMINOSITY, total_yield
@@ -27,6 +28,7 @@ from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.splits import split_edges
 
 SIMULATION = all(find_spec(name) for name in ("pythia8mc", "fastjet", "awkward", "vector"))
+SETTINGS = [field.name for field in fields(Settings)]
 needs_simulation = pytest.mark.skipif(not SIMULATION, reason="the extra hep-sim is not installed")
 MEMBERS = {
     "data": "<f4",
@@ -339,11 +341,50 @@ def test_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, told):
     assert not list(tmp_path.iterdir())
 
 
-def test_leftovers_of_a_killed_run_are_swept_up(tmp_path):
-    (tmp_path / ".file.4711").write_text("half")
+def test_leftovers_of_a_killed_run_are_swept_up_and_nothing_else(tmp_path):
+    (tmp_path / ".file.0123abcd").write_text("half")
+    (tmp_path / ".file.swp").write_text("an editor's")
     with writing(tmp_path / "file") as temporary:
         temporary.write_text("whole")
-    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".file.swp", "file"]
+
+
+def test_what_the_user_keeps_in_the_folder_of_the_parts_stays(small, tmp_path):
+    settings = Settings(**{key: value for key, value in small.items() if key in SETTINGS})
+    open_folder(settings, tmp_path)
+    (tmp_path / "parts" / "thesis.tex").write_text("precious")
+    (tmp_path / "parts" / "rpv10-00000.h5").write_text("ours")
+    remove_parts(tmp_path, [tmp_path / "parts" / "rpv10-00000.h5"])
+    assert [file.name for file in (tmp_path / "parts").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "{}", '{"settings": 3}', "[" * 10_000])
+def test_damaged_records_are_one_line(small, tmp_path, text):
+    settings = Settings(**{key: value for key, value in small.items() if key in SETTINGS})
+    (tmp_path / "generation.json").write_text(text)
+    with pytest.raises(BaryonError) as error:
+        is_finished(settings, tmp_path)
+    assert "generation.json" in one_line(error)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "settings.json").write_text(text)
+    with pytest.raises(BaryonError) as error:
+        open_folder(settings, tmp_path)
+    assert "settings.json" in one_line(error)
+
+
+def test_a_damaged_part_is_one_line(tmp_path):
+    part = tmp_path / "rpv10-00000.h5"
+    for content in (b"", b"\x89HDF\r\n\x1a\n" + b"\xff" * 200):
+        part.write_bytes(content)
+        for reading in (read, read_tally):
+            with pytest.raises(BaryonError) as error:
+                reading(part)
+            assert "rpv10-00000.h5 is damaged" in one_line(error)
+    with h5py.File(part, "w") as file:
+        file["psr"] = [True]
+    for reading in (read, read_tally):
+        with pytest.raises(BaryonError, match="is damaged"):
+            reading(part)
 
 
 def test_option_has_a_default_for_every_key(defaults):

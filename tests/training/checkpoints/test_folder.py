@@ -86,6 +86,21 @@ def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_files_of_other_names_stay_and_are_not_taken_for_checkpoints(tmp_path):
+    of_user = (
+        "step-00000003-before-the-fix.pt", "step-notes.pt", "best-of-all.shard-1-of-1.pt",
+        ".last.pt.swp", ".mine.pt.0123abcd",
+    )  # fmt: skip
+    for name in of_user:
+        (tmp_path / name).write_text("the user's")
+    folder = Folder(tmp_path, keep=1, shard_gib=1.0)
+    for step in (3, 6):
+        folder.write(LAST, step, state(step))
+    folder.write(BEST, 6, state(6))
+    assert names(tmp_path) == sorted([*of_user, LAST, BEST, "step-00000006.pt"])
+    assert [path.name for path in steps(tmp_path)] == ["step-00000006.pt"]
+
+
 def test_a_large_one_is_several_files(tmp_path):
     small = 2000 / 2**30
     folder = Folder(tmp_path, keep=1, shard_gib=small)

@@ -14,7 +14,7 @@ from baryon.config.flatten import flat
 from baryon.report import speed
 from baryon.report.page import charts
 from baryon.report.page.page import flops, picture, render
-from baryon.runs.git_state import GitState
+from baryon.runs.git_state import UNKNOWN, GitState
 from baryon.runs.provenance import Provenance, RankProvenance
 from baryon.runs.record import RunRecord
 from baryon.runs.run_state import FINISHED, RUNNING
@@ -264,7 +264,9 @@ def _git(git: GitState | None) -> dict[str, Any]:
     if git is None:
         return {"git": "no repository in the folder it was started from"}
     changes = "none"
-    if git.changes is not None:
+    if git.changes == UNKNOWN:
+        changes = "unknown: git did not compare the files"
+    elif git.changes is not None:
         changes = f"{git.patch_bytes:,} bytes, SHA-256 {git.changes[:12]}"
     return {
         "commit": git.commit,

@@ -9,6 +9,7 @@ checkpoints/*.shard-1-of-3.pt    parts of a large one
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,13 @@ from baryon.training.checkpoints.schema import read_progress
 
 LAST, BEST = "last.pt", "best.pt"
 GIB = 2**30
+# A user may keep files of other names beside them, such as step-00000120-before-the-fix.pt.
+OF_STEP = re.compile(r"step-(\d{8,})\.pt")
+OF_STEP_OR_PART = re.compile(r"(step-\d{8,})(?:\.shard-\d+-of-\d+)?\.pt")
+PART_OF_BEST = re.compile(r"(best-\d{8,})\.shard-\d+-of-\d+\.pt")
+TEMPORARY = re.compile(
+    r"\.(?:last|best|(?:step|best)-\d{8,}(?:\.shard-\d+-of-\d+)?)\.pt\.[0-9a-f]+"
+)
 
 
 class Folder:
@@ -29,7 +37,7 @@ class Folder:
 
     def __init__(self, path: Path, keep: int, shard_gib: float) -> None:
         self._path, self._keep, self._shard_bytes = path, keep, shard_gib * GIB
-        for stale in path.glob(".*.pt.*"):  # half-written when a process was killed
+        for stale, _ in _named(path, TEMPORARY):  # half-written when a process was killed
             stale.unlink()
 
     def write(self, name: str, step: int, state: Mapping[str, Any]) -> None:
@@ -51,21 +59,27 @@ class Folder:
     def _write_best(self, step: int, state: Mapping[str, Any]) -> None:
         label = f"best-{step:08d}"
         shards.save(self._path / BEST, state, self._shard_bytes, label)
-        for part in self._path.glob("best-*.shard-*.pt"):
-            if not part.name.startswith(label):
+        for part, match in _named(self._path, PART_OF_BEST):
+            if match[1] != label:
                 part.unlink()
 
     def _prune(self) -> None:
         labels = {path.stem for path in steps(self._path)[: self._keep]}
-        for path in self._path.glob("step-*.pt"):
-            if path.name.partition(".")[0] not in labels:
+        for path, match in _named(self._path, OF_STEP_OR_PART):
+            if match[1] not in labels:
                 path.unlink()
 
 
 def steps(folder: Path) -> list[Path]:
     """Return the checkpoints that bear the number of their step, the newest first."""
-    paths = [path for path in folder.glob("step-*.pt") if ".shard-" not in path.name]
-    return sorted(paths, reverse=True)
+    by_step = {int(match[1]): path for path, match in _named(folder, OF_STEP)}
+    return [by_step[step] for step in sorted(by_step, reverse=True)]
+
+
+def _named(folder: Path, pattern: re.Pattern[str]) -> list[tuple[Path, re.Match[str]]]:
+    """Return the files of a folder whose whole name matches a pattern, each with its match."""
+    matches = ((path, pattern.fullmatch(path.name)) for path in list(folder.glob("*")))
+    return [(path, match) for path, match in matches if match]
 
 
 def has_checkpoint(folder: Path) -> bool:

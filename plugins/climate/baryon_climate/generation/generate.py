@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,16 +15,17 @@ from typing import Any
 
 from baryon.errors import BaryonError
 from baryon.system import worker_pool
-from baryon.system.atomic import write_text
+from baryon.system.atomic import remove_written, write_text
+from baryon.system.plain_data import read_json
 from baryon.terminal.console import say
 from baryon.terminal.progress import bar
 from baryon_climate.dataset.years import Years, as_ranges
 from baryon_climate.dataset.years import years as all_years
 from baryon_climate.generation.settings import Settings, even_step
 from baryon_climate.generation.weather import VERSION
-from baryon_climate.generation.year_file import Part, join, make_part, parts
+from baryon_climate.generation.year_file import OUT, Part, join, make_part, parts
 
-RECORD, PARTS = "generation.json", "parts"
+RECORD, PARTS, PARTS_RECORD = "generation.json", "parts", "settings.json"
 WEATHER = "weather"
 """Name of the generator's version among the versions of a record."""
 
@@ -87,15 +87,17 @@ def _generate(settings: Settings, folder: Path, workers: int) -> None:
         return
     _open(settings, folder)
     todo: dict[int, list[Part]] = {}
-    for part in parts(settings, folder / PARTS):
+    all_parts = parts(settings, folder / PARTS)
+    for part in all_parts:
         if not _file(folder, part.year).exists():
             todo.setdefault(part.year, []).append(part)
     _make([part for year_parts in todo.values() for part in year_parts], settings, workers)
     _join(folder, todo, settings, workers)
     record = {"settings": settings.record(), "command": settings.command(), "versions": _versions()}
     # written last: a folder with this file is complete
-    write_text(folder / RECORD, json.dumps({"synthetic": True, **record}, indent=2) + "\n")
-    shutil.rmtree(folder / PARTS)
+    write_text(folder / RECORD, json.dumps({"synthetic": True, **record}, indent=2) + "\n", OUT)
+    # Only what was written here: the user may keep something else in a folder of this name.
+    remove_written(folder / PARTS, [PARTS_RECORD, *(part.file.name for part in all_parts)])
     total = settings.count * len(settings.years)
     say(f"{total:,} synthetic frames of {as_ranges(settings.years)} in {folder}")
 
@@ -128,9 +130,12 @@ def _is_finished(settings: Settings, folder: Path) -> bool:
     path = folder / RECORD
     if not path.exists():
         return False
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read_json(path)
+    before, versions = record.get("settings"), record.get("versions")
+    if not isinstance(before, dict) or not isinstance(versions, dict):
+        raise BaryonError(f"{path} is damaged: it tells no settings; choose another {OUT}")
     # the weather's version alone: other releases of libraries give the same weather
-    before = {**record["settings"], WEATHER: record["versions"].get(WEATHER)}
+    before = {**before, WEATHER: versions.get(WEATHER)}
     _require_same(before, {**settings.record(), WEATHER: _versions()[WEATHER]}, path)
     return True
 
@@ -138,9 +143,9 @@ def _is_finished(settings: Settings, folder: Path) -> bool:
 def _open(settings: Settings, folder: Path) -> None:
     """Make the folder, or go on with the parts of the same settings and software it holds."""
     now = {**settings.record(), **_versions()}
-    record = folder / PARTS / "settings.json"
+    record = folder / PARTS / PARTS_RECORD
     if record.exists():
-        _require_same(json.loads(record.read_text(encoding="utf-8")), now, record)
+        _require_same(read_json(record), now, record)
         return
     foreign = sorted(file.name for file in folder.glob("climo_*.h5"))
     if foreign:
@@ -152,7 +157,7 @@ def _open(settings: Settings, folder: Path) -> None:
         record.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BaryonError(f"generate.out={folder} cannot be made: {error.strerror}") from error
-    write_text(record, json.dumps(now))
+    write_text(record, json.dumps(now), OUT)
 
 
 def _require_same(before: Mapping[str, Any], now: Mapping[str, Any], record: Path) -> None:

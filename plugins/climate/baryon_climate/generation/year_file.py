@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, format_error
 from baryon.system.atomic import atomic_write
 from baryon_climate.dataset.box_order import places
 from baryon_climate.dataset.calendar import NOLEAP
@@ -32,6 +33,8 @@ MANTISSA = 23
 BOXES_ENTRY = "boxes"
 LABEL_STREAM = 10
 """Number of the random source of label noise; `World` has those from 0."""
+OUT = "generate.out"
+"""Config key of the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def make_part(part: Part, settings: Settings, report: Callable[[int], None]) -> 
     boxes = np.empty((part.frames, BOXES, 5), "<i4")
     # an archive of compressed chunks, not HDF5: that library may take the process with it when a
     # disk is full
-    with atomic_write(part.file) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(part.file, OUT) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for number in range(part.frames):
             frame_number = part.first + number
             frame, true_boxes = world.frame(frame_number * settings.step_hours / 24)
@@ -106,7 +109,7 @@ def join(
     """
     _require_room(path, year_parts)
     try:
-        with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_write(path, OUT) as temporary, h5py.File(temporary, "w") as file:
             images, boxes = _members(file, settings, settings.count)
             _describe(file, settings, versions)
             for part in year_parts:
@@ -124,12 +127,18 @@ def join(
 
 
 def _copy(part: Part, images: Any, boxes: Any) -> None:
-    with zipfile.ZipFile(part.file) as archive:
-        for number in range(part.frames):
-            chunk = archive.read(_entry(number))
-            images.id.write_direct_chunk((part.first + number, 0, 0, 0), chunk)
-        rows = np.frombuffer(archive.read(BOXES_ENTRY), "<i4").reshape(part.frames, BOXES, 5)
-        boxes[part.first : part.first + part.frames] = rows
+    try:
+        with zipfile.ZipFile(part.file) as archive:
+            for number in range(part.frames):
+                chunk = archive.read(_entry(number))
+                images.id.write_direct_chunk((part.first + number, 0, 0, 0), chunk)
+            rows = np.frombuffer(archive.read(BOXES_ENTRY), "<i4").reshape(part.frames, BOXES, 5)
+            boxes[part.first : part.first + part.frames] = rows
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, zlib.error) as error:
+        raise BaryonError(
+            f"{part.file} is damaged ({format_error(error)}): remove it and run the same command "
+            "again, which makes it anew"
+        ) from error
 
 
 def _require_room(path: Path, year_parts: Sequence[Part]) -> None:

@@ -8,7 +8,6 @@ with the same seed, so that the files of two data sets may be joined.
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,14 @@ from baryon.system import worker_pool
 from baryon.terminal.console import say
 from baryon.terminal.progress import bar
 from baryon_hep.generation.chain import generate_part
-from baryon_hep.generation.folder import PARTS, RECORD, is_finished, open_folder, writing
+from baryon_hep.generation.folder import (
+    PARTS,
+    RECORD,
+    is_finished,
+    open_folder,
+    remove_parts,
+    writing,
+)
 from baryon_hep.generation.merge import write_split
 from baryon_hep.generation.parts import Part, parts
 from baryon_hep.generation.processes import Process, processes
@@ -84,7 +90,7 @@ def _generate(settings: Settings, folder: Path, workers: int) -> None:
     all_parts = parts(processes(settings), settings.part_events, folder / PARTS)
     _make_parts(all_parts, settings, workers)
     files = _merge(settings, folder, all_parts, workers)
-    shutil.rmtree(folder / PARTS)
+    remove_parts(folder, [part.file for part in all_parts])
     say(f"{settings.events} events in {folder}: {', '.join(file.file.name for file in files)}")
 
 

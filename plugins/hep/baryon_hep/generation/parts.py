@@ -5,6 +5,8 @@ workers there are. A part's file appears under its name when it is complete.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from baryon.errors import BaryonError, format_error
 from baryon_hep.generation.folder import writing
 from baryon_hep.generation.hits import Hits
 from baryon_hep.generation.processes import Process
@@ -67,7 +70,8 @@ def parts(all_processes: list[Process], part_events: int, folder: Path) -> list[
 
 
 def write(file: Path, hits: Hits, passed_cuts: npt.NDArray[np.bool_], tally: Tally) -> None:
-    """Raise `BaryonError` if the disk does not take it."""
+    """Write the file of a part; raise `BaryonError` if the disk does not take it."""
+    # Made in memory: the HDF5 library may take the process with it when a disk is full.
     memory = io.BytesIO()
     with h5py.File(memory, "w") as h5:
         for field in fields(hits):
@@ -79,12 +83,25 @@ def write(file: Path, hits: Hits, passed_cuts: npt.NDArray[np.bool_], tally: Tal
 
 
 def read(file: Path) -> tuple[Hits, npt.NDArray[np.bool_]]:
-    """Return the events, and which of them the cuts call signal."""
-    with h5py.File(file) as h5:
+    """Return the events of a part, and which of them the cuts call signal."""
+    with _opened(file) as h5:
         return Hits(*(h5[field.name][:] for field in fields(Hits))), h5["psr"][:]
 
 
 def read_tally(file: Path) -> Tally:
-    """Only how the events came about."""
-    with h5py.File(file) as h5:
+    """Return how the events of a part came about, without reading them."""
+    with _opened(file) as h5:
         return Tally(**{field.name: h5.attrs[field.name].item() for field in fields(Tally)})
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[h5py.File]:
+    """Open the file of a part; raise `BaryonError` if it is damaged."""
+    try:
+        with h5py.File(file) as h5:
+            yield h5
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        raise BaryonError(
+            f"{file} is damaged ({format_error(error)}): remove it and run the same command "
+            "again, which makes it anew"
+        ) from error
