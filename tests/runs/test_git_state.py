@@ -116,6 +116,7 @@ def test_filter_of_the_user_is_run(repository, trap, monkeypatch, tmp_path):
 
 def test_missing_object_is_not_fetched(repository, trap, tmp_path):
     program, mark = trap
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")  # one that does not wait for its input
     name = git(repository, "rev-parse", "HEAD:code.py")
     (repository / ".git" / "objects" / name[:2] / name[2:]).unlink()
     for key, value in {

@@ -7,7 +7,7 @@ from baryon import hookimpl
 
 @hookimpl
 def baryon_datasets() -> Mapping[str, str]:
-    """Calorimeter images in the two file layouts found in the wild."""
+    """Offer calorimeter images in the two file layouts that are in use."""
     return {
         "hep_images": "baryon_hep.dataset.hep_images:HepImages",
         "hep_rpv_susy": "baryon_hep.dataset.hep_rpv_susy:HepRpvSusy",
@@ -16,17 +16,17 @@ def baryon_datasets() -> Mapping[str, str]:
 
 @hookimpl
 def baryon_models() -> Mapping[str, str]:
-    """The network of "Deep Learning at 15PF"."""
+    """Offer the network of "Deep Learning at 15PF"."""
     return {"hep_cnn": "baryon_hep.model.hep_cnn:hep_cnn"}
 
 
 @hookimpl
 def baryon_losses() -> Mapping[str, str]:
-    """Cross-entropy with a choice of event weights."""
+    """Offer cross-entropy with a choice of event weights."""
     return {"hep_cross_entropy": "baryon_hep.loss.hep_cross_entropy:HepCrossEntropy"}
 
 
 @hookimpl
 def baryon_evaluators() -> Mapping[str, str]:
-    """The weighted ROC curve against the physics cuts."""
+    """Offer the weighted ROC curve, compared with the physics cuts."""
     return {"hep_roc": "baryon_hep.evaluator.hep_roc:HepRoc"}

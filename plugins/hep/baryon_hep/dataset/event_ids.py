@@ -1,4 +1,7 @@
-"""Refuse events that are in the data twice: an event that was trained on tests nothing."""
+"""Refuse events that are in the data twice.
+
+An event that the network was trained on tests nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def require_distinct(splits: Mapping[str, Images]) -> None:
     if not numbered:
         return
     ids = np.concatenate([split.columns[EVENT_ID] for split in numbered.values()])
-    ordered = np.sort(ids)
+    ordered = np.sort(ids)  # of millions of ids most are single: only the others are compared
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     if not len(repeated):
         return
@@ -32,6 +35,7 @@ def require_distinct(splits: Mapping[str, Images]) -> None:
     first, second = _pairs(rows, [ids, *_samples(numbered)])
     if len(second):
         places = [_place(numbered, int(row)) for row in (first[0], second[0])]
+        # Files of others may number their events anew in each file; only their owner knows.
         raise BaryonError(
             f"event {ids[first[0]]} comes twice, in {places[0]} and in {places[1]}, and "
             f"{len(second) - 1} others do: leave out one of the files, or give "

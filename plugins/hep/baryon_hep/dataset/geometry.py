@@ -1,6 +1,7 @@
-"""What the images of a file show, as its attributes say: axes, channels, units and window.
+"""Compare what files say that their images show: axes, channels, units and window.
 
-The generator writes them; files of others may lack them, and are then taken as they come.
+The generator writes these attributes; files of others may lack them, and are then taken as they
+come.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def _require_axes(path: Path, declared: Value, axes: tuple[str, str]) -> None:
 
 
 def _same(value: Value, expected: Value) -> bool:
+    """Return whether two attributes agree, numbers up to rounding in single precision."""
     if value == expected or len(value) != len(expected):
         return value == expected
     numbers = all(isinstance(entry, int | float) for entry in (*value, *expected))

@@ -35,7 +35,27 @@ CHANNELS = ("channel 0 (energy)", "channel 1 (electromagnetic energy)", "channel
 
 
 class HepImages(Dataset):
-    """Images of the benchmark layout, each channel divided by its maximum over `train`."""
+    """Images of the benchmark layout, each channel divided by its maximum over `train`.
+
+    Parameters
+    ----------
+    train, val, test
+        Files of each split: paths, globs or `pkg://` patterns.
+    channel_max
+        Number that each of the three channels is divided by; None: its maximum over `train`.
+    check_pixels
+        Whether to read every pixel once and require it to be finite.
+    check_event_ids
+        Whether to refuse events that come twice.
+    augment
+        Whether to turn and mirror the training images.
+
+    Raises
+    ------
+    BaryonError
+        For files that do not have this layout, or whose values make no sense.
+
+    """
 
     generator = "baryon_hep.generation.generate:generate"
 
@@ -60,7 +80,7 @@ class HepImages(Dataset):
         self.splits["train"].augmented = augment
 
     def open_input(self, files: Sequence[str]) -> Images:
-        """Open events to be scored: files with `data` and perhaps other members."""
+        """Open events to be scored, in files with `data` and perhaps other members."""
         return open_like(self.splits["train"], _open_unlabelled, files)
 
 
@@ -80,9 +100,9 @@ def _open(name: str, paths: Sequence[Path]) -> Images:
 
 def _open_unlabelled(paths: Sequence[Path]) -> Images:
     known = [
-        m
-        for m in (*REQUIRED[1:], *CHECKED, *OPTIONAL)
-        if all(has_member(path, m) for path in paths)
+        member
+        for member in (*REQUIRED[1:], *CHECKED, *OPTIONAL)
+        if all(has_member(path, member) for path in paths)
     ]
     table = _table(paths, ["data", *known])
     columns = {member: checks.column(table, member) for member in known}

@@ -35,7 +35,26 @@ NORMALISED_WEIGHT = "normalized_weight"
 class HepRpvSusy(Dataset):
     """Images of the public files, each channel divided by its maximum over `train`.
 
-    Their first axis is eta, as stored: the benchmark layout has phi there.
+    The first axis of an image is eta, as stored; the benchmark layout has phi there.
+
+    Parameters
+    ----------
+    train, val, test
+        Files of each split: paths, globs or `pkg://` patterns.
+    channels
+        Members of the group `all_events` that become the channels.
+    channel_max
+        Number that each channel is divided by; None: its maximum over `train`.
+    check_pixels
+        Whether to read every pixel once and require it to be finite.
+    augment
+        Whether to turn and mirror the training images.
+
+    Raises
+    ------
+    BaryonError
+        For files that do not have this layout, or whose values make no sense.
+
     """
 
     def __init__(
@@ -58,11 +77,12 @@ class HepRpvSusy(Dataset):
         add_normalised_weights(self.splits)
 
     def open_input(self, files: Sequence[str]) -> Images:
-        """Open events to be scored: files with the channels and perhaps other members."""
+        """Open events to be scored, in files with the channels and perhaps other members."""
         return open_like(self.splits["train"], self._open_unlabelled, files)
 
     def _open_unlabelled(self, paths: Sequence[Path]) -> Images:
-        optional = {"label": "y"} | {n: n for n in ("weight", CUTS_FLAG, NORMALISED_WEIGHT)}
+        same_name = ("weight", CUTS_FLAG, NORMALISED_WEIGHT)
+        optional = {"label": "y"} | {member: member for member in same_name}
         known = {
             field: member
             for field, member in optional.items()
@@ -82,8 +102,11 @@ class HepRpvSusy(Dataset):
         return table
 
     def _open(self, name: str, paths: Sequence[Path]) -> Images:
-        flags = [CUTS_FLAG, *CUTS_REGIONS]
-        optional = [n for n in flags if all(has_member(p, f"{GROUP}/{n}") for p in paths)]
+        optional = [
+            flag
+            for flag in (CUTS_FLAG, *CUTS_REGIONS)
+            if all(has_member(path, f"{GROUP}/{flag}") for path in paths)
+        ]
         if checks.in_all_or_none(paths, f"{GROUP}/{NORMALISED_WEIGHT}"):
             optional.append(NORMALISED_WEIGHT)
         table = self._table(

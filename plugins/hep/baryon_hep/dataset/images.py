@@ -1,4 +1,4 @@
-"""What both file layouts have in common: splits of normalised images with labels and weights."""
+"""Serve splits of normalised images with labels and weights, whatever the layout of their files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ Column = np.ndarray[Any, Any]
 
 
 class Images(Split):
-    """One split: `inputs` (channels, phi, eta) float32 and one number an event for the rest.
+    """A split of images: `inputs` (channels, rows, columns) float32, and numbers of each event.
 
-    The images lie in `image_fields` of the table: either one field of shape (channels, ...), or
-    several of shape (...) that become the channels. `columns`, each (N,), are held in memory.
-    `phi_axis` is the axis of a batch of images that is the azimuth, 2 or 3.
+    Parameters
+    ----------
+    table
+        Files of the split.
+    image_fields
+        Fields of the table that hold the images: one of shape (channels, ...), or several of shape
+        (...) that become the channels.
+    columns
+        Numbers of every event, each (N,), by the name of the field; they are held in memory.
+    phi_axis
+        Axis of a batch of images that is the azimuth, 2 or 3.
+
     """
 
     parallel_reads = True
@@ -47,7 +56,7 @@ class Images(Split):
 
     @property
     def axes(self) -> tuple[str, str]:
-        """The names of an image's rows and columns."""
+        """Names of an image's rows and columns."""
         return ("phi", "eta") if self._phi_axis == 2 else ("eta", "phi")
 
     @property
@@ -60,18 +69,19 @@ class Images(Split):
         return len(self.table)
 
     def chunk_starts(self) -> Sequence[int]:
-        """First row of every stored chunk of images."""
+        """Return the first row of every stored chunk of images."""
         return self.table.chunk_starts(self.image_fields[0])
 
     def read(self, start: int, stop: int) -> Arrays:
-        """Rows start..stop-1 of every field, the images divided by the channels' maxima."""
+        """Read rows `start` to `stop` - 1, the images divided by the channels' maxima."""
         images = self._images(start, stop)
         columns = {name: column[start:stop] for name, column in self.columns.items()}
+        # In place where the array is ours: another array of this size costs as much as decoding.
         into = images if images.dtype == np.float32 and images.flags.writeable else None
         return {"inputs": np.divide(images, self._scale, into, dtype=np.float32), **columns}
 
     def raw(self, start: int, stop: int) -> Column:
-        """Return the images of rows start..stop-1 as the files hold them, float32."""
+        """Return the images of rows `start` to `stop` - 1 as the files hold them, float32."""
         return self._images(start, stop).astype(np.float32)
 
     def normalisation(self) -> Normalisation:
@@ -88,14 +98,12 @@ class Images(Split):
         return self.table.place(row)
 
     def stored(self) -> Sequence[StorageInfo]:
-        """How the members are stored."""
+        """Describe how the members are stored."""
         return self.table.stored()
 
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
-        """The images turned in phi and mirrored in phi and eta by chance, if `augmented` is set.
-
-        The beams are alike and the detector is round, so collisions know neither direction.
-        """
+        """Turn images in phi, and mirror them in phi and eta, by chance, if `augmented` is set."""
+        # The beams are alike and the detector is round: no direction is better than another.
         if not self.augmented:
             return arrays
         images = arrays["inputs"]
@@ -114,7 +122,7 @@ class Images(Split):
         self._channels = tuple(channels)
 
     def fingerprint(self) -> str:
-        """Hash of the files' names, sizes and times of change."""
+        """Return a hash of the files' names, sizes and times of change."""
         return self.table.fingerprint()
 
     def close(self) -> None:
@@ -141,7 +149,11 @@ Files = str | Sequence[str]
 def open_splits(open_split: OpenSplit, files: Mapping[str, Files | None]) -> dict[str, Images]:
     """Open the files of every split that has some.
 
-    Raises `BaryonError` if images differ in shape, or in what files say that they show.
+    Raises
+    ------
+    BaryonError
+        If images differ in shape, or in what the files say that they show.
+
     """
     splits = {
         name: open_split(name, find_files(f"dataset.{name}", patterns))
@@ -189,9 +201,13 @@ def normalise(
 def open_like(
     train: Images, open_files: Callable[[Sequence[Path]], Images], files: Files
 ) -> Images:
-    """Open files that need not have labels, and read them as `train` is read.
+    """Open files that need not have labels, to be read as `train` is.
 
-    Raises `BaryonError` for images of another size, or that show something else.
+    Raises
+    ------
+    BaryonError
+        For images of another size, or that show something else.
+
     """
     split = open_files(find_files("input", files))
     shape, expected = split.fields["inputs"].shape, train.fields["inputs"].shape

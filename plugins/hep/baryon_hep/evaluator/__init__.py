@@ -1,1 +1,1 @@
-"""Evaluators for event classification."""
+"""Evaluate classifiers of collision events."""

@@ -1,4 +1,4 @@
-"""The area under the ROC curve, and how well it is known.
+"""Estimate the area under the ROC curve, and how well it is known.
 
 The area is one less the mean share of the other class on an event's wrong side. Its variance is
 that of DeLong et al. (Biometrics 44 (1988) 837), slice by slice. Near an area of one that mean
@@ -21,7 +21,7 @@ from baryon_hep.evaluator.efficiency import CENTRAL_68, CENTRAL_95, Interval, ar
 from baryon_hep.evaluator.roc import Roc
 
 UNSEEN = 0.5
-"""Unseen events of each class."""
+"""Number of unseen events of each class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,12 @@ class Area:
 
 
 def area(roc: Roc) -> float:
-    """Area under the curve: the weighted chance that a signal event outscores a background one.
+    """Return the area under the curve.
 
-    A tie counts one half (Mann-Whitney): the chords do just that.
+    It is the weighted probability that a signal event has a higher score than a background event,
+    where a tie counts one half (Mann-Whitney).
     """
+    # The chords across ties count them as one half.
     return float(np.trapezoid(roc.tpr, roc.fpr))
 
 
@@ -50,8 +52,8 @@ def area_with_interval(roc: Roc, signal: Sample, background: Sample) -> Area:
     small = value if inverted else 1 - value
     variance = 0.0
     for sample, misplaced in ((signal, background_above), (background, signal_below)):
-        its_variance, its_unseen = _known(sample, 1 - misplaced if inverted else misplaced)
-        variance, small = variance + its_variance, small + its_unseen
+        of_class, unseen = _known(sample, 1 - misplaced if inverted else misplaced)
+        variance, small = variance + of_class, small + unseen
     scale = variance / small
     ends = np.minimum(1.0, scale * gammaincinv(small / scale, CENTRAL_68 + CENTRAL_95))
     if not inverted:
@@ -62,9 +64,9 @@ def area_with_interval(roc: Roc, signal: Sample, background: Sample) -> Area:
 def _share_above(
     score: NDArray[np.float64], roc: Roc, rate: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(N,) share of a class, whose `rate` (V,) the curve has, that lies above each score.
+    """Return the share (N,) of a class that lies above each score, where ties count one half.
 
-    Ties count one half.
+    `rate` (V,) is the share of that class at the vertices of the curve.
     """
     vertex = np.searchsorted(-roc.threshold, -score)
     share: NDArray[np.float64] = (rate[vertex] + rate[vertex - 1]) / 2
@@ -73,11 +75,11 @@ def _share_above(
 
 def _known(sample: Sample, misplaced: NDArray[np.float64]) -> tuple[float, float]:
     """Return the variance of the mean of `misplaced` (N,), and what unseen events add to it."""
-    of, weight = sample.slices, sample.weight / sample.slices.weight.sum()
-    mean = of.summed(sample.weight * misplaced) / of.weight
-    variance = float(np.sum((weight * (misplaced - mean[of.of_event])) ** 2))
+    slices, weight = sample.slices, sample.weight / sample.slices.weight.sum()
+    mean = slices.summed(sample.weight * misplaced) / slices.weight
+    variance = float(np.sum((weight * (misplaced - mean[slices.of_event])) ** 2))
     # Where none is misplaced nothing tells how badly one may be.
     worst = float(misplaced[weight > 0].max()) or 1.0
-    unseen = worst * of.unseen / of.weight.sum()
+    unseen = worst * slices.unseen / slices.weight.sum()
     events = UNSEEN / len(unseen)
     return variance + events * float(unseen @ unseen), events * float(unseen.sum())

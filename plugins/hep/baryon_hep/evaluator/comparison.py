@@ -1,4 +1,4 @@
-"""The network against the physics cuts, at the cuts' own false-positive rate."""
+"""Compare the network with the physics cuts, at the cuts' own false-positive rate."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class AtRate:
     rate: float
     point: Point
     background: Efficiency
-    """Of the network's threshold."""
+    """Background that the network keeps there."""
     signal: Interval
-    """Of its signal efficiency, with what is not known of the threshold."""
+    """Intervals of its signal efficiency, which include what is not known of the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Replication:
     replicas: int
     seed: int
     minimum_effective_background: float
-    """Fewer effective background events than this carry no statement."""
+    """Number of effective background events below which nothing but a limit is stated."""
 
 
 def compare(signal: Sample, background: Sample, roc: Roc, how: Replication) -> Comparison:
-    """The paper's measure: the curve's signal efficiency at the false-positive rate of the cuts.
+    """Return the signal efficiencies at the false-positive rate of the cuts, the paper's measure.
 
-    ("Deep Learning at 15PF", arXiv:1708.05256; interpolating the weighted curve there: reported.)
+    Source: "Deep Learning at 15PF", arXiv:1708.05256; interpolating the weighted curve: reported.
     """
     cuts_signal, cuts = (
         efficiency(sample.weight, sample.passes, sample.slices) for sample in (signal, background)
@@ -62,6 +62,7 @@ def compare(signal: Sample, background: Sample, roc: Roc, how: Replication) -> C
     effective = min(cuts.effective_events, point.effective_background)
     if effective < how.minimum_effective_background:
         return Comparison(cuts_signal, cuts, network=None)
+    # Network and cuts are tested on the same events: their ratio is known better than either rate.
     drawn = bootstrap(signal, background, how.replicas, how.seed)
     network = _at_rate(cuts.value, point, background, drawn.network)
     ratio = point.tpr / cuts_signal.value if cuts_signal.value else math.nan
@@ -78,7 +79,7 @@ def at_lowest_rate(signal: Sample, background: Sample, roc: Roc, how: Replicatio
 
 
 def samples(events: Events) -> tuple[Sample, Sample]:
-    """Signal and background."""
+    """Divide events into signal and background."""
     signal, background = (_sample(events[events["label"] == label]) for label in (1, 0))
     return signal, background
 

@@ -1,4 +1,4 @@
-"""How much of a weighted sample a selection keeps, and how well that is known.
+"""Estimate how much of a weighted sample a selection keeps, and how well that is known.
 
 The sample was generated in slices whose events weigh differently. A slice of which no event was
 kept may still hold most of what the selection keeps in truth, so it counts with what may have been
@@ -31,7 +31,7 @@ CENTRAL_68, CENTRAL_95 = (0.158655, 0.841345), (0.025, 0.975)
 """Quantiles that end the central intervals of one and of two standard deviations."""
 LIMIT_LEVEL = 0.95
 DRAWS = 20_000
-"""Of the posterior; the ends of the 68 % interval are then known to 1 % of its width."""
+"""Draws of a posterior; the ends of its 68 % interval are then known to 1 % of its width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,13 @@ class Interval:
     """The central intervals of a quantity."""
 
     low: float = np.nan
-    """Of the 68 % interval."""
+    """Lower end of the 68 % interval."""
     high: float = np.nan
+    """Upper end of the 68 % interval."""
     low_95: float = np.nan
+    """Lower end of the 95 % interval."""
     high_95: float = np.nan
+    """Upper end of the 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +60,41 @@ class Efficiency:
     events: int
     """Number of events kept, unweighted."""
     effective_events: float
-    """See `effective_events`."""
+    """Number of events of equal weight that would tell the share as well (`effective_events`)."""
 
 
 def efficiency(
     weight: NDArray[np.float64],
     kept: NDArray[np.float64] | NDArray[np.bool_],
-    of: Slices,
+    slices: Slices,
     draws: int = DRAWS,
 ) -> Efficiency:
-    """Of events with `weight` (N,) in slices; `kept` (N,) is the part kept of each, 0 to 1."""
-    kept_weight, squares = of.summed(weight * kept), of.summed(weight**2 * kept)
-    total = float(of.weight.sum())
-    value = min(1.0, float(kept_weight.sum()) / total)
+    """Return the share of a sample's weight that a selection keeps.
+
+    Parameters
+    ----------
+    weight
+        (N,) weights of the events.
+    kept
+        (N,) part of each event that is kept, 0 to 1.
+    slices
+        Slices of the sample.
+    draws
+        Draws of the posterior from which the interval is taken.
+
+    """
+    selected = _Sums(slices.summed(weight * kept), slices.summed(weight**2 * kept))
+    total = float(slices.weight.sum())
+    value = min(1.0, float(selected.weight.sum()) / total)
+    squares, heaviest = selected.squares.sum() / total**2, slices.heaviest / total
     # Always the same draws, so that a figure is the same whenever it is asked for.
-    drawn = _posterior(kept_weight, squares, of, np.random.default_rng(0), draws)
+    drawn = _posterior(selected, slices, np.random.default_rng(0), draws)
     return Efficiency(
         value=value,
         interval=central(drawn, value),
-        limit=float(upper_limit(value, squares.sum() / total**2, of.heaviest / total)),
+        limit=float(upper_limit(value, squares, heaviest)),
         events=round(float(np.sum(kept))),
-        effective_events=float(
-            effective_events(value, squares.sum() / total**2, of.heaviest / total)
-        ),
+        effective_events=float(effective_events(value, squares, heaviest)),
     )
 
 
@@ -105,7 +120,7 @@ def upper_limit(
     squares: NDArray[np.float64] | float,
     heaviest: NDArray[np.float64] | float,
 ) -> NDArray[np.float64]:
-    """95 % upper limit on a share of which `share` was kept; arguments as of `effective_events`."""
+    """Return the 95 % upper limit on a kept share; arguments are those of `effective_events`."""
     mean, variance = np.asarray(share) + heaviest, squares + np.square(heaviest)
     scale = variance / mean
     limit: NDArray[np.float64] = np.minimum(1.0, scale * gammaincinv(mean / scale, LIMIT_LEVEL))
@@ -113,9 +128,9 @@ def upper_limit(
 
 
 def central(drawn: NDArray[np.float64], value: float) -> Interval:
-    """The central intervals of values (R,) drawn of a quantity estimated as `value`, and round it.
+    """Return the central intervals of draws (R,), wide enough to hold the estimate `value`.
 
-    NaN if one of them, or the value, is not a number.
+    Their ends are NaN if a draw or the estimate is not finite.
     """
     if not np.isfinite(value) or not np.isfinite(drawn).all():
         return Interval()
@@ -128,41 +143,47 @@ def around(value: float, low: float, high: float, low_95: float, high_95: float)
     return Interval(below, above, min(low_95, below), max(high_95, above))
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums over the selected events of each of the J slices."""
+
+    weight: NDArray[np.float64]
+    """(J,) sums of weights."""
+    squares: NDArray[np.float64]
+    """(J,) sums of squared weights."""
+
+
 def _posterior(
-    kept: NDArray[np.float64],
-    squares: NDArray[np.float64],
-    of: Slices,
-    rng: np.random.Generator,
-    draws: int,
+    selected: _Sums, slices: Slices, rng: np.random.Generator, draws: int
 ) -> NDArray[np.float64]:
-    """(draws,) of the kept share, from sums of weights and of their squares (J,)."""
-    passing = _scaled(kept, squares, of, rng, draws)
-    failing = _scaled(
-        np.maximum(of.weight - kept, 0.0), np.maximum(of.squares - squares, 0.0), of, rng, draws
+    """Draw the selected share of all weight (draws,) from its posterior."""
+    rest = _Sums(
+        np.maximum(slices.weight - selected.weight, 0.0),
+        np.maximum(slices.squares - selected.squares, 0.0),
     )
+    passing, failing = (_scaled_gamma(sums, slices, rng, draws) for sums in (selected, rest))
     shares = passing / (passing + failing)
-    drawn: NDArray[np.float64] = shares @ (of.weight / of.weight.sum())
+    drawn: NDArray[np.float64] = shares @ (slices.weight / slices.weight.sum())
     return drawn
 
 
-def _scaled(
-    weight: NDArray[np.float64],
-    squares: NDArray[np.float64],
-    of: Slices,
-    rng: np.random.Generator,
-    draws: int,
+def _scaled_gamma(
+    sums: _Sums, slices: Slices, rng: np.random.Generator, draws: int
 ) -> NDArray[np.float64]:
-    """(draws, J) weights of scaled Poisson posteriors, with one unseen event over all slices."""
-    some = (weight > 0) & (squares > 0)
-    scale = np.divide(squares, weight, out=of.unseen.copy(), where=some)
-    events = np.where(some, weight, 0.0) / scale
+    """Draw weights (draws, J) of each slice from scaled Poisson posteriors."""
+    some = (sums.weight > 0) & (sums.squares > 0)
+    scale = np.divide(sums.squares, sums.weight, out=slices.unseen.copy(), where=some)
+    events = np.where(some, sums.weight, 0.0) / scale
+    size = (draws, len(sums.weight))
     # The unseen event weighs what those of its slice do, even if only lighter ones were kept.
-    seen = scale * rng.gamma(events, size=(draws, len(weight)))
-    unseen = of.unseen * rng.gamma(prior(of), size=(draws, len(weight)))
+    seen = scale * rng.gamma(events, size=size)
+    unseen = slices.unseen * rng.gamma(prior(slices), size=size)
     tiny = np.finfo(float).tiny  # a gamma of a small shape may be rounded to zero
-    return np.maximum(seen + unseen, of.unseen * tiny)
+    return np.maximum(seen + unseen, slices.unseen * tiny)
 
 
-def prior(of: Slices) -> float:
-    """Unseen events of each slice: one over all."""
-    return 1 / len(of.weight)
+def prior(slices: Slices) -> float:
+    """Return the number of unseen events of each slice, which is one over all slices."""
+    # Sums of squared weights give a slice without a passing event the error 0, and intervals that
+    # cover too seldom; a whole unseen event in each slice makes them too wide.
+    return 1 / len(slices.weight)

@@ -1,4 +1,4 @@
-"""A table of evaluated events: score, label, weight and cut flag of each."""
+"""Collect evaluated events in a table: score, label, weight and cut flag of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from baryon.interfaces import Batch
 
 Events: TypeAlias = NDArray[np.void]
-"""A table of N events with the columns of `EVENT`."""
+"""Table of N events with the columns of `EVENT`."""
 
 EVENT = np.dtype(
     [

@@ -1,4 +1,4 @@
-"""The few events whose images are shown."""
+"""Choose the few events whose images are shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from baryon.interfaces import Batch
 
 Images: TypeAlias = Mapping[int, NDArray[np.float32]]
-"""By row in the split: the energy channel (H, W)."""
+"""Energy channel (H, W) of events, by their row in the split."""
 
 ENERGY = 0
 """The channel of the total calorimeter energy (reported)."""
@@ -21,26 +21,28 @@ ENERGY = 0
 
 @dataclass
 class Examples:
-    """Of each class the `each` events that come first in the split."""
+    """The events of each class that come first in the split."""
 
-    each: int
+    # The first ones: which they are then depends neither on ranks nor on the order of batches.
+    per_class: int
+    """How many of each class."""
     images: dict[int, Images] = field(default_factory=lambda: {0: {}, 1: {}})
-    """By label."""
+    """Images by label."""
 
     def take(self, batch: Batch) -> None:
         """Look through a batch with `inputs` (N, 3, H, W), `label` (N,) and `keys` (N,)."""
         keys, labels = batch["keys"].numpy(), batch["label"].numpy()
         for label in self.images:
             rows = np.flatnonzero(labels == label)
-            rows = rows[np.argsort(keys[rows])][: self.each]
+            rows = rows[np.argsort(keys[rows])][: self.per_class]
             energy = batch["inputs"][rows, ENERGY].float().numpy()
-            self._add(label, {int(key): energy[n] for n, key in enumerate(keys[rows])})
+            self._add(label, dict(zip(keys[rows].tolist(), energy, strict=True)))
 
     def merge(self, images: Mapping[int, Images]) -> None:
-        """Take in another's images."""
-        for label, more in images.items():
-            self._add(label, more)
+        """Take in the images of another rank."""
+        for label, of_class in images.items():
+            self._add(label, of_class)
 
-    def _add(self, label: int, more: Images) -> None:
-        known = {**self.images[label], **more}
-        self.images[label] = {key: known[key] for key in sorted(known)[: self.each]}
+    def _add(self, label: int, images: Images) -> None:
+        joined = {**self.images[label], **images}
+        self.images[label] = {key: joined[key] for key in sorted(joined)[: self.per_class]}

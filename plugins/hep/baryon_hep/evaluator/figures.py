@@ -1,4 +1,4 @@
-"""The figures, in the field's style and without touching matplotlib's global state."""
+"""Draw the figures in the field's style, without touching matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _LABELS = {
 def figures(
     results: Results, images: Mapping[int, Images], image_rows: str, eta_max: float | None
 ) -> dict[str, Figure]:
-    """The curve, the scores, and the images, if any were asked for."""
+    """Draw the curve, the scores, and the example images, if there are any, by name."""
     with rc_context(_STYLE):
         drawn = {"roc": draw_roc(results), "scores": draw_scores(results)}
         if any(images.values()):

@@ -1,4 +1,4 @@
-"""What a trained classifier of collision events means: its weighted ROC curve against the cuts."""
+"""Evaluate a classifier of collision events: its weighted ROC curve, compared with the cuts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,29 @@ State: TypeAlias = tuple[list[Events], Mapping[int, Images]]
 class HepRoc:
     """Signal efficiency at the false-positive rate of the physics cuts ("Deep Learning at 15PF").
 
-    Keeps 33 bytes an event, and a few images. The answer does not depend on the order of batches,
-    nor on which rank saw which. docs/hep-results.md explains metrics and figures.
+    Keeps 33 bytes of each event, and a few images. The answer depends neither on the order of
+    batches nor on which rank saw which. docs/hep-results.md explains metrics and figures.
+
+    Parameters
+    ----------
+    bootstrap
+        Number of replicas from which the intervals of the comparison are drawn.
+    seed
+        Seed of the replicas.
+    minimum_effective_background
+        Number of effective background events below which only a limit is stated.
+    example_images
+        Number of events of each class whose images are shown.
+    image_rows
+        Coordinate along the first axis of an image.
+    eta_max
+        |eta| up to which images reach; None: as far as images of their size usually do.
+
+    Raises
+    ------
+    BaryonError
+        For a number that is too small.
+
     """
 
     predictor = "baryon_hep.prediction.hep_scores:HepScores"
@@ -44,7 +65,7 @@ class HepRoc:
         self._how = Replication(bootstrap, seed, minimum_effective_background)
         self._axes = image_rows, eta_max
         self._events: list[Events] = []
-        self._examples = Examples(example_images)
+        self._examples = Examples(per_class=example_images)
 
     def update(self, output: Any, batch: Batch) -> None:
         """Take in logits (N, 2), class 1 the signal, and the batch that they belong to.
@@ -56,20 +77,24 @@ class HepRoc:
         self._examples.take(batch)
 
     def state(self) -> State:
-        """What was taken in so far, picklable."""
+        """Return what was taken in so far, picklable."""
         return self._events, self._examples.images
 
     def merge(self, state: State) -> None:
-        """Take in what another rank's evaluator saw."""
-        seen, images = state
-        self._events.extend(seen)
+        """Take in what another rank's evaluator has taken in."""
+        parts, images = state
+        self._events.extend(parts)
         self._examples.merge(images)
 
     def result(self) -> Evaluation:
-        """Metrics, two tables and three figures.
+        """Return metrics, two tables and three figures.
 
-        Raises `BaryonError` if a class has no weight, or an event has a score that is not finite, a
-        weight that is negative or not finite, another label than 0 and 1, or came twice.
+        Raises
+        ------
+        BaryonError
+            If a class has no weight, or an event has a score that is not finite, a weight that is
+            negative or not finite, another label than 0 and 1, or came twice.
+
         """
         from baryon_hep.evaluator.figures import figures
         from baryon_hep.evaluator.report import report

@@ -1,4 +1,7 @@
-"""Colours that the colour-blind can tell apart: Okabe and Ito, "Color Universal Design" (2008)."""
+"""Name colours that the colour-blind can tell apart.
+
+Source: M. Okabe, K. Ito, "Color Universal Design" (2008).
+"""
 
 NETWORK = SIGNAL = "#0072B2"
 CUTS = "#D55E00"

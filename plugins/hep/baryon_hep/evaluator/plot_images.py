@@ -1,4 +1,4 @@
-"""A few events as the network sees them."""
+"""Draw a few events as the network sees them."""
 
 from __future__ import annotations
 
@@ -20,26 +20,35 @@ from baryon_hep.evaluator.results import Results
 _COLOURS = colormaps["viridis_r"].with_extremes(bad="white", under="white")
 _DECADES = 4
 _FEWEST_CELLS = 48
-_PANEL = 2.5  # inches, the geometric mean of its sides
+_PANEL = 2.5  # geometric mean of a panel's sides in inches
 
 
 def draw_images(
     results: Results, images: Mapping[int, Images], image_rows: str, eta_max: float | None
 ) -> Figure:
-    """The energy channel: signal events above, background events below.
+    """Draw the energy channel, signal events above, background events below.
 
-    `image_rows` says whether the first axis of an image is phi or eta; eta is drawn across, up to
-    `eta_max`, or as far as images of this size usually go.
+    Parameters
+    ----------
+    results
+        Events whose score and weight are the titles.
+    images
+        Images by label and row in the split.
+    image_rows
+        Coordinate along the first axis of an image, `phi` or `eta`; eta is drawn across.
+    eta_max
+        |eta| up to which images reach; None: as far as images of their size usually do.
+
     """
-    every = [image for of_class in images.values() for image in of_class.values()]
-    eta_max = eta_max or _usual_eta_max(every[0].shape)
+    all_images = [image for of_class in images.values() for image in of_class.values()]
+    eta_max = eta_max or _usual_eta_max(all_images[0].shape)
     span = math.sqrt(eta_max / math.pi)
     columns = max(len(of_class) for of_class in images.values())
     size = (1.8 + _PANEL * span * columns, 0.7 + 2 * (0.3 + _PANEL / span))
     figure = Figure(figsize=size, layout="compressed")
     grid = figure.subplots(2, columns, sharex=True, sharey=True, squeeze=False)
-    pixels = _pixels_a_cell(every[0].shape)
-    norm = _norm([_cells(image, pixels) for image in every])
+    pixels = _pixels_per_cell(all_images[0].shape)
+    norm = _norm([_cells(image, pixels) for image in all_images])
     for row, (label, name) in zip(grid, ((1, "Signal"), (0, "Background")), strict=True):
         row[0].set_ylabel(f"{name}\n" r"Azimuth $\phi$ [rad]", loc="center")
         for axes, (key, image) in zip(row, images[label].items(), strict=False):
@@ -56,14 +65,18 @@ def draw_images(
 
 
 def _usual_eta_max(shape: tuple[int, ...]) -> float:
-    """2.5 in the public files of 64 pixels a side, 5 in the benchmark's of 224 (both reported)."""
+    # In the public files of 64 pixels a side, and in the benchmark's of 224 (both reported).
     return 2.5 if max(shape) <= 64 else 5.0
 
 
-def _pixels_a_cell(shape: tuple[int, ...]) -> int:
-    """How many pixels a side are summed to one cell, that single ones be seen on a page."""
-    fits = (n for n in range(min(shape) // _FEWEST_CELLS, 1, -1) if not any(s % n for s in shape))
-    return next(fits, 1)
+def _pixels_per_cell(shape: tuple[int, ...]) -> int:
+    """Return how many pixels a side are summed to a cell that can be seen on a page."""
+    divisors = (
+        pixels
+        for pixels in range(min(shape) // _FEWEST_CELLS, 1, -1)
+        if not any(side % pixels for side in shape)
+    )
+    return next(divisors, 1)
 
 
 def _cells(image: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:
@@ -74,7 +87,7 @@ def _cells(image: NDArray[np.float32], pixels: int) -> NDArray[np.float32]:
 
 
 def _norm(images: list[NDArray[np.float32]]) -> LogNorm:
-    """One scale for all panels."""
+    """Return the scale that all panels share."""
     top = max(float(image.max()) for image in images)
     top = top if top > 0 else 1.0
     return LogNorm(top / 10**_DECADES, top)

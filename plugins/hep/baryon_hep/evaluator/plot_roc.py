@@ -1,4 +1,4 @@
-"""The ROC curve with the cuts' working point on it."""
+"""Draw the ROC curve with the working point of the cuts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BAND_DRAWS = 4_000
 
 
 def draw_roc(results: Results) -> Figure:
-    """Weighted false-positive rate, logarithmic, over the signal efficiency."""
+    """Draw the weighted false-positive rate, logarithmic, over the signal efficiency."""
     figure = Figure(figsize=(7, 6.4), layout="constrained")
     axes = figure.add_subplot()
     floor = _floor(results.roc)
@@ -39,51 +39,52 @@ def draw_roc(results: Results) -> Figure:
 
 
 def _floor(roc: Roc) -> float:
-    """1 / (3 n_eff) of all background: no selection of this sample tells a lower rate."""
+    """Return the lowest rate of the axis, a third of that of one effective background event."""
+    # No selection of this sample tells a lower rate.
     return float(roc.background_squares[-1]) / 3
 
 
 def _draw_curve(axes: Axes, results: Results, floor: float) -> None:
     roc = results.roc
-    at = _vertices(roc, floor, _POINTS)
+    drawn = _vertices(roc, floor, _POINTS)
     invisible = floor / 10  # a logarithmic axis has no place for zero
     of_area = _in_words(results.area.value, results.area.interval)
     label = f"network, area {of_area}"
-    axes.plot(roc.tpr[at], np.maximum(roc.fpr[at], invisible), color=NETWORK, label=label)
+    axes.plot(roc.tpr[drawn], np.maximum(roc.fpr[drawn], invisible), color=NETWORK, label=label)
     low, high = _band(results, floor)
     band = axes.fill_between(low[0], np.maximum(low[1], invisible), high[1], color=NETWORK)
     band.set(alpha=0.3, linewidth=0, label="its statistical error (68 %)")
 
 
 def _band(results: Results, floor: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(2, P) signal efficiencies and lower ends, and the same with upper ends."""
+    """Return (2, P) signal efficiencies and lower ends of rates, and the same with upper ends."""
     roc, background = results.roc, results.background
-    at = _vertices(roc, floor, _BAND_POINTS)
-    at = at[roc.effective_background[at] >= results.minimum_effective_background]
-    ends = np.zeros((len(at), 2))
-    for row, threshold in enumerate(roc.threshold[at]):
+    drawn = _vertices(roc, floor, _BAND_POINTS)
+    drawn = drawn[roc.effective_background[drawn] >= results.minimum_effective_background]
+    ends = np.zeros((len(drawn), 2))
+    for row, threshold in enumerate(roc.threshold[drawn]):
         kept = background.score >= threshold
-        known = efficiency(background.weight, kept, background.slices, _BAND_DRAWS).interval
-        ends[row] = known.low, known.high
-    return np.stack([roc.tpr[at], ends[:, 0]]), np.stack([roc.tpr[at], ends[:, 1]])
+        interval = efficiency(background.weight, kept, background.slices, _BAND_DRAWS).interval
+        ends[row] = interval.low, interval.high
+    return np.stack([roc.tpr[drawn], ends[:, 0]]), np.stack([roc.tpr[drawn], ends[:, 1]])
 
 
 def _draw_unsupported(axes: Axes, results: Results, floor: float) -> None:
-    """Hatch where the sample tells limits alone, and draw these."""
+    """Hatch the rates of which the sample tells limits alone, and draw these limits."""
     roc, minimum = results.roc, results.minimum_effective_background
-    at = _vertices(roc, floor, _POINTS)
-    few = roc.effective_background[at] < minimum
+    drawn = _vertices(roc, floor, _POINTS)
+    few = roc.effective_background[drawn] < minimum
     if not few.any():
         return
-    last = at[few][-1]
+    last = drawn[few][-1]
     top = max(float(roc.fpr[min(last + 1, len(roc.fpr) - 1)]), floor)
     region = axes.axhspan(floor, top, facecolor="#EFEFEF", edgecolor="#C8C8C8", hatch="//")
     region.set(linewidth=0, zorder=0, label=rf"background $n_\mathrm{{eff}} < {minimum:g}$")
-    unsupported = at[few]
+    unsupported = drawn[few]
     limit = roc.fpr_limit[unsupported]
     axes.plot(roc.tpr[unsupported], limit, "--", color=NETWORK, linewidth=1.2, label="95 % limit")
-    where = np.searchsorted(roc.tpr[unsupported], np.linspace(0.1, 0.9, 5))
-    for index in np.unique(where[where < len(unsupported)]):
+    arrows = np.searchsorted(roc.tpr[unsupported], np.linspace(0.1, 0.9, 5))
+    for index in np.unique(arrows[arrows < len(unsupported)]):
         point = roc.tpr[unsupported[index]], limit[index]
         _arrow_down(axes, *point, NETWORK)
 
@@ -98,7 +99,7 @@ def _arrow_down(axes: Axes, efficiency: float, limit: float, color: str) -> None
 
 
 def _vertices(roc: Roc, floor: float, points: int) -> NDArray[np.int64]:
-    """Those that tell apart what the eye can: at most a thousand of the perhaps millions."""
+    """Return the vertices that the eye can tell apart, a thousand of perhaps millions."""
     rates = np.concatenate([[0.0], np.geomspace(floor / 10, 1.0, points)])
     by_fpr = np.searchsorted(roc.fpr, rates)
     by_tpr = np.searchsorted(roc.tpr, np.linspace(0, 1, points))
@@ -134,7 +135,7 @@ def _draw_comparison(axes: Axes, comparison: Comparison) -> None:
 
 
 def _draw_limit(axes: Axes, signal: Efficiency, background: Efficiency) -> None:
-    """The cuts where their rate is known from above alone."""
+    """Draw the cuts at the limit of their rate."""
     across = _lengths(signal.value, signal.interval)
     cuts = axes.errorbar(signal.value, background.limit, xerr=across, fmt="s", color=CUTS)
     cuts.set_label(f"cuts, below {short(background.limit)} (95 %)")
@@ -149,7 +150,7 @@ def _draw_network(axes: Axes, network: AtRate, name: str) -> None:
 
 
 def _lengths(value: float, interval: Interval) -> NDArray[np.float64] | None:
-    """(2, 1) lengths of an error bar, as matplotlib takes them; None where there is none."""
+    """Return the lengths (2, 1) of an error bar for matplotlib; None without an interval."""
     if not np.isfinite(interval.low):
         return None
     return np.array([[value - interval.low], [interval.high - value]])

@@ -1,4 +1,4 @@
-"""The weighted distributions of the score."""
+"""Draw the weighted distributions of the score."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from baryon_hep.evaluator.results import Results
 
 _BINS = 20, 60  # fewest and most
 _DECADES = 8
-_CLOSEST = 1 / 9  # of the axis between two ticks, so that their labels do not touch
-_PROBABILITIES = {  # the first ones go first where there is not room for all
+_CLOSEST = 1 / 9  # distance of two ticks over the axis at which their labels do not touch
+_PROBABILITIES = {  # the first ones have precedence where there is not room for all
     "0.5": 0.5,
     "$10^{-4}$": 1e-4,
     "$1-10^{-4}$": 1 - 1e-4,
@@ -31,7 +31,7 @@ _PROBABILITIES = {  # the first ones go first where there is not room for all
 
 
 def draw_scores(results: Results) -> Figure:
-    """Signal and background over the log-odds, each of unit area, with sqrt(sum w^2) errors."""
+    """Draw both classes over the log-odds, each of unit area, with sqrt(sum w^2) errors."""
     figure = Figure(figsize=(7, 5.6), layout="constrained")
     axes = figure.add_subplot()
     edges = _edges(results.events["score"])
@@ -61,7 +61,7 @@ def _edges(score: NDArray[np.float64]) -> NDArray[np.float64]:
 def _density(
     events: Events, edges: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of one class, with its error, both (bins,)."""
+    """Return density and error (bins,) of a class."""
     histogram = hist.Hist(hist.axis.Variable(edges), storage=hist.storage.Weight())
     histogram.fill(events["score"], weight=events["weight"])
     scale = 1 / (np.diff(edges) * events["weight"].sum())
@@ -78,8 +78,10 @@ def _draw_class(
     axes.stairs(
         density, edges, fill=True, facecolor=face, edgecolor=color, linewidth=2, label=label
     )
-    seen, centre = density > 0, (edges[1:] + edges[:-1]) / 2
-    axes.errorbar(centre[seen], density[seen], error[seen], fmt="none", color=color)
+    filled_bins, centre = density > 0, (edges[1:] + edges[:-1]) / 2
+    axes.errorbar(
+        centre[filled_bins], density[filled_bins], error[filled_bins], fmt="none", color=color
+    )
     return density
 
 
@@ -94,7 +96,7 @@ def _draw_threshold(axes: Axes, results: Results) -> None:
 
 
 def _add_probabilities(axes: Axes) -> None:
-    """The probabilities on top that belong to the log-odds below."""
+    """Add an axis on top with the probabilities that belong to the log-odds below."""
     low, high = axes.get_xlim()
     shown: dict[str, float] = {}
     for text, probability in _PROBABILITIES.items():

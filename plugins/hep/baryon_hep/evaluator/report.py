@@ -1,4 +1,4 @@
-"""The answer in words, numbers and tables."""
+"""Report the answer in words, numbers and tables."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ Row = list[str | float | int]
 
 
 def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
-    """Everything for the reader."""
+    """Return summary, metrics, tables and warnings, with the figures."""
     return Evaluation(
         summary=_summary(results),
         metrics=_metrics(results),
         tables=_tables(results),
         figures=figures,
         warnings=list(_warnings(results)),
+        # Not the loss: losses of other weightings cannot be compared.
         judged_by=("efficiency_ratio", "auc"),
     )
 
@@ -44,7 +45,7 @@ def _metrics(results: Results) -> dict[str, float]:
 
 def _compared(comparison: Comparison, results: Results) -> dict[str, float]:
     network, cuts, signal = comparison.network, comparison.cuts_background, comparison.cuts_signal
-    known = _supported(cuts, results)
+    supported = _supported(cuts, results)
     return {
         **_with_ends(
             "signal_efficiency",
@@ -54,8 +55,8 @@ def _compared(comparison: Comparison, results: Results) -> dict[str, float]:
         **_with_ends("cuts_signal_efficiency", signal.value, signal.interval),
         **_with_ends(
             "cuts_false_positive_rate",
-            cuts.value if known else math.nan,
-            cuts.interval if known else Interval(),
+            cuts.value if supported else math.nan,
+            cuts.interval if supported else Interval(),
         ),
         "cuts_false_positive_rate_limit": cuts.limit,
         # No fraction of an event tells anything.
@@ -116,7 +117,7 @@ def _in_words(value: float, interval: Interval) -> str:
 
 
 def _lowest_in_words(results: Results) -> str:
-    """What the network does at the lowest rate that the background supports."""
+    """Describe the network at the lowest rate that the background supports."""
     lowest = results.lowest
     if lowest is None:
         return "this sample supports no false-positive rate"
@@ -203,7 +204,7 @@ def _effective(kept: Efficiency) -> str:
 
 
 def _any(kept: Efficiency) -> bool:
-    """Whether it is worth at least one event."""
+    """Return whether a selection is worth at least one event."""
     return kept.effective_events >= 1
 
 

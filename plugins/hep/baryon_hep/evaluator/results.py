@@ -1,4 +1,4 @@
-"""All that the report and the figures are made of."""
+"""Hold all that the report and the figures are made of."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from baryon_hep.evaluator.roc import Roc, at_tpr
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Events, their curve, and the comparison with the cuts."""
+    """Evaluated events, their curve, and the comparison with the cuts."""
 
     events: Events
     background: Sample
@@ -26,7 +26,7 @@ class Results:
     lowest: AtRate | None
     """The network at the lowest false-positive rate that the background supports."""
     minimum_effective_background: float
-    """Fewer effective background events than this carry no statement."""
+    """Number of effective background events below which only a limit is stated."""
 
     def of_class(self, label: int) -> Events:
         """Return the events of one class, 1 signal or 0 background."""
@@ -49,21 +49,21 @@ class Rejection:
     signal_efficiency: float
     kept: Efficiency
     supported: bool
-    """Whether enough background is left to tell it."""
+    """Whether enough background is left for a value; else only `lower_limit` is known."""
 
     @property
     def value(self) -> float:
-        """NaN if too little background is left: then only `lower_limit` is known."""
+        """1 / FPR; NaN if too little background is left."""
         return 1 / self.kept.value if self.supported else math.nan
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Of the 68 % interval; NaN if too little background is left."""
+        """Ends of the 68 % interval; NaN if too little background is left."""
         if not self.supported:
             return math.nan, math.nan
         return 1 / self.kept.interval.high, 1 / self.kept.interval.low
 
     @property
     def lower_limit(self) -> float:
-        """At 95 %."""
+        """Lower limit at 95 %."""
         return 1 / self.kept.limit

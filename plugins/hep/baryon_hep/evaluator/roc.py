@@ -1,4 +1,4 @@
-"""The ROC curve of weighted events."""
+"""Compute the ROC curve of weighted events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SERIES = [float(f"{digit}e{power}") for power in range(-12, 0) for digit in (1,
 
 @dataclass(frozen=True, slots=True)
 class Roc:
-    """A curve of V vertices, one for each distinct score, from (0, 0) to (1, 1).
+    """ROC curve of V vertices, one for each distinct score, from (0, 0) to (1, 1).
 
     Events of equal score enter together, so that between two vertices the curve is the chord: what
     keeping a random part of the tied events would give. All arrays are (V,), ascending with the
@@ -40,12 +40,12 @@ class Roc:
 
     @property
     def effective_background(self) -> NDArray[np.float64]:
-        """(V,) how many events of equal weight would tell the rate as well."""
+        """Number (V,) of events of equal weight that would tell the rate as well."""
         return effective_events(self.fpr, self.background_squares, self.heaviest_background)
 
     @property
     def fpr_limit(self) -> NDArray[np.float64]:
-        """(V,) 95 % upper limits on the rates."""
+        """Upper limits (V,) at 95 % on the rates."""
         return upper_limit(self.fpr, self.background_squares, self.heaviest_background)
 
 
@@ -56,14 +56,14 @@ class Point:
     threshold: float
     """Every event with a higher score is kept."""
     part: float
-    """How much is kept of the events that have just this score."""
+    """Part that is kept of the events that have just this score."""
     tpr: float
     fpr: float
     effective_background: float
-    """How many background events of equal weight would tell the rate as well."""
+    """Number of background events of equal weight that would tell the rate as well."""
 
     def kept(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N,) how much is kept of events with `score` (N,)."""
+        """Return the part (N,) that is kept of events with `score` (N,)."""
         kept: NDArray[np.float64] = np.where(
             score == self.threshold, self.part, score > self.threshold
         )
@@ -73,9 +73,17 @@ class Point:
 def roc_curve(
     score: NDArray[np.float64], weight: NDArray[np.float64], signal: NDArray[np.bool_]
 ) -> Roc:
-    """The curve of events with `score` (N,), `weight` (N,) >= 0, and `signal` (N,) or background.
+    """Return the curve of weighted events.
 
-    Both classes must have some weight.
+    Parameters
+    ----------
+    score
+        (N,) scores; signal ought to have higher ones.
+    weight
+        (N,) weights, none below 0; both classes must have some weight.
+    signal
+        (N,) whether an event is signal.
+
     """
     order = np.argsort(-score, kind="stable")
     score = score[order]
@@ -97,7 +105,11 @@ def roc_curve(
 
 
 def at_fpr(roc: Roc, fpr: float) -> Point:
-    """Return the most signal that can be had at this false-positive rate, 0 to 1."""
+    """Return the point with the most signal at this false-positive rate, 0 to 1.
+
+    It is the upper end of a vertical step of the curve, and on a chord only across ties.
+    """
+    # Without the tolerance rounding would decide whether the last background event counts.
     before = int(np.searchsorted(roc.fpr, fpr * (1 + SAME), side="right")) - 1
     if before == len(roc.fpr) - 1:
         return _between(roc, before - 1, 1.0)
@@ -106,7 +118,7 @@ def at_fpr(roc: Roc, fpr: float) -> Point:
 
 
 def at_tpr(roc: Roc, tpr: float) -> Point:
-    """The least background that can be had at this signal efficiency, above 0 and up to 1."""
+    """Return the point with the least background at this signal efficiency, above 0 up to 1."""
     after = int(np.searchsorted(roc.tpr, tpr * (1 - SAME), side="left"))
     height = roc.tpr[after] - roc.tpr[after - 1]
     return _between(roc, after - 1, min(1.0, float((tpr - roc.tpr[after - 1]) / height)))
@@ -129,7 +141,7 @@ def _between(roc: Roc, vertex: int, part: float) -> Point:
 
 
 def lowest_supported(roc: Roc, minimum: float) -> float | None:
-    """The lowest rate of the series 1, 2, 5, 10 times powers of ten that the background supports.
+    """Return the lowest supported rate of the series 1, 2, 5, 10 times powers of ten.
 
     From this rate on the curve rests on at least `minimum` effective background events. None if it
     does so nowhere below a rate of one half.

@@ -1,4 +1,4 @@
-"""Which events of a weighted sample weigh the same: the slices it was generated in."""
+"""Find the slices in which a weighted sample was generated: events that weigh the same."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHARED_BY = 10
-"""A weight that so many events have is a slice of its own; no slice has fewer events than this."""
+"""Events from which a weight that they share is a slice of its own; no slice has fewer."""
 WIDTH = 4.0
-"""Weights that fewer events share are sliced into ranges of this factor."""
+"""Factor between the ends of a range into which all other weights are sliced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +24,20 @@ class Slices:
     squares: NDArray[np.float64]
     """(J,) sum of their squares."""
     heaviest: float
-    """The largest weight of an event."""
+    """Largest weight of an event."""
 
     def summed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(J,) sums of what events (N,) have in each slice."""
+        """Sum the values (N,) of the events of each slice (J,)."""
         return np.bincount(self.of_event, values, minlength=len(self.weight)).astype(np.float64)
 
     @property
     def unseen(self) -> NDArray[np.float64]:
-        """(J,) weight of an event that was not generated: sum w^2 / sum w of its slice."""
+        """Weight (J,) of an event that was not generated: sum w^2 / sum w of its slice."""
         return self.squares / self.weight
 
 
 def slices(weight: NDArray[np.float64]) -> Slices:
-    """Slice events by their weights (N,) >= 0, not all zero; those that weigh nothing go anywhere.
+    """Slice events by their weights (N,), none below 0 and not all 0.
 
     Cross-section times luminosity over the events tried is the same for every event of one slice.
     Continuous weights have no slices: they are cut into ranges of a factor of four.
@@ -49,7 +49,7 @@ def slices(weight: NDArray[np.float64]) -> Slices:
     key = np.arange(len(values))
     lone = positive & ~is_slice
     key[lone] = len(values) + _ranges(values[lone], events[lone])
-    key[~positive] = key[positive][0]
+    key[~positive] = key[positive][0]  # what weighs nothing may be in any slice
     _, slice_of_value = np.unique(key, return_inverse=True)
     of_event = slice_of_value[value_of_event].astype(np.int64)
     sums, squares = (np.bincount(of_event, weight**power).astype(np.float64) for power in (1, 2))
@@ -57,11 +57,12 @@ def slices(weight: NDArray[np.float64]) -> Slices:
 
 
 def _ranges(values: NDArray[np.float64], events: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(V,) numbers of the ranges of V different weights that so many events have.
+    """Return the numbers (V,) of the ranges of V different weights, which so many events have.
 
-    A range of few events is joined with the next lighter one: of a slice of one event that event
-    alone would tell whether all of the slice is kept, and seem to know it.
+    A range of few events is joined with the next lighter one.
     """
+    # Of a slice of one event that event alone would tell whether all of the slice is kept, and seem
+    # to know it.
     numbers, number_of_value = np.unique(
         np.floor(np.log2(values) / np.log2(WIDTH)), return_inverse=True
     )

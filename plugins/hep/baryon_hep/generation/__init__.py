@@ -1,1 +1,1 @@
-"""Event generation: from proton collisions to calorimeter images (extra `hep-sim`)."""
+"""Generate events, from proton collisions to calorimeter images (extra `hep-sim`)."""

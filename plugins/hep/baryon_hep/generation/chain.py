@@ -21,34 +21,52 @@ BATCH = 100
 def generate_part(part: Part, settings: Settings, report: Callable[[int], None]) -> None:
     """Generate the events of a part and write its file.
 
-    `report` is called with the number of events that have passed since the last call.
+    Parameters
+    ----------
+    part
+        Process, number of events and file.
+    settings
+        Settings of the data set.
+    report
+        Called with the number of events that have passed since the last call.
+
     """
     generator_seed, detector_seed = (int(word) for word in part.entropy(settings).generate_state(2))
     generator = EventGenerator(part.process, generator_seed)
     random = np.random.default_rng(detector_seed)
-    hits, flags, trials, passing = [], [], [], 0
-    # Wait for one event more than the part holds, and count the trials before it: then events over
-    # trials is an unbiased estimate of the efficiency (Haldane, Biometrika 33 (1945) 222). A count
-    # that stops at the last event of the part is biased upwards.
-    while passing <= part.events:
-        passed, in_region, trial = passing_events(generator, random, settings)
-        hits.append(passed)
-        flags.append(in_region)
-        trials.append(trial)
-        report(min(len(passed), max(part.events - passing, 0)))
-        passing += len(passed)
+    # Hits, not images, are stored: they are small, and can be rendered at any resolution later.
+    hits, in_region, trials = _passing_events(generator, random, settings, part.events, report)
     cross_section = generator.cross_section()
-    tried = int(np.concatenate(trials)[part.events]) - 1
     tally = Tally(
         generator_seed,
         cross_section.value,
         cross_section.error,
         cross_section.points,
-        tried,
-        part.events,
+        tried=int(trials[part.events]) - 1,
+        passed=part.events,
     )
-    of_part = Hits.joined(hits).rows(0, part.events)
-    parts.write(part.file, of_part, np.concatenate(flags)[: part.events], tally)
+    parts.write(part.file, hits.rows(0, part.events), in_region[: part.events], tally)
+
+
+def _passing_events(
+    generator: EventGenerator,
+    random: np.random.Generator,
+    settings: Settings,
+    events: int,
+    report: Callable[[int], None],
+) -> tuple[Hits, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Generate batches until more than `events` events have passed; return what all of them are."""
+    batches, passed = [], 0
+    # Wait for one event more than the part holds, and count the trials before it: then events over
+    # trials is an unbiased estimate of the efficiency (Haldane, Biometrika 33 (1945) 222). A count
+    # that stops at the last event of the part is biased upwards.
+    while passed <= events:
+        batches.append(passing_events(generator, random, settings))
+        count = len(batches[-1][0])
+        report(min(count, max(events - passed, 0)))
+        passed += count
+    hits, in_region, trials = zip(*batches, strict=True)
+    return Hits.joined(hits), np.concatenate(in_region), np.concatenate(trials)
 
 
 def passing_events(

@@ -1,4 +1,4 @@
-"""A parametrised detector with the acceptance, granularity and resolution of ATLAS.
+"""Simulate a detector with the acceptance, granularity and resolution of ATLAS.
 
 Charged particles bend in a 2 T solenoid; electrons and photons leave their energy in the
 electromagnetic (EM) calorimeter, hadrons in the hadronic one, long-lived strange hadrons 30 % to
@@ -28,9 +28,9 @@ Resolution: TypeAlias = Callable[[Floats, Floats], Floats]
 """Standard deviation in GeV of energies in GeV at |eta|."""
 
 SOLENOID_FIELD, SOLENOID_RADIUS, SOLENOID_HALF_LENGTH = 2.0, 1.15, 3.51
-"""Tesla, metres, metres."""
+"""Field in tesla, radius and half of the length in metres."""
 CURVATURE = 0.2998
-"""GeV / (T m): transverse momentum over field and radius, for a unit charge."""
+"""Transverse momentum over field and radius of a unit charge, GeV / (T m)."""
 
 CALORIMETER_ETA, CENTRAL_ETA = 4.9, 2.5
 CENTRAL_ROWS = np.linspace(-CENTRAL_ETA, CENTRAL_ETA, 51)
@@ -38,24 +38,24 @@ FORWARD_ROWS = np.linspace(CENTRAL_ETA, CALORIMETER_ETA, 13)
 ETA_EDGES = np.concatenate([-FORWARD_ROWS[:0:-1], CENTRAL_ROWS, FORWARD_ROWS[1:]])
 """Towers are 0.1 wide in eta up to 2.5, 0.2 beyond."""
 CENTRAL_COLUMNS, FORWARD_COLUMNS = 64, 32
-"""Towers around in phi."""
+"""Number of towers around in phi."""
 TOWERS = (len(ETA_EDGES) - 1) * CENTRAL_COLUMNS
-"""Numbers of towers run from 0 to this; in forward rows only half of them are used."""
+"""Numbers of towers run from 0 to below this; forward rows use only half of theirs."""
 
 ELECTROMAGNETIC = (11, 22)
 INVISIBLE = (12, 13, 14, 16, 1000022)
 MIXED, MIXED_EM_FRACTION = (310, 3122), 0.3
-"""K0_S and Lambda."""
+"""Codes of K0_S and Lambda, and the share of their energy that is electromagnetic."""
 
 EM_THRESHOLD, HAD_THRESHOLD = 0.5, 1.0
-"""GeV in a tower after smearing; less is lost in the noise (the card's `EnergyMin`)."""
+"""Least energies in GeV of a tower after smearing (the card's `EnergyMin`)."""
 TRACK_ETA, TRACK_PT = 2.5, 0.5
-"""Tracks: |eta| and GeV."""
+"""Largest |eta| and least transverse momentum in GeV of tracks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Particles:
-    """The stable particles of N events one after the other, M in all. GeV."""
+    """The M stable particles of N events, one event after the other; momenta in GeV."""
 
     counts: Integers
     """(N,) particles of each event."""
@@ -69,14 +69,14 @@ class Particles:
     energy: Floats
 
     def event(self) -> Integers:
-        """(M,) the event of each particle."""
+        """Return the event (M,) of each particle."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
     def where(self, events: npt.NDArray[np.bool_]) -> "Particles":
-        """Those of the events (N,) that are true."""
-        kept = np.repeat(events, self.counts)
+        """Return the particles of the events (N,) that are true."""
+        selected = np.repeat(events, self.counts)
         columns = {
-            name: getattr(self, name)[kept]
+            name: getattr(self, name)[selected]
             for name in ("code", "charge", "px", "py", "pz", "energy")
         }
         return Particles(counts=self.counts[events], **columns)
@@ -84,14 +84,13 @@ class Particles:
 
 @dataclass(frozen=True, slots=True)
 class Towers:
-    """The calorimeter towers that were hit in N events, one event after the other, M in all."""
+    """The M calorimeter towers with energy of N events, one event after the other."""
 
     counts: Integers
     """(N,) towers of each event."""
     eta: Floats
     phi: Floats
-    """(M,) a random point of the tower, phi in [-pi, pi]: centres on a grid would beat with the
-    pixels of the images."""
+    """(M,) a random point of the tower, phi in [-pi, pi]."""
     energy: Floats
     """(M,) GeV."""
     em_energy: Floats
@@ -100,7 +99,7 @@ class Towers:
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """The tracks found in N events, one event after the other, M in all."""
+    """The M tracks that were found in N events, one event after the other."""
 
     counts: Integers
     """(N,) tracks of each event."""
@@ -112,10 +111,18 @@ class Tracks:
 def detect(
     particles: Particles, random: np.random.Generator, energy_significance: float
 ) -> tuple[Towers, Tracks]:
-    """What the calorimeter and the tracker record of the events.
+    """Return what the calorimeter and the tracker record of events.
 
-    An energy of a tower is lost unless it is at least `energy_significance` times its resolution,
-    in the EM and in the hadronic calorimeter alike (the card's `EnergySignificanceMin`, 2).
+    Parameters
+    ----------
+    particles
+        Stable particles of the events.
+    random
+        Source of all random numbers.
+    energy_significance
+        Energies of a tower below this number of standard deviations are lost, in the EM and in the
+        hadronic calorimeter alike (the card's `EnergySignificanceMin`, 2).
+
     """
     return _calorimeter(particles, random, energy_significance), _tracker(particles, random)
 
@@ -125,23 +132,26 @@ def _calorimeter(
 ) -> Towers:
     em_fraction, visible = _response(particles.code)
     eta, phi = entry_point(particles)
-    seen = visible & (np.abs(eta) < CALORIMETER_ETA)
-    cell = particles.event()[seen] * TOWERS + _tower(eta[seen], phi[seen])
-    hit, which = np.unique(cell, return_inverse=True)
-    energy = particles.energy[seen]
-    em_energy = energy * em_fraction[seen]
-    em, had = _sums(em_energy, which, len(hit)), _sums(energy - em_energy, which, len(hit))
-    event, tower = np.divmod(hit, TOWERS)
-    eta, phi = _somewhere_in(tower, random)
+    absorbed = visible & (np.abs(eta) < CALORIMETER_ETA)
+    # One number for a tower of an event, so that all events are summed at once.
+    cell = particles.event()[absorbed] * TOWERS + _tower(eta[absorbed], phi[absorbed])
+    cells, cell_of_particle = np.unique(cell, return_inverse=True)
+    energy = particles.energy[absorbed]
+    em_energy = energy * em_fraction[absorbed]
+    em = _sums(em_energy, cell_of_particle, len(cells))
+    had = _sums(energy - em_energy, cell_of_particle, len(cells))
+    event, tower = np.divmod(cells, TOWERS)
+    # Centres, which lie on a grid, would beat with the pixels of the images.
+    eta, phi = _random_point(tower, random)
     em = _measured(em, em_resolution, np.abs(eta), EM_THRESHOLD, energy_significance, random)
     had = _measured(had, had_resolution, np.abs(eta), HAD_THRESHOLD, energy_significance, random)
-    kept = em + had > 0
-    counts = np.bincount(event[kept], minlength=len(particles.counts))
-    return Towers(counts, eta[kept], phi[kept], (em + had)[kept], em[kept])
+    above = em + had > 0
+    counts = np.bincount(event[above], minlength=len(particles.counts))
+    return Towers(counts, eta[above], phi[above], (em + had)[above], em[above])
 
 
 def _sums(values: Floats, groups: Integers, count: int) -> Floats:
-    """(count,) sum of the values of each group."""
+    """Sum the values of each of `count` groups."""
     return np.bincount(groups, values, count).astype(np.float64, copy=False)
 
 
@@ -153,11 +163,11 @@ def _measured(
     significance: float,
     random: np.random.Generator,
 ) -> Floats:
-    """Energies in GeV as one calorimeter measures them; what does not stand out is 0."""
+    """Smear energies in GeV as one calorimeter does; those that do not stand out become 0."""
     smeared = _smeared(energy, resolution(energy, eta), random)
     # As in Delphes the resolution here is that of the smeared energy, not of the true one.
-    seen = (smeared >= threshold) & (smeared >= significance * resolution(smeared, eta))
-    return np.where(seen, smeared, 0.0)
+    stands_out = (smeared >= threshold) & (smeared >= significance * resolution(smeared, eta))
+    return np.where(stands_out, smeared, 0.0)
 
 
 def _tracker(particles: Particles, random: np.random.Generator) -> Tracks:
@@ -166,20 +176,20 @@ def _tracker(particles: Particles, random: np.random.Generator) -> Tracks:
     central = np.abs(eta) < TRACK_ETA
     efficiency = np.where(np.abs(eta) < 1.5, 0.95, 0.85) - np.where(pt < 1.0, 0.25, 0.0)
     candidate = (particles.charge != 0) & central & (pt > TRACK_PT)
-    found = candidate & (random.random(len(pt)) < efficiency)
-    counts = np.bincount(particles.event()[found], minlength=len(particles.counts))
-    return Tracks(counts, eta[found], np.arctan2(particles.py, particles.px)[found])
+    tracked = candidate & (random.random(len(pt)) < efficiency)
+    counts = np.bincount(particles.event()[tracked], minlength=len(particles.counts))
+    return Tracks(counts, eta[tracked], np.arctan2(particles.py, particles.px)[tracked])
 
 
 def _response(code: Integers) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """The part of a particle's energy that is EM, and whether it leaves any."""
+    """Return the share of a particle's energy that is EM, and whether it leaves any energy."""
     kind = np.abs(code)
     mixed = np.where(np.isin(kind, MIXED), MIXED_EM_FRACTION, 0.0)
     return np.where(np.isin(kind, ELECTROMAGNETIC), 1.0, mixed), ~np.isin(kind, INVISIBLE)
 
 
 def entry_point(particles: Particles) -> tuple[Floats, Floats]:
-    """(M,) eta and phi where each particle, on its helix, leaves the solenoid's volume.
+    """Return eta and phi (M,) where each particle, on its helix, leaves the solenoid's volume.
 
     A helix of radius r has turned by an angle t when it is at distance 2 r sin(t / 2) from the
     axis, seen at half that angle from where it started. It leaves through the barrel or, when that
@@ -212,7 +222,7 @@ def _tower(eta: Floats, phi: Floats) -> Integers:
     return np.asarray(row * CENTRAL_COLUMNS + column)
 
 
-def _somewhere_in(tower: Integers, random: np.random.Generator) -> tuple[Floats, Floats]:
+def _random_point(tower: Integers, random: np.random.Generator) -> tuple[Floats, Floats]:
     row, column = np.divmod(tower, CENTRAL_COLUMNS)
     low, high = ETA_EDGES[row], ETA_EDGES[row + 1]
     columns = np.where(np.abs(low + high) / 2 < CENTRAL_ETA, CENTRAL_COLUMNS, FORWARD_COLUMNS)
@@ -222,7 +232,7 @@ def _somewhere_in(tower: Integers, random: np.random.Generator) -> tuple[Floats,
 
 
 def em_resolution(energy: Floats, eta: Floats) -> Floats:
-    """Standard deviation in GeV of an EM energy in GeV at |eta|."""
+    """Return the standard deviation in GeV of EM energies in GeV at |eta| (the card's)."""
     return np.where(
         eta < 3.2,
         np.sqrt((0.0017 * energy) ** 2 + 0.101**2 * energy),
@@ -231,7 +241,7 @@ def em_resolution(energy: Floats, eta: Floats) -> Floats:
 
 
 def had_resolution(energy: Floats, eta: Floats) -> Floats:
-    """Standard deviation in GeV of a hadronic energy in GeV at |eta|."""
+    """Return the standard deviation in GeV of hadronic energies in GeV at |eta| (the card's)."""
     barrel = np.sqrt((0.0302 * energy) ** 2 + 0.5205**2 * energy + 1.59**2)
     end_cap = np.sqrt((0.05 * energy) ** 2 + 0.706**2 * energy)
     forward = np.sqrt((0.0942 * energy) ** 2 + 1.0**2 * energy)
@@ -239,7 +249,7 @@ def had_resolution(energy: Floats, eta: Floats) -> Floats:
 
 
 def _smeared(energy: Floats, resolution: Floats, random: np.random.Generator) -> Floats:
-    """Drawn from the log-normal distribution with this mean and standard deviation."""
+    """Draw from the log-normal distribution with this mean and standard deviation."""
     relative = np.divide(resolution, energy, out=np.zeros_like(energy), where=energy > 0)
     width = np.sqrt(np.log1p(relative**2))
     return np.asarray(energy * np.exp(width * random.standard_normal(len(energy)) - width**2 / 2))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SHOWER_SCALE = 25.0
-"""GeV, of the first look."""
+"""Scale in GeV of the shower at the first comparison."""
 RADIUS = 1.0
 ANTI_KT, ALL_PARTICLES, ALL_FINAL, MASSLESS = -1, 25.0, 1, 0
 
@@ -28,7 +28,7 @@ class Thresholds:
     eta: float
 
     def missed_by(self, jets: Any) -> bool:
-        """Whether the SlowJet jets, which fall in pT, stay below."""
+        """Return whether jets of a `SlowJet`, which are sorted by pT, stay below."""
         central = [
             jets.pT(number)
             for number in range(jets.sizeJet())
@@ -43,9 +43,9 @@ AT_PARTON_LEVEL = Thresholds(leading=420.0, third=180.0, eta=2.3)
 
 
 def trial_counter(early_veto: bool) -> Any:
-    """A Pythia user hook that numbers the hard processes tried and, if asked to, vetoes early.
+    """Make a Pythia user hook that numbers hard processes and, with `early_veto`, vetoes early.
 
-    Its `finished` is the list of the numbers, from 1, of those that became complete events.
+    Its `finished` lists the numbers, from 1, of the processes that became complete events.
     """
     import pythia8mc
 
@@ -66,6 +66,7 @@ def trial_counter(early_veto: bool) -> Any:
             return True
 
         def doVetoProcessLevel(self, _event: Any) -> bool:  # noqa: N802
+            # Called once for each hard process, and before any other veto.
             self.tried += 1
             return False
 

@@ -1,4 +1,4 @@
-"""Pythia events of one process, a batch at a time, as arrays.
+"""Generate Pythia events of one process, a batch at a time, as arrays.
 
 Sources: Pythia 8.3, C. Bierlich et al., 2203.11601; its supersymmetry and R-parity violation,
 N. Desai and P. Skands, 1109.5852.
@@ -19,9 +19,9 @@ from baryon_hep.generation.processes import COLLISION_ENERGY, Process
 
 PICOBARN_PER_MILLIBARN = 1e9
 MOMENTUM_TOLERANCE = 1e-3
-"""Of the collision energy; Pythia's own check discards events that are off by more."""
+"""Largest imbalance of an event, over the collision energy; Pythia's own check has the same."""
 MAX_SEED = 900_000_000
-"""Pythia's limit."""
+"""Largest seed that Pythia takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,31 @@ class CrossSection:
     """The Monte-Carlo estimate of a cross section."""
 
     value: float
-    """pb."""
+    """In pb."""
     error: float
-    """pb, one standard deviation."""
+    """One standard deviation in pb."""
     points: int
     """Number of phase-space points that it is the mean of."""
 
 
 class EventGenerator:
-    """Pythia, set up for one process."""
+    """Pythia, set up for one process.
+
+    Parameters
+    ----------
+    process
+        What collides into what.
+    seed
+        Any non-negative number.
+
+    Raises
+    ------
+    BaryonError
+        If Pythia refuses the process.
+
+    """
 
     def __init__(self, process: Process, seed: int) -> None:
-        """`seed` is any non-negative number. Raises `BaryonError` if Pythia refuses the process."""
         import pythia8mc
 
         self._counter = trial_counter(process.early_veto)
@@ -64,18 +77,19 @@ class EventGenerator:
             return bool(self._pythia.init())
 
     def batch(self, events: int) -> tuple[Particles, npt.NDArray[np.int64]]:
-        """The stable particles of up to `events` events, and the trial number, from 1, of each.
+        """Return the stable particles of up to `events` events, and the number of each one's trial.
 
-        A trial is a hard process, whether it was vetoed or became an event.
+        A trial is a hard process, whether it was vetoed or became an event; they count from 1.
         """
         self._counter.finished.clear()
         batch = self._pythia.nextBatch(events)
         particles = self._stable(batch.prt)
-        sound = conserves_momentum(particles)
-        return particles.where(sound), np.array(self._counter.finished, np.int64)[sound]
+        # Pythia's own check of each event takes a tenth of the time of the event itself.
+        conserved = conserves_momentum(particles)
+        return particles.where(conserved), np.array(self._counter.finished, np.int64)[conserved]
 
     def cross_section(self) -> CrossSection:
-        """Estimate the cross section before any veto, of all that was generated so far."""
+        """Estimate the cross section before any veto, from all that was generated so far."""
         info = self._pythia.infoPython()
         # Pythia counts vetoed events out of its cross section.
         before_veto = info.sigmaGen() * info.nSelected() / info.nAccepted()
@@ -88,6 +102,7 @@ class EventGenerator:
         stable = particles[particles.status > 0]
         flat = ak.flatten(stable, axis=1)
         codes = ak.to_numpy(flat.id)
+        # Pythia is asked for the charge of each kind of particle once.
         kinds, kind = np.unique(codes, return_inverse=True)
         return Particles(
             counts=ak.to_numpy(ak.num(stable, axis=1)).astype(np.int64),
@@ -101,10 +116,7 @@ class EventGenerator:
 
 
 def conserves_momentum(particles: Particles) -> npt.NDArray[np.bool_]:
-    """(N,) whether the particles of each event carry what the beams brought.
-
-    Pythia's own check of each event costs a tenth of the time that it takes to make it.
-    """
+    """Return whether the particles of each event (N,) carry the momentum of the beams."""
     totals = [
         np.bincount(particles.event(), values, len(particles.counts))
         for values in (particles.px, particles.py, particles.pz, particles.energy)

@@ -74,14 +74,16 @@ def writing(file: Path) -> Iterator[Path]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         remove_temporaries(file.parent, [file.name])  # of gigabytes, perhaps
-        with atomic_write(file, OUT) as temporary:
+    except OSError as error:
+        raise BaryonError(cannot_write(file, error, OUT)) from error
+    with atomic_write(file, OUT) as temporary:
+        try:
             yield temporary
-    except (OSError, RuntimeError) as error:
-        number = _error_number(error)
-        if number is None:
-            raise
-        reason = OSError(number, os.strerror(number))
-        raise BaryonError(cannot_write(file, reason, OUT)) from error
+        except (OSError, RuntimeError) as error:
+            number = _error_number(error)
+            if number is None:
+                raise
+            raise OSError(number, os.strerror(number)) from error  # instead of HDF5's long text
 
 
 def _error_number(error: OSError | RuntimeError) -> int | None:

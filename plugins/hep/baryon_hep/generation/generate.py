@@ -55,9 +55,15 @@ def generate(
 ) -> None:
     """Write `hep_<size>_<split>.h5` and `generation.json` in the folder `out`.
 
-    The keys are told in `conf/generate/hep_images.yaml`. Run again after an interruption it goes
-    on; run again when finished it does nothing. Raises `BaryonError` for settings that make no
-    sense, a folder that holds other data, a missing extra, a full disk or a worker that died.
+    `conf/generate/hep_images.yaml` explains the keys. Run again after an interruption it continues;
+    run again when finished it does nothing.
+
+    Raises
+    ------
+    BaryonError
+        For settings that make no sense, a folder that holds other data, a missing extra, a full
+        disk or a worker that died.
+
     """
     settings = Settings(
         events=events,
@@ -78,7 +84,7 @@ def generate(
     require_simulation()
     if workers is not None and workers < 0:
         raise BaryonError(f"generate.workers: {workers} is negative; null takes all cores")
-    with _told_how_to_go_on():
+    with _interruptible():
         _generate(settings, Path(out).expanduser(), workers or len(os.sched_getaffinity(0)))
 
 
@@ -95,11 +101,11 @@ def _generate(settings: Settings, folder: Path, workers: int) -> None:
 
 
 def _make_parts(all_parts: Sequence[Part], settings: Settings, workers: int) -> None:
-    todo = [part for part in all_parts if not part.file.exists()]
-    if len(todo) < len(all_parts):
-        say(f"{len(all_parts) - len(todo)} of {len(all_parts)} parts are there already")
-    with bar("generating events", sum(part.events for part in todo), "events") as advance:
-        worker_pool.run(generate_part, [(part, settings) for part in todo], workers, advance)
+    missing = [part for part in all_parts if not part.file.exists()]
+    if len(missing) < len(all_parts):
+        say(f"{len(all_parts) - len(missing)} of {len(all_parts)} parts are there already")
+    with bar("generating events", sum(part.events for part in missing), "events") as advance:
+        worker_pool.run(generate_part, [(part, settings) for part in missing], workers, advance)
 
 
 def _merge(
@@ -108,18 +114,20 @@ def _merge(
     parts_of: dict[Process, list[Part]] = {}
     for part in all_parts:
         parts_of.setdefault(part.process, []).append(part)
-    yields = {process: total_yield(process, its) for process, its in parts_of.items()}
+    yields = {process: total_yield(process, files) for process, files in parts_of.items()}
     record = provenance(settings, list(yields.values()))
     files = split_files(settings, folder, parts_of, yields, record)
     with bar("writing images", sum(len(file) for file in files), "images") as advance:
         worker_pool.run(write_split, [(file,) for file in files], workers, advance)
+    # The record is written last: it marks the folder as finished.
     with writing(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
     return files
 
 
 @contextmanager
-def _told_how_to_go_on() -> Iterator[None]:
+def _interruptible() -> Iterator[None]:
+    """Tell the user how to continue after Ctrl-C."""
     try:
         yield
     except KeyboardInterrupt:

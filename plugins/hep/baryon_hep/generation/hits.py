@@ -1,4 +1,4 @@
-"""What is kept of the events: calorimeter towers and tracks, from which images are made."""
+"""Keep calorimeter towers and tracks of events, from which images are made."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from baryon_hep.generation.detector import Towers, Tracks
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """N events, in single precision.
+    """The towers and tracks of N events, in single precision."""
 
-    Half precision would put eta and phi on a grid of 0.002, a fourteenth of a pixel at 224 pixels:
-    pixels would hold 14 or 15 steps of it, and images show a comb of 7 %.
-    """
-
+    # Half precision would put eta and phi on a grid of 0.002, a fourteenth of a pixel at 224
+    # pixels: pixels would hold 14 or 15 steps of it, and images show a comb of 7 %.
     tower_counts: npt.NDArray[np.int64]
-    """(N,)"""
+    """(N,) towers of each event."""
     track_counts: npt.NDArray[np.int64]
-    """(N,)"""
+    """(N,) tracks of each event."""
     towers: npt.NDArray[np.float32]
     """(M, 4) eta, phi, energy and EM energy in GeV; one event after the other."""
     tracks: npt.NDArray[np.float32]
@@ -30,7 +28,7 @@ class Hits:
 
     @classmethod
     def of(cls, towers: Towers, tracks: Tracks) -> Hits:
-        """Those of the detector."""
+        """Return the hits that the detector recorded."""
         columns = (towers.eta, towers.phi, towers.energy, towers.em_energy)
         return cls(
             towers.counts,
@@ -48,17 +46,17 @@ class Hits:
     def __len__(self) -> int:
         return len(self.tower_counts)
 
-    def where(self, kept: npt.NDArray[np.bool_]) -> Hits:
-        """Return the events for which `kept` (N,) is true."""
+    def where(self, selected: npt.NDArray[np.bool_]) -> Hits:
+        """Return the events for which `selected` (N,) is true."""
         return Hits(
-            self.tower_counts[kept],
-            self.track_counts[kept],
-            self.towers[np.repeat(kept, self.tower_counts)],
-            self.tracks[np.repeat(kept, self.track_counts)],
+            self.tower_counts[selected],
+            self.track_counts[selected],
+            self.towers[np.repeat(selected, self.tower_counts)],
+            self.tracks[np.repeat(selected, self.track_counts)],
         )
 
     def rows(self, start: int, stop: int) -> Hits:
-        """Events start..stop-1."""
+        """Return events `start` to `stop` - 1."""
         first_tower, first_track = self.tower_counts[:start].sum(), self.track_counts[:start].sum()
         tower_counts, track_counts = self.tower_counts[start:stop], self.track_counts[start:stop]
         return Hits(

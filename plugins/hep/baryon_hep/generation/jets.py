@@ -1,4 +1,4 @@
-"""Large-R jets: anti-kt with R = 1.0 on calorimeter towers, if asked for trimmed.
+"""Cluster large-R jets: anti-kt with R = 1.0 on calorimeter towers, trimmed if asked for.
 
 Trimming drops the kt subjets of R = 0.2 that carry less than 5 % of the jet's pT.
 Sources: FastJet, 1111.6097; anti-kt, 0802.1189; trimming, 0912.1342.
@@ -33,6 +33,7 @@ def large_radius_jets(towers: Towers, trimmed: bool) -> Jets:
 
 
 def _four_vectors(towers: Towers) -> Any:
+    """Return massless four-vectors, [event][tower]."""
     import awkward as ak
     import vector
 
@@ -48,7 +49,7 @@ def _four_vectors(towers: Towers) -> Any:
 
 
 def _trim(constituents: Any) -> Any:
-    """Trimmed jets, [event][jet], from their constituents, [event][jet][tower]."""
+    """Return trimmed jets, [event][jet], of constituents [event][jet][tower]."""
     import awkward as ak
     import fastjet
 
@@ -57,8 +58,8 @@ def _trim(constituents: Any) -> Any:
         per_jet, fastjet.JetDefinition(fastjet.kt_algorithm, SUBJET_RADIUS)
     ).inclusive_jets()
     whole = _total(per_jet)
-    kept = _total(subjets[subjets.pt >= SUBJET_FRACTION * whole.pt])
-    return ak.unflatten(kept, ak.num(constituents, axis=1))
+    trimmed = _total(subjets[subjets.pt >= SUBJET_FRACTION * whole.pt])
+    return ak.unflatten(trimmed, ak.num(constituents, axis=1))
 
 
 def _total(vectors: Any) -> Any:
@@ -69,6 +70,7 @@ def _total(vectors: Any) -> Any:
 
 
 def _padded(jets: Any) -> Jets:
+    """Return jets [event][jet] as arrays, of at least two columns: cuts compare the first two."""
     import awkward as ak
 
     count = ak.to_numpy(ak.num(jets, axis=1)).astype(np.int64)

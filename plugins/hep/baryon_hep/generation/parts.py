@@ -1,6 +1,6 @@
-"""A part: a number of passing events of one process, generated in one go, in a file of its own.
+"""Store parts: passing events of one process that are generated in one go, in a file of their own.
 
-What it holds depends only on the settings, the process and the part's number, never on how many
+What a part holds depends only on the settings, the process and the part's number, never on how many
 workers there are. A part's file appears under its name when it is complete.
 """
 
@@ -23,7 +23,7 @@ from baryon_hep.generation.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One piece of work."""
+    """A number of events of a process: one task of a worker."""
 
     process: Process
     number: int
@@ -33,7 +33,9 @@ class Part:
     file: Path
 
     def entropy(self, settings: Settings) -> np.random.SeedSequence:
-        """Where its random numbers come from."""
+        """Return what the part's random numbers follow from."""
+        # From all settings, the seed among them: with the seed alone two data sets that differ in
+        # size or window would hold the same collisions, and one would test what the other taught.
         return np.random.SeedSequence([settings.digest, self.process.number, self.number])
 
 
@@ -43,9 +45,9 @@ class Tally:
 
     generator_seed: int
     cross_section: float
-    """pb, before any veto."""
+    """In pb, before any veto."""
     cross_section_error: float
-    """pb, one standard deviation."""
+    """One standard deviation in pb."""
     points: int
     """Phase-space points that the cross section is the mean of."""
     tried: int
@@ -55,7 +57,7 @@ class Tally:
 
 
 def parts(all_processes: list[Process], part_events: int, folder: Path) -> list[Part]:
-    """All parts, those of a process in order."""
+    """Return all parts, those of a process in order."""
     return [
         Part(
             process,

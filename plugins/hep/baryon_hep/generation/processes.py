@@ -1,9 +1,10 @@
-"""What collides into what: the Pythia settings of the signal and of each slice of QCD.
+"""Set up Pythia for the signal and for each slice of the QCD background.
 
 13 TeV proton-proton collisions with the A14 tune and multi-parton interactions. QCD 2 -> 2
 scattering falls so steeply with transverse momentum that it is generated in slices of pT-hat, the
 transverse momentum of the hard scattering. Within a slice events are unbiased: every event of a
-process has the same weight.
+process has the same weight. Slices are narrow where the cuts act; the lowest is wide, for its
+events weigh most, cost most, and do not reach the signal region.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.slha import spectrum
 
 COLLISION_ENERGY = 13000.0
-"""GeV."""
+"""Energy of a collision in GeV."""
 COMMON = (
     "Print:quiet = on",
     f"Beams:eCM = {COLLISION_ENERGY}",
@@ -30,7 +31,7 @@ NO_SLICE = -1
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: its place in the data set and how Pythia is to be set up for it."""
+    """A process: its place in the data set, and how Pythia is set up for it."""
 
     name: str
     number: int
@@ -40,9 +41,9 @@ class Process:
     slice_number: int
     """Position in `pt_hat_slices`, from 0; `NO_SLICE` for the signal."""
     events: int
-    """Passing events wanted."""
+    """Number of passing events to generate."""
     masses: tuple[float, float]
-    """Gluino and neutralino in GeV; zeros for QCD."""
+    """Masses of gluino and neutralino in GeV; zeros for QCD."""
     commands: tuple[str, ...]
     slha: str
     """Contents of the SLHA file, empty for QCD."""
@@ -91,5 +92,5 @@ def _slice(number: int, low: float, high: float, events: int, early_veto: bool) 
     )
 
 
-def _equal_shares(total: int, parts: int) -> list[int]:
-    return [total // parts + (part < total % parts) for part in range(parts)]
+def _equal_shares(total: int, count: int) -> list[int]:
+    return [total // count + (number < total % count) for number in range(count)]

@@ -1,4 +1,4 @@
-"""Where the data comes from: recorded in `generation.json` and in every file."""
+"""Tell where the data comes from; it is recorded in `generation.json` and in every file."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.versions import versions
 
 LUMINOSITY = 36_000.0
-"""pb^-1: weights are numbers of events expected in 36 fb^-1, as in the paper's data."""
+"""Luminosity in pb^-1: weights are events expected in 36 fb^-1, as in the paper's data."""
 CITATIONS = (
     "Pythia 8.3: C. Bierlich et al., SciPost Phys. Codebases 8 (2022), arXiv:2203.11601",
     "Pythia supersymmetry: N. Desai, P. Skands, Eur. Phys. J. C 72 (2012) 2238, arXiv:1109.5852",
@@ -23,22 +23,23 @@ CITATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Yield:
-    """What all parts of a process came to."""
+    """Cross section, events and weight of a process, from all its parts."""
 
     process: str
     label: int
     jz: int
     cross_section_pb: float
     cross_section_error_pb: float
-    """One standard deviation; the weights' relative error is that of the cross section."""
+    """One standard deviation; the relative error of the weights is that of the cross section."""
     tried: int
     passed: int
     weight: float
-    """Of each of its events: cross section times luminosity over tried."""
+    """Weight of each event: cross section times luminosity over the events tried."""
 
 
 def total_yield(process: Process, parts: Sequence[Part]) -> Yield:
-    """Each part has its own estimate of the cross section; they count by their points."""
+    """Combine the tallies of a process's parts."""
+    # Each part has its own estimate of the cross section; they count by their points.
     tallies = [read_tally(part.file) for part in parts]
     points = np.array([tally.points for tally in tallies], np.float64)
     shares = points / points.sum()
@@ -58,7 +59,7 @@ def total_yield(process: Process, parts: Sequence[Part]) -> Yield:
 
 
 def provenance(settings: Settings, yields: Sequence[Yield]) -> dict[str, Any]:
-    """All that is to be known about the data, ready for JSON."""
+    """Return settings, versions, yields and citations of a data set, as JSON holds them."""
     return {
         "settings": settings.record(),
         "data_set": settings.data_set,

@@ -1,4 +1,4 @@
-"""The settings that decide which events are generated and how they are stored."""
+"""Check the settings that decide which events are generated and how they are stored."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ from baryon.errors import BaryonError, did_you_mean
 from baryon_hep.generation.slha import SIGNALS
 
 BEAM_ENERGY = 6500.0
-"""GeV; no hard scattering can have a larger pT-hat."""
+"""Energy of a beam in GeV; no hard scattering can have a larger pT-hat."""
 HOPELESS = 250.0
-"""GeV; below it about one event in 20,000 passes the pre-selection."""
+"""pT-hat in GeV below which about one event in 20,000 passes the pre-selection."""
 EVENTS_PER_PROCESS, PROCESSES, DATA_SETS = 10**9, 100, 92_000_000
 """An event id is data set, process and event in decimal digits; the largest fits into 63 bits."""
 
@@ -49,25 +49,26 @@ class Settings:
         _check_splits(self.splits)
 
     def window(self, size: int) -> float:
-        """Images of this size cover |eta| up to here.
+        """Return the |eta| up to which images of a size reach.
 
-        Unless set, as in the data sets of the paper: 2.5 up to 64 pixels, 5 for larger images.
+        Unless it is set it is that of the paper's data sets: 2.5 up to 64 pixels, 5 for larger
+        images.
         """
         return self.eta_max or (2.5 if size <= 64 else 5.0)
 
     def record(self) -> dict[str, Any]:
-        """All of them, as JSON reads them back."""
+        """Return all settings as JSON reads them back."""
         return dict(json.loads(json.dumps(asdict(self))))
 
     @property
     def digest(self) -> int:
-        """A hash of all settings, 64 bits: where every random number of the data set comes from."""
+        """Hash of all settings, 64 bits, from which all random numbers of the data set follow."""
         text = json.dumps(self.record(), sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
     @property
     def data_set(self) -> int:
-        """The number of the data set, below `DATA_SETS`: the leading digits of its event ids."""
+        """Number of the data set, below `DATA_SETS`: the leading digits of its event ids."""
         return self.digest % DATA_SETS
 
     def command(self) -> str:

@@ -1,4 +1,4 @@
-"""The supersymmetric spectrum and decays of the signal, in the SUSY Les Houches Accord format.
+"""Write spectrum and decays of the signal in the format of the SUSY Les Houches Accord.
 
 Gluino pair production with R-parity-violating decays through the baryon-number-violating
 coupling (UDD): either `rpv10`, gluino -> q qbar neutralino followed by neutralino -> q q q (ten
@@ -17,13 +17,14 @@ DECOUPLED = (
     *(2000000 + flavour for flavour in (*range(1, 7), 11, 13, 15)),
     *(1000023, 1000024, 1000025, 1000035, 1000037),
 )
-"""Squarks, sleptons and the other neutralinos and charginos."""
+"""PDG codes of squarks, sleptons and the other neutralinos and charginos."""
 DECOUPLED_MASS = 5000.0
+"""Mass in GeV of superpartners that are out of reach."""
 SIGNALS = ("rpv10", "rpv6")
 
 
 def spectrum(signal: str, gluino_mass: float, neutralino_mass: float) -> str:
-    """The SLHA file of one signal point; masses in GeV, total widths 1 GeV (prompt decays)."""
+    """Return the SLHA file of a signal point; masses in GeV, total widths 1 GeV (prompt decays)."""
     masses = {GLUINO: gluino_mass, NEUTRALINO: neutralino_mass}
     masses |= dict.fromkeys(DECOUPLED, DECOUPLED_MASS)
     violating = _baryon_number_violating()

@@ -1,4 +1,4 @@
-"""Which events go into which file: every split takes its share of every process."""
+"""Distribute events to files: every split takes its share of every process."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ class Stream:
     """A process's share of a split."""
 
     data_set: int
-    """The number of the data set, with which event ids begin."""
+    """Number of the data set, with which event ids begin."""
     process: Process
     parts: Sequence[Part]
-    """All of the process."""
+    """All parts of the process."""
     first: int
     """Number within the process of the first event."""
     events: int
     weight: float
     normalised_weight: float
-    """Over the largest weight in the training set."""
+    """Weight over the largest weight in the training set."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitFile:
-    """One file to be written."""
+    """A file to be written."""
 
     file: Path
     size: int
     eta_max: float
     streams: Sequence[Stream]
     entropy: tuple[int, int]
-    """What decides the order of the processes, the same for every size."""
+    """Seed of the order of the processes, the same for every size."""
     attributes: Mapping[str, Any]
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ def split_files(
     yields: Mapping[Process, Yield],
     attributes: Mapping[str, Any],
 ) -> list[SplitFile]:
-    """Return the files of all sizes and splits, but for splits without an event."""
+    """Return the files of all sizes and splits, except for splits without events."""
     files = [
         SplitFile(
             folder / f"hep_{size}_{split}.h5",
@@ -82,17 +82,17 @@ def _streams(
     parts_of: Mapping[Process, Sequence[Part]],
     yields: Mapping[Process, Yield],
 ) -> dict[str, list[Stream]]:
-    """Of every split, by its name."""
+    """Return the streams of every split, by its name."""
     edges = {
         process: split_edges(process.events, tuple(settings.splits.values())) for process in yields
     }
     train = list(settings.splits).index(TRAIN)
-    trained = [
-        of_process.weight
-        for process, of_process in yields.items()
+    training_weights = [
+        process_yield.weight
+        for process, process_yield in yields.items()
         if edges[process][train] < edges[process][train + 1]
     ]
-    heaviest = max(trained, default=1.0)
+    heaviest = max(training_weights, default=1.0)
     return {
         split: [
             Stream(
@@ -101,10 +101,10 @@ def _streams(
                 parts_of[process],
                 first=edges[process][number],
                 events=edges[process][number + 1] - edges[process][number],
-                weight=of_process.weight,
-                normalised_weight=of_process.weight / heaviest,
+                weight=process_yield.weight,
+                normalised_weight=process_yield.weight / heaviest,
             )
-            for process, of_process in yields.items()
+            for process, process_yield in yields.items()
         ]
         for number, split in enumerate(settings.splits)
     }

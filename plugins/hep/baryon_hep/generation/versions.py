@@ -1,4 +1,4 @@
-"""The software that shapes the events, most of which the extra `hep-sim` brings."""
+"""Name the software that shapes the events, most of which the extra `hep-sim` installs."""
 
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -9,7 +9,7 @@ EXTRA = ("pythia8mc", "fastjet", "awkward", "vector")
 
 
 def require_simulation() -> None:
-    """Raise `BaryonError` naming what is not installed."""
+    """Raise `BaryonError` if a library of the simulation is not installed."""
     missing = [name for name in EXTRA if find_spec(name) is None]
     if missing:
         raise BaryonError(
@@ -18,5 +18,5 @@ def require_simulation() -> None:
 
 
 def versions() -> dict[str, str]:
-    """By name of the distribution."""
+    """Return the versions by the name of the distribution."""
     return {name: version(name) for name in ("baryon", *EXTRA, "numpy", "h5py")}

@@ -12,11 +12,15 @@ from baryon.interfaces import Batch
 
 
 class HepCrossEntropy:
-    """Softmax cross-entropy: the mean over a batch of each event's, times its event weight.
+    """Mean over a batch of each event's cross-entropy times its weight.
 
-    `weighting` chooses the event weight: `none`, 1 for all, as the paper's networks were trained
-    (reported); `normweight`, the expected events over their training maximum; `log`, log(1 + w)
-    of the expected events w, as in arXiv:1711.03573 (reported).
+    Parameters
+    ----------
+    weighting
+        Weight of an event. `none`: 1 for all, as the paper's networks were trained (reported).
+        `normweight`: its expected events over their training maximum. `log`: log(1 + w) of its
+        expected events w, as in arXiv:1711.03573 (reported).
+
     """
 
     def __init__(self, *, weighting: Literal["none", "normweight", "log"]) -> None:
@@ -27,7 +31,9 @@ class HepCrossEntropy:
         if self.weighting == "none":
             return {"cross_entropy": cross_entropy(output, batch["label"])}
         per_event = cross_entropy(output, batch["label"], reduction="none")
-        weight = self._weight(batch)  # not divided by its sum: a mean over workers stays a mean
+        # Not divided by the weights' sum over the batch: the mean over workers of their means would
+        # no longer be the mean over all samples.
+        weight = self._weight(batch)
         return {"cross_entropy": (per_event * weight).mean()}
 
     def _weight(self, batch: Batch) -> torch.Tensor:

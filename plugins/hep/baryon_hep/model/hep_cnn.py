@@ -8,9 +8,8 @@ parameters, 2.267 MiB in float32, 5.260 GFLOP forward (derived, 2 x multiply-add
 At 64 x 64 (reported: `cori_knl_64.json`): three such blocks with pooling, then fully connected
 layers of 512 and 2. He initialisation, zero biases.
 
-ReLU comes after the pooling, where it has a quarter of the work: the largest of four values is the
-same before and after a function that never falls, and so is its gradient. On a GPU convolution,
-pooling and ReLU are one layer of the convolution's name (`fused`), with the same parameters.
+On a GPU convolution, pooling and ReLU are one layer of the convolution's name (`fused`), with the
+same parameters.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def hep_cnn(
         `fused` takes our kernels for a GPU, `plain` PyTorch's own, `auto` the fused ones where
         they work.
     fields
-        Of the dataset; `inputs` has the shape (channels, S, S).
+        Fields of the dataset, of which `inputs` has the shape (channels, S, S).
 
     Raises
     ------
@@ -86,6 +85,8 @@ def hep_cnn(
 def _plain_block(
     number: int, channels: int, filters: int, leakiness: float
 ) -> dict[str, nn.Module]:
+    # ReLU after the pooling has a quarter of the work. The largest of four values is the same
+    # before and after a function that never falls, and so is its gradient.
     return {
         f"conv{number}": _convolution(channels, filters),
         f"pool{number}": nn.MaxPool2d(2),

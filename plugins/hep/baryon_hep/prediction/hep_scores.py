@@ -16,7 +16,8 @@ from baryon_hep.evaluator.events import log_odds
 from baryon_hep.prediction.histogram import Histogram
 from baryon_hep.prediction.tables import Columns, CsvTable, HdfTable
 
-CERTAIN = 0.5
+EVEN = 0.5
+"""Probability of an event that is as likely signal as background."""
 TABLES: Mapping[str, type[HdfTable] | type[CsvTable]] = {"hdf5": HdfTable, "csv": CsvTable}
 
 
@@ -35,7 +36,7 @@ class HepScores:
     histogram
         Whether to draw `scores.png`.
     split
-        The events.
+        Events to be scored.
 
     Raises
     ------
@@ -66,6 +67,7 @@ class HepScores:
         Raises `BaryonError` for a score that is not finite.
         """
         rows = batch["keys"].numpy()
+        # Log-odds in double precision: probabilities of sure events would all be rounded to 1.
         score = log_odds(output)
         wrong = np.flatnonzero(~np.isfinite(score))
         if len(wrong):
@@ -96,7 +98,7 @@ class HepScores:
                     table.append(columns)
                 histogram.fill(columns["score"])
                 events += len(columns["row"])
-                signal += int((columns["probability"] > CERTAIN).sum())
+                signal += int((columns["probability"] > EVEN).sum())
         if self._histogram:
             histogram.save(folder / "scores.png")
-        return f"{events:,} events scored; {signal:,} of them are more like signal (p > {CERTAIN})"
+        return f"{events:,} events scored; {signal:,} of them are more like signal (p > {EVEN})"

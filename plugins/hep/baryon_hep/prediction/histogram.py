@@ -9,25 +9,28 @@ import numpy as np
 
 from baryon_hep.evaluator.palette import SIGNAL
 
-FARTHEST, FINE = 60.0, 12_000
-"""Log-odds beyond which all fall into the last bin, and bins before it is known which are drawn."""
-DRAWN = 60
+FARTHEST = 60.0
+"""Log-odds beyond which all events fall into the last bin."""
+FINE_BINS = 12_000
+"""Bins that are counted; some are joined to each bin that is drawn."""
+DRAWN_BINS = 60
+"""Bins that are drawn, at most."""
 DOTS_PER_INCH = 150
 
 
 class Histogram:
-    """Counts in fine bins, of which the picture joins some: the range is known at the end only."""
+    """Counts of scores in fine bins, joined to wider ones when the range of all is known."""
 
     def __init__(self) -> None:
-        self._counts = np.zeros(FINE, np.int64)
+        self._counts = np.zeros(FINE_BINS, np.int64)
 
     def fill(self, score: np.ndarray[Any, np.dtype[np.float64]]) -> None:
         """Count scores (N,), which are log-odds."""
         inside = np.clip(score, -FARTHEST, FARTHEST)
-        self._counts += np.histogram(inside, FINE, (-FARTHEST, FARTHEST))[0]
+        self._counts += np.histogram(inside, FINE_BINS, (-FARTHEST, FARTHEST))[0]
 
     def save(self, path: Path) -> None:
-        """Draw the range that has events in it, as a PNG."""
+        """Draw the range of scores that occur, as a PNG."""
         from matplotlib.figure import Figure
 
         edges, counts = self._joined()
@@ -48,8 +51,8 @@ class Histogram:
     def _joined(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Return edges and counts of the bins that are drawn."""
         filled = np.flatnonzero(self._counts)
-        first, last = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, FINE)
-        width = -(-(last - first) // DRAWN)
+        first, last = (int(filled[0]), int(filled[-1]) + 1) if len(filled) else (0, FINE_BINS)
+        width = -(-(last - first) // DRAWN_BINS)
         counts = np.add.reduceat(self._counts[first:last], np.arange(0, last - first, width))
-        step = 2 * FARTHEST / FINE
+        step = 2 * FARTHEST / FINE_BINS
         return -FARTHEST + step * (first + width * np.arange(len(counts) + 1)), counts

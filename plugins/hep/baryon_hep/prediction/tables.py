@@ -13,20 +13,20 @@ import numpy as np
 
 Columns: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 """Columns of some events by name, each (N,)."""
-ROWS_A_CHUNK = 16384
+ROWS_PER_CHUNK = 16384
 
 
 class HdfTable:
-    """`scores.h5`: a member (N,) for each column, as in the benchmark's files; `files` by number.
+    """Write `scores.h5`: a member (N,) for each column, and the names of the `files` by number.
 
-    To be used in a `with` block. Whole chunks are written, so that none is compressed twice.
+    To be used in a `with` block.
     """
 
     def __init__(self, folder: Path, files: Sequence[str]) -> None:
         self._file = h5py.File(folder / "scores.h5", "w")
         self._file.create_dataset("files", data=list(files), dtype=h5py.string_dtype())
         self._waiting: list[Columns] = []
-        self._count = 0
+        self._waiting_rows = 0
 
     def __enter__(self) -> HdfTable:
         return self
@@ -34,20 +34,21 @@ class HdfTable:
     def append(self, columns: Columns) -> None:
         """Add rows, and write them as soon as they fill a chunk."""
         self._waiting.append(columns)
-        self._count += len(columns["row"])
-        if self._count >= ROWS_A_CHUNK:
-            self._write(self._count - self._count % ROWS_A_CHUNK)
+        self._waiting_rows += len(columns["row"])
+        if self._waiting_rows >= ROWS_PER_CHUNK:
+            # Whole chunks alone: HDF5 would read, decompress and compress a part of one again.
+            self._write(self._waiting_rows - self._waiting_rows % ROWS_PER_CHUNK)
 
     def _write(self, rows: int) -> None:
         """Write the first `rows` of the waiting rows."""
-        for name in self._waiting[0]:
-            values = np.concatenate([columns[name] for columns in self._waiting])
-            self._extend(name, values[:rows])
-        rest = {
-            name: np.concatenate([columns[name] for columns in self._waiting])[rows:]
+        joined = {
+            name: np.concatenate([columns[name] for columns in self._waiting])
             for name in self._waiting[0]
         }
-        self._waiting, self._count = [rest], len(rest["row"])
+        for name, values in joined.items():
+            self._extend(name, values[:rows])
+        rest = {name: values[rows:] for name, values in joined.items()}
+        self._waiting, self._waiting_rows = [rest], len(rest["row"])
 
     def _extend(self, name: str, values: np.ndarray[Any, Any]) -> None:
         if name not in self._file:
@@ -56,7 +57,7 @@ class HdfTable:
                 shape=(0,),
                 maxshape=(None,),
                 dtype=values.dtype,
-                chunks=(ROWS_A_CHUNK,),
+                chunks=(ROWS_PER_CHUNK,),
                 compression="gzip",
                 shuffle=True,
             )
@@ -70,15 +71,15 @@ class HdfTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None and self._count:
-            self._write(self._count)
+        if kind is None and self._waiting_rows:
+            self._write(self._waiting_rows)
         self._file.close()
 
 
 class CsvTable:
-    """`scores.csv`: a line of column names, then one an event, with the file's name in it.
+    """Write `scores.csv`: a line of column names, then a line for each event, with its file's name.
 
-    To be used in a `with` block. Numbers have as many digits as bring them back to the bit.
+    To be used in a `with` block.
     """
 
     def __init__(self, folder: Path, files: Sequence[str]) -> None:
@@ -96,6 +97,7 @@ class CsvTable:
             self._writer.writerow(columns)
             self._empty = False
         named = {**columns, "file": self._files[columns["file"]]}
+        # Python's floats print with as many digits as bring them back to the bit.
         self._writer.writerows(zip(*(values.tolist() for values in named.values()), strict=True))
 
     def __exit__(self, *error: object) -> None:

@@ -1,1 +1,1 @@
-"""A pooled block of `hep_cnn` in few kernels: convolution, bias, max pooling and ReLU together."""
+"""Compute convolution, bias, max pooling and ReLU of `hep_cnn` in few kernels on a GPU."""

@@ -1,4 +1,4 @@
-"""The fused block as a layer, with the parameters of an `nn.Conv2d`."""
+"""Define the fused block as a layer, with the parameters of an `nn.Conv2d`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from baryon.terminal.console import say
 from baryon_hep.model.fused import operators
 from baryon_hep.model.fused.kernels import INTERPRETED
 
-FEW = 7
-"""Channels up to which the whole block is one kernel: 9 times as many, and one, are 64 columns."""
+FEW_CHANNELS = 7
+"""Channels up to which the whole block is one kernel."""
+# 9 times as many, and one for the bias, are 64 columns of a tile.
 
 
 class Block(nn.Conv2d):
@@ -44,10 +45,10 @@ class Block(nn.Conv2d):
 def fused(images: Tensor, weight: Tensor, bias: Tensor, leakiness: float) -> Tensor:
     """Apply the fused kernels in the type of `images`; weight and bias are float32.
 
-    With few channels in bfloat16 the convolution's output is never written. In float32 it is:
-    without tensor cores cuDNN's convolution is worth more than what is saved.
+    With few channels in bfloat16 the convolution's output is never written.
     """
-    if images.dtype == torch.bfloat16 and images.shape[1] <= FEW:
+    # In float32 it is: without tensor cores cuDNN's convolution is worth more than what is saved.
+    if images.dtype == torch.bfloat16 and images.shape[1] <= FEW_CHANNELS:
         pooled: Tensor = operators.first_block(images, weight, bias, leakiness)[0]
     else:
         full = functional.conv2d(images, weight.to(images.dtype), padding=1)
@@ -70,5 +71,6 @@ def _say_plain(device: str, dtype: torch.dtype) -> None:
 
 
 def _product_type(images: Tensor) -> torch.dtype:
+    """Return the type that autocast would have a convolution multiply in."""
     kind = images.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else images.dtype

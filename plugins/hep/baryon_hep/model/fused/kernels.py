@@ -1,4 +1,4 @@
-"""The kernels, in Triton. `operators.py` says what they compute, and calls them.
+"""Define the kernels in Triton; `operators.py` says what they compute, and launches them.
 
 Images and activations are addressed as if all windows of all images stood in one row: window number
 (image, y, x), each with `filters` values (channels-last). A window is the 2x2 pixels that become
@@ -16,7 +16,7 @@ Triton's interpreter cannot multiply in bfloat16: `PRODUCT` is what it multiplie
 rounding to `ROUNDED`.
 """
 
-# Triton reads the annotations: there may be none but its own.
+# Triton reads the annotations: it allows none but its own.
 # ruff: noqa: ANN001, ANN201, ANN202, N803
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 
@@ -34,25 +34,25 @@ _TILES = [
     triton.Config({"WINDOWS": windows}, num_warps=warps)
     for windows, warps in ((32, 4), (64, 4), (64, 8))
 ]
-"""Of the first block, forward; the fastest is found at its first call."""
+"""Tiles of the first block, forward; the fastest one is found at its first call."""
 
 
 @triton.jit
-def _add(one, other):
-    return one + other
+def _add(left, right):
+    return left + right
 
 
 @triton.jit
 def _activated(values, LEAKINESS: tl.constexpr):
-    """ReLU, and where it blocks. NaN passes, as in PyTorch's."""
-    blocked = values <= 0
+    """Return ReLU of values, and where it blocks them."""
+    blocked = values <= 0  # NaN passes, as in PyTorch's
     below = values * LEAKINESS if LEAKINESS != 0.0 else 0.0
     return tl.where(blocked, below, values), blocked
 
 
 @triton.jit
 def _let_through(gradient, passed, LEAKINESS: tl.constexpr):
-    """What ReLU lets through of its output's gradient."""
+    """Return what ReLU lets through of its output's gradient."""
     below = gradient * LEAKINESS if LEAKINESS != 0.0 else 0.0
     return tl.where(passed < BLOCKED, gradient, below)
 
@@ -68,18 +68,18 @@ def _patches(
     CHANNELS: tl.constexpr,
     TAPS: tl.constexpr,
 ):
-    """(WINDOWS, TAPS) in float32: what the convolution sees around one place of each window."""
+    """Load (WINDOWS, TAPS) in float32: what the convolution sees around a place of each window."""
     height, width = shape[0], shape[1]
     across, down = width // 2, height // 2
     taps = tl.arange(0, TAPS)
     x = (windows % across * 2 + place % 2 - 1)[:, None] + (taps // CHANNELS % 3)[None, :]
     y = (windows // across % down * 2 + place // 2 - 1)[:, None] + (taps // (3 * CHANNELS))[None, :]
     first = images + (windows // (across * down)).to(tl.int64)[:, None] * strides[0]
-    there = inside[:, None] & (taps < 9 * CHANNELS)[None, :]
-    there = there & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    valid = inside[:, None] & (taps < 9 * CHANNELS)[None, :]
+    valid = valid & (x >= 0) & (x < width) & (y >= 0) & (y < height)
     channel = (taps % CHANNELS)[None, :]
     offset = channel * strides[1] + y * strides[2] + x * strides[3]
-    values = tl.load(first + offset, mask=there, other=0.0).to(tl.float32)
+    values = tl.load(first + offset, mask=valid, other=0.0).to(tl.float32)
     return tl.where((taps == 9 * CHANNELS)[None, :], 1.0, values)
 
 
@@ -104,11 +104,11 @@ def first_block_forward(
     PRODUCT: tl.constexpr,
     WINDOWS: tl.constexpr,
 ):
-    """Program (i, j): windows i * WINDOWS and on, filters j * FILTERS and on."""
+    """Compute, as program (i, j), from windows i * WINDOWS and filters j * FILTERS on."""
     windows = tl.program_id(0) * WINDOWS + tl.arange(0, WINDOWS)
     columns = tl.program_id(1) * FILTERS + tl.arange(0, FILTERS)
     inside = windows < count
-    known = columns < filters
+    in_range = columns < filters
     taps = tl.arange(0, TAPS)
     offset = (
         taps % CHANNELS * weight_strides[1]
@@ -116,25 +116,25 @@ def first_block_forward(
         + taps // CHANNELS % 3 * weight_strides[3]
     )
     offset = offset[:, None] + (columns * weight_strides[0])[None, :]
-    there = (taps < 9 * CHANNELS)[:, None] & known[None, :]
-    matrix = tl.load(weight + offset, mask=there, other=0.0).to(ROUNDED).to(PRODUCT)
+    valid = (taps < 9 * CHANNELS)[:, None] & in_range[None, :]
+    matrix = tl.load(weight + offset, mask=valid, other=0.0).to(ROUNDED).to(PRODUCT)
 
     best = tl.full((WINDOWS, FILTERS), float("-inf"), tl.float32)
-    where = tl.full((WINDOWS, FILTERS), 0, tl.int32)
+    best_place = tl.full((WINDOWS, FILTERS), 0, tl.int32)
     for place in tl.static_range(4):
         patches = _patches(images, windows, inside, place, shape, strides, CHANNELS, TAPS)
         patches = patches.to(ROUNDED).to(PRODUCT)
         sums = tl.dot(patches, matrix, input_precision="ieee")
         better = (sums > best) | (sums != sums)
         best = tl.where(better, sums, best)
-        where = tl.where(better, place, where)
+        best_place = tl.where(better, place, best_place)
 
-    best += tl.load(bias + columns, mask=known, other=0.0).to(tl.float32)[None, :]
+    best += tl.load(bias + columns, mask=in_range, other=0.0).to(tl.float32)[None, :]
     values, blocked = _activated(best, LEAKINESS)
     target = windows.to(tl.int64)[:, None] * filters + columns[None, :]
-    there = inside[:, None] & known[None, :]
-    tl.store(pooled + target, values, mask=there)
-    tl.store(passed + target, (where + tl.where(blocked, BLOCKED, 0)).to(tl.uint8), mask=there)
+    valid = inside[:, None] & in_range[None, :]
+    tl.store(pooled + target, values, mask=valid)
+    tl.store(passed + target, (best_place + tl.where(blocked, BLOCKED, 0)).to(tl.uint8), mask=valid)
 
 
 @triton.jit
@@ -155,29 +155,30 @@ def first_block_backward(
     PRODUCT: tl.constexpr,
     WINDOWS: tl.constexpr,
 ):
-    """Program (i, j) of n: every n-th tile of windows from the i-th on; its sum goes to partial[i].
+    """Sum, as program (i, j) of n, every n-th tile of windows from the i-th on into partial[i].
 
-    partial (n, filters, TAPS): the gradients of the weight and, in the column of ones, of the bias.
+    partial (n, filters, TAPS) holds the gradients of the weight and, in the column of ones, of the
+    bias.
     """
     rows = tl.program_id(1) * FILTERS + tl.arange(0, FILTERS)
-    known = rows < filters
+    in_range = rows < filters
     total = tl.full((FILTERS, TAPS), 0.0, tl.float32)
     tiles = (count + WINDOWS - 1) // WINDOWS
     for tile in range(tl.program_id(0), tiles, tl.num_programs(0)):
         windows = tile * WINDOWS + tl.arange(0, WINDOWS)
         inside = windows < count
         source = windows.to(tl.int64)[None, :] * filters + rows[:, None]
-        there = known[:, None] & inside[None, :]
-        came = tl.load(gradient + source, mask=there, other=0.0).to(tl.float32)
-        byte = tl.load(passed + source, mask=there, other=0).to(tl.int32)
-        came = _let_through(came, byte, LEAKINESS)
+        valid = in_range[:, None] & inside[None, :]
+        arrived = tl.load(gradient + source, mask=valid, other=0.0).to(tl.float32)
+        byte = tl.load(passed + source, mask=valid, other=0).to(tl.int32)
+        arrived = _let_through(arrived, byte, LEAKINESS)
         for place in tl.static_range(4):
             patches = _patches(images, windows, inside, place, shape, strides, CHANNELS, TAPS)
             patches = patches.to(ROUNDED).to(PRODUCT)
-            chosen = tl.where(byte % BLOCKED == place, came, 0.0).to(ROUNDED).to(PRODUCT)
+            chosen = tl.where(byte % BLOCKED == place, arrived, 0.0).to(ROUNDED).to(PRODUCT)
             total += tl.dot(chosen, patches, input_precision="ieee")
     target = (tl.program_id(0) * filters + rows)[:, None] * TAPS + tl.arange(0, TAPS)[None, :]
-    tl.store(partial + target, total, mask=known[:, None])
+    tl.store(partial + target, total, mask=in_range[:, None])
 
 
 @triton.jit
@@ -193,31 +194,31 @@ def pool_forward(
     LEAKINESS: tl.constexpr,
     WINDOWS: tl.constexpr,
 ):
-    """Program (i, j): windows i * WINDOWS and on, filters j * FILTERS and on."""
+    """Compute, as program (i, j), from windows i * WINDOWS and filters j * FILTERS on."""
     height, width = shape[0], shape[1]
     across, down = width // 2, height // 2
     windows = tl.program_id(0) * WINDOWS + tl.arange(0, WINDOWS)
     columns = tl.program_id(1) * FILTERS + tl.arange(0, FILTERS)
-    known = columns < filters
-    there = (windows < count)[:, None] & known[None, :]
+    in_range = columns < filters
+    valid = (windows < count)[:, None] & in_range[None, :]
     row = (windows // (across * down)).to(tl.int64) * height + windows // across % down * 2
     corner = row * width + windows % across * 2
 
     best = tl.full((WINDOWS, FILTERS), float("-inf"), tl.float32)
-    where = tl.full((WINDOWS, FILTERS), 0, tl.int32)
+    best_place = tl.full((WINDOWS, FILTERS), 0, tl.int32)
     for place in tl.static_range(4):
         pixel = corner + place // 2 * width + place % 2
         source = pixel[:, None] * filters + columns[None, :]
-        values = tl.load(full + source, mask=there, other=0.0).to(tl.float32)
+        values = tl.load(full + source, mask=valid, other=0.0).to(tl.float32)
         better = (values > best) | (values != values)
         best = tl.where(better, values, best)
-        where = tl.where(better, place, where)
+        best_place = tl.where(better, place, best_place)
 
-    best += tl.load(bias + columns, mask=known, other=0.0).to(tl.float32)[None, :]
+    best += tl.load(bias + columns, mask=in_range, other=0.0).to(tl.float32)[None, :]
     values, blocked = _activated(best, LEAKINESS)
     target = windows.to(tl.int64)[:, None] * filters + columns[None, :]
-    tl.store(pooled + target, values, mask=there)
-    tl.store(passed + target, (where + tl.where(blocked, BLOCKED, 0)).to(tl.uint8), mask=there)
+    tl.store(pooled + target, values, mask=valid)
+    tl.store(passed + target, (best_place + tl.where(blocked, BLOCKED, 0)).to(tl.uint8), mask=valid)
 
 
 @triton.jit
@@ -233,15 +234,15 @@ def pool_backward(
     LEAKINESS: tl.constexpr,
     WINDOWS: tl.constexpr,
 ):
-    """Write all of `full`; the bias's gradient over a program's own windows goes to partial[i].
+    """Write all of `full`, and the bias's gradient over a program's own windows into partial[i].
 
-    The `count` windows are those of the full size, rounded up: half ones at an edge were not
+    `count` is the number of windows of the full size, rounded up: half ones at an edge were not
     pooled, and their gradient is zero.
     """
     height, width = shape[0], shape[1]
     across, down = (width + 1) // 2, (height + 1) // 2
     columns = tl.program_id(1) * FILTERS + tl.arange(0, FILTERS)
-    known = columns < filters
+    in_range = columns < filters
     total = tl.full((WINDOWS, FILTERS), 0.0, tl.float32)
     tiles = (count + WINDOWS - 1) // WINDOWS
     for tile in range(tl.program_id(0), tiles, tl.num_programs(0)):
@@ -252,17 +253,17 @@ def pool_backward(
         image = (windows // (across * down)).to(tl.int64)
         pixel = (image * (height // 2) + row) * (width // 2) + column
         source = pixel[:, None] * filters + columns[None, :]
-        whole = inside & (row < height // 2) & (column < width // 2)
-        there = whole[:, None] & known[None, :]
-        came = tl.load(gradient + source, mask=there, other=0.0).to(tl.float32)
-        byte = tl.load(passed + source, mask=there, other=0).to(tl.int32)
-        came = _let_through(came, byte, LEAKINESS)
-        total += came
+        pooled = inside & (row < height // 2) & (column < width // 2)
+        valid = pooled[:, None] & in_range[None, :]
+        arrived = tl.load(gradient + source, mask=valid, other=0.0).to(tl.float32)
+        byte = tl.load(passed + source, mask=valid, other=0).to(tl.int32)
+        arrived = _let_through(arrived, byte, LEAKINESS)
+        total += arrived
         for place in tl.static_range(4):
             y = row * 2 + place // 2
             x = column * 2 + place % 2
             target = ((image * height + y) * width + x)[:, None] * filters + columns[None, :]
-            there = (inside & (y < height) & (x < width))[:, None] & known[None, :]
-            tl.store(full + target, tl.where(byte % BLOCKED == place, came, 0.0), mask=there)
+            valid = (inside & (y < height) & (x < width))[:, None] & in_range[None, :]
+            tl.store(full + target, tl.where(byte % BLOCKED == place, arrived, 0.0), mask=valid)
     sums = tl.reduce(total, 0, _add)
-    tl.store(partial + tl.program_id(0) * filters + columns, sums, mask=known)
+    tl.store(partial + tl.program_id(0) * filters + columns, sums, mask=in_range)

@@ -1,9 +1,11 @@
-"""The operators, as PyTorch knows them: shapes, gradients, operations, and the launch of kernels.
+"""Register the operators with PyTorch: shapes, gradients, operation counts, launches of kernels.
 
 Images are (N, channels, height, width) in any memory format; what comes out is channels-last.
 Weights and biases, and their gradients, are float32 whatever the images are. The second output of
 `first_block` and `pool` says what passed, and where from (`kernels`): backward needs nothing else
 of the convolution's output.
+
+The operators are opaque to `torch.compile`, which neither inlines nor splits them.
 """
 
 from __future__ import annotations
@@ -19,24 +21,24 @@ from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
 from baryon_hep.model.fused import kernels
 
-MOST_FILTERS = 128  # of one program
-FIRST_WINDOWS = 32  # of a tile, backward
-FIRST_PROGRAMS = 264  # backward: two on each of an H100's 132 multiprocessors
+MOST_FILTERS = 128  # of a program
+FIRST_WINDOWS = 32  # of a tile of the first block, backward
+FIRST_PROGRAMS = 264  # of the first block, backward: two on each of an H100's 132 multiprocessors
 POOL_WINDOWS = 16
 POOL_PROGRAMS = 8 * FIRST_PROGRAMS
 
 TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16}
-"""What the operators compute in."""
+"""Types that the operators compute in, as PyTorch and Triton call them."""
 
 
 @custom_op("baryon_hep::first_block", mutates_args=())
 def first_block(
     images: Tensor, weight: Tensor, bias: Tensor, leakiness: float
 ) -> tuple[Tensor, Tensor]:
-    """ReLU of 2x2 max pooling of a 3x3 convolution with padding 1, in one kernel.
+    """Compute ReLU of 2x2 max pooling of a 3x3 convolution with padding 1, in one kernel.
 
-    weight (filters, channels, 3, 3); products are of the type of `images`, float32 or bfloat16,
-    and so is the output, (N, filters, height // 2, width // 2).
+    `weight` has the shape (filters, channels, 3, 3). Products are of the type of `images`, float32
+    or bfloat16, and so is the output, (N, filters, height // 2, width // 2).
     """
     filters, block = len(weight), _block(len(weight))
     pooled, passed = _outputs(images, filters)
@@ -61,10 +63,12 @@ def first_block(
 def first_block_gradient(
     gradient: Tensor, passed: Tensor, images: Tensor, leakiness: float
 ) -> tuple[Tensor, Tensor]:
-    """Of weight and bias, from the gradient of what `first_block` gave."""
+    """Return the gradients of weight and bias, from that of the output of `first_block`."""
     filters, channels = passed.shape[1], images.shape[1]
     block, count, products = _block(filters), passed.numel() // filters, _products(images)
     programs = min(FIRST_PROGRAMS, triton.cdiv(count, FIRST_WINDOWS))
+    # Partial sums are stored and added up, not added by atomics: the same input gives the same
+    # gradient.
     partial = images.new_empty((programs, filters, products["TAPS"]), dtype=torch.float32)
     _launch(
         kernels.first_block_backward[programs, triton.cdiv(filters, block)],
@@ -84,7 +88,7 @@ def first_block_gradient(
 
 @custom_op("baryon_hep::pool", mutates_args=())
 def pool(full: Tensor, bias: Tensor, leakiness: float) -> tuple[Tensor, Tensor]:
-    """ReLU of 2x2 max pooling of `full` + bias, in one kernel."""
+    """Compute ReLU of 2x2 max pooling of `full` + bias, in one kernel."""
     filters, block = full.shape[1], _block(full.shape[1])
     pooled, passed = _outputs(full, filters)
     count = passed.numel() // filters
@@ -103,7 +107,7 @@ def pool(full: Tensor, bias: Tensor, leakiness: float) -> tuple[Tensor, Tensor]:
 def pool_gradient(
     gradient: Tensor, passed: Tensor, height: int, width: int, leakiness: float
 ) -> tuple[Tensor, Tensor]:
-    """Of `full`, of this height and width, and of the bias, from that of what `pool` gave."""
+    """Return the gradients of `full`, of this height and width, and of the bias."""
     samples, filters = passed.shape[:2]
     full = _images(gradient, (samples, filters, height, width))
     block, count = _block(filters), samples * -(-height // 2) * -(-width // 2)
@@ -121,8 +125,9 @@ def pool_gradient(
 
 
 def _launch(kernel: Any, result: Tensor, *arguments: Any, **constants: Any) -> None:
-    """On the result's device, which need not be the current one; nothing for an empty batch."""
+    """Launch a kernel on the device of its result; do nothing for an empty batch."""
     if result.numel():
+        # The device of a model need not be the current one.
         with torch.cuda.device_of(result):  # type: ignore[no-untyped-call]
             kernel(*arguments, **constants)
 
@@ -141,20 +146,20 @@ def _images(like: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = No
 
 
 def _outputs(full: Tensor, filters: int) -> tuple[Tensor, Tensor]:
-    """Room for what comes out of a pooling, and for the bytes."""
+    """Allocate what comes out of a pooling, and a byte for each value."""
     samples, _, height, width = full.shape
     shape = (samples, filters, height // 2, width // 2)
     return _images(full, shape), _images(full, shape, torch.uint8)
 
 
 def _block(filters: int) -> int:
-    """Filters of one program."""
-    whole: int = triton.next_power_of_2(filters)
-    return min(MOST_FILTERS, max(16, whole))
+    """Return the number of filters of a program: a power of two, as Triton requires."""
+    rounded: int = triton.next_power_of_2(filters)
+    return min(MOST_FILTERS, max(16, rounded))  # a matrix product takes 16 or more
 
 
 def _products(images: Tensor) -> dict[str, Any]:
-    """How the first block's kernels multiply."""
+    """Return the constants by which the kernels of the first block multiply."""
     channels, rounded = images.shape[1], TYPES[images.dtype]
     return {
         "CHANNELS": channels,
@@ -164,7 +169,7 @@ def _products(images: Tensor) -> dict[str, Any]:
     }
 
 
-# Shapes and types, for tracing without data.
+# Shapes and types of outputs, for tracing without data.
 
 
 @first_block.register_fake
@@ -211,7 +216,8 @@ def _first_backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, 
 
 
 def _images_gradient(ctx: Any, gradient: Tensor) -> Tensor:
-    """Through the convolution at full size: no training asks for it, but somebody may."""
+    """Compute the gradient of the images, through the convolution at full size."""
+    # No training asks for it, but who looks for what the network sees may.
     images, weight, passed = ctx.saved_tensors
     full, _ = pool_gradient(gradient, passed, *images.shape[2:], ctx.leakiness)
     back: Tensor = torch.ops.aten.convolution_backward(
@@ -240,13 +246,13 @@ first_block.register_autograd(_first_backward, setup_context=_keep_first)
 pool.register_autograd(_pool_backward, setup_context=_keep_pooled)
 
 
-# Operations: those of the convolution, as PyTorch counts them.
+# Operation counts: those of the convolution, as PyTorch counts them.
 
 
 def _convolution(images: Any, filters: int) -> int:
     samples, channels, *size = images
-    found: int = conv_flop_count(images, [filters, channels, 3, 3], [samples, filters, *size])
-    return found
+    count: int = conv_flop_count(images, [filters, channels, 3, 3], [samples, filters, *size])
+    return count
 
 
 @register_flop_formula(torch.ops.baryon_hep.first_block)

@@ -1,4 +1,7 @@
-"""Test the fused kernels on a device before a model relies on them."""
+"""Test the fused kernels on a device before a model relies on them.
+
+A compiler may be wrong on a device that nobody has tried.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,7 @@ from baryon_hep.model.fused.block import plain
 
 
 def right_on(device: torch.device) -> bool:
-    """Return whether outputs and gradients equal, to the bit, PyTorch's on the CPU in float32.
-
-    A compiler may be wrong on a device that nobody tried.
-    """
+    """Return whether outputs and gradients equal, to the bit, PyTorch's on the CPU in float32."""
     # All numbers are small and whole, so that their sums are exact in any order and type: a wrong
     # answer differs by at least 1, a right one by nothing. Many are equal, for ties in pooling.
     images, full, bias = whole((2, 3, 9, 12), 4), whole((2, 32, 9, 12), 15), whole((32,), 9)
