@@ -48,8 +48,8 @@ class GitState:
     ----------
     commit : hash of the last commit
     branch : name of the branch, "HEAD" if none is checked out
-    changes : SHA-256 of the patch with all uncommitted changes; None if there are none, `UNKNOWN` if
-        git could not make it
+    changes : SHA-256 of the patch with all uncommitted changes; None if there are none,
+        `UNKNOWN` if git could not make it
     patch_bytes : length of that patch
     untracked : number of files and folders that git does not track
 
