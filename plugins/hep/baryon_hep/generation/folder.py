@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from baryon.errors import BaryonError
-from baryon.system.atomic import atomic_write, cannot_write, remove_temporaries, remove_written
+from baryon.errors import BaryonError, cannot_write
+from baryon.system.atomic import atomic_write, remove_temporaries, remove_written
 from baryon.system.plain_data import read_json
 from baryon_hep.generation.settings import Settings
 from baryon_hep.generation.versions import versions
