@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from steps.composing import compose, options_of
 
-from baryon.config import config as configs
+from baryon.config.config import Config
 from baryon.interfaces import Batch
 from baryon.plugins.registry import discover
 from baryon.training.build import TRAIN, RunComponents, build_communicator, build_components
@@ -70,7 +70,7 @@ class Steps:
         return now() - start
 
 
-def measure(config: configs.Config, size: int, steps: int) -> None:
+def measure(config: Config, size: int, steps: int) -> None:
     """Measure both in turn; print one line of JSON."""
     components = build_components(config, discover(), build_communicator(config, discover()))
     training = Steps(components)

@@ -22,7 +22,7 @@ import torch
 from detectors.comparison import DATA, baryon
 from semi_supervised import ARMS
 
-from baryon.config.config import composed
+from baryon.config.compose import composed
 from baryon.plugins.registry import discover
 from baryon.training.build import TRAIN, RunComponents, build_communicator, build_components
 

@@ -17,7 +17,7 @@ import torch
 from ranks.launching import communicator, on_ranks, task_of_rank
 from torch import nn
 
-from baryon.testing.communicator import train
+from baryon.testing.toy_training import train
 from baryon.training.optimizers import ScheduledOptimizerFactory
 
 MANY = 10**6

@@ -22,7 +22,7 @@ import torch
 from omegaconf import OmegaConf
 from torch.nn.functional import cross_entropy
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.config.schemas import Train
 from baryon.interfaces import DataShard, Field
 from baryon.plugins.registry import discover, host_conf

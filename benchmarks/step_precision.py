@@ -18,7 +18,7 @@ import time
 from steps.composing import compose, options_of
 from steps.turns import TURN, in_turns, seconds
 
-from baryon.config import config as configs
+from baryon.config.config import Config
 from baryon.plugins.registry import discover
 from baryon.runs import directory as run_directory
 from baryon.training.build import build_communicator, build_components
@@ -70,7 +70,7 @@ class PlainLoop:
         self._process.communicate()
 
 
-def measure(config: configs.Config, size: int, steps: int) -> None:
+def measure(config: Config, size: int, steps: int) -> None:
     """Let engine and plain loop take turns; print one line of JSON."""
     components = build_components(config, discover(), build_communicator(config, discover()))
     run = run_directory.create(config.run, "benchmark")

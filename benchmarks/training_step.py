@@ -18,7 +18,7 @@ from steps.composing import compose, options_of
 from steps.turns import TURN, in_turns, seconds
 from torch.nn.functional import cross_entropy
 
-from baryon.config import config as configs
+from baryon.config.config import Config
 from baryon.plugins.registry import discover
 from baryon.runs import directory as run_directory
 from baryon.training.build import build_communicator, build_components
@@ -44,7 +44,7 @@ def bare_step(model: torch.nn.Module, batch: int, size: int, precision: str) -> 
     return step
 
 
-def measure(config: configs.Config, size: int, steps: int) -> None:
+def measure(config: Config, size: int, steps: int) -> None:
     """Let engine and bare loop take turns; print one line of JSON."""
     components = build_components(config, discover(), build_communicator(config, discover()))
     run = run_directory.create(config.run, "benchmark")

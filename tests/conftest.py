@@ -432,6 +432,7 @@ CONFIG = {
     "train": TRAIN | {"epochs": 2, "batch_size": 16, "learning_rate": 0.003},
     "run": HOST["run"],
     "data": HOST["data"],
+    "tracking": HOST["tracking"],
     "dataset": {"name": "hep_images", "train": "<b>train</b>.h5"},
     "model": {"name": "hep_cnn", "filters": 8},
     "loss": {"name": "hep_cross_entropy"},

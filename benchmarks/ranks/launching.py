@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.interfaces import Communicator
 from baryon.launch.mpiexec import launch_command, launch_environment
 from baryon.plugins.components import Choice, prepare

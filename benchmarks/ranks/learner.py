@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from baryon.interfaces import Field
 from baryon.system.allocator import keep_freed_memory
-from baryon.testing.communicator import train
+from baryon.testing.toy_training import train
 from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_hep.model.hep_cnn import hep_cnn
 

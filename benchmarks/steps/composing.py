@@ -6,16 +6,13 @@ import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
-from baryon.config import config as configs
+from baryon.config.compose import composed
+from baryon.config.config import Config
 from baryon.plugins.registry import discover
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
 
 
 def options_of(doc: str | None, *, steps: int, precision: str) -> argparse.Namespace:
@@ -30,15 +27,11 @@ def options_of(doc: str | None, *, steps: int, precision: str) -> argparse.Names
 
 def compose(
     options: argparse.Namespace,
-    measure: Callable[[configs.Config, int, int], None],
+    measure: Callable[[Config, int, int], None],
     *overrides: str,
     events: int = 64,
 ) -> None:
     """Call `measure` with the config, the size of the images and the number of steps."""
-
-    def task(composed: DictConfig) -> None:
-        measure(configs.freeze(composed), options.size, options.steps)
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.h5"
         write_events(path, events, options.size)
@@ -51,7 +44,8 @@ def compose(
             f"train.precision={options.precision}",
             f"run.root={folder}/runs",
         ]
-        configs.compose("config", [*choices, *overrides], task, discover())
+        config = composed([*choices, *overrides], discover())
+        measure(config, options.size, options.steps)
 
 
 def write_events(path: Path, events: int, size: int) -> None:

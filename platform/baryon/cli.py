@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from baryon import __version__
+from baryon.commands import help_pages, parsing
 from baryon.commands.arguments import HELP_FLAGS
 from baryon.commands.table import COMMANDS
 from baryon.errors import did_you_mean
@@ -19,27 +20,37 @@ TRAINING = (["train"], ["resume"])
 """Commands that the signals of Slurm stop so that they go on later."""
 HOME = re.compile(r"""(?<![^\[,:'" ])~[\w.-]*(?=/|$|[\]},'"])""")
 """At the start of a value, of an entry of a list or of a quoted text."""
+OK, WRONG_USAGE = 0, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the process's exit code: 0, 1 for an error, 2 for wrong usage."""
+    """Run a command line and return the exit code: 0, 1 for an error, 2 for wrong usage."""
     protect_children()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    return end_with_one_line(lambda: _dispatch(given), requeues=given[:1] in TRAINING)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return end_with_one_line(lambda: execute(words), requeues=words[:1] in TRAINING)
 
 
-def _dispatch(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in HELP_FLAGS:
-        print(_help())  # noqa: T201
-        return 0 if arguments else 2
-    command_name, *rest = map(expand_home, arguments)
-    if command_name == "--version":
+def execute(words: Sequence[str]) -> int:
+    """Run a command line, given without `baryon`, and return its exit code.
+
+    Raises `BaryonError` for what a user can put right; `main` makes a line of it.
+    """
+    if not words or words[0] in HELP_FLAGS:
+        print(help_pages.overview(COMMANDS))  # noqa: T201
+        return OK if words else WRONG_USAGE
+    if words[0] == "--version":
         print(f"baryon {__version__}")  # noqa: T201
-        return 0
-    if command_name not in COMMANDS:
-        print_error(f"no command {command_name!r}; {did_you_mean(COMMANDS, command_name)}")
-        return 2
-    return int(importlib.import_module(f"baryon.commands.{command_name}").run(rest))
+        return OK
+    command, rest = parsing.find(COMMANDS, [expand_home(word) for word in words])
+    if command is None:
+        names = [command.name for command in COMMANDS]
+        print_error(f"no command {words[0]!r}; {did_you_mean(names, words[0])}")
+        return WRONG_USAGE
+    if parsing.wants_help(command, rest):
+        help_pages.show(command)
+        return OK if rest else WRONG_USAGE
+    arguments = parsing.parse(command, rest)
+    return int(importlib.import_module(command.module).run(arguments))
 
 
 def expand_home(argument: str) -> str:
@@ -49,18 +60,3 @@ def expand_home(argument: str) -> str:
     """
     key, equals, value = argument.partition("=")
     return key + equals + HOME.sub(lambda home: os.path.expanduser(home[0]), value)  # noqa: PTH111
-
-
-def _help() -> str:
-    lines = [f"  {command_name:<12}{meaning}" for command_name, meaning in COMMANDS.items()]
-    return "\n".join(
-        [
-            "usage: baryon <command> [key=value ...]",
-            "",
-            *lines,
-            "",
-            "`baryon <command> --help` says more about each; for example:",
-            "  baryon train experiment=hep_demo",
-            "  baryon train dataset=hep_images model=hep_cnn train.learning_rate=3e-4",
-        ]
-    )

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import torch
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.launch.environment import cluster_environment
 from baryon.plugins.components import Choice, prepare
 from baryon.plugins.registry import discover
-from baryon.testing.communicator import STEPS, Toy, one_step, train
+from baryon.testing.toy_training import STEPS, Toy, one_step, train
 from baryon.training.model_runner import choose_device
 from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_comm.gradients import bucket as buckets

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from baryon.testing.communicator import STEPS, Toy, one_step, train
+from baryon.testing.toy_training import STEPS, Toy, one_step, train
 from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_comm.serial import Serial
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from baryon.testing.communicator import Toy
+from baryon.testing.toy_training import Toy
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 

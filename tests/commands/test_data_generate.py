@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from baryon.commands import data_generate
+from baryon.cli import execute
 from baryon_hep.generation import generate as generation
 
 DEFAULT = {"train": 0.75, "val": 0.10, "test": 0.15}
@@ -20,7 +20,6 @@ def given(monkeypatch):
         keys.update(arguments)
 
     monkeypatch.setattr(generation, "generate", record)
-    monkeypatch.setattr("sys.argv", ["baryon"])
     return keys
 
 
@@ -37,6 +36,6 @@ def given(monkeypatch):
     ],
 )
 def test_splits_are_those_that_were_given(given, overrides, splits):
-    data_generate.run(["dataset=hep_images", *overrides])
+    execute(["data", "generate", "dataset=hep_images", *overrides])
     assert given["splits"] == splits
     assert given["events"] == 20_000

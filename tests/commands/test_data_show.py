@@ -79,9 +79,9 @@ def test_a_run_is_not_resumed_on_data_that_changed(baryon, files, run, tmp_path)
     ("arguments", "message"),
     [
         (["run=nowhere"], "run=nowhere is not a run folder"),
-        (["step=3"], "give run=<run>"),
-        (["run={run}", "step=0"], "step=0 is no number of a step: steps count from 1"),
-        (["run={run}", "seed=3"], "data show takes run=<dir> and step=<N>, not 'seed=3'"),
+        (["step=3"], "give run=<dir>"),
+        (["run={run}", "step=0"], "step=0 must be a whole number from 1 to "),
+        (["run={run}", "seed=3"], "data show takes no 'seed='; choose from: run=, step="),
     ],
 )
 def test_wrong_arguments(baryon, run, arguments, message):

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from baryon.cli import main
 from baryon.commands.reproduce import _compare
-from baryon.config import config as configs
+from baryon.config.option_values import option_values
 from baryon.launch.mpiexec import launch_command, launch_environment
 from baryon.plugins.registry import discover
 from baryon.runs import provenance as provenance_file
@@ -140,7 +140,9 @@ def test_what_cannot_be_compared_is_one_line_before_any_training(old, capsys):
     (old / "provenance.json").write_text("{")
     assert "provenance.json is damaged" in line()
     assert "tolerance=-1 must be a number" in line("run=runs/old", "tolerance=-1")
-    assert "takes the run's own config, not 'seed=2'" in line("run=runs/old", "seed=2")
+    assert "reproduce takes no 'seed='; choose from: folder=, run=, tolerance=" in line(
+        "run=runs/old", "seed=2"
+    )
     assert "is not a run folder" in line("run=runs")
     (old / "metrics.json").unlink()
     assert "has not finished" in line()
@@ -172,7 +174,7 @@ def of_two_processes(old: Path) -> None:
     """As if two processes had trained it, in one synchronous group."""
     provenance = json.loads((old / "provenance.json").read_text())
     edit(old / "provenance.json", ranks=provenance["ranks"] * 2)
-    comm = configs.option_values("comm", "comm", "sync", discover())
+    comm = option_values("comm", "comm", "sync", discover())
     config = OmegaConf.load(old / "config.yaml")
     config.comm = {"name": "sync", **comm}
     OmegaConf.save(config, old / "config.yaml")

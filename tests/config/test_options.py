@@ -2,7 +2,7 @@
 
 import pytest
 
-from baryon.config.options import Document
+from baryon.config.option_document import Document
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import contextlib
 import os
 import random
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from outcomes import Kind, Limits, caught_errors
 
 from baryon.cli import main
 from baryon.commands import launch, reproduce
-from baryon.config.config import composed
+from baryon.config.compose import composed
 from baryon.config.flatten import flat
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
@@ -241,7 +240,6 @@ def said_by(arguments: Sequence[str]) -> None:
 
     A usage is no failure. Raises `AssertionError` if it failed without a line or with several.
     """
-    sys.argv = ["baryon"]
     with _told_of(arguments), caught_errors() as said:
         try:
             code = main(arguments)

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from outcomes import Kind
 
 from baryon.commands import reproduce
-from baryon.config import config as configs
+from baryon.config import frozen_file
+from baryon.config.compose import composed
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
 from baryon.report.page import comparison_page, run_page, sweep_page
@@ -66,7 +67,7 @@ def write_run(folder: Path) -> Sequence[Path]:
     """Write a finished run with one figure, as the job of a sweep of one."""
     run = RunDirectory(folder / "0-job")
     run.figures.mkdir(parents=True)
-    configs.write(configs.composed(CHOICES, discover()), run.config)
+    frozen_file.write(composed(CHOICES, discover()), run.config)
     for path, values in (
         (run.provenance, PROVENANCE),
         (run.evaluation, ANSWER),
@@ -108,7 +109,7 @@ def read_run(folder: Path) -> str:
     job_status.read(run.path)
     plugins = discover()
     for reading in (
-        lambda: configs.read(find(str(run.path)).config, asked={}),
+        lambda: frozen_file.read(find(str(run.path)).config, asked={}),
         lambda: provenance.read(run),
         lambda: reproduce._config(run, plugins),
         lambda: continuation.read_or_new(folder, plugins),

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from baryon.commands import data_generate
-from baryon.config import config
+from baryon.cli import execute
+from baryon.config.compose import composed
+from baryon.config.config import thaw
 from baryon.config.schemas import Optuna, Repack
 from baryon.errors import BaryonError
 from baryon.plugins.bounds import LARGEST, check_seed, check_size
@@ -19,7 +20,7 @@ TOO_LARGE = 2**64
 @pytest.fixture(scope="module")
 def values():
     """The whole config of a run."""
-    return config.composed(["experiment=hep_demo", "comm=hybrid"], discover()).values
+    return composed(["experiment=hep_demo", "comm=hybrid"], discover()).values
 
 
 def whole_numbers(section, path=()) -> Iterator[tuple[str, ...]]:
@@ -32,7 +33,7 @@ def whole_numbers(section, path=()) -> Iterator[tuple[str, ...]]:
 
 def check(values) -> None:
     """What a command does with a config before it opens anything."""
-    choices = config.thaw(values).choices
+    choices = thaw(values).choices
     for kind in KINDS:
         prepare(discover(), choices[kind])
 
@@ -56,9 +57,9 @@ def test_every_option_that_is_a_whole_number_is_bounded(values):
 def test_a_seed_that_no_generator_takes(values, seed):
     told = f"seed={seed} must be a whole number from 0 to {LARGEST}"
     with pytest.raises(BaryonError) as raised:
-        config.thaw({**values, "seed": seed})
+        thaw({**values, "seed": seed})
     assert str(raised.value) == told
-    assert config.thaw({**values, "seed": LARGEST}).seed == LARGEST
+    assert thaw({**values, "seed": LARGEST}).seed == LARGEST
     with pytest.raises(BaryonError) as raised:
         Repack("a", "b", 1.0, "auto", 1, True, seed, 1.0)
     assert str(raised.value) == told
@@ -70,10 +71,9 @@ def test_other_sections_are_bounded_too():
 
 
 def test_generators_are_bounded(monkeypatch, tmp_path):
-    monkeypatch.setattr("sys.argv", ["baryon"])
     given = ["dataset=hep_images", f"generate.out={tmp_path}/x", f"generate.seed={TOO_LARGE}"]
     with pytest.raises(BaryonError, match=f"seed={TOO_LARGE} must be a whole number of at most"):
-        data_generate.run(given)
+        execute(["data", "generate", *given])
     assert not (tmp_path / "x").exists()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from baryon.cli import main
-from baryon.config import config as configs
+from baryon.config import frozen_file
 from baryon.errors import BaryonError
 from baryon.report.page import page as pages
 from baryon.runs import record as run_record
@@ -183,7 +183,7 @@ def test_commands_refuse_a_damaged_run_in_one_line(run, capsys, command, how):
 def test_the_files_of_a_run_name_what_is_wrong_with_them(run):
     (run / "config.yaml").write_text(BOMB)
     with pytest.raises(BaryonError, match="an anchor or alias, line 1"):
-        configs.read(run / "config.yaml")
+        frozen_file.read(run / "config.yaml")
 
 
 def test_figures_are_taken_from_the_runs_folder_alone(run, tmp_path, capsys):
@@ -281,7 +281,7 @@ def test_a_config_with_interpolations_is_refused_and_reads_no_variable(run, monk
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("<b>train</b>.h5", "${oc.env:TOKEN}"))
     with pytest.raises(BaryonError, match=r"holds '\$\{' in dataset\.train") as error:
-        configs.read(run / "config.yaml")
+        frozen_file.read(run / "config.yaml")
     assert "hunter2" not in str(error.value)
 
 
@@ -290,7 +290,7 @@ def test_what_a_config_asks_of_the_readers_machine_needs_the_command_line(run, t
     text = text.replace("stage: null", f"stage: {tmp_path}")
     text += "tracking: {tensorboard: true, mlflow: 'http://evil.example', experiment: x}\n"
     (run / "config.yaml").write_text(text)
-    config = configs.read(run / "config.yaml")
+    config = frozen_file.read(run / "config.yaml")
     assert config.data.stage is None
     assert config.tracking.mlflow is None
     assert config.tracking.tensorboard
@@ -299,7 +299,7 @@ def test_what_a_config_asks_of_the_readers_machine_needs_the_command_line(run, t
     assert "asks for tracking.mlflow=http://evil.example, which only" in said
     assert config.values["data"]["stage"] == str(tmp_path)  # as it was, to be written down again
     word = [f"data.stage={tmp_path}/mine", "tracking.mlflow=http://mine.example"]
-    obeyed = configs.read(run / "config.yaml", word)
+    obeyed = frozen_file.read(run / "config.yaml", word)
     assert obeyed.data.stage == f"{tmp_path}/mine"
     assert obeyed.tracking.mlflow == "http://mine.example"
     assert obeyed.digest == config.digest
@@ -308,7 +308,7 @@ def test_what_a_config_asks_of_the_readers_machine_needs_the_command_line(run, t
 
 def test_an_override_of_the_user_may_read_the_environment(run, monkeypatch):
     monkeypatch.setenv("DATA", "/data")
-    config = configs.read(run / "config.yaml", ["dataset.train=${oc.env:DATA}/a.h5"])
+    config = frozen_file.read(run / "config.yaml", ["dataset.train=${oc.env:DATA}/a.h5"])
     assert config.choices["dataset"].arguments["train"] == "/data/a.h5"
 
 
@@ -342,7 +342,7 @@ def test_more_processes_than_the_machine_has_are_not_started_by_a_provenance_fil
     provenance = json.loads((run / "provenance.json").read_text())
     many = [{"host": "a", "threads": 1}] * 5000
     (run / "provenance.json").write_text(json.dumps(provenance | {"ranks": many}))
-    monkeypatch.setattr("baryon.commands.reproduce._compared", lambda run: None)
+    monkeypatch.setattr("baryon.commands.reproduce._outcome", lambda run: None)
     assert main(["reproduce", f"run={run}"]) == 1
     assert "had 5000 processes, too many for this machine" in capsys.readouterr().err
 

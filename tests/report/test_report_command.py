@@ -172,11 +172,11 @@ def test_what_is_no_run_or_no_sweep_is_one_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["runs/latest"], "report takes run=, sweep= and out=, not 'runs/latest'"),
-        (["rnu=x"], "not 'rnu=x'"),
-        (["run="], "give run=<run>"),
-        (["out=x.html"], "give run=<dir>, as often as you like, or sweep=<dir>"),
-        (["run=a", "sweep=b"], "give run=<dir>, as often as you like, or sweep=<dir>"),
+        (["runs/latest"], "'runs/latest' is not of the form key=value"),
+        (["rnu=x"], "report takes no 'rnu='; did you mean 'run='? choose from: out=, run=, sweep="),
+        (["run="], "give run=<dir>"),
+        (["out=x.html"], "give run=<dir> or sweep=<dir>, one of them"),
+        (["run=a", "sweep=b"], "give run=<dir> or sweep=<dir>, one of them"),
         (["run=a", "out=nowhere/x.html"], "there is no folder nowhere"),
     ],
 )

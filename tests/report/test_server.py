@@ -143,11 +143,11 @@ def test_a_port_that_is_taken_is_one_line(tmp_path, write_run, going, capsys):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run=a", "sweep=b"], "watch takes run=<dir> or sweep=<dir>"),
-        (["port=3"], "watch takes run=<dir> or sweep=<dir>"),
-        (["run=a", "x=1"], "watch takes run=<dir> or sweep=<dir>"),
-        (["run=a", "port=99999"], "port=99999 must be a number from 0"),
-        (["run=a", "port=x"], "port=x must be a number"),
+        (["run=a", "sweep=b"], "give run=<dir> or sweep=<dir>, one of them"),
+        (["port=3"], "give run=<dir> or sweep=<dir>, one of them"),
+        (["run=a", "x=1"], "watch takes no 'x='; choose from: port=, run=, sweep="),
+        (["run=a", "port=99999"], "port=99999 must be a whole number from 0"),
+        (["run=a", "port=x"], "port=x must be a whole number from 0 to 65535"),
         (["run=nowhere"], "does not exist"),
     ],
 )

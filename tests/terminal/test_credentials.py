@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from baryon.config import config as configs
+from baryon.config import frozen_file
+from baryon.config.compose import composed
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
 from baryon.runs import provenance
@@ -47,9 +48,9 @@ def test_an_address_without_its_credentials(address, stripped):
 def test_a_password_is_in_no_file_of_a_run(tmp_path, monkeypatch):
     address = f"http://name:{SECRET}@host:5000"
     given = [*RUN, f"tracking.mlflow={address}"]
-    config = configs.composed(given, discover())
+    config = composed(given, discover())
     assert config.tracking.mlflow == address  # in memory, for use
-    configs.write(config, tmp_path / "config.yaml")
+    frozen_file.write(config, tmp_path / "config.yaml")
     assert SECRET not in (tmp_path / "config.yaml").read_text()
     assert "http://host:5000" in (tmp_path / "config.yaml").read_text()
     assert SECRET not in json.dumps(config.values)
@@ -65,7 +66,7 @@ def test_a_warning_of_a_tracker_holds_no_password(monkeypatch, capsys):
     monkeypatch.setattr(mlflow, "_client", refuse)
     monkeypatch.setattr(mlflow, "find_spec", lambda name: object())
     given = [*RUN, f"tracking.mlflow=http://name:{SECRET}@host"]
-    tracker = mlflow.MLflow(None, configs.composed(given, discover()))
+    tracker = mlflow.MLflow(None, composed(given, discover()))
     tracker._thread.join(10)
     said = capsys.readouterr().out
     assert "stopped logging to MLflow at http://host" in said
@@ -84,4 +85,4 @@ def test_a_sweep_records_no_password(tmp_path):
 def test_what_is_left_of_an_interpolation_is_refused_when_a_config_is_frozen(monkeypatch):
     monkeypatch.setenv("FILES", "${seed}")
     with pytest.raises(BaryonError, match=r"dataset\.train holds '\$\{' after all has been"):
-        configs.composed([*RUN[:2], "dataset.train=${oc.env:FILES}"], discover())
+        composed([*RUN[:2], "dataset.train=${oc.env:FILES}"], discover())

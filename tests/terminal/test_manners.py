@@ -4,11 +4,15 @@ import re
 
 import pytest
 
-from baryon.cli import COMMANDS
-from baryon.commands.data import ACTIONS
+from baryon.commands.table import COMMANDS
 
 ESCAPE = "\x1b["
-COMMAND_LINES = [[command] for command in COMMANDS] + [["data", action] for action in ACTIONS]
+COMMAND_LINES = [
+    entry.name.split()
+    for command in COMMANDS
+    for entry in (command, *command.actions)
+    if not entry.hidden
+]
 
 
 def plain(text: str) -> str:

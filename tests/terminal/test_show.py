@@ -89,7 +89,7 @@ def test_an_overlay_has_the_keys_of_what_it_starts_from(baryon, environment, ins
     [
         (["modle"], "there is no group 'modle' of options; did you mean 'model'? choose from: "),
         (["model/hep"], "no option model=hep; did you mean 'hep_cnn'? choose from: "),
-        (["model", "loss"], "show takes one <group>/<option>, not 'loss' as well"),
+        (["model", "loss"], "show takes one <group>[/<option>], not 'loss' as well"),
     ],
     ids=str,
 )

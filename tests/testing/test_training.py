@@ -37,10 +37,10 @@ EVALUATOR = "evaluator 'toy_share' of plugin 'toys'"
 FAULTS = {
     "dataset.fault=none": "nothing is wrong",
     "dataset.fault=chunks": f"{TRAIN}: chunk_starts() must ascend from 0 to below its 20 samples",
-    "dataset.fault=augmet": f"{TRAIN} has 'augmet', which is no member of baryon.interfaces.Split; "
-    "did you mean 'augment'?",
+    "dataset.fault=augmet": f"{TRAIN} has 'augmet', which is not a member of "
+    "baryon.interfaces.Split; did you mean 'augment'?",
     "dataset.fault=open_inputs": "dataset 'toy_points' of plugin 'toys' has 'open_inputs', "
-    "which is no member of baryon.interfaces.Dataset; did you mean 'open_input'?",
+    "which is not a member of baryon.interfaces.Dataset; did you mean 'open_input'?",
     "dataset.fault=normalisation": f"{TRAIN} must define both normalisation() and raw(), or neith",
     "dataset.fault=no_inputs": f"{TRAIN} has no field 'inputs', which models are called on",
     "dataset.fault=field": f"{TRAIN}: read(0, 8) gives inputs, but its fields are inputs, label",
@@ -63,13 +63,13 @@ FAULTS = {
     "loss.fault=vector": f"{LOSS}: term 'cross_entropy' is float32 (7,), not a tensor of one ",
     "loss.fault=not_finite": f"{LOSS}: term 'cross_entropy' is nan on the first batch",
     "loss.fault=nothing": f"{LOSS} returned no terms: it must name at least one",
-    "loss.fault=sum": f"{LOSS}: term 'cross_entropy' of 7 samples is ",
+    "loss.fault=sum": f"{LOSS}: term 'cross_entropy' is the sum over the samples of a batch: ",
     "loss.fault=tensor": f"{LOSS} returned float32 (), not a mapping of its terms by name",
     "evaluator.fault=update": f"{EVALUATOR}: update() fails on the model's output and a batch: ",
     "evaluator.fault=pickle": f"{EVALUATOR}: its state() cannot be pickled and merged: ",
     "evaluator.fault=merge": f"{EVALUATOR}: two halves merged answer {{'accuracy': ",
     "evaluator.fault=array": f"{EVALUATOR}: metrics: 'accuracy' is float64 (1,), not a number",
-    "evaluator.fault=judged_by": f"{EVALUATOR}: judged_by names '-accuracies', which is none of "
+    "evaluator.fault=judged_by": f"{EVALUATOR}: judged_by names '-accuracies', which is not one of "
     "its metrics: choose from: accuracy",
     "evaluator.fault=letters": f"{EVALUATOR}: its judged_by is str, not a list of ",
     "evaluator.fault=result": f"{EVALUATOR}: result() fails: ZeroDivisionError: ",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from baryon.config import config as configs
+from baryon.config import frozen_file
 from baryon.runs.directory import RunDirectory
 
 sys.path.insert(0, str(Path(__file__).parent))  # for tensorboard_reader
@@ -23,7 +23,7 @@ def tracking(run):
 
     def section(**changes):
         values = {"tensorboard": False, "mlflow": None, "experiment": "tests"} | changes
-        config = configs.read(run.config)
+        config = frozen_file.read(run.config)
         return replace(config, tracking=replace(config.tracking, **values))
 
     return section

@@ -3,7 +3,7 @@
 import pytest
 from tensorboard_reader import LINE, events
 
-from baryon.config import config as configs
+from baryon.config import frozen_file
 from baryon.tracking import trackers as trackers_module
 from baryon.tracking.trackers import Trackers
 
@@ -56,5 +56,5 @@ def test_a_place_that_cannot_be_written_stops_nothing(run, tracking, capsys):
 
 
 def test_a_config_from_before_there_was_tracking_can_be_read(run):
-    config = configs.read(run.config)
+    config = frozen_file.read(run.config)
     assert not config.tracking.tensorboard

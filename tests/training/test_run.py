@@ -206,9 +206,12 @@ def test_evaluate_repeats_the_answer_beside_it(baryon, finished_run):
     ("arguments", "message"),
     [
         (["run=nowhere"], "run=nowhere is not a run folder: it has no config.yaml"),
-        (["split=test"], "give run=<run>"),
+        (["split=test"], "give run=<dir>"),
         (["runs/latest"], "'runs/latest' is not of the form key=value"),
-        (["run=runs/latest", "split=other"], "the dataset has no split 'other'"),
+        (
+            ["run=runs/latest", "split=other"],
+            "split=other is not known; choose from: test, train, val",
+        ),
         (["run=runs/latest", "weights=old"], "weights=old is not known; choose from: best, last"),
         (["run=runs/latest", "model.filtrs=3"], "model has no key 'filtrs'; did you mean"),
         (["run=runs/latest", "model.filters=9"], "does not fit the model of this config"),

@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 
-from baryon.config import config as configs
 from baryon.plugins.registry import discover
 from baryon.runs import directory as run_directory
 from baryon.training.build import build_components

@@ -14,7 +14,7 @@ from torch import nn
 from toy_points import ROWS, Points
 
 from baryon import interfaces
-from baryon.config.config import composed
+from baryon.config.compose import composed
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard, Evaluation, Table
 from baryon.plugins.components import Choice

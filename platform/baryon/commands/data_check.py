@@ -1,81 +1,53 @@
-"""`baryon data check dataset=<name>`: what is wrong with the data, and how fast they are read."""
+"""Say what is wrong with a dataset, and how fast it is read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baryon.commands.arguments import HELP_FLAGS
-from baryon.commands.options_help import options_help
-from baryon.config import config
-from baryon.errors import BaryonError
+from baryon.commands.arguments import Arguments
+from baryon.commands.composing import compose_or_print
+from baryon.config import primary
+from baryon.config.compose import Composition
+from baryon.config.config import plain
 from baryon.plugins.bounds import check_seed
-from baryon.plugins.registry import discover
+from baryon.plugins.registry import Plugins, discover
+from baryon.runs.directory import unique_name
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from baryon.data.loader import Loading
 
-OWN = ("out", "samples")
-
-USAGE = """\
-usage: baryon data check dataset=<name> [dataset.key=value] [out=<folder>] [samples=<N>]
-
-Read the data as a training would, and say what is wrong with them and how fast it goes: layout of
-the files, values, labels and weights, duplicates, checksums. The exit code is 1 if a training
-would refuse the data. `samples` looks at about so many of each split, not at all of them.
-
-  baryon data check experiment=hep_demo
-  baryon data check dataset=hep_images dataset.train='data/*train*.h5' data.window_mib=64
-"""
+NO_MODEL = "~model"
+"""Data can be checked before there is a model for them."""
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Compose the dataset's config, check, write and show."""
+def run(arguments: Arguments) -> int:
+    """Compose the dataset's config, check, write the page and show it; 1 if training refused."""
     plugins = discover()
-    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
-        options_help(USAGE, plugins, groups=("experiment", "dataset"))
-        return 0 if arguments else 2
     plugins.check()
-    own = dict(a.split("=", 1) for a in arguments if a.startswith(tuple(f"{k}=" for k in OWN)))
-    others = [a for a in arguments if a.partition("=")[0] not in OWN]
-    samples = _samples(own.get("samples"))
-    codes: list[int] = []
-
-    def task(composed: DictConfig) -> None:
-        codes.append(_check(composed, own.get("out"), samples))
-
-    config.compose("config", [*others, "~model"], task, plugins)
-    return max(codes)
+    composition = compose_or_print(primary.RUN, arguments, plugins, [NO_MODEL])
+    if composition is None:
+        return 0
+    return _check(composition, plugins, arguments["out"], arguments["samples"])
 
 
-def _samples(given: str | None) -> int | None:
-    if given is None:
-        return None
-    if not given.isdecimal() or int(given) == 0:
-        raise BaryonError(f"samples={given} must be a number above 0")
-    return int(given)
-
-
-def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
-    from hydra.core.hydra_config import HydraConfig
-
+def _check(composition: Composition, plugins: Plugins, out: str | None, samples: int | None) -> int:
     from baryon.data.checks.check import check
     from baryon.data.hdf5.links import following_links
     from baryon.data.hdf5.value_scan import lenient
     from baryon.plugins.components import Choice, prepare
     from baryon.report import check_page
 
-    options = config.plain(composed.dataset)
-    chosen = HydraConfig.get().runtime.choices["dataset"]
-    name = options.pop("name", chosen)
-    folder = Path(out or f"checks/{config.unique_name()}-{name}")
+    composed = composition.config
+    options = plain(composed.dataset)
+    name = options.pop("name", composition.options["dataset"])
+    folder = Path(out or f"checks/{unique_name()}-{name}")
     with ExitStack() as opened:
         with lenient(), following_links(composed.data.follow_links):
-            dataset = prepare(discover(), Choice("dataset", name, options))()
+            dataset = prepare(plugins, Choice("dataset", name, options))()
         for split in dataset.splits.values():
             opened.callback(split.close)
         loading = _loading(composed)
@@ -89,7 +61,7 @@ def _check(composed: DictConfig, out: str | None, samples: int | None) -> int:
 
 
 def _loading(composed: DictConfig) -> Loading:
-    """As a training would read, into memory that no GPU needs."""
+    """Return how a training would read, into memory that no GPU needs."""
     import torch
 
     from baryon.config.schemas import Data, Train

@@ -1,13 +1,15 @@
-"""`baryon data generate dataset=<name>`: make data."""
+"""Make data in a dataset's own file format."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from baryon.commands.arguments import HELP_FLAGS
-from baryon.commands.options_help import options_help
-from baryon.config import config
+from baryon.commands.arguments import Arguments
+from baryon.commands.composing import compose_or_print
+from baryon.config import primary
+from baryon.config.compose import Composition
+from baryon.config.config import plain
 from baryon.errors import BaryonError, did_you_mean
 from baryon.plugins.components import check_arguments
 from baryon.plugins.registry import Plugins, discover, load_target
@@ -15,62 +17,46 @@ from baryon.plugins.registry import Plugins, discover, load_target
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-USAGE = """\
-usage: baryon data generate dataset=<name> [generate.key=value]
 
-Make data in a dataset's own file format; going on where a stopped command left off. A mapping is
-taken as it is given: generate.key={a:1} drops what else it holds by default.
-
-  baryon data generate dataset=hep_images generate.out=data/hep generate.events=10000
-  baryon data generate dataset=hep_images --cfg job        (show all keys)
-"""
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Compose the generator's config and call it."""
+def run(arguments: Arguments) -> int:
+    """Compose the generator's config and call the generator."""
     plugins = discover()
-    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
-        options_help(USAGE, plugins, groups=("generate",))
-        return 0 if arguments else 2
     plugins.check()
-    config.compose("data_generate", _as_generator(arguments, plugins), generate, plugins)
+    option = f"generate={_generator(arguments['dataset'], plugins)}"
+    composition = compose_or_print(primary.DATA_GENERATE, arguments, plugins, [option])
+    if composition is not None:
+        generate(composition, plugins)
     return 0
 
 
-def _as_generator(arguments: Sequence[str], plugins: Plugins) -> list[str]:
-    """Replace `dataset=<name>` by the option of the group `generate` of that name."""
+def _generator(dataset: str, plugins: Plugins) -> str:
+    """Return the option of the group `generate` that is named like the dataset."""
     options = [option for plugin in plugins.all for option in plugin.options]
     known = [option.removeprefix("generate/") for option in options if "generate/" in option]
-    names = [a.removeprefix("dataset=") for a in arguments if a.startswith("dataset=")]
-    if len(names) != 1:
-        raise BaryonError(f"give one dataset=<name> to generate; {did_you_mean(known)}")
-    if names[0] not in known:
+    if dataset not in known:
         raise BaryonError(
-            f"no plugin generates dataset {names[0]!r}; {did_you_mean(known, names[0])}"
+            f"no plugin generates dataset {dataset!r}; {did_you_mean(known, dataset)}"
         )
-    return [f"generate={names[0]}", *(a for a in arguments if not a.startswith("dataset="))]
+    return dataset
 
 
-def generate(composed: DictConfig) -> None:
+def generate(composition: Composition, plugins: Plugins) -> None:
     """Call the dataset's generator with the keys of its option."""
-    from hydra.core.hydra_config import HydraConfig
-
-    name = HydraConfig.get().runtime.choices["generate"]
-    replace_mappings(composed, HydraConfig.get().overrides.task)
-    component = discover().component("dataset", name)
+    name = composition.options["generate"]
+    replace_mappings(composition.config, composition.overrides)
+    component = plugins.component("dataset", name)
     owner = f"generator of dataset {name!r} (plugin {component.plugin!r})"
     generator = load_target(owner, component.load().generator)
-    settings = {
-        key: value for key, value in config.plain(composed.generate).items() if key != "name"
-    }
+    values = plain(composition.config.generate)
+    settings = {key: value for key, value in values.items() if key != "name"}
     check_arguments(owner, generator, settings, runtime=())
     generator(**settings)
 
 
 def replace_mappings(composed: DictConfig, overrides: Sequence[str]) -> None:
-    """Let a mapping that was given whole replace the default.
+    """Let a mapping that was given whole replace the default, which Hydra merges with it.
 
-    Hydra merges the two: of `splits={train:0.5,test:0.5}` the default's share of `val` would stay.
+    Of `splits={train:0.5,test:0.5}` the default's share of `val` would stay.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf, flag_override
@@ -83,4 +69,5 @@ def replace_mappings(composed: DictConfig, overrides: Sequence[str]) -> None:
                 replaced.add(key)
             elif not any(key.startswith(f"{mapping}.") for mapping in replaced):
                 continue
+            # Also a key given after its mapping, or the mapping would undo it.
             OmegaConf.update(composed, key, value, merge=False)

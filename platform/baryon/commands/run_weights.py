@@ -1,22 +1,34 @@
-"""Which weights of a run a command works with."""
+"""Choose and load the weights of a run that a command works with."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from baryon.errors import BaryonError
 from baryon.runs.directory import RunDirectory
-from baryon.training.checkpoints.folder import BEST, LAST
+from baryon.training.checkpoints import schema
+from baryon.training.checkpoints.folder import LAST
+from baryon.training.checkpoints.weights import put_weights
+from baryon.training.model_runner import ModelRunner, use_saved_mode
 
 
 def chosen_weights(run: RunDirectory, wanted: str | None, usual: str) -> Path:
-    """The checkpoint that is `wanted`, best or last; else the `usual` one, if the run has it.
+    """Return the checkpoint that is `wanted`, best or last; else the `usual` one, if there is it.
 
-    Raises `BaryonError` for another name.
+    A run without validation has no best weights.
     """
     path = run.checkpoints / f"{wanted or usual}.pt"
     if wanted is None and not path.is_file():
-        path = run.checkpoints / LAST  # a run without validation has no best
-    if path.name not in (BEST, LAST):
-        raise BaryonError(f"weights={wanted} is not known; choose from: best, last")
+        return run.checkpoints / LAST
     return path
+
+
+def load_weights(runner: ModelRunner, weights: Path) -> int:
+    """Put a checkpoint's weights into the model, which then computes as it did in training.
+
+    Returns the step that the weights are of.
+    """
+    state: dict[str, Any] = schema.read_weights(weights)
+    use_saved_mode(runner, state)
+    put_weights(runner.model, state, weights)
+    return int(state["step"])

@@ -1,4 +1,4 @@
-"""`baryon show <group>/<option>`: what can be chosen, and an option with its documentation."""
+"""List what can be chosen, and show an option with its keys and documentation."""
 
 from __future__ import annotations
 
@@ -8,25 +8,14 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from baryon.commands.arguments import HELP_FLAGS
-from baryon.config.config import GENERATE
-from baryon.config.options import HOST, Key, Option, Options, primary_keys
+from baryon.commands.arguments import Arguments
+from baryon.config import primary
+from baryon.config.option_document import Key
+from baryon.config.options import HOST, Option, Options, primary_keys
 from baryon.errors import BaryonError, did_you_mean
 from baryon.plugins.registry import KINDS, Plugins, discover
 from baryon.terminal.console import console, say, show
 from baryon.terminal.tables import fitted_text
-
-USAGE = """\
-usage: baryon show [<group>[/<option>]]
-
-List what can be chosen: all groups, the options of one, or one option with its keys, their
-defaults and meaning, and what its author wrote about it.
-
-  baryon show
-  baryon show model
-  baryon show model/hep_cnn
-  baryon show config            (keys of the host that belong to no option)
-"""
 
 MEANINGS = {
     "experiment": "choices and settings that belong together",
@@ -42,22 +31,18 @@ MEANINGS = {
     "predict": "how `baryon predict` writes what it finds",
 }
 CONFIG = "config"
+"""Stands for the keys of the host that belong to no option."""
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Arguments) -> int:
     """Show groups, a group or an option. Raises `BaryonError` for one that does not exist."""
-    if any(argument in HELP_FLAGS for argument in arguments):
-        say(USAGE)
-        return 0
-    if len(arguments) > 1:
-        raise BaryonError(f"show takes one <group>/<option>, not {arguments[1]!r} as well")
     plugins = discover()
     options = Options(plugins)
-    group, slash, name = (arguments[0] if arguments else "").replace("=", "/").partition("/")
+    group, slash, name = (arguments["option"] or "").replace("=", "/").partition("/")
     if not group:
         _groups(options)
     elif group == CONFIG:
-        _keys("", primary_keys("config"))
+        _keys("", primary_keys(primary.RUN))
     elif group not in {option.group for option in options.all}:
         known = {option.group for option in options.all} | {CONFIG}
         raise BaryonError(f"there is no group {group!r} of options; {did_you_mean(known, group)}")
@@ -123,25 +108,28 @@ def _origin(option: Option, plugins: Plugins) -> str:
 
 
 def _target(option: Option, name: str, plugins: Plugins) -> str:
-    """What an option configures, as "module:factory"; "" for an experiment or `train`."""
-    kind = "dataset" if option.group == GENERATE else option.group
+    """Return what an option configures, as "module:factory"; "" for an experiment or `train`."""
+    is_generator = option.group == primary.GENERATE_GROUP
+    kind = "dataset" if is_generator else option.group
     component = plugins.components(kind).get(name) if kind in KINDS else None
     target = component.target if component else ""
-    return _generator(target) if option.group == GENERATE else target
+    return _generator(target) if is_generator else target
 
 
 def _generator(target: str) -> str:
-    """What a dataset's factory names as its `generator`."""
+    """Return what a dataset's factory names as its `generator`."""
     _, _, factory = _definition(target)
     for node in factory.body if isinstance(factory, ast.ClassDef) else ():
-        names = [one.id for one in getattr(node, "targets", ()) if isinstance(one, ast.Name)]
+        targets = getattr(node, "targets", ())
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
         if isinstance(node, ast.Assign) and "generator" in names:
             return str(ast.literal_eval(node.value))
     return ""
 
 
 def documentation(target: str) -> Iterator[str]:
-    """What the author wrote about a factory, read without importing it: it may be heavy."""
+    """Generate what the author wrote about a factory, without importing it: it may be heavy."""
+    # Read from its source: `show` would else wait for PyTorch.
     path, module, factory = _definition(target)
     if path:
         yield f"{target} ({path})"
@@ -160,15 +148,15 @@ def _definition(target: str) -> tuple[Path | None, ast.Module | None, Definition
     if path is None:
         return None, None, None
     module = ast.parse(path.read_text(encoding="utf-8"))
-    found = [n for n in module.body if isinstance(n, Definition) and n.name == factory]
-    return path, module, found[0] if found else None
+    nodes = (node for node in module.body if isinstance(node, Definition))
+    return path, module, next((node for node in nodes if node.name == factory), None)
 
 
 def _source(module_name: str) -> Path | None:
-    """The module's file; None where there is none that can be read."""
+    """Return the module's file; None where there is none that can be read."""
     try:
         spec = find_spec(module_name)
     except Exception as error:  # its package, a stranger's, may raise anything
         raise BaryonError(f"{module_name} cannot be found: {error}") from error
-    found = Path(spec.origin) if spec and spec.origin else None
-    return found if found and found.suffix == ".py" and found.is_file() else None
+    path = Path(spec.origin) if spec and spec.origin else None
+    return path if path and path.suffix == ".py" and path.is_file() else None

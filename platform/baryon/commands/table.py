@@ -1,18 +1,358 @@
-"""The commands of `baryon`: each is the module of its name here, whose `run(arguments)` does it."""
+"""The commands of `baryon` and their arguments: help, checking and completion are made of this.
 
-COMMANDS = {
-    "train": "train a model, or a sweep of models with -m",
-    "resume": "go on with a run that was stopped",
-    "evaluate": "evaluate a run again",
-    "predict": "run a trained model on new data",
-    "export": "write a trained model as safetensors, torch.export or ONNX",
-    "data": "generate, check, show or repack data",
-    "launch": "start a command as several processes on this machine",
-    "report": "write a page of a run, of several runs, or of a sweep",
-    "watch": "show the report of a run live in a browser",
-    "reproduce": "train a run again and compare",
-    "plugins": "list the installed plugins and their health, or write a new one",
-    "show": "list options and explain their settings",
-    "completion": "print the script that completes words in bash or zsh",
-}
-"""Name of each command -> its line in `baryon --help`."""
+Nothing else is imported here, for the help and every completed word wait for it.
+"""
+
+from __future__ import annotations
+
+from baryon.commands.arguments import (
+    FROZEN,
+    GENERATE,
+    REPACK,
+    RUN,
+    Argument,
+    Command,
+    Flag,
+    Overrides,
+)
+from baryon.commands.kinds import (
+    OUT_FILE,
+    OUT_FOLDER,
+    Choice,
+    Files,
+    Folder,
+    FolderWith,
+    Kind,
+    Tolerance,
+    WholeNumber,
+)
+
+RUN_FOLDER = FolderWith("<dir>", "config.yaml")
+SWEEP_FOLDER = FolderWith("<dir>", "sweep.json")
+THE_RUN = Argument("run", RUN_FOLDER, "the folder of the run", required=True)
+WEIGHTS = Argument(
+    "weights", Choice("best", "last"), "of lowest validation loss, or the last; else as configured"
+)
+LARGEST_PORT = 65535
+LARGEST_STEP = 10**15
+
+CFG = Flag(("--cfg", "-c"), "show the config instead", Choice("job"))
+PACKAGE = Flag(("--package", "-p"), "of the config, that part", Kind("<key>"))
+CONFIG_DIR = Flag(("--config-dir", "-cd"), "a folder with options of your own", Kind("<dir>"))
+MULTIRUN = Flag(("--multirun", "-m"), "a sweep")
+COMPOSING = (CFG, PACKAGE, CONFIG_DIR)
+"""Flags of every command that composes a config."""
+
+TRAIN = Command(
+    name="train",
+    summary="train a model, or a sweep of models with -m",
+    description="""\
+Train a model and say what it means to the field; the results lie in runs/latest.""",
+    overrides=Overrides(RUN, ("[group=option]", "[key=value]")),
+    flags=(MULTIRUN, *COMPOSING),
+    option_groups=None,
+    examples=(
+        ("train experiment=hep_demo", ""),
+        ("train dataset=hep_images dataset.train='data/*train*.h5' model=hep_cnn", ""),
+        ("train -m experiment=hep_demo train.learning_rate=1e-3,3e-4", "a sweep"),
+        ("train experiment=hep_demo --cfg job", "show the config"),
+        ("train --config-dir ./mine experiment=my_study", "your own options"),
+    ),
+    bare=True,
+)
+RESUME = Command(
+    name="resume",
+    summary="go on with a run that was stopped",
+    description="""\
+Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
+its own config. Only who learns together may change (another communicator, another number of ranks),
+and who reads: data.processes, data.threads. Where data is staged and which server is told of it is
+nothing that a run's folder decides: data.stage and tracking.mlflow are given once more.
+A checkpoint of other versions of Baryon or of a plugin is refused.""",
+    arguments=(THE_RUN, Argument("versions", Choice("any"), "go on with other versions too")),
+    # Overrides that leave each step its samples.
+    overrides=Overrides(
+        FROZEN,
+        ("[comm=<name>]", "[comm.key=value]", "[data.key=value]", "[tracking.key=value]"),
+        only=(
+            *("comm=", "comm.", "data.processes=", "data.threads=", "data.stage="),
+            *("data.stage_mib=", "tracking."),
+        ),
+    ),
+    examples=(
+        ("resume run=runs/latest", ""),
+        ("resume run=runs/latest comm=serial", ""),
+        ("launch ranks=4 resume run=runs/latest comm=sync", ""),
+    ),
+)
+EVALUATE = Command(
+    name="evaluate",
+    summary="evaluate a run again",
+    description="""\
+Evaluate a run's weights again; the answer goes into <dir>/evaluations, the run's own stays.""",
+    arguments=(
+        THE_RUN,
+        Argument("split", Choice("test", "val", "train"), "else the first there is of these"),
+        WEIGHTS,
+    ),
+    overrides=Overrides(FROZEN, ("[key=value]",)),
+    examples=(
+        ("evaluate run=runs/latest", ""),
+        ("evaluate run=runs/latest split=val", ""),
+        ("evaluate run=runs/latest dataset.test='other/*.h5' evaluator.bootstrap=1000", ""),
+    ),
+)
+PREDICT = Command(
+    name="predict",
+    summary="run a trained model on new data",
+    description="""\
+Run a model over new files, which need no labels, and write its predictions into a new folder.
+`predict.` keys are those of the predictor of the run's evaluator, others the run's.""",
+    arguments=(
+        THE_RUN,
+        Argument("input", Files("<files>"), "files or globs, commas between them", required=True),
+        Argument("out", OUT_FOLDER, "the new folder; else <dir>/predictions/<time>"),
+        WEIGHTS,
+    ),
+    overrides=Overrides(FROZEN, ("[predict.key=value]", "[key=value]")),
+    option_groups=("predict",),
+    examples=(
+        ("predict run=runs/latest input='new/*.h5'", ""),
+        ("predict run=runs/latest input=a.h5,b.h5 out=scores predict.formats=[csv]", ""),
+        ("launch ranks=4 predict run=runs/latest input='new/*.h5' train.batch_size=256", ""),
+    ),
+)
+EXPORT = Command(
+    name="export",
+    summary="write a trained model as safetensors, torch.export or ONNX",
+    description="""\
+Write a run's model as one file, which takes the values that the data's files hold: normalising them
+is part of it. What it computes is compared with the run's model on samples of the run's data.
+
+  safetensors  the weights, and how to build the model: for Baryon and for whoever reads weights
+  torch        a program of torch.export (.pt2): for PyTorch without Baryon, from Python or C++
+  onnx         for ONNX Runtime and others: pip install 'baryon[onnx]'""",
+    arguments=(
+        THE_RUN,
+        Argument("format", Choice("safetensors", "torch", "onnx"), "see above", required=True),
+        Argument("out", OUT_FILE, "the new file; else <dir>/exports/<model>.<format>"),
+        WEIGHTS,
+    ),
+    overrides=Overrides(FROZEN, ("[key=value]",)),
+    examples=(
+        ("export run=runs/latest format=onnx", ""),
+        ("export run=runs/latest format=torch weights=last out=cyclones.pt2", ""),
+    ),
+)
+DATA_GENERATE = Command(
+    name="data generate",
+    summary="make data in a dataset's own format",
+    description="""\
+Make data in a dataset's own file format; going on where a stopped command left off. A mapping is
+taken as it is given: generate.key={a:1} drops what else it holds by default.""",
+    arguments=(
+        Argument("dataset", Kind("<name>"), "a dataset that can be generated", required=True),
+    ),
+    overrides=Overrides(GENERATE, ("[generate.key=value]",)),
+    flags=COMPOSING,
+    option_groups=("generate",),
+    examples=(
+        ("data generate dataset=hep_images generate.out=data/hep generate.events=10000", ""),
+        ("data generate dataset=hep_images --cfg job", "show all keys"),
+    ),
+)
+DATA_CHECK = Command(
+    name="data check",
+    summary="say how fast a dataset is read, what is wrong with it, and if training would refuse",
+    description="""\
+Read the data as a training would, and say what is wrong with them and how fast it goes: layout of
+the files, values, labels and weights, duplicates, checksums. The exit code is 1 if a training
+would refuse the data.""",
+    arguments=(
+        Argument("out", OUT_FOLDER, "of the report; else checks/<time>-<dataset>"),
+        Argument(
+            "samples", WholeNumber("<N>", 1, LARGEST_STEP), "look at about N of each split, not all"
+        ),
+    ),
+    overrides=Overrides(RUN, ("[dataset=<name>|experiment=<name>]", "[key=value]")),
+    flags=COMPOSING,
+    option_groups=("experiment", "dataset"),
+    examples=(
+        ("data check experiment=hep_demo", ""),
+        (
+            "data check dataset=hep_images dataset.train='data/*train*.h5' data.window_mib=64",
+            "",
+        ),
+    ),
+)
+DATA_SHOW = Command(
+    name="data show",
+    summary="say which samples a step of a run took",
+    description="""\
+List the samples that step N of a run took, the first being step 1: by worker, with the file and
+row of each and its label, weight and other single numbers. If the loss of that step was NaN or
+infinite, the batch that was saved then.""",
+    arguments=(
+        THE_RUN,
+        Argument(
+            "step", WholeNumber("<N>", 1, LARGEST_STEP), "else the last before its checkpoint"
+        ),
+    ),
+    examples=(("data show run=runs/latest", ""), ("data show run=runs/latest step=17", "")),
+)
+DATA_REPACK = Command(
+    name="data repack",
+    summary="write HDF5 files anew in a layout that is read fast",
+    description="""\
+Write an HDF5 file anew: chunks of whole samples, of about a megabyte, compressed in the way that
+suits the values. Groups, attributes and small members are kept. The copy is read back and compared
+with the original before it takes its name.""",
+    arguments=(
+        Argument("file", OUT_FILE, "the HDF5 file", required=True, of_config=True),
+        Argument("out", OUT_FILE, "the new file, or the same", required=True, of_config=True),
+    ),
+    overrides=Overrides(REPACK, ("[key=value]",)),
+    flags=COMPOSING,
+    examples=(
+        ("data repack file=events.h5 out=events-fast.h5", ""),
+        ("data repack file=events.h5 out=events.h5 shuffle=true", "samples in random order"),
+        ("data repack file=events.h5 out=x.h5 --cfg job", "show all keys"),
+    ),
+)
+DATA = Command(
+    name="data",
+    summary="generate, check, show or repack data",
+    actions=(DATA_GENERATE, DATA_CHECK, DATA_SHOW, DATA_REPACK),
+)
+LAUNCH = Command(
+    name="launch",
+    summary="start a command as several processes on this machine",
+    description="""\
+Start a command as N processes on this machine, with the mpiexec that suits it. Ctrl-C stops a
+training with a checkpoint. On a cluster use the site's own: `mpiexec -n 64 baryon train ...` or
+`srun baryon train ...`.""",
+    arguments=(
+        Argument("ranks", WholeNumber("<N>", 1, 10**6), "the number of processes", required=True),
+    ),
+    starts=True,
+    examples=(
+        ("launch ranks=2 train experiment=hep_demo comm=sync", ""),
+        ("launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2", ""),
+    ),
+)
+REPORT = Command(
+    name="report",
+    summary="write a page of a run, of several runs, or of a sweep",
+    description="""\
+Write one HTML page that opens anywhere, offline: of a run, finished or not; of several runs side by
+side; of a sweep.""",
+    arguments=(
+        Argument("run", RUN_FOLDER, "the folder of a run, or of each of several", repeated=True),
+        Argument("sweep", SWEEP_FOLDER, "the folder of a sweep"),
+        Argument("out", OUT_FILE, "else <dir>/report.html; comparison.html of several runs"),
+    ),
+    either=("run", "sweep"),
+    examples=(
+        ("report run=runs/latest", ""),
+        ("report run=runs/small run=runs/large out=small-and-large.html", ""),
+        ("report sweep=runs/my-sweep", ""),
+    ),
+)
+WATCH = Command(
+    name="watch",
+    summary="show the report of a run live in a browser",
+    description="""\
+Serve the report of a run or a sweep on http://127.0.0.1:<port>/ while it goes on; the page follows
+by itself. Only this machine can open it, and nobody can change anything through it. It ends when
+the run does, or by Ctrl-C. On a cluster: ssh -L 8265:127.0.0.1:8265 <node>.""",
+    arguments=(
+        Argument("run", RUN_FOLDER, "the folder of a run"),
+        Argument("sweep", SWEEP_FOLDER, "the folder of a sweep"),
+        Argument("port", WholeNumber("<number>", 0, LARGEST_PORT), "else 8265; 0: any free one"),
+    ),
+    either=("run", "sweep"),
+    examples=(
+        ("watch run=runs/latest", ""),
+        ("watch sweep=runs/my-sweep port=0", ""),
+    ),
+)
+REPRODUCE = Command(
+    name="reproduce",
+    summary="train a run again and compare",
+    description="""\
+Train a finished run again with its own config, seed, number of processes and threads, into
+<dir>/reproductions, and compare weights, loss curve and metrics. The exit code is 0 if they are
+bitwise equal, or equal within the tolerance; else 1, and the first difference is named. What is not
+as it was then (versions, machine, data) is told.""",
+    arguments=(
+        THE_RUN,
+        Argument("tolerance", Tolerance("<number>"), "relative; else 1e-3"),
+        Argument("folder", Folder("<dir>"), "where relative paths of its data and its git begin"),
+        Argument("into", OUT_FOLDER, hidden=True),
+    ),
+    examples=(
+        ("reproduce run=runs/latest", ""),
+        ("reproduce run=runs/latest folder=.", ""),
+        ("reproduce run=runs/big tolerance=0.01", ""),
+    ),
+)
+PLUGINS_NEW = Command(
+    name="plugins new",
+    summary="write the package of a plugin of your own",
+    description="""\
+Write the package of a plugin of your own, which runs as it is: its parts are to be replaced.""",
+    word=Argument("name", Kind("<name>"), "the plugin's name, as in my_field", required=True),
+    arguments=(Argument("out", OUT_FOLDER, "the new folder; else baryon-<name>"),),
+    examples=(
+        ("plugins new my_field", ""),
+        ("plugins new my_field out=~/work/my-field", ""),
+    ),
+)
+PLUGINS = Command(
+    name="plugins",
+    summary="list the installed plugins and their health, or write a new one",
+    description="""\
+List the installed plugins, what they offer and their health; BARYON_DISABLE=a,b blocks some.""",
+    actions=(PLUGINS_NEW,),
+    bare=True,
+    examples=(("plugins", ""), ("plugins new my_field", "")),
+)
+SHOW = Command(
+    name="show",
+    summary="list options and explain their settings",
+    description="""\
+List what can be chosen: all groups, the options of one, or one option with its keys, their
+defaults and meaning, and what its author wrote about it.""",
+    word=Argument("option", Kind("<group>[/<option>]")),
+    bare=True,
+    examples=(
+        ("show", ""),
+        ("show model", ""),
+        ("show model/hep_cnn", ""),
+        ("show config", "keys of the host that belong to no option"),
+    ),
+)
+COMPLETION_WORDS = Command(
+    name="completion words",
+    summary="print the words that a command line may go on with",
+    word=Argument("line", Kind("<line>"), "the command line as it stands", required=True),
+    hidden=True,
+)
+COMPLETION = Command(
+    name="completion",
+    summary="print the script that completes words in bash or zsh",
+    description="""\
+Print a script that completes commands, groups, options and keys of all installed plugins. Add to
+~/.bashrc, or to ~/.zshrc after compinit:
+
+  source <(baryon completion bash)
+  source <(baryon completion zsh)""",
+    word=Argument("shell", Choice("bash", "zsh"), "the shell", required=True),
+    actions=(COMPLETION_WORDS,),
+)
+
+COMMANDS = (
+    *(TRAIN, RESUME, EVALUATE, PREDICT, EXPORT, DATA, LAUNCH, REPORT, WATCH, REPRODUCE),
+    *(PLUGINS, SHOW, COMPLETION),
+)
+"""All commands, in the order of `baryon --help`."""

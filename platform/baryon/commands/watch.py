@@ -1,4 +1,4 @@
-"""`baryon watch run=<dir>`: the report of a run or a sweep, live in a browser of this machine."""
+"""Show the report of a run or a sweep live in a browser of this machine."""
 
 from __future__ import annotations
 
@@ -8,43 +8,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baryon.commands.arguments import HELP_FLAGS, split_arguments
-from baryon.errors import BaryonError
+from baryon.commands.arguments import Arguments
 from baryon.terminal.console import say
 
 if TYPE_CHECKING:
     from baryon.report.server import Shown
 
-USAGE = """\
-usage: baryon watch run=<dir>|sweep=<dir> [port=<number>]
-
-Serve the report of a run or a sweep on http://127.0.0.1:<port>/ while it goes on; the page follows
-by itself. Only this machine can open it, and nobody can change anything through it. It ends when
-the run does, or by Ctrl-C. On a cluster: ssh -L 8265:127.0.0.1:8265 <node>.
-
-  baryon watch run=runs/latest
-  baryon watch sweep=runs/my-sweep port=0      (any free port)
-"""
-
 PORT = 8265
-LARGEST_PORT = 65535
 WATCHED = ("metrics.jsonl", "metrics.json", "evaluation.json", "provenance.json", "config.yaml")
 """Files whose change makes another page."""
 SECONDS_UNSEEN = 10.0
-"""Between two looks whether the process still lives, where no file changes."""
+"""After so many seconds without a change it is looked whether the process still lives."""
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Serve until the end."""
-    if not arguments or any(argument in HELP_FLAGS for argument in arguments):
-        say(USAGE)
-        return 0 if arguments else 2
-    own, others = split_arguments(arguments, required=(), optional=("run", "sweep", "port"))
-    if others or ("run" in own) == ("sweep" in own):
-        raise BaryonError(f"watch takes run=<dir> or sweep=<dir>, and port=, not {others or own}")
-    port = _port(own.get("port", str(PORT)))
-    is_sweep = "sweep" in own
-    path = Path(own["sweep"] if is_sweep else own["run"]).resolve()
+def run(arguments: Arguments) -> int:
+    """Serve the page until the run or sweep ends, or Ctrl-C."""
+    port = PORT if arguments["port"] is None else arguments["port"]
+    is_sweep = arguments["sweep"] is not None
+    path = Path(arguments["sweep"] if is_sweep else arguments["run"]).resolve()
 
     from baryon.report.server import Watched, serve
 
@@ -54,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     watched = Watched(lambda: _signature([path, *(_inside(path) if is_sweep else [])]), look)
     try:
-        serve(watched, port, lambda url: say(f"watching {path.name} on {url} (Ctrl-C ends it)"))
+        serve(watched, port, lambda url: say(f"watching {path.name} on {url} (Ctrl-C stops)"))
     except KeyboardInterrupt:
         say(f"stopped watching; {path.name} goes on")
         return 0
@@ -69,12 +50,6 @@ def _hint(path: Path) -> str:
         return f"report: {report}"
     kind = "sweep" if (path / "sweep.json").is_file() else "run"
     return f"make its report with `baryon report {kind}={path}`"
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > LARGEST_PORT:
-        raise BaryonError(f"port={text} must be a number from 0 (any) to {LARGEST_PORT}")
-    return int(text)
 
 
 def _run(path: Path) -> Callable[[], Shown]:
@@ -105,12 +80,13 @@ def _sweep(path: Path) -> Callable[[], Shown]:
 
 
 def _inside(path: Path) -> list[Path]:
-    return sorted(one for one in path.iterdir() if one.is_dir()) if path.is_dir() else []
+    return sorted(entry for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
 
 
 def _signature(folders: Sequence[Path]) -> Any:
-    """Differs when a file has changed, and now and then: a process may die without a word."""
+    """Return what differs when the page would: names, times and sizes of the files behind it."""
     names = (*WATCHED, "sweep.json")
+    # The count of intervals differs now and then by itself: a process may die without a word.
     return [int(time.monotonic() // SECONDS_UNSEEN)] + [
         (str(path), stat.st_mtime_ns, stat.st_size)
         for folder in folders

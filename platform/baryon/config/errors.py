@@ -1,17 +1,36 @@
-"""What Hydra and OmegaConf have to say about a config, in one line of ours."""
+"""Say in one line what Hydra and OmegaConf report about a config."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from baryon.errors import did_you_mean
+from baryon.errors import BaryonError, did_you_mean
 
-WRONG_USAGE = ("Config group override must", "Only one of --")
-"""How Hydra's errors about `model=null` and `-m --cfg job` start, which are plain ValueErrors."""
+NO_NAME = "Config group override must"
+"""How Hydra's error about `model=null` starts, which is a plain ValueError."""
+
+
+@contextmanager
+def hydra_errors() -> Iterator[None]:
+    """Raise `BaryonError` with one line for whatever Hydra, OmegaConf or PyYAML raises inside."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise BaryonError(one_line(error)) from error
+    except ValueError as error:
+        if not str(error).startswith(NO_NAME):
+            raise
+        raise BaryonError(one_line(error)) from error
 
 
 def one_line(error: Exception) -> str:
-    """The error as one line that says what is wrong and what exists instead."""
+    """Return the error as one line that says what is wrong and what exists instead."""
     for explain in (
         _unnamed,
         _ambiguous,
@@ -28,16 +47,16 @@ def one_line(error: Exception) -> str:
 
 
 def _unnamed(error: BaseException) -> str:
-    if not str(error).startswith(WRONG_USAGE[0]):
+    if not str(error).startswith(NO_NAME):
         return ""
     return "an option is chosen by its name, as in model=<name>, not by null or a number"
 
 
 def _ambiguous(error: BaseException) -> str:
-    found = re.match(r"Ambiguous value for argument '(?P<override>.*?)'\n", str(error))
-    if not found:
+    match = re.match(r"Ambiguous value for argument '(?P<override>.*?)'\n", str(error))
+    if not match:
         return ""
-    override = found["override"]
+    override = match["override"]
     key, _, value = override.partition("=")
     return (
         f"Ambiguous value for argument {override!r}: a list is {key}=[{value}], a text is "
@@ -50,6 +69,7 @@ def _unreadable(error: BaseException) -> str:
 
     if not isinstance(error, OverrideParseException):
         return ""
+    # The first line repeats the override, the last names a page of Hydra's documentation.
     lines = error.message.splitlines()
     reason = " ".join(line for line in lines if not line.startswith(("Error parsing", "See http")))
     return f"cannot read {error.override!r}: {reason}"
@@ -58,33 +78,34 @@ def _unreadable(error: BaseException) -> str:
 def _unknown_option(error: BaseException) -> str:
     from hydra.errors import MissingConfigException
 
-    wanted = getattr(error, "missing_cfg_file", None)
-    if not isinstance(error, MissingConfigException) or not wanted:
+    missing = getattr(error, "missing_cfg_file", None)
+    if not isinstance(error, MissingConfigException) or not missing:
         return ""
-    group, _, name = wanted.rpartition("/")
+    group, _, name = missing.rpartition("/")
     if not group:
         return f"no config {name!r}"
     return f"no option {group}={name}; {did_you_mean(error.options or (), name)}"
 
 
 def _unchosen(error: BaseException) -> str:
-    found = re.match(r"You must specify '([^']+)'.*?options:\s*(.*)", str(error), re.DOTALL)
-    if not found:
+    match = re.match(r"You must specify '([^']+)'.*?options:\s*(.*)", str(error), re.DOTALL)
+    if not match:
         return ""
-    group, options = found.groups()
+    group, options = match.groups()
     return f"no {group} chosen: give {group}=<name>; {did_you_mean(options.split())}"
 
 
 def _unknown_key(error: BaseException) -> str:
     from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
+    # Hydra wraps OmegaConf's error, which alone knows the keys that there are.
     cause = error if isinstance(error, ConfigAttributeError | ConfigKeyError) else error.__cause__
     if not isinstance(cause, ConfigAttributeError | ConfigKeyError):
         return ""
     parent = cause.parent_node
-    where = str(cause.full_key).rpartition(".")[0] or "the config"
+    section = str(cause.full_key).rpartition(".")[0] or "the config"
     known = [str(key) for key in parent] if parent is not None else []
-    return f"{where} has no key {str(cause.key)!r}; {did_you_mean(known, str(cause.key))}"
+    return f"{section} has no key {str(cause.key)!r}; {did_you_mean(known, str(cause.key))}"
 
 
 def _wrong_value(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Nested configs as dotted keys."""
+"""Flatten nested configs into dotted keys."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ NOT_SHOWN = ("run.",)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted names."""
-    found: dict[str, Any] = {}
+    """Return nested mappings as one, with dotted names: `{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    dotted: dict[str, Any] = {}
     for key, value in values.items():
         nested = isinstance(value, Mapping)
-        found |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
-    return found
+        dotted |= flat(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return dotted

@@ -1,7 +1,7 @@
-"""What evaluators and communicators answer, held against the contract and made plain.
+"""Check the answers of evaluators and communicators against the contract, and make them plain.
 
 Metrics become Python numbers: whatever JSON does not know would be written as text, and a sweep by
-such a figure finds none.
+such a metric would find none.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ def checked_findings(owner: str, answer: object) -> CommunicatorSummary:
 
 
 def numbers(owner: str, values: object) -> dict[str, float]:
-    """Return numbers by name as Python's own; of an array or tensor without axes its only one.
+    """Return numbers by name as Python's own; an array or tensor without axes is its only element.
 
     Raises `BaryonError`, said of `owner`, for anything else.
     """
-    found = {}
+    plain = {}
     for name, value in _mapping(owner, values).items():
         number = _number(value)
         if number is None:
             raise BaryonError(f"{owner}: {name!r} is {form(value)}, not a number")
-        found[name] = number
-    return found
+        plain[name] = number
+    return plain
 
 
 def require_some_number(owner: str, metrics: Mapping[str, float]) -> None:
-    """Raise `BaryonError` if there are metrics and none of them is a number."""
+    """Raise `BaryonError` if there are metrics and all of them are NaN."""
     if metrics and all(math.isnan(value) for value in metrics.values()):
         raise BaryonError(
             f"{owner}: none of its metrics is a number ({', '.join(metrics)}): look at the data "
@@ -70,7 +70,8 @@ def require_some_number(owner: str, metrics: Mapping[str, float]) -> None:
 
 
 def _number(value: Any) -> float | None:
-    """A Python number, None for what is none; true and false count as 1 and 0."""
+    """Return a Python number, None for what is no number; true and false are 1 and 0."""
+    # NumPy, PyTorch and others make their scalars so, none of which is imported here.
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()
     if isinstance(value, Integral):

@@ -1,4 +1,4 @@
-"""Whole numbers that the libraries below take: 64 bits with a sign, and seeds from 0."""
+"""Bounds of whole numbers that the libraries below take: 64 bits with a sign, and seeds from 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a choice in the config to a living component: load its factory, check, call it."""
+"""Build a component from a choice in the config: load its factory, check its arguments, call it."""
 
 from __future__ import annotations
 
@@ -27,21 +27,30 @@ Maker = Callable[..., Any]
 
 
 def prepare(plugins: Plugins, choice: Choice) -> Maker:
-    """Load the chosen factory and check its options; call the result with run-time arguments.
+    """Load the chosen factory and check its arguments.
 
-    Raises `BaryonError` for an option the factory does not take, one that is missing, or a value
-    that does not fit the factory's annotation. So does the result, for values with which the
-    component cannot be built, and for one that lacks what its kind must have.
+    Returns
+    -------
+    A function of the run-time arguments (`RUNTIME_ARGUMENTS` of the kind) that builds the
+    component; the factory is given those that it takes.
+
+    Raises
+    ------
+    BaryonError
+        For an argument the factory does not take, one that is missing, or a value that does not
+        fit the factory's annotation. The returned function raises it for values with which the
+        component cannot be built, and for a component that lacks what its kind must have.
+
     """
     component = plugins.component(choice.kind, choice.name)
     factory = component.load()
     owner = f"{choice.kind} {choice.name!r} (plugin {component.plugin!r})"
     check_arguments(owner, factory, choice.arguments, RUNTIME_ARGUMENTS[choice.kind])
-    wanted = inspect.signature(factory).parameters
+    parameters = inspect.signature(factory).parameters
 
     def make(**runtime: Any) -> Any:
-        own = {name: value for name, value in runtime.items() if name in wanted}
-        return build(owner, choice.kind, factory, {**choice.arguments, **own})
+        accepted = {name: value for name, value in runtime.items() if name in parameters}
+        return build(owner, choice.kind, factory, {**choice.arguments, **accepted})
 
     return make
 
@@ -50,11 +59,11 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "dataset": ("splits",),
     "model": ("parameters", "forward"),
     "loss": ("__call__",),
-    "comm": ("is_server", "all_gather_object", "abort", "close"),  # a server has no more
+    "comm": ("is_server", "all_gather_object", "abort", "close"),  # all that a server has
     "evaluator": ("update", "state", "merge", "result"),
     "predict": ("predict", "write"),
 }
-"""Kind -> what tells a component of it from a factory's mistake; the contract asks for more."""
+"""Kind -> members by which a component is told from a factory's mistake; its contract has more."""
 
 
 def build(owner: str, kind: str, factory: Maker, arguments: Mapping[str, Any]) -> Any:
@@ -102,9 +111,9 @@ def check_arguments(
 def configurable(
     factory: Callable[..., Any], runtime: Collection[str]
 ) -> dict[str, inspect.Parameter]:
-    """The parameters that an option's YAML gives."""
-    parameters = _parameters(factory)
-    return {name: p for name, p in parameters.items() if name not in runtime}
+    """Return the parameters that an option's YAML gives: all but those of run time."""
+    parameters = _parameters(factory).items()
+    return {name: parameter for name, parameter in parameters if name not in runtime}
 
 
 def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
@@ -112,8 +121,8 @@ def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(factory).parameters
     except (TypeError, ValueError) as error:
         raise BaryonError(
-            f"{factory!r} is no factory ({format_error(error)}): it must be a function or a class "
-            "with keyword-only, annotated arguments"
+            f"{factory!r} is not a factory ({format_error(error)}): it must be a function or a "
+            "class with keyword-only, annotated arguments"
         ) from error
 
 
@@ -136,7 +145,8 @@ def _check_type(
 
 
 def _annotation(owner: str, factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The annotation as a type; a text under `from __future__ import annotations`."""
+    """Return the annotation as a type. Raises `BaryonError` for a text that names none."""
+    # Under `from __future__ import annotations` it is a text, of names in the factory's module.
     if not isinstance(parameter.annotation, str):
         return parameter.annotation
     try:

@@ -1,4 +1,4 @@
-"""Find the plugins, check them, look their components up, list them.
+"""Find the installed plugins, check them, and look their components up.
 
 A plugin is an entry point of the group `baryon` that names a package with hooks. All hooks of all
 plugins are read at every start, which is cheap; the components behind them are imported only when
@@ -46,7 +46,7 @@ class Component:
 
     @property
     def owner(self) -> str:
-        """How a message names it."""
+        """Return what a message calls it."""
         return f"{self.kind} {self.name!r} of plugin {self.plugin!r}"
 
     def load(self) -> Any:
@@ -82,14 +82,19 @@ class Plugin:
     conf: Path | None = None
     error: str = ""
 
+    @property
+    def label(self) -> str:
+        """Return what a message calls it, with where it came from."""
+        return f"plugin {self.name!r} ({self.distribution})"
+
     @cached_property
     def options(self) -> list[str]:
-        """The config options it ships, as `group/name`."""
+        """Return the config options it ships, as `group/name`."""
         return config_options(self.conf) if self.conf else []
 
 
 def config_options(folder: Path) -> list[str]:
-    """All YAML files below a config folder as `group/name`, the primary configs left out."""
+    """Return all YAML files below a config folder as `group/name`, without the primary configs."""
     files = sorted(folder.glob("*/**/*.yaml"))
     return [file.relative_to(folder).with_suffix("").as_posix() for file in files]
 
@@ -106,7 +111,7 @@ class Plugins:
             raise BaryonError(problem)
 
     def problems(self) -> Iterator[str]:
-        """One line for each broken plugin and each clash between two."""
+        """Generate a line for each broken plugin and each clash between two."""
         yield from (plugin.error for plugin in self.all if plugin.error)
         yield from self._clashes()
 
@@ -114,37 +119,39 @@ class Plugins:
         offered: dict[str, str] = {}
         shipped = dict.fromkeys(config_options(host_conf()), "baryon itself")
         for plugin in self.all:
-            who = f"plugin {plugin.name!r} ({plugin.distribution})"
             for component in plugin.components:
-                other = offered.setdefault(f"{component.kind} {component.name!r}", who)
-                if other != who:
-                    yield _clash(f"{component.kind} {component.name!r} is offered", other, who)
+                first = offered.setdefault(f"{component.kind} {component.name!r}", plugin.label)
+                if first != plugin.label:
+                    thing = f"{component.kind} {component.name!r}"
+                    yield _clash(f"{thing} is offered", first, plugin.label)
             for option in plugin.options:
-                other = shipped.setdefault(option, who)
-                if other != who:
-                    yield _clash(f"config option {option}.yaml is shipped", other, who)
+                first = shipped.setdefault(option, plugin.label)
+                if first != plugin.label:
+                    yield _clash(f"config option {option}.yaml is shipped", first, plugin.label)
 
     def components(self, kind: str) -> dict[str, Component]:
-        """All components of a kind by name."""
-        return {c.name: c for plugin in self.all for c in plugin.components if c.kind == kind}
+        """Return all components of a kind by name."""
+        components = (component for plugin in self.all for component in plugin.components)
+        return {component.name: component for component in components if component.kind == kind}
 
     def component(self, kind: str, name: str) -> Component:
-        """Look one up. Raises `BaryonError` with the nearest name and all that exist."""
-        found = self.components(kind)
-        if name not in found:
-            raise BaryonError(f"no plugin offers {kind} {name!r}; {did_you_mean(found, name)}")
-        return found[name]
+        """Look a component up. Raises `BaryonError` with the nearest name and all that exist."""
+        components = self.components(kind)
+        if name not in components:
+            known = did_you_mean(components, name)
+            raise BaryonError(f"no plugin offers {kind} {name!r}; {known}")
+        return components[name]
 
 
-def _clash(what: str, one: str, other: str) -> str:
+def _clash(what: str, first: str, second: str) -> str:
     return (
-        f"{what} by both {one} and {other}: uninstall one of them, or block it with "
+        f"{what} by both {first} and {second}: uninstall one of them, or block it with "
         "BARYON_DISABLE=<plugin>"
     )
 
 
 def host_conf() -> Path:
-    """The folder of the primary config package."""
+    """Return the folder of the primary configs and of the host's own options."""
     import baryon_conf  # not a plugin: the host's own configuration
 
     return Path(next(iter(baryon_conf.__path__)))
@@ -153,7 +160,8 @@ def host_conf() -> Path:
 def discover() -> Plugins:
     """Read every installed plugin's hooks; what is broken is recorded, not raised."""
     disabled = {name.strip() for name in os.environ.get("BARYON_DISABLE", "").split(",")}
-    points = [p for p in entry_points(group=ENTRY_POINT_GROUP) if p.name not in disabled]
+    installed = entry_points(group=ENTRY_POINT_GROUP)
+    points = [point for point in installed if point.name not in disabled]
     same_name = Counter(point.name for point in points)
     return Plugins([_read(point, points, same_name[point.name] > 1) for point in points])
 
@@ -197,14 +205,15 @@ def _import(point: EntryPoint, plugin: Plugin) -> ModuleType:
         ) from error
     if not isinstance(module, ModuleType):
         raise BaryonError(
-            f"plugin {plugin.name!r} ({plugin.distribution}) names {point.value!r}, which is no "
+            f"{plugin.label} names {point.value!r}, which is not a "
             "module: its entry point must be the package that holds the hooks"
         )
     return module
 
 
 def _components(module: ModuleType, plugin: Plugin) -> list[Component]:
-    """Register with a manager of its own, so that an error is this plugin's and nobody else's."""
+    """Read the hooks of a plugin. Raises `BaryonError` for one that breaks the contract."""
+    # A manager of its own, so that an error is this plugin's and nobody else's.
     manager = pluggy.PluginManager("baryon")
     manager.add_hookspecs(hookspecs)
     try:
@@ -220,37 +229,36 @@ def _components(module: ModuleType, plugin: Plugin) -> list[Component]:
 
 
 def _targets(manager: pluggy.PluginManager, hook: str, plugin: Plugin) -> list[tuple[str, Any]]:
-    who = f"hook {hook!r} of plugin {plugin.name!r} ({plugin.distribution})"
-    must = "it must return a mapping name -> 'module:factory'"
-    found: list[tuple[str, Any]] = []
+    owner = f"hook {hook!r} of {plugin.label}"
+    rule = "it must return a mapping name -> 'module:factory'"
+    components: list[tuple[str, Any]] = []
     for implementation in getattr(manager.hook, hook).get_hookimpls():  # a call would drop None
         try:
             targets = implementation.function()
         except Exception as error:  # a stranger's hook may raise anything
-            raise BaryonError(f"{who} failed: {format_error(error)}; {must}") from error
+            raise BaryonError(f"{owner} failed: {format_error(error)}; {rule}") from error
         if not isinstance(targets, Mapping):
-            raise BaryonError(f"{who} returned {targets!r}; {must}")
-        found += targets.items()
-    return found
+            raise BaryonError(f"{owner} returned {targets!r}; {rule}")
+        components += targets.items()
+    return components
 
 
 def _wrong_hook(
     module: ModuleType, plugin: Plugin, manager: pluggy.PluginManager, error: Exception
 ) -> str:
-    marked = (n for n in vars(module) if manager.parse_hookimpl_opts(module, n) is not None)
+    names = vars(module)
+    marked = (name for name in names if manager.parse_hookimpl_opts(module, name) is not None)
     unknown = sorted(set(marked) - set(KINDS.values()))
-    who = f"plugin {plugin.name!r} ({plugin.distribution})"
     if unknown:
-        return (
-            f"{who} has an unknown hook {unknown[0]!r}; {did_you_mean(KINDS.values(), unknown[0])}"
-        )
-    return f"{who} has a wrong hook: {' '.join(str(error).split())}"
+        known = did_you_mean(KINDS.values(), unknown[0])
+        return f"{plugin.label} has an unknown hook {unknown[0]!r}; {known}"
+    return f"{plugin.label} has a wrong hook: {' '.join(str(error).split())}"
 
 
 def _component(kind: str, name: str, target: object, plugin: Plugin) -> Component:
     if not isinstance(target, str) or target.count(":") != 1:
         raise BaryonError(
-            f"plugin {plugin.name!r} ({plugin.distribution}) gives {target!r} for {kind} "
+            f"{plugin.label} gives {target!r} for {kind} "
             f"{name!r}: a target is the text 'module:factory'"
         )
     return Component(kind, name, target, plugin.name)
@@ -262,7 +270,9 @@ def _conf_folder(module: ModuleType) -> Path | None:
 
 
 def _check_conf(plugin: Plugin, module: ModuleType) -> None:
-    missing = [c for c in plugin.components if f"{c.kind}/{c.name}" not in plugin.options]
+    """Raise `BaryonError` if a component has no YAML file, which holds its only defaults."""
+    options = plugin.options
+    missing = [part for part in plugin.components if f"{part.kind}/{part.name}" not in options]
     if not missing:
         return
     option = f"{missing[0].kind}/{missing[0].name}"
@@ -274,6 +284,6 @@ def _check_conf(plugin: Plugin, module: ModuleType) -> None:
         "pyproject.toml"
     )
     raise BaryonError(
-        f"plugin {plugin.name!r} ({plugin.distribution}) offers {missing[0].kind} "
-        f"{missing[0].name!r} but ships no conf/{option}.yaml; {remedy}"
+        f"{plugin.label} offers {missing[0].kind} {missing[0].name!r} but ships no "
+        f"conf/{option}.yaml; {remedy}"
     )

@@ -10,13 +10,14 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from baryon.config.config import PREDICT, option_values
+from baryon.config.option_values import option_values
+from baryon.config.primary import PREDICT_GROUP
 from baryon.errors import BaryonError, did_you_mean
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins.components import Maker, build, check_arguments
 from baryon.plugins.registry import Component, Plugins, load_target
 
-RUNTIME = RUNTIME_ARGUMENTS[PREDICT]
+RUNTIME = RUNTIME_ARGUMENTS[PREDICT_GROUP]
 
 
 def load_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]) -> Maker:
@@ -51,13 +52,13 @@ def load_predictor(plugins: Plugins, evaluator: str, overrides: Sequence[str]) -
             f"`baryon predict` needs; evaluators that do: {did_you_mean(_with_predictor(plugins))}"
         )
     factory = load_target(owner, target)
-    arguments = option_values(owner, PREDICT, evaluator, plugins, overrides)
+    arguments = option_values(owner, PREDICT_GROUP, evaluator, plugins, overrides)
     check_arguments(owner, factory, arguments, RUNTIME)
     parameters = inspect.signature(factory).parameters
 
     def make(**runtime: Any) -> Any:
         accepted = {name: value for name, value in runtime.items() if name in parameters}
-        return build(owner, PREDICT, factory, {**arguments, **accepted})
+        return build(owner, PREDICT_GROUP, factory, {**arguments, **accepted})
 
     return make
 

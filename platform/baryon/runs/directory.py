@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baryon.config.config import unique_name
 from baryon.errors import BaryonError, cannot_write
 from baryon.system.atomic import write_text
 from baryon.system.locks import NAME as LOCK
@@ -178,6 +179,11 @@ def _point_latest_to(path: Path) -> None:
         temporary.replace(path.parent / "latest")
     except OSError as error:  # some file systems have no symbolic links: the run does without
         warn(f"{path.parent / 'latest'} could not be pointed to {path.name}: {error.strerror}")
+
+
+def unique_name() -> str:
+    """Return a name that no other folder has: date, time and four random letters."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def find(path: str) -> RunDirectory:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baryon.config import schemas
+from baryon.config.compose import Composer
 from baryon.config.section import section
 from baryon.errors import BaryonError, did_you_mean
 from baryon.launch.environment import cluster_environment
@@ -18,39 +18,45 @@ from baryon.sweeps.sweep import Sweep
 from baryon.system.signals import TRY_AGAIN, Terminated, is_slurms
 
 if TYPE_CHECKING:
-    from hydra.types import HydraContext
     from omegaconf import DictConfig
 
 SCHEMAS: dict[str, type[schemas.Sweep]] = {"grid": schemas.Sweep, "optuna": schemas.Optuna}
 
 
-def register() -> None:
-    """Let Hydra make Baryon's sweeper: it does not scan an editable install for it."""
-    from hydra.core.plugins import Plugins as HydraPlugins
-
-    from hydra_plugins.baryon import BaryonSweeper
-
-    HydraPlugins.instance().register(BaryonSweeper)
-
-
-def run(context: HydraContext, master: DictConfig, arguments: Sequence[str]) -> None:
+def run(composer: Composer, arguments: Sequence[str], flags: Sequence[str] = ()) -> None:
     """Check everything, then do the sweep, or what is left of it.
 
-    Raises `BaryonError` for what is wrong before any job, or for jobs that failed; `SystemExit`
-    when a signal has stopped it.
+    Parameters
+    ----------
+    composer
+        Composes the configs of the jobs.
+    arguments
+        The overrides of the command; those with several values are swept.
+    flags
+        The flags of the command, for its record.
+
+    Raises
+    ------
+    BaryonError
+        For what is wrong before any job, or for jobs that failed.
+    SystemExit
+        When a signal has stopped it.
+
     """
     _require_single_process()
-    _require_no_other_place(master)
-    settings = _settings(master)
-    launch = launch_settings.read(master)
-    launch_settings.require_programs(launch)
     plugins = discover()
-    work = _prepare(Planner(context.config_loader, master, plugins), arguments, settings)
+    planner = Planner(composer, arguments, plugins)
+    _require_no_other_place(planner.master)
+    settings = _settings(planner.master)
+    launch = launch_settings.read(planner.master)
+    launch_settings.require_programs(launch)
+    work = _prepare(planner, settings)
     name = settings.name or identity.sweep_id(settings.method, arguments)
-    root = Path(section(master, "run", schemas.Run).root).expanduser()
+    root = Path(section(planner.master, "run", schemas.Run).root).expanduser()
+    command = ["baryon", "train", *flags, *arguments]
     with folder.opened(root, name, fresh=settings.fresh) as path:
         launcher = launch_settings.create_launcher(launch, path)
-        sweep = Sweep(path, settings, ["baryon", "train", *sys.argv[1:]], plugins, launcher)
+        sweep = Sweep(path, settings, command, plugins, launcher)
         try:
             with sweep.summarised():
                 work(sweep)
@@ -69,14 +75,11 @@ def _settings(master: DictConfig) -> schemas.Sweep:
     return settings
 
 
-def _prepare(
-    planner: Planner, arguments: Sequence[str], settings: schemas.Sweep
-) -> Callable[[Sweep], None]:
+def _prepare(planner: Planner, settings: schemas.Sweep) -> Callable[[Sweep], None]:
     """Check all jobs that can be known, and return the function that runs them in a sweep."""
-    overrides = planner.parse(arguments)
     if isinstance(settings, schemas.Optuna):
-        return optuna_search.prepare(planner, overrides, settings)
-    return grid.prepare(planner, overrides)
+        return optuna_search.prepare(planner, planner.overrides, settings)
+    return grid.prepare(planner, planner.overrides)
 
 
 def _require_single_process() -> None:
@@ -93,8 +96,3 @@ def _require_no_other_place(master: DictConfig) -> None:
         raise BaryonError(
             f"run.name={master.run.name} names a single run: give the sweep a name by sweep.name"
         )
-    for override in master.hydra.overrides.hydra:
-        if override.startswith("hydra.sweep."):
-            raise BaryonError(
-                f"{override}: where a sweep lies is chosen by run.root and sweep.name"
-            )

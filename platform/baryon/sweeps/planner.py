@@ -2,76 +2,81 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from baryon.config import config as configs
-from baryon.config.errors import one_line
+from baryon.config import primary
+from baryon.config.command_line_keys import asked_for
+from baryon.config.compose import Composer, Composition
+from baryon.config.config import plain
+from baryon.config.errors import hydra_errors
 from baryon.errors import BaryonError
 from baryon.plugins import components
 from baryon.plugins.registry import KINDS, Plugins
 from baryon.sweeps.identity import NOT_DECISIVE, Job
 
 if TYPE_CHECKING:
-    from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
 
 
 class Planner:
-    """Makes the jobs of one command."""
+    """Makes the jobs of one command.
 
-    def __init__(self, loader: ConfigLoader, master: DictConfig, plugins: Plugins) -> None:
-        self._loader, self._master, self.plugins = loader, master, plugins
+    Attributes
+    ----------
+    overrides
+        The arguments of the command, parsed by Hydra's grammar.
+    master
+        The config that all jobs have in common: that of the first one.
 
-    @property
-    def seed(self) -> int:
-        """Seed of the command, which a search starts from as well."""
-        return int(self._master.seed)
+    Raises
+    ------
+    BaryonError
+        For an argument that is wrong, or a swept key that does not change what a job computes.
 
-    def parse(self, arguments: Sequence[str]) -> list[Override]:
-        """Parse the arguments by Hydra's grammar.
+    """
 
-        Raises `BaryonError` for a swept key that does not change what a job computes.
-        """
-        from hydra.core.override_parser.overrides_parser import OverridesParser
-
-        overrides = OverridesParser.create(config_loader=self._loader).parse_overrides(
-            list(arguments)
-        )
-        for override in overrides:
+    def __init__(self, composer: Composer, arguments: Sequence[str], plugins: Plugins) -> None:
+        self._composer, self.plugins = composer, plugins
+        self.overrides = composer.parse(arguments)
+        for override in self.overrides:
             key = override.get_key_element()
             if override.is_sweep_override() and f"{key}=".startswith(NOT_DECISIVE):
                 raise BaryonError(
                     f"{key} cannot be swept: it does not decide what a job computes; sweep keys "
                     f"of {', '.join(KINDS)}, train, data or seed"
                 )
-        return overrides
+        first_job = [*common_overrides(self.overrides), *_first_values(self.overrides)]
+        self.master: DictConfig = composer.compose(primary.RUN, first_job).config
+
+    @property
+    def seed(self) -> int:
+        """Seed of the command, which a search starts from as well."""
+        return int(self.master.seed)
 
     def job(self, overrides: Sequence[str], swept: Sequence[str]) -> Job:
         """Make the job of these overrides, `swept` of which are the keys that the sweep varies.
 
         Raises `BaryonError` for an unknown key, or a value of a wrong type or range.
         """
-        from hydra.core.hydra_config import HydraConfig
-        from hydra.errors import HydraException
         from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
 
-        try:
-            composed = self._loader.load_sweep_config(self._master, list(overrides))
-            HydraConfig.instance().set_config(composed)
-            task = _without_hydra(composed)
-            frozen, asked = configs.freeze(task), configs.asked_for(configs.plain(task))
-            options = composed.hydra.runtime.choices
-            choices = {key: _chosen(key, composed, options) for key in swept}
-            for choice in frozen.choices.values():
-                components.prepare(self.plugins, choice)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise BaryonError(one_line(error)) from error
-        plain_choices: Any = OmegaConf.to_container(OmegaConf.create(choices))
-        return Job(asked, plain_choices, frozen)
+        composition = self._composer.compose(primary.RUN, overrides)
+        frozen, asked = composition.frozen(), asked_for(plain(composition.config))
+        for choice in frozen.choices.values():
+            components.prepare(self.plugins, choice)
+        with hydra_errors():
+            values = {key: _value(key, composition) for key in swept}
+            choices: Any = OmegaConf.to_container(OmegaConf.create(values))
+        return Job(asked, choices, frozen)
+
+
+def _first_values(overrides: Sequence[Override]) -> list[str]:
+    """Return the swept keys with the first of their values; an interval has none."""
+    swept = [override for override in overrides if override.is_discrete_sweep()]
+    first = [(o.get_key_element(), next(iter(o.sweep_string_iterator()), None)) for o in swept]
+    return [single_override(key, value) for key, value in first if value is not None]
 
 
 def common_overrides(overrides: Sequence[Override]) -> list[str]:
@@ -84,19 +89,10 @@ def single_override(key: str, value: str) -> str:
     return f"{key}={value}"
 
 
-def _without_hydra(composed: DictConfig) -> DictConfig:
-    from omegaconf import open_dict, read_write
-
-    task = copy.deepcopy(composed)
-    with read_write(task), open_dict(task):
-        del task["hydra"]
-    return task
-
-
-def _chosen(key: str, composed: DictConfig, options: Mapping[str, Any]) -> Any:
+def _value(key: str, composition: Composition) -> Any:
     """Return the option chosen in a group, or the value of a key with its type."""
     from omegaconf import OmegaConf
 
-    if key in options:
-        return options[key]
-    return OmegaConf.select(composed, key.lstrip("+"))
+    if key in composition.options:
+        return composition.options[key]
+    return OmegaConf.select(composition.config, key.lstrip("+"))

@@ -14,7 +14,6 @@ import threading
 import time
 from pathlib import Path
 
-from baryon.config import config as configs
 from baryon.errors import BaryonError, format_error
 from baryon.launch.environment import cluster_environment
 from baryon.plugins.registry import discover

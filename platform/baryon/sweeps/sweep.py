@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from baryon.config import config as configs
+from baryon.config import frozen_file
 from baryon.config.schemas import Sweep as Settings
 from baryon.errors import BaryonError
 from baryon.plugins.registry import Plugins
@@ -125,8 +125,8 @@ class Sweep:
         folder = self._follower.folder(entry)
         path = RunDirectory(folder).config
         if not path.is_file():
-            configs.write(job.config, fill(folder).config)
-        elif configs.read(path, asked={}).digest != job.id:
+            frozen_file.write(job.config, fill(folder).config)
+        elif frozen_file.read(path, asked={}).digest != job.id:
             raise BaryonError(
                 f"{path} is not the config of {entry}: somebody changed it; begin a new sweep by "
                 "sweep.fresh=true"

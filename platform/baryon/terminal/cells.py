@@ -1,4 +1,4 @@
-"""Values of tables as text, the same on a terminal, in a report and in a CSV file."""
+"""Write values of tables as text, the same on a terminal, in a report and in a CSV file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from baryon.interfaces import Table
 
 
 def cell(value: object) -> str:
-    """A number with four significant digits, anything else as text; a dash for nothing."""
+    """Return a number with four significant digits, anything else as text; a dash for nothing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, float):
@@ -21,10 +21,11 @@ def cell(value: object) -> str:
 
 
 def numeric(table: Table) -> list[bool]:
-    """Which columns hold numbers (or shares, or nothing) alone: they stand to the right."""
+    """Return which columns hold nothing but numbers, shares or gaps: they are aligned right."""
     columns = zip(*table.rows, strict=True) if table.rows else ()
-    found = [all(_is_numeric(value) for value in column) for column in columns]
-    return found or [False] * len(table.columns)
+    # Without rows nothing is known of the columns.
+    are_numeric = [all(_is_numeric(value) for value in column) for column in columns]
+    return are_numeric or [False] * len(table.columns)
 
 
 def _is_numeric(value: Any) -> bool:

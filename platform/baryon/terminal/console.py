@@ -40,7 +40,7 @@ LOGGER.addFilter(_add_rank)
 
 
 class _Speaker:
-    """Whether this process passes on the messages that all processes of a run have in common."""
+    """Whether this process passes on messages that all processes of a run have in common."""
 
     silent = False
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then in a log."""
+"""Show the progress of long work: a bar on a terminal, a plain line now and then in a log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Advance = Callable[[int], None]
 
 @contextmanager
 def bar(description: str, total: int, unit: str) -> Iterator[Advance]:
-    """Follow `total` pieces of work: call what it gives with the number newly done."""
+    """Follow `total` pieces of work; call what the context gives with the number newly done."""
     follow = _terminal_bar if has_terminal() else _log_lines
     with follow(description, total, unit) as advance:
         yield advance

@@ -1,4 +1,4 @@
-"""Numbers with their errors, as physicists write them."""
+"""Round numbers with their errors, as physicists write them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_INTERVAL = math.nan, math.nan
 
 
 def with_error(value: float, below: float, above: float | None = None) -> str:
-    """Value and error to the error's first digit, or its second if it begins below 3.55.
+    """Return value and error to the error's first digit, or its second if it begins below 3.55.
 
     The rule of the Particle Data Group (Review of Particle Physics, Introduction, section 5.3):
     `0.891 ± 0.021`, `(2.4 ± 0.6)e-4`. With two errors, `below` and `above` the value, the smaller
@@ -32,12 +32,12 @@ def with_error(value: float, below: float, above: float | None = None) -> str:
 
 
 def within(value: float, low: float, high: float) -> str:
-    """A value that lies in the interval from `low` to `high`, as `with_error` writes it."""
+    """Return a value that lies in the interval from `low` to `high`, as `with_error` writes it."""
     return with_error(value, value - low, high - value)
 
 
 def short(value: float) -> str:
-    """Two significant digits, with a power of ten where there would be many zeros: `2.2e-4`."""
+    """Return two significant digits, with a power of ten instead of many zeros: `2.2e-4`."""
     if 1e-3 <= abs(value) < 1e3 or value == 0 or not math.isfinite(value):
         return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
     mantissa, exponent = f"{value:.1e}".split("e")
@@ -45,7 +45,7 @@ def short(value: float) -> str:
 
 
 def interval(metrics: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """The 68 % interval of a metric, by what stands beside it; two NaN where nothing does.
+    """Return the 68 % interval of a metric, by what stands beside it; two NaN where nothing does.
 
     `<name>_low` and `<name>_high` are its ends, `<name>_error` a standard deviation.
     """
@@ -62,12 +62,12 @@ def _number(value: Any) -> float:
 
 
 def _power(value: float) -> int:
-    """Of ten, to be taken out of a value that is too small or too large to be written plainly."""
+    """Return the power of ten to take out of a value, where written plainly it had many zeros."""
     size = abs(value)
     return 0 if size == 0 or PLAIN[0] <= size < PLAIN[1] else math.floor(math.log10(size))
 
 
 def _digits(error: float) -> int:
-    """Decimal places that show the error's first digit, or its second if it begins below 3.55."""
+    """Return the decimal places for the rule of the Particle Data Group: see `with_error`."""
     power = math.floor(math.log10(error))
     return max(0, -power + (error < 3.55 * 10.0**power))

@@ -1,4 +1,4 @@
-"""Tables on a terminal: text is folded between words, numbers are never cut.
+"""Fit tables to a terminal: text is folded between words, numbers are never cut.
 
 Where a terminal is too narrow for a table, its rows are written as blocks of `column: value`.
 """
@@ -25,14 +25,14 @@ FRAME, BARE = (3, 1), (2, -2)
 
 
 def fitted(table: Table, width: int) -> RenderableType:
-    """A table of results, at most `width` characters wide."""
+    """Return a table of results, at most `width` characters wide."""
     rows = [[cell(value) for value in row] for row in table.rows]
     columns = [str(column) for column in table.columns]
     return _fitted(columns, rows, width, numbers=numeric(table), caption=table.caption)
 
 
 def fitted_text(columns: Sequence[str], rows: Rows, width: int, *, boxed: bool) -> RenderableType:
-    """A table of texts, at most `width` characters wide."""
+    """Return a table of texts, at most `width` characters wide."""
     return _fitted(columns, rows, width, numbers=[False] * len(columns), boxed=boxed)
 
 
@@ -72,13 +72,13 @@ def _fitted(
 
 
 def _widths(columns: Sequence[str], rows: Rows, room: int) -> list[int] | None:
-    """Of each column's text; None if not even the longest words find room beside each other."""
+    """Return the width of each column; None if not even the longest words fit beside each other."""
     texts = [[name, *(row[index] for row in rows)] for index, name in enumerate(columns)]
     least = [max(map(_longest_word, column)) for column in texts]
     widths = [max(map(_longest_line, column)) for column in texts]
     if sum(least) > room:
         return None
-    while sum(widths) > room:
+    while sum(widths) > room:  # the widest one gives a column, as long as its words stay whole
         foldable = [index for index in range(len(widths)) if widths[index] > least[index]]
         widths[max(foldable, key=lambda index: widths[index])] -= 1
     return widths
@@ -91,7 +91,7 @@ def _longest_line(text: str) -> int:
 
 
 def _longest_word(text: str) -> int:
-    """Of what must not be broken: a word, or a value with its error."""
+    """Return the width of what must not be broken: a word, or a value with its error."""
     from rich.cells import cell_len
 
     if WITH_ERROR.match(text):
@@ -100,7 +100,7 @@ def _longest_word(text: str) -> int:
 
 
 def _blocks(columns: Sequence[str], rows: Rows, caption: str) -> RenderableType:
-    """Every row by itself, a line for each column that holds something."""
+    """Return every row by itself, with a line for each column that holds something."""
     from rich.console import Group
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""What is shown while a run trains: a live bar on a terminal, lines in a log."""
+"""Show how a run trains: a live bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ UNITS = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s"}
 
 
 class TrainingProgress(Protocol):
-    """Follows a run."""
+    """Shows a run while it trains."""
 
     def update(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
-        """A training step with what was measured there."""
+        """Show a training step with what was measured there."""
         ...
 
     def line(self, text: str) -> None:
-        """Something to remember, such as a validation."""
+        """Show a line that stays, such as a validation."""
         ...
 
 
 @contextmanager
 def training_progress(first: int, total: int, epochs: int) -> Iterator[TrainingProgress]:
-    """Follow the steps `first`..`total`."""
+    """Follow a run from step `first` to step `total`."""
     if not has_terminal():
         yield _Lines(total, epochs)
         return
@@ -80,7 +80,7 @@ class _Lines:
 
 
 def describe(values: Mapping[str, float]) -> str:
-    """Loss terms and rates in a few words; a term that is the whole loss is not told twice."""
+    """Return loss terms and rates in a few words; a term that is the whole loss is left out."""
     terms = [name for name in values if name not in UNITS and name != "loss"]
     shown = [name for name in values if name not in terms or len(terms) > 1]
     return "  ".join(
@@ -90,5 +90,5 @@ def describe(values: Mapping[str, float]) -> str:
 
 
 def _rate(value: float) -> str:
-    """Three digits, and whole numbers from a thousand on: `1,110`, not `1.11e+03`."""
+    """Return three digits, and whole numbers from a thousand on: `1,110`, not `1.11e+03`."""
     return f"{value:,.0f}" if value >= 999.5 else f"{value:.3g}"

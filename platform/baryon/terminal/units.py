@@ -1,4 +1,4 @@
-"""Times and sizes as people say them."""
+"""Write times and sizes as people say them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def duration(seconds: float) -> str:
-    """`43 ms`, `5.2 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
+    """Return a time such as `43 ms`, `5.2 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`."""
     if seconds <= 0:
         return "0 s"
     if seconds < 59.95:
@@ -23,8 +23,8 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes: `512 B`, `1.5 KiB`, `12.3 GiB`."""
-    for unit in BINARY[:-1]:
+    """Return a number of bytes such as `512 B`, `1.5 KiB`, `12.3 GiB`."""
+    for unit in BINARY[:-1]:  # three digits would round 1023.95 up to 1024
         if count < 1023.95:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.3g} {unit}"
         count /= 1024

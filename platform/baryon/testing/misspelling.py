@@ -29,7 +29,7 @@ def require_no_misspelling(owner: str, component: object, contract: type) -> Non
         # A member may well exist beside one of a similar name: then neither is a misspelling.
         if near and not _is_overridden(component, near[0], contract):
             raise AssertionError(
-                f"{owner} has {name!r}, which is no member of baryon.interfaces."
+                f"{owner} has {name!r}, which is not a member of baryon.interfaces."
                 f"{contract.__name__}; did you mean {near[0]!r}?"
             )
 

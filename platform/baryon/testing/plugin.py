@@ -1,9 +1,4 @@
-"""The contract of a plugin as checks: call `check_plugin("<name>")` in a plugin's own test.
-
-`check_training` makes one tiny step with the choices that it is given; a plugin that brings a
-communicator calls `check_communicator` as well. A check raises `AssertionError` or `BaryonError`
-with one line: who breaks the contract, and how.
-"""
+"""The contract of every plugin as checks: call `check_plugin("<name>")` in a plugin's own test."""
 
 from __future__ import annotations
 
@@ -14,22 +9,20 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from baryon.config.config import GENERATE, PREDICT, PRIMARY, option_values
-from baryon.config.options import first_comment
+from baryon.config.option_document import first_comment
+from baryon.config.option_values import option_values
+from baryon.config.primary import GENERATE_GROUP, PREDICT_GROUP, PRIMARY
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.launch.child_python import child_python
 from baryon.plugins.components import check_arguments
 from baryon.plugins.registry import KINDS, Component, Plugin, Plugins, discover, load_target
 from baryon.prediction.predictor import predictor_target
-from baryon.testing.communicator import check_communicator
-from baryon.testing.training import check_training
-
-__all__ = ["check_communicator", "check_plugin", "check_training"]
+from baryon.testing.requirement import require
 
 HEAVY = ("h5py", "matplotlib", "mpi4py", "torch")
 """Modules that reading a plugin's hooks must not import: it is done at every start."""
 
-NAMED_BY = {GENERATE: ("dataset", "generator"), PREDICT: ("evaluator", "predictor")}
+NAMED_BY = {GENERATE_GROUP: ("dataset", "generator"), PREDICT_GROUP: ("evaluator", "predictor")}
 """Groups of options for what a component's factory names -> that kind and the attribute."""
 
 _READ_HOOKS = """
@@ -41,7 +34,19 @@ print(*sorted(set(sys.argv[1:]) & set(sys.modules)))
 
 
 def check_plugin(name: str) -> None:
-    """All that a plugin must be."""
+    """Check all that a plugin must be: hooks, factories, options and their defaults.
+
+    Parameters
+    ----------
+    name
+        The plugin's name, as its entry point gives it.
+
+    Raises
+    ------
+    AssertionError, BaryonError
+        With one line: who breaks the contract, and how.
+
+    """
     plugins = discover()
     plugin = healthy_plugin(name, plugins)
     check_light(plugin, plugins)
@@ -56,23 +61,26 @@ def check_plugin(name: str) -> None:
 
 
 def healthy_plugin(name: str, plugins: Plugins) -> Plugin:
-    """It is installed, its hooks can be read, and it clashes with no other."""
-    found = [plugin for plugin in plugins.all if plugin.name == name]
-    _require(found, f"no plugin {name!r} is installed: name it under the entry points `baryon`")
+    """Return the plugin; check that its hooks can be read and that it clashes with no other."""
+    plugin = next((plugin for plugin in plugins.all if plugin.name == name), None)
+    if plugin is None:
+        raise AssertionError(
+            f"no plugin {name!r} is installed: name it under the entry points `baryon`"
+        )
     for problem in plugins.problems():
-        _require(found[0].error != problem and f"plugin {name!r}" not in problem, problem)
-    return found[0]
+        require(plugin.error != problem and f"plugin {name!r}" not in problem, problem)
+    return plugin
 
 
 def check_light(plugin: Plugin, plugins: Plugins) -> None:
-    """Reading its hooks in a fresh interpreter imports nothing of `HEAVY`."""
+    """Check that reading its hooks in a fresh interpreter imports nothing of `HEAVY`."""
     others = {other.name for other in plugins.all} - {plugin.name}
     environment = {"BARYON_DISABLE": ",".join(others), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = child_python("-c", _READ_HOOKS, *HEAVY)
     imported = subprocess.run(  # noqa: S603
         command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True
     ).stdout.split()
-    _require(
+    require(
         not imported,
         f"plugin {plugin.name!r} imports {', '.join(imported)} with its hooks, which every start "
         "waits for: import it in the components' modules",
@@ -80,39 +88,39 @@ def check_light(plugin: Plugin, plugins: Plugins) -> None:
 
 
 def check_factory(component: Component) -> None:
-    """It can be imported, has a docstring, and takes keyword-only arguments without defaults."""
-    who = f"{component.kind} {component.name!r} of plugin {component.plugin!r}"
-    _check_arguments(who, component.target, component.load())
+    """Check that it can be imported, has a docstring and keyword-only arguments alone."""
+    _check_arguments(component.owner, component.target, component.load())
 
 
 def check_predictor(plugin: Plugin, evaluator: Component) -> None:
-    """If it names a predictor: that is a factory like others, and has its YAML."""
+    """Check the predictor that an evaluator names: a factory like others, with its YAML."""
     target = predictor_target(evaluator)
     if target is None:
         return
-    who = f"predictor of evaluator {evaluator.name!r} of plugin {evaluator.plugin!r}"
-    _check_arguments(who, target, load_target(who, target))
-    option = f"{PREDICT}/{evaluator.name}"
-    _require(option in plugin.options, f"{who}: there is no conf/{option}.yaml with its defaults")
+    owner = f"predictor of evaluator {evaluator.name!r} of plugin {evaluator.plugin!r}"
+    _check_arguments(owner, target, load_target(owner, target))
+    option = f"{PREDICT_GROUP}/{evaluator.name}"
+    require(option in plugin.options, f"{owner}: there is no conf/{option}.yaml with its defaults")
 
 
-def _check_arguments(who: str, target: str, factory: Callable[..., Any]) -> None:
-    _require(factory.__doc__, f"{who}: {target} has no docstring")
+def _check_arguments(owner: str, target: str, factory: Callable[..., Any]) -> None:
+    require(factory.__doc__, f"{owner}: {target} has no docstring")
     for name, parameter in inspect.signature(factory).parameters.items():
-        _require(
+        require(
             parameter.kind is parameter.KEYWORD_ONLY,
-            f"{who}: argument {name!r} of {target} must be keyword-only: put * before it",
+            f"{owner}: argument {name!r} of {target} must be keyword-only: put * before it",
         )
-        _require(
+        # With two places for defaults nobody could tell which one a run took.
+        require(
             parameter.default is parameter.empty,
-            f"{who}: argument {name!r} of {target} has a default: the YAML is its place",
+            f"{owner}: argument {name!r} of {target} has a default: the YAML is its place",
         )
 
 
 def check_comment(plugin: Plugin, option: str) -> None:
-    """Its YAML starts with a comment, which is its line in `baryon train --help`."""
+    """Check that its YAML starts with a comment, which is its line in `baryon show`."""
     path = plugin.conf / f"{option}.yaml" if plugin.conf else None
-    _require(
+    require(
         path and first_comment(path),
         f"option {option} of plugin {plugin.name!r}: the first line of conf/{option}.yaml must be "
         "a comment that says what it is",
@@ -120,7 +128,7 @@ def check_comment(plugin: Plugin, option: str) -> None:
 
 
 def check_option(plugin: Plugin, option: str, plugins: Plugins) -> None:
-    """Its keys are the arguments of the component's factory, and its values fit them."""
+    """Check that its keys are the arguments of the component's factory, and its values fit."""
     kind, _, name = option.partition("/")
     owner = f"option {option} of plugin {plugin.name!r}"
     values = option_values(owner, kind, name, plugins)
@@ -129,18 +137,14 @@ def check_option(plugin: Plugin, option: str, plugins: Plugins) -> None:
 
 
 def _factory(owner: str, kind: str, name: str, plugins: Plugins) -> Callable[..., Any]:
+    """Return what an option gives arguments to: a component's factory, or what that names."""
     factory: Callable[..., Any]
     if kind not in NAMED_BY:
         factory = plugins.component(kind, name).load()
         return factory
-    of, attribute = NAMED_BY[kind]
-    target = getattr(plugins.component(of, name).load(), attribute, None)
+    naming_kind, attribute = NAMED_BY[kind]
+    target = getattr(plugins.component(naming_kind, name).load(), attribute, None)
     if target is None:
-        raise AssertionError(f"{owner}: {of} {name!r} names no {attribute}")
+        raise AssertionError(f"{owner}: {naming_kind} {name!r} names no {attribute}")
     factory = load_target(owner, target)
     return factory
-
-
-def _require(holds: object, fault: str) -> None:
-    if not holds:
-        raise AssertionError(fault)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from baryon.config import config as configs
+from baryon.config import frozen_file
 from baryon.config.config import Config
 from baryon.errors import BaryonError
 from baryon.plugins.registry import Plugins
@@ -74,7 +74,7 @@ def start(config: Config, plugins: Plugins, label: str) -> None:
     def prepare(components: RunComponents, ranks: Sequence[RankProvenance]) -> RunStart:
         run = run_directory.create(config.run, label)
         lock.acquire(run.path)
-        configs.write(config, run.config)
+        frozen_file.write(config, run.config)
         provenance.write(run, config, plugins, components.dataset, ranks)
         return RunStart(run.path, from_checkpoint=False)
 
@@ -111,7 +111,7 @@ def start_or_resume(
 
     def prepare(components: RunComponents, ranks: Sequence[RankProvenance]) -> RunStart:
         run_directory.fill(run.path)
-        configs.write(config, run.config)
+        frozen_file.write(config, run.config)
         if has_checkpoint(run.checkpoints):
             provenance.add_resumption(run, ranks)
             return RunStart(run.path, from_checkpoint=True)
@@ -146,7 +146,7 @@ def resume(
     def prepare(components: RunComponents, ranks: Sequence[RankProvenance]) -> RunStart:
         lock.acquire(run.path)
         run.require_unfinished()  # again: it may have finished while this process waited
-        configs.write(config, run.config)
+        frozen_file.write(config, run.config)
         if has_checkpoint(run.checkpoints):
             provenance.add_resumption(run, ranks)
             return RunStart(run.path, from_checkpoint=True)

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from baryon.config.config import Config, option_values
+from baryon.config.config import Config
+from baryon.config.option_values import option_values
 from baryon.data.contract_check import (
     KEYS,
     chunk_bounds,

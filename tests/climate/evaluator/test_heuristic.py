@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
 from baryon_climate.classes import AR, ETC, TC, TD

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import smooth_l1_loss
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
 from baryon_climate.boxes.coding import encode

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.interfaces import Field
 from baryon.plugins.registry import discover
 from baryon.training.autotune.execution_mode import ExecutionMode, set_precision

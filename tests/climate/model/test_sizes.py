@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon.plugins.registry import discover

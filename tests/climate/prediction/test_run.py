@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 import warnings
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 import torch
 import xarray
 
-from baryon.commands import export, predict, train
+from baryon.cli import execute
 from baryon.errors import BaryonError
 from baryon.export.formats import load_safetensors
 from baryon_climate.boxes.coding import detect
@@ -65,10 +64,9 @@ def run(folder, cache) -> Path:
         f"run.root={folder}", "run.name=run",
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", sys.argv)  # Hydra changes it
         patch.setenv("XDG_CACHE_HOME", str(cache))
         with warnings.catch_warnings(action="ignore"):  # of an evaluator that finds nothing
-            train.run(arguments)
+            execute(["train", *arguments])
     return folder / "run"
 
 
@@ -82,7 +80,7 @@ def here(tmp_path, monkeypatch, cache):
 @pytest.mark.slow
 def test_predict_finds_what_the_exported_model_finds_in_the_stored_fields(here, run, folder):
     whole = "dataset.crop=null"
-    export.run([f"run={run}", "format=safetensors", "out=model.safetensors", whole])
+    execute(["export", f"run={run}", "format=safetensors", "out=model.safetensors", whole])
     model = load_safetensors(here / "model.safetensors")
     images = _frames(1981, 5)
     with torch.inference_mode():
@@ -94,7 +92,7 @@ def test_predict_finds_what_the_exported_model_finds_in_the_stored_fields(here, 
     assert len(expected) > 5
 
     options = [f"predict.confidence={SURE}", "predict.most=9", "predict.map_every=3"]
-    predict.run([f"run={run}", f"input={folder}/new_1981.h5", "out=storms", *options])
+    execute(["predict", f"run={run}", f"input={folder}/new_1981.h5", "out=storms", *options])
     with (here / "storms" / "boxes.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == len(expected)
@@ -128,5 +126,5 @@ def test_a_file_without_a_year_or_with_gaps_is_named(here, run, name, says):
     path = _write(here / name, images)
     says = says or r"row 1: PSL holds NaN, Inf or fill values: fill the gaps, or leave out the file"
     with pytest.raises(BaryonError, match=f"{path}[:,] {says}"):
-        predict.run([f"run={run}", f"input={path}", "out=storms"])
+        execute(["predict", f"run={run}", f"input={path}", "out=storms"])
     assert not (here / "storms").exists()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from baryon.testing.communicator import train
+from baryon.testing.toy_training import train
 from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon_comm.gradients.bucket import PRESENT, Bucket
 from baryon_comm.gradients.layer import split_into_layers

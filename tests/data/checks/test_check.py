@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from baryon.commands import data_check
-from baryon.config.config import composed
+from baryon.config.compose import composed
 from baryon.data.checks.check import check
 from baryon.data.checks.values import intraclass_correlation
 from baryon.data.hdf5.table import Hdf5Table

@@ -16,7 +16,7 @@ import torch
 from living import alive
 from toy_points import Points
 
-from baryon.config.config import composed
+from baryon.config.compose import composed
 from baryon.errors import BaryonError
 from baryon.interfaces import Dataset
 from baryon.plugins.components import Choice

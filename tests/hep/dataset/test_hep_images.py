@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from baryon.config.config import option_values
+from baryon.config.option_values import option_values
 from baryon.errors import BaryonError
 from baryon.plugins.components import Choice, prepare
 from baryon.plugins.registry import discover

@@ -1,13 +1,12 @@
 """A trained run, and files without labels."""
 
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from baryon.commands import predict, train
+from baryon.cli import execute
 
 
 @pytest.fixture(scope="session")
@@ -15,9 +14,8 @@ def run(hep_files, tmp_path_factory, cache) -> Path:
     """The folder of a run of two steps."""
     root = tmp_path_factory.mktemp("runs")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", sys.argv)  # Hydra changes it
         patch.setenv("XDG_CACHE_HOME", str(cache))
-        train.run([*hep_files, "train.steps=2", f"run.root={root}", "run.name=run"])
+        execute(["train", *hep_files, "train.steps=2", f"run.root={root}", "run.name=run"])
     return root / "run"
 
 
@@ -49,7 +47,7 @@ def images(unlabelled):
 def predicted(run, unlabelled) -> Path:
     """The folder that is written of both files."""
     files = ",".join(map(str, unlabelled))
-    assert predict.run([f"run={run}", f"input={files}", f"out={run.parent / 'scores'}"]) == 0
+    assert execute(["predict", f"run={run}", f"input={files}", f"out={run.parent / 'scores'}"]) == 0
     return run.parent / "scores"
 
 

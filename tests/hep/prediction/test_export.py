@@ -6,7 +6,7 @@ import h5py
 import pytest
 import torch
 
-from baryon.commands import export
+from baryon.cli import execute
 from baryon.errors import BaryonError
 from baryon.export.formats import FORMATS, load_safetensors
 from baryon_hep.dataset.images import Images
@@ -19,7 +19,7 @@ def test_stored_images_give_the_scores_that_predict_writes(
     here, run, unlabelled, images, predicted, capsys, name
 ):
     path = here / f"model.{FORMATS[name].suffix}"
-    assert export.run([f"run={run}", f"format={name}", f"out={path}"]) == 0
+    assert execute(["export", f"run={run}", f"format={name}", f"out={path}"]) == 0
     assert "on 8 samples of split test it deviates by " in capsys.readouterr().out
     with torch.inference_mode():
         output = FORMATS[name].load(path)(torch.from_numpy(images))
@@ -36,7 +36,7 @@ def test_stored_images_give_the_scores_that_predict_writes(
 def test_a_safetensors_file_says_what_it_is_and_is_not_written_over(here, run):
     from safetensors import safe_open
 
-    assert export.run([f"run={run}", "format=safetensors", "weights=last"]) == 0
+    assert execute(["export", f"run={run}", "format=safetensors", "weights=last"]) == 0
     path = run / "exports" / "hep_cnn.safetensors"
     with safe_open(path, framework="pt") as file:
         told = json.loads(file.metadata()["baryon"])
@@ -47,14 +47,14 @@ def test_a_safetensors_file_says_what_it_is_and_is_not_written_over(here, run):
     assert (told["weights"], told["step"]) == ("last.pt", 2)
     assert load_safetensors(path)(torch.zeros(5, 3, 64, 64)).shape == (5, 2)
     with pytest.raises(BaryonError, match="exists already: give another with out=<name>"):
-        export.run([f"run={run}", "format=safetensors"])
+        execute(["export", f"run={run}", "format=safetensors"])
 
 
 def test_a_file_that_computes_something_else_is_not_left(here, run, monkeypatch):
     right = Images.raw
     monkeypatch.setattr(Images, "raw", lambda *rows: 1.5 * right(*rows))
     with pytest.raises(BaryonError, match="the safetensors file does not compute what the model"):
-        export.run([f"run={run}", "format=safetensors", "out=new/model.safetensors"])
+        execute(["export", f"run={run}", "format=safetensors", "out=new/model.safetensors"])
     assert not list((here / "new").iterdir())
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_computes_something_else_is_not_left(here, run, monkeypatch)
     ("arguments", "says"),
     [
         (["format=onxx"], "format=onxx is not known; did you mean 'onnx'? choose from: onnx, "),
-        ([], "give format=<format>"),
+        ([], "give format=safetensors|torch|onnx"),
         (["format=onnx", "weights=first"], "weights=first is not known; choose from: best, last"),
         (["format=onnx", "modle.filters=3"], "the config has no key 'modle'; did you mean 'model'"),
     ],
@@ -70,6 +70,6 @@ def test_a_file_that_computes_something_else_is_not_left(here, run, monkeypatch)
 )
 def test_what_is_wrong_is_one_line(here, run, arguments, says):
     with pytest.raises(BaryonError) as error:
-        export.run([f"run={run}", *arguments])
+        execute(["export", f"run={run}", *arguments])
     assert str(error.value).startswith(says)
     assert "\n" not in str(error.value)

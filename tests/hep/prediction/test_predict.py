@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from baryon.commands import export, predict
+from baryon.cli import execute
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
 from baryon_comm.serial import Serial
@@ -65,7 +65,7 @@ def test_a_labelled_file_is_scored_too_and_what_is_kept_is_chosen(
 ):
     path = write_events(tmp_path / "labelled.h5", 40, seed=5)
     options = ("predict.formats=[csv]", "predict.keep=[label,weight]", "predict.histogram=false")
-    assert predict.run([f"run={run}", f"input={path}", "out=kept", *options]) == 0
+    assert execute(["predict", f"run={run}", f"input={path}", "out=kept", *options]) == 0
     assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == [
         "prediction.json",
         "scores.csv",
@@ -81,7 +81,7 @@ def test_a_labelled_file_is_scored_too_and_what_is_kept_is_chosen(
 def test_several_workers_write_what_one_does(here, baryon, run, unlabelled):
     files = ",".join(map(str, unlabelled))
     arguments = [f"run={run}", f"input={files}", "train.batch_size=9"]  # divides nothing
-    predict.run([*arguments, "out=one"])
+    execute(["predict", *arguments, "out=one"])
     done = baryon("launch", "ranks=2", "predict", *arguments, "out=two")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("103 events scored") == 1
@@ -94,8 +94,8 @@ def test_several_workers_write_what_one_does(here, baryon, run, unlabelled):
 def test_by_default_it_lies_in_the_run_and_nothing_is_written_over(here, run, unlabelled):
     (here / "there").mkdir()
     with pytest.raises(BaryonError, match=r"^there exists already: give another with out=<name>$"):
-        predict.run([f"run={run}", f"input={unlabelled[1]}", "out=there"])
-    assert predict.run([f"run={run}", f"input={unlabelled[1]}", "weights=last"]) == 0
+        execute(["predict", f"run={run}", f"input={unlabelled[1]}", "out=there"])
+    assert execute(["predict", f"run={run}", f"input={unlabelled[1]}", "weights=last"]) == 0
     (folder,) = (run / "predictions").iterdir()
     assert json.loads((folder / "prediction.json").read_text())["weights"] == "last.pt"
 
@@ -107,7 +107,7 @@ def test_an_image_with_a_nan_is_named_and_leaves_nothing(here, run, images, writ
     path = write_events(tmp_path / "broken.h5", 20, **nothing, data=broken)
     before = set(tmp_path.iterdir())
     with pytest.raises(BaryonError) as error:
-        predict.run([f"run={run}", f"input={path}", "out=new"])
+        execute(["predict", f"run={run}", f"input={path}", "out=new"])
     assert str(error.value) == (
         f"{path}, row 17: the score is nan: is there a NaN or Inf in the image?"
     )
@@ -150,7 +150,7 @@ def test_what_another_worker_finds_wrong_leaves_nothing_either(
             ["input={good}", "predict.formats=[xls]"],
             "predictor of evaluator 'hep_roc' (plugin 'hep'): formats=['xls'] is of the wrong type",
         ),
-        ([], "give input=<input>"),
+        ([], "give input=<files>"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -161,7 +161,7 @@ def test_what_is_wrong_is_one_line(here, run, unlabelled, write_events, tmp_path
         file.create_dataset("data", (0, 3, 64, 64), "f4")
     given = [argument.format(good=unlabelled[0]) for argument in arguments]
     with pytest.raises(BaryonError) as error:
-        predict.run([f"run={run}", "out=new", *given])
+        execute(["predict", f"run={run}", "out=new", *given])
     assert str(error.value).startswith(says.format(folder=tmp_path))
     assert "\n" not in str(error.value)
     assert not (tmp_path / "new").exists()
@@ -170,7 +170,7 @@ def test_what_is_wrong_is_one_line(here, run, unlabelled, write_events, tmp_path
 def test_an_evaluator_without_a_predictor_is_said_in_one_line(here, run, unlabelled, monkeypatch):
     monkeypatch.delattr(HepRoc, "predictor")
     with pytest.raises(BaryonError) as error:
-        predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
+        execute(["predict", f"run={run}", f"input={unlabelled[0]}", "out=new"])
     assert str(error.value).startswith("evaluator 'hep_roc' (plugin 'hep') names no predictor")
     assert "choose from: climate_boxes" in str(error.value)
 
@@ -180,11 +180,11 @@ def test_a_dataset_that_opens_no_input_opens_its_test_split(
 ):
     monkeypatch.delattr(HepImages, "open_input")
     labelled = write_events(here / "labelled.h5", 20, seed=6)
-    assert predict.run([f"run={run}", f"input={labelled}", "out=new"]) == 0
+    assert execute(["predict", f"run={run}", f"input={labelled}", "out=new"]) == 0
     with h5py.File(here / "new" / "scores.h5") as file:
         assert len(file["score"]) == 20
     with pytest.raises(BaryonError, match=r"70\.h5 has no member 'label'"):
-        predict.run([f"run={run}", f"input={unlabelled[0]}", "out=other"])
+        execute(["predict", f"run={run}", f"input={unlabelled[0]}", "out=other"])
 
 
 def test_of_an_old_run_whose_loss_and_evaluator_took_other_options(here, run, unlabelled):
@@ -194,17 +194,17 @@ def test_of_an_old_run_whose_loss_and_evaluator_took_other_options(here, run, un
     for kind in ("loss", "evaluator"):
         config[kind]["given_up"] = 1
     (old / "config.yaml").write_text(yaml.safe_dump(config))
-    predict.run([f"run={old}", f"input={unlabelled[1]}", "out=scores"])
+    execute(["predict", f"run={old}", f"input={unlabelled[1]}", "out=scores"])
     with h5py.File(here / "scores" / "scores.h5") as file:
         assert len(file["score"]) == 33
-    export.run([f"run={old}", "format=safetensors", "out=model.safetensors"])
+    execute(["export", f"run={old}", "format=safetensors", "out=model.safetensors"])
     assert (here / "model.safetensors").is_file()
 
 
 def test_a_worker_that_died_is_no_short_answer(here, run, unlabelled, monkeypatch):
     monkeypatch.setattr(Serial, "all_reduce_sum", lambda self, values: {"seen": values["seen"] - 9})
     with pytest.raises(BaryonError, match=r"^a worker died: .* of 70 samples were predicted"):
-        predict.run([f"run={run}", f"input={unlabelled[0]}", "out=new"])
+        execute(["predict", f"run={run}", f"input={unlabelled[0]}", "out=new"])
     assert not (here / "new").exists()
 
 
@@ -232,7 +232,7 @@ def test_a_signal_leaves_nothing_half_written_and_what_a_kill_leaves_is_told(
     assert not (here / "out").exists()
     _ended_while_it_writes(arguments, here, environment, signal.SIGKILL)
     (left,) = here.glob(".out.*")
-    predict.run(arguments)
+    execute(["predict", *arguments])
     said = " ".join(" ".join(capsys.readouterr()).split())
     assert f"{left.name} holds what was predicted before a process was killed" in said
     assert left.is_dir()

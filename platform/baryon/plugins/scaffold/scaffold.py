@@ -1,4 +1,8 @@
-"""Write a new plugin's package from `template/`, whole or not at all."""
+"""Write a new plugin's package from `template/`, whole or not at all.
+
+The templates are the files that are written, with the name left open and nothing else. They bring a
+toy of each kind, for a skeleton that does not run teaches nothing; its tests are the contract's.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,8 @@ def check_name(name: str, plugins: Plugins) -> None:
     """Raise `BaryonError` unless a plugin and its package can be called so."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise BaryonError(
-            f"{name!r} is no name for a plugin: use lower-case letters, digits and _, as my_field"
+            f"{name!r} cannot be the name of a plugin: use lower-case letters, digits and _, as "
+            "my_field"
         )
     for plugin in plugins.all:
         if plugin.name == name:
@@ -41,17 +46,17 @@ def check_name(name: str, plugins: Plugins) -> None:
 
 
 def package_of(name: str) -> str:
-    """Return the package that is imported."""
+    """Return the package's name, as it is imported."""
     return f"baryon_{name}"
 
 
 def distribution_of(name: str) -> str:
-    """Return the name that pip knows."""
+    """Return the distribution's name, as pip knows it."""
     return package_of(name).replace("_", "-")
 
 
 def write_plugin(name: str, folder: Path) -> list[Path]:
-    """Write the package of plugin `name` as `folder`; gives its files, relative to it.
+    """Write the package of plugin `name` as `folder`; return its files, relative to it.
 
     Raises `BaryonError` if there is something at `folder`, or it cannot be written.
     """
@@ -59,6 +64,7 @@ def write_plugin(name: str, folder: Path) -> list[Path]:
         raise BaryonError(f"{folder} is there already: give another folder with out=<folder>")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # Under another name until it is whole: what fails leaves nothing.
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             files = list(_write(name, temporary))
@@ -79,6 +85,7 @@ def _options(name: str) -> Iterator[str]:
 
 
 def _write(name: str, folder: Path) -> Iterator[Path]:
+    """Write each file of the template with the names filled in, and generate its path."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(  # noqa: S701  it makes Python and YAML, no HTML
@@ -86,11 +93,10 @@ def _write(name: str, folder: Path) -> Iterator[Path]:
     )
     names = {"name": name, "package": package_of(name), "distribution": distribution_of(name)}
     for source in sorted(TEMPLATE.rglob("*.j2")):
-        inside = source.relative_to(TEMPLATE).as_posix()
-        place = Path(
-            inside.removesuffix(".j2").replace("PACKAGE", names["package"]).replace("NAME", name)
-        )
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        text = templates.get_template(inside).render(names)
-        (folder / place).write_text(text, encoding="utf-8")
-        yield place
+        template = source.relative_to(TEMPLATE).as_posix()
+        file = template.removesuffix(".j2")
+        path = Path(file.replace("PACKAGE", names["package"]).replace("NAME", name))
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        text = templates.get_template(template).render(names)
+        (folder / path).write_text(text, encoding="utf-8")
+        yield path

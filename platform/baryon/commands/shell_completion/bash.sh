@@ -2,13 +2,13 @@
 #   source <(baryon completion bash)
 _baryon() {
   # Readline cuts words at = and :, which Baryon does not: it is given the line as it stands.
-  local line="${COMP_LINE:0:COMP_POINT}" found=() word whole kept
-  mapfile -t found < <("$1" completion words "$line" 2>/dev/null)
+  local line="${COMP_LINE:0:COMP_POINT}" candidates=() word whole prefix
+  mapfile -t candidates < <("$1" completion words "$line" 2>/dev/null)
   whole="${line##*[[:space:]]}"
-  kept="${whole%"${whole##*[=:]}"}"
+  prefix="${whole%"${whole##*[=:]}"}"
   COMPREPLY=()
-  for word in "${found[@]}"; do
-    word="${word#"$kept"}"
+  for word in "${candidates[@]}"; do
+    word="${word#"$prefix"}"
     case "$word" in
       *[=./]) ;;
       *) word="$word " ;;

@@ -1,0 +1,135 @@
+"""Kinds of values of arguments: how a usage line shows them, how they are read and completed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baryon.errors import BaryonError, did_you_mean
+
+RUNS = "runs"
+"""The folder in which runs and sweeps are looked for where a value has no folder yet."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Any text; what is made of it may fail later with a better message.
+
+    Attributes
+    ----------
+    placeholder
+        What stands for the value in a usage line.
+
+    """
+
+    placeholder: str
+
+    def read(self, given: str, text: str) -> Any:
+        """Return the value of a text; `given` is the whole word.
+
+        Raises `BaryonError` if it is wrong.
+        """
+        del given
+        return text
+
+    def complete(self, started: str) -> Iterable[str]:
+        """Return values that begin with what was started to be written; the shell knows files."""
+        del started
+        return ()
+
+
+class Choice(Kind):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__("|".join(words))
+
+    @property
+    def words(self) -> list[str]:
+        """Return the words that can be chosen."""
+        return self.placeholder.split("|")
+
+    def read(self, given: str, text: str) -> str:
+        """Return the word. Raises `BaryonError` with those that there are for another."""
+        if text not in self.words:
+            raise BaryonError(f"{given:.80} is not known; {did_you_mean(self.words, text)}")
+        return text
+
+    def complete(self, started: str) -> Iterable[str]:
+        """Return the words."""
+        del started
+        return self.words
+
+
+@dataclass(frozen=True)
+class WholeNumber(Kind):
+    """A whole number between two bounds, both included."""
+
+    least: int
+    most: int
+
+    def read(self, given: str, text: str) -> int:
+        """Return the number. Raises `BaryonError` with the bounds for anything else."""
+        # int() takes more than digits, and much time for very many of them.
+        is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(self.most))
+        if not is_number or not self.least <= int(text) <= self.most:
+            raise BaryonError(
+                f"{given:.80} must be a whole number from {self.least} to {self.most}"
+            )
+        return int(text)
+
+
+class Tolerance(Kind):
+    """A finite number that is not negative."""
+
+    def read(self, given: str, text: str) -> float:
+        """Return the number. Raises `BaryonError` for anything else."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf:
+            raise BaryonError(f"{given:.80} must be a number, 0 or more")
+        return value
+
+
+class Files(Kind):
+    """Files or globs with commas between them."""
+
+    def read(self, given: str, text: str) -> list[str]:
+        """Return the entries. Raises `BaryonError` if one is empty."""
+        entries = text.removeprefix("[").removesuffix("]").split(",")
+        files = [entry.strip() for entry in entries]
+        if not all(files):
+            raise BaryonError(f"{given:.80} must be files with commas between them")
+        return files
+
+
+class Folder(Kind):
+    """A folder that exists."""
+
+    def read(self, given: str, text: str) -> Path:
+        """Return its absolute path. Raises `BaryonError` if there is no such folder."""
+        folder = Path(text).absolute()
+        if not folder.is_dir():
+            raise BaryonError(f"{given:.80}: there is no such folder")
+        return folder
+
+
+@dataclass(frozen=True)
+class FolderWith(Kind):
+    """A folder that is known by a file in it, such as a run's; its reader says if it is none."""
+
+    file: str
+
+    def complete(self, started: str) -> Iterable[str]:
+        """Return the folders that hold the file, beside what was started to be written."""
+        parent = Path(started.rpartition("/")[0] or RUNS)
+        return [path.parent.as_posix() for path in parent.glob(f"*/{self.file}")]
+
+
+OUT_FOLDER = Kind("<dir>")
+OUT_FILE = Kind("<file>")

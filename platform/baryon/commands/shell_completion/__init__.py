@@ -1,0 +1,1 @@
+"""Completion of words of the command line: the shells' scripts, and the words they ask for."""
