@@ -8,7 +8,6 @@ FOLDERS = {
     "baryon_comm": "plugins/comm/baryon_comm",
     "baryon_conf": "conf",
     "baryon_hep": "plugins/hep/baryon_hep",
-    "hydra_plugins.baryon": "platform/hydra_plugins/baryon",
 }
 
 setup(

@@ -18,7 +18,6 @@ PLACES = {
     **{path.name: path.relative_to(ROOT).as_posix() for path in ROOT.glob("plugins/*/baryon_*")},
 }
 """Package -> its folder in the tree."""
-SWEEPER = {"hydra_plugins/baryon": "platform/hydra_plugins/baryon"}
 """The one that lies in a namespace of others."""
 
 
@@ -54,7 +53,7 @@ def test_it_holds_every_module_and_every_file_that_they_read(wheel):
     kinds = {".py", ".yaml", ".j2", ".sh", ".typed", ".h5", ".json"}
     wanted = {
         f"{package}/{path.relative_to(ROOT / place).as_posix()}"
-        for package, place in (PLACES | SWEEPER).items()
+        for package, place in PLACES.items()
         for path in (ROOT / place).rglob("*")
         if path.suffix in kinds or path.name == "py.typed"
     }
@@ -66,7 +65,7 @@ def test_it_holds_every_module_and_every_file_that_they_read(wheel):
 def test_it_holds_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"hydra_plugins", *PLACES}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PLACES)
 
 
 def test_its_packages_come_from_where_it_was_installed(from_wheel, installed):
@@ -74,17 +73,6 @@ def test_its_packages_come_from_where_it_was_installed(from_wheel, installed):
     shown = from_wheel("-c", f"import {names}\nfor m in ({names},): print(*m.__path__)")
     folders = [Path(line) for line in shown.splitlines()]
     assert folders == [installed / package for package in PLACES]
-
-
-def test_hydra_finds_its_sweeper(from_wheel, installed):
-    found = (
-        "from hydra.core.plugins import Plugins; "
-        "print(*Plugins.instance().class_name_to_class); import hydra_plugins.baryon as it; "
-        "print(it.__file__)"
-    )
-    names, path = from_wheel("-c", found).splitlines()
-    assert "hydra_plugins.baryon.BaryonSweeper" in names.split()
-    assert path == str(installed / "hydra_plugins" / "baryon" / "__init__.py")
 
 
 def test_its_command_lists_its_plugins(from_wheel, installed):

@@ -22,7 +22,7 @@ WIDTHS = "model.width=2,3"
         (["run.root=a,b"], "run.root cannot be swept: it does not decide what a job computes"),
         (["sweep.metric=a,b"], "sweep.metric cannot be swept: "),
         ([WIDTHS, "run.name=mine"], "run.name=mine names a single run: give the sweep a name by"),
-        ([WIDTHS, "hydra.sweep.dir=x"], "hydra.sweep.dir=x: where a sweep lies is chosen by run.r"),
+        ([WIDTHS, "hydra.sweep.dir=x"], "'hydra.sweep.dir=x': settings of Hydra itself cannot be "),
         ([WIDTHS, "sweep.name=a/b"], "sweep.name='a/b' names a folder: letters, digits, "),
         ([WIDTHS, "sweep.fresh=maybe"], "sweep.fresh: Value 'maybe' is not a valid bool"),
         (
@@ -138,7 +138,7 @@ def test_a_single_run_is_not_launched_like_a_sweep(baryon, error_line):
 
 def test_another_sweeper_is_refused(sweep_here, error_line):
     error = error_line(sweep_here(WIDTHS, "hydra/sweeper=basic"))
-    assert error.startswith("hydra/sweeper=basic would not know finished jobs again: choose by sw")
+    assert error.startswith("'hydra/sweeper=basic': settings of Hydra itself cannot be given; ")
 
 
 def test_where_there_is_no_slurm_nothing_is_begun(sweep_here, error_line, tmp_path):

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from baryon.config.compose import composed
 from baryon.plugins.registry import discover
 from baryon.runs import directory as run_directory
 from baryon.training.build import build_components
@@ -39,7 +40,7 @@ def train(hep_files, write_events, tmp_path_factory, cache):
             "tracking.tensorboard=false",
             "train.precision=fp32",
         ]
-        config = configs.composed(overrides, plugins)
+        config = composed(overrides, plugins)
         directory = run_directory.RunDirectory(folder / "runs" / name)
         with distributed_run(config, plugins) as comm:
             components = build_components(config, plugins, comm)

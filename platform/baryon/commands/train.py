@@ -43,7 +43,9 @@ def _sweep(arguments: Arguments, composer: Composer) -> None:
 
     if arguments["cfg"] is not None:
         raise BaryonError("--cfg shows one config and -m makes many: leave one of them out")
-    command.run(composer, arguments.overrides)
+    folder = arguments["config_dir"]
+    flags = ["--multirun", *([] if folder is None else ["--config-dir", folder])]
+    command.run(composer, arguments.overrides, flags)
 
 
 def _require_no_launch(composed: DictConfig) -> None:

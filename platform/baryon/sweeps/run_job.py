@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+from baryon.config import frozen_file
 from baryon.errors import BaryonError, format_error
 from baryon.launch.environment import cluster_environment
 from baryon.plugins.registry import discover
@@ -87,7 +88,7 @@ def _train_with_status(folder: Path) -> None:
 def _train(folder: Path) -> None:
     run, plugins = RunDirectory(folder), discover()
     plugins.check()
-    config = configs.read(run.config, asked=json.loads(os.environ.get(ASKED, "{}")))
+    config = frozen_file.read(run.config, asked=json.loads(os.environ.get(ASKED, "{}")))
 
     from baryon.training import run as training_run
 
