@@ -194,7 +194,7 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
         ([*RUN, f"seed={'[' * 40}{']' * 40}"], "'seed=[[[[[["),
         (["-m", *RUN, f"seed={'{a:' * 900}1{'}' * 900}"], "'seed={a:{a:"),
         ([*RUN, f"hydra.output_subdir={'x' * 300}"], "'hydra.output_subdir=xxx"),
-        ([*RUN, "hydra/job_logging=default"], "'hydra/job_logging=default': of Hydra's own"),
+        ([*RUN, "hydra/job_logging=default"], "'hydra/job_logging=default': settings of Hyd"),
         ([*RUN, "model=null"], "an option is chosen by its name, as in model=<name>, not by null"),
         ([*RUN, "model.filters=${seeed}"], "model.filters: Interpolation key 'seeed' not found"),
         ([*RUN, "train.epochs=1,2"], "Ambiguous value for argument 'train.epochs=1,2'"),
