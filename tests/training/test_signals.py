@@ -72,7 +72,7 @@ def test_at_the_first_instruction(begin, tmp_path, number, variables, code):
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
-    assert said == f"baryon: ended by {number.name} as it began: start it again\n"
+    assert said == f"baryon: ended by {number.name} before the training began: start it again\n"
     assert not (tmp_path / "runs").exists()
 
 
@@ -86,7 +86,7 @@ def test_while_the_data_are_looked_at(begin, tmp_path):
     # A run that has a folder already ends with a checkpoint in it, to go on with.
     checkpoint = tmp_path / "runs" / "cut" / "checkpoints" / "last.pt"
     assert checkpoint.is_file() == (tmp_path / "runs").exists()
-    assert "as it began" in said or "the checkpoint is written" in out
+    assert "before the training began" in said or "the checkpoint is written" in out
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def end_with_one_line(work: Callable[[], int], *, requeues: bool = False) -> int
         print("baryon: interrupted", file=sys.stderr)  # noqa: T201
         return 130
     except Terminated as error:
-        again = " as it began: start it again" if requeues else ""
+        again = " before the training began: start it again" if requeues else ""
         print(f"baryon: ended by {error}{again}", file=sys.stderr, flush=True)  # noqa: T201
         return error.end()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
