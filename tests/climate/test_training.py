@@ -2,16 +2,16 @@
 
 import json
 import math
-import subprocess
-import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
+from baryon.commands import train as train_command
+
 pytestmark = pytest.mark.slow
-BARYON = Path(sys.executable).parent / "baryon"
 Runner = Callable[..., Path]
 
 TINY = [
@@ -28,23 +28,27 @@ TINY = [
 
 
 @pytest.fixture(scope="module")
-def frames(tmp_path_factory, cache) -> Path:
+def frames(tmp_path_factory, cache, generate_here) -> Path:
     """Three years of eight frames of 48 x 72, synthetic, some without labels."""
-    folder = tmp_path_factory.mktemp("frames")
-    make = ["data", "generate", "dataset=climate_extreme_weather", f"generate.out={folder}/years"]
-    few = ["generate.years=1979-1981", "generate.frames=8", "generate.height=48"]
-    subprocess.run([BARYON, *make, *few, "generate.workers=1"], check=True, capture_output=True)
-    return folder / "years"
+    folder = tmp_path_factory.mktemp("frames") / "years"
+    generate_here(out=str(folder), years="1979-1981", frames=8, step_hours=None, height=48)
+    return folder
 
 
 @pytest.fixture
-def train(baryon, frames, tmp_path) -> Runner:
-    """Train and give the run's folder."""
+def train(baryon, frames, tmp_path, monkeypatch, cache) -> Runner:
+    """Train, in this process or launched on some, and give the run's folder."""
 
     def run(*arguments: str, launch: int = 0) -> Path:
-        start = ["launch", f"ranks={launch}", "train"] if launch else ["train"]
-        done = baryon(*start, *TINY, f"dataset.folder={frames}", *arguments, timeout=200)
-        assert done.returncode == 0, done.stdout + done.stderr
+        given = [*TINY, f"dataset.folder={frames}", *arguments]
+        if launch:
+            done = baryon("launch", f"ranks={launch}", "train", *given, timeout=200)
+            assert done.returncode == 0, done.stdout + done.stderr
+        else:
+            monkeypatch.chdir(tmp_path)
+            monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+            with warnings.catch_warnings(action="ignore"):  # of so short a training
+                train_command.run(given)
         return (tmp_path / "runs" / "latest").resolve()
 
     return run
@@ -67,10 +71,9 @@ def test_windows_train_and_are_answered_for(train):
 
 
 @pytest.mark.parametrize("name", ["15pf", "racah", "racah_3d", "modern", "demo"])
-def test_each_experiment_composes(baryon, name):
-    done = baryon("train", f"experiment=climate_{name}", "dataset.folder=x", "--cfg", "job")
-    assert done.returncode == 0, done.stderr
-    assert "name: climate_boxes" in done.stdout
+def test_each_experiment_composes(name, capsys):
+    train_command.run([f"experiment=climate_{name}", "dataset.folder=x", "--cfg", "job"])
+    assert "name: climate_boxes" in capsys.readouterr().out
 
 
 NO_CRITERIA = ["evaluator.heuristic=null", "evaluator.example_maps=0"]
@@ -87,16 +90,16 @@ HALF = [
 def test_ranks_with_unequal_labels_learn_as_one(train):
     """After three steps of plain gradient descent the weights are those of one process."""
     plain = ["dataset=climate_extreme_weather", "train.optimizer=sgd", "train.learning_rate=1e-3"]
-    found = []
+    runs = []
     for ranks, comm in ((0, "serial"), (2, "sync")):
         run = train(*plain, *HALF, "train.momentum=0.9", f"comm={comm}", launch=ranks)
         state = torch.load(run / "checkpoints" / "last.pt", weights_only=False)
-        found.append((losses(run), state["model"]))
-    for one, other in zip(*(logged for logged, _ in found), strict=True):
+        runs.append((losses(run), state["model"]))
+    for alone, shared in zip(*(logged for logged, _ in runs), strict=True):
         for name in ("loss", "position", "size", "objectness", "class", "reconstruction"):
-            assert other[name] == pytest.approx(one[name], rel=2e-4), name
-    for name, weight in found[0][1].items():
-        torch.testing.assert_close(found[1][1][name], weight, rtol=1e-3, atol=1e-5)
+            assert shared[name] == pytest.approx(alone[name], rel=2e-4), name
+    for name, weight in runs[0][1].items():
+        torch.testing.assert_close(runs[1][1][name], weight, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.mpi

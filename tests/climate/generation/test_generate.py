@@ -22,9 +22,9 @@ BARYON = Path(sys.executable).parent / "baryon"
 
 
 @pytest.fixture(scope="module")
-def made(small, tmp_path_factory):
+def made(small, tmp_path_factory, generate_here):
     folder = tmp_path_factory.mktemp("made")
-    generate(**small | {"out": str(folder)})
+    generate_here(**small | {"out": str(folder)})
     return folder
 
 
@@ -85,20 +85,20 @@ def test_workers_and_interruptions_change_no_byte(made, small, tmp_path, monkeyp
             np.testing.assert_array_equal(one["boxes"][:], other["boxes"][:])
 
 
-def test_a_year_that_is_there_is_not_made_again(made, small, tmp_path, monkeypatch):
+def test_a_year_that_is_there_is_not_made_again(made, small, tmp_path, monkeypatch, generate_here):
     def stopped_in_joining(work, tasks, workers, report):
-        done(work, tasks if work is module.make_part else tasks[:1], workers, report)
+        for task in tasks if work is module.make_part else tasks[:1]:
+            work(*task, report)
         if work is module.join:
             raise KeyboardInterrupt
 
-    done = module.worker_pool.run
     with monkeypatch.context() as patch:
         patch.setattr(module.worker_pool, "run", stopped_in_joining)
         with pytest.raises(BaryonError, match="interrupted"):
             generate(**small | {"out": str(tmp_path)})
     (first,) = tmp_path.glob("climo_*.h5")
     before = first.stat()
-    generate(**small | {"out": str(tmp_path)})
+    generate_here(**small | {"out": str(tmp_path)})
     assert first.stat() == before
     with h5py.File(made / "climo_1980.h5") as one, h5py.File(tmp_path / "climo_1980.h5") as other:
         np.testing.assert_array_equal(one["images"][:], other["images"][:])
@@ -106,7 +106,7 @@ def test_a_year_that_is_there_is_not_made_again(made, small, tmp_path, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kib", [150, 270])
-def test_a_full_disk_is_one_line_and_can_be_gone_on_from(small, tmp_path, kib):
+def test_a_full_disk_is_one_line_and_can_be_gone_on_from(small, tmp_path, kib, generate_here):
     """Files may be no larger: first a part does not fit, then the year's file."""
     command = [BARYON, "data", "generate", "dataset=climate_extreme_weather", "generate.workers=1"]
     keys = ("frames", "step_hours", "height", "part_frames")
@@ -119,7 +119,7 @@ def test_a_full_disk_is_one_line_and_can_be_gone_on_from(small, tmp_path, kib):
     assert "cannot write" in error
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out/climo_1979.h5").exists()
-    subprocess.run(command, check=True, capture_output=True)
+    generate_here(**small | {"years": "1979", "out": str(tmp_path / "out")})
     assert (tmp_path / "out/climo_1979.h5").exists()
 
 
@@ -207,17 +207,19 @@ def test_rounding_keeps_so_many_bits_to_the_nearest():
     np.testing.assert_array_equal(rounded(values.copy(), 23), values)
 
 
-def test_frames_of_another_version_of_the_generator_stay(small, tmp_path, monkeypatch):
+def test_frames_of_another_version_of_the_generator_stay(
+    small, tmp_path, monkeypatch, generate_here
+):
     few = small | {"out": str(tmp_path), "years": "1979", "frames": 1}
-    generate(**few)
+    generate_here(**few)
     monkeypatch.setattr(module, "VERSION", 99)
     with pytest.raises(BaryonError, match="weather 4 not 99"):
         generate(**few)
 
 
-def test_labels_are_the_truth_unless_noise_is_asked_for(made, small, tmp_path):
+def test_labels_are_the_truth_unless_noise_is_asked_for(made, small, tmp_path, generate_here):
     noise = {"label_jitter": 0.1, "label_misses": 0.3, "label_false_alarms": 1.0}
-    generate(**small | {"out": str(tmp_path)} | noise)
+    generate_here(**small | {"out": str(tmp_path)} | noise)
     with h5py.File(made / "climo_1979.h5") as exact, h5py.File(tmp_path / "climo_1979.h5") as file:
         np.testing.assert_array_equal(exact["images"][:], file["images"][:])
         assert not np.array_equal(exact["boxes"][:], file["boxes"][:])

@@ -38,6 +38,10 @@ FINEST_FLOW = 300
 class World:
     """One year's weather on a grid."""
 
+    # Every wave and storm is a function of seed, year and time, and nothing is integrated from frame
+    # to frame: so frames are made in parallel and in any order, with the same bytes. Filaments and
+    # fronts, which random noise lacks, come from backward trajectories for ten interpolations.
+
     def __init__(self, grid: Grid, seed: int, year: int) -> None:
         """Draw the year's storms and waves; the same seed and year give the same weather."""
         self.grid = grid

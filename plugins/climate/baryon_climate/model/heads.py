@@ -14,6 +14,9 @@ from baryon_climate.model.convolution import Convolution
 class Heads(nn.Module):
     """Four 3x3 convolutions side by side: confidence, class, position and size."""
 
+    # A model has one grid, whatever pyramid it has inside, so that loss, decoding and predictions
+    # are the same for all models.
+
     def __init__(self, features: int, cyclic: bool = False) -> None:
         super().__init__()
         self.objectness = Convolution(features, 2, cyclic)
