@@ -27,10 +27,12 @@ VERSION = 4
 STREAM = 7.8e6
 """m2/s, deviation of the background's stream function: winds of some 9 m/s on the storm tracks."""
 WAVES = Spectrum(peak=8, slope=3.8, lowest=4)
-"""Of the stream function, so that kinetic energy falls with the power 1.8 down to the grid."""
+"""Of the stream function, so that kinetic energy falls with the power 1.8."""
+WAVE_DEGREE = 80
+"""Waves of the wind stop at 500 km: air that smaller eddies stir for two days is mere noise."""
 TEXTURE = Spectrum(peak=14, slope=1.9, lowest=4)
 FINEST_DEGREE = 190
-"""Spherical harmonics stop here, at 210 km, on finer grids too: their cost grows as its square."""
+"""Textures stop here, at 210 km, on finer grids too: the cost grows as its square."""
 FINEST_FLOW = 300
 """Rows from which on trajectories run on a grid of half as many, which costs a quarter."""
 
@@ -38,9 +40,9 @@ FINEST_FLOW = 300
 class World:
     """One year's weather on a grid."""
 
-    # Every wave and storm is a function of seed, year and time, and nothing is integrated from frame
-    # to frame: so frames are made in parallel and in any order, with the same bytes. Filaments and
-    # fronts, which random noise lacks, come from backward trajectories for ten interpolations.
+    # Every wave and storm is a function of seed, year and time, and nothing is integrated from
+    # frame to frame: frames are made in parallel and in any order, with the same bytes. Filaments
+    # and fronts, which random noise lacks, come from backward trajectories (ten interpolations).
 
     def __init__(self, grid: Grid, seed: int, year: int) -> None:
         """Draw the year's storms and waves; the same seed and year give the same weather."""
@@ -50,10 +52,12 @@ class World:
         self._flow = Grid.globe(grid.height // 2, grid.width // 2) if halved else grid
         # shorter waves than two columns or two rows cannot be told from longer ones
         degree = min(FINEST_DEGREE, self._flow.height - 2, self._flow.width // 2 - 2)
-        self._harmonics = Harmonics(self._flow, degree)
+        self._wave_harmonics = Harmonics(self._flow, min(WAVE_DEGREE, degree))
+        self._texture_harmonics = Harmonics(self._flow, degree)
         sources = [np.random.default_rng([seed, year, number]) for number in range(4)]
         self.storms: list[Storm] = storms(sources[0])
-        self._waves = Living(sources[1], degree, WAVES, memory_days=4, drift=7)
+        wave_degree = self._wave_harmonics.degree
+        self._waves = Living(sources[1], wave_degree, WAVES, memory_days=4, drift=7)
         self._textures = [Living(source, degree, TEXTURE, 2, 5) for source in sources[2:]]
         self._drawing = StormDrawing(grid, self.geography)
 
@@ -86,8 +90,8 @@ class World:
     def _background(self, day: float, summer: float, ground: mean_state.Ground) -> AtmosphericState:
         """Return the state without storms: waves in geostrophic balance on the mean wind."""
         latitude = self._flow.latitudes()[:, None]
-        strength = STREAM * mean_state.storminess(latitude)
-        stream = self._harmonics.values(self._waves.coefficients(day)) * strength.astype(np.float32)
+        strength = (STREAM * mean_state.storminess(latitude)).astype(np.float32)
+        stream = strength * self._wave_harmonics.values(self._waves.coefficients(day))
         east, north = _rotational(self._flow, stream)
         spin = 2 * vortex.EARTH_SPIN * np.sin(np.radians(latitude))
         pressure = (vortex.AIR * spin * stream).astype(np.float32)
@@ -104,7 +108,9 @@ class World:
         if self._flow is not self.grid:
             east, north = (enlarged(wind, self._flow, self.grid) for wind in (east, north))
         rows, columns = origins(self._flow, east, north)
-        textures = tuple(self._harmonics.values(t.coefficients(day)) for t in self._textures)
+        textures = tuple(
+            self._texture_harmonics.values(t.coefficients(day)) for t in self._textures
+        )
         came_from = np.float32(-90) + rows * np.float32(self._flow.latitude_step)
         fields = (came_from, *sampled(textures, rows, columns))
         if self._flow is not self.grid:
