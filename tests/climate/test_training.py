@@ -60,7 +60,8 @@ def losses(run: Path) -> list[dict[str, float]]:
 
 
 def test_windows_train_and_are_answered_for(train):
-    run = train("experiment=climate_racah_3d", "model.cell=8", "dataset.window=4")
+    more = ("dataset.window=4", "dataset.anomalies=all", "dataset.mirror=true")
+    run = train("experiment=climate_racah_3d", "model.cell=8", *more)
     metrics = json.loads((run / "metrics.json").read_text())
     assert {"mean_ap_10", "criteria_mean_ap_10", "csi_TC", "mean_ap_coco"} <= metrics.keys()
     terms = {"position", "size", "objectness", "class", "reconstruction"}
