@@ -111,6 +111,7 @@ def distance(
     latitude: Pixels, longitude: Pixels, other_latitude: Pixels, other_longitude: Pixels
 ) -> Numbers:
     """Great-circle distance in km of points given in degrees (haversine formula)."""
+    # haversine: exact for near points too, where the arc cosine loses its digits
     phi, other_phi = np.radians(latitude), np.radians(other_latitude)
     across = np.radians(np.asarray(other_longitude) - np.asarray(longitude))
     root = np.sin((other_phi - phi) / 2) ** 2

@@ -86,6 +86,7 @@ def storms(
     has_area = (sides[:, 0] < sides[:, 1]) & (boxes[:, 1] < boxes[:, 3])
     boxes, sides = boxes[has_area], sides[has_area]
     centre = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    # on a grid that runs westward a box's western side is its last column
     first = boxes[:, 1] if grid.longitude_step > 0 else boxes[:, 3]
     west = grid.longitudes(first)
     width = np.minimum((boxes[:, 3] - boxes[:, 1]) * abs(grid.longitude_step), 360.0)

@@ -79,6 +79,7 @@ def encode(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> Targets:
     count, most = boxes.shape[:2]
     used = boxes[..., 4] >= 0
     centre_y = (boxes[..., 0] + boxes[..., 2]) / 2 / cell
+    # a box across the seam may have its centre beyond the last column: it is said at the beginning
     centre_x = (boxes[..., 1] + boxes[..., 3]) / 2 % frame[1] / cell
     row = centre_y.floor().clamp(0, height - 1)
     column = centre_x.floor().clamp(0, width - 1)
@@ -90,6 +91,7 @@ def encode(boxes: torch.Tensor, frame: tuple[int, int], cell: int) -> Targets:
     says = says.scatter_reduce(1, place, rows, "amax")[:, :-1]
     occupied = says >= 0
     sides = torch.stack([boxes[..., 3] - boxes[..., 1], boxes[..., 2] - boxes[..., 0]], dim=-1)
+    # of unused rows 1, whose logarithm is finite: NaN would spread through the gradient
     logarithms = torch.log2((sides / cell).where(used[..., None], 1.0))
     offsets = torch.stack([centre_x - column, centre_y - row], dim=-1)
     values = torch.cat([offsets, logarithms, boxes[..., 4:]], dim=-1)
@@ -124,6 +126,7 @@ def corners(position: torch.Tensor, size: torch.Tensor, cell: int) -> torch.Tens
     columns = torch.arange(width, device=position.device)
     rows = torch.arange(height, device=position.device)[:, None]
     x, y = (position[:, 0] + columns) * cell, (position[:, 1] + rows) * cell
+    # an untrained network may say any size, and 2 to the power of it must stay finite
     sides = torch.exp2(size.clamp(max=LARGEST)) * (cell / 2)
     across, along = sides[:, 0], sides[:, 1]
     return torch.stack([y - along, x - across, y + along, x + across], dim=-1)
@@ -157,8 +160,10 @@ def detect(
     boxes = corners(output["position"], output["size"], cell).flatten(1, 2)
     padded = _in_padding(boxes, frame, cell)
     boxes = _within(boxes, frame, cyclic)
+    # the product of probabilities as a sum of logarithms, which half precision can hold
     objectness = log_softmax(output["objectness"], dim=1)[:, :1]
     scores = (objectness + log_softmax(output["classes"], dim=1)).exp().flatten(2)
+    # padding repeats the last row, so a storm at the edge looks like another one beyond it
     scores = scores.masked_fill(padded[:, None], 0.0)
     return [
         _best(frame_boxes, score, frame[1] if cyclic else None, confidence, overlap, most)
@@ -195,6 +200,7 @@ def _best(
     """Select from the cells' boxes (n, 4) by their scores (classes, n)."""
     classes, cells = torch.nonzero(scores > confidence, as_tuple=True)
     confident = scores[classes, cells]
+    # stable: boxes of equal score come in the order of cells, on every device
     best = torch.sort(confident, descending=True, stable=True).indices[:CANDIDATES]
     classes, cells, confident = classes[best], cells[best], confident[best]
     stays = suppress(boxes[cells], confident, classes, overlap=overlap, period=period)[:most]

@@ -19,6 +19,7 @@ def iou(boxes: torch.Tensor, others: torch.Tensor, period: float | None = None) 
     """
     first, second = boxes[:, None], others[None]
     high = _common(first[..., 0], first[..., 2], second[..., 0], second[..., 2])
+    # a box may begin east of the seam and the other west of it, or the other way round
     shifts = (0.0,) if period is None else (-period, 0.0, period)
     wide = sum(
         _common(first[..., 1], first[..., 3], second[..., 1] + shift, second[..., 3] + shift)
@@ -26,6 +27,7 @@ def iou(boxes: torch.Tensor, others: torch.Tensor, period: float | None = None) 
     )
     both = high * wide
     union = areas(first) + areas(second) - both
+    # two boxes without area have no overlap, rather than 0/0
     return torch.where(union > 0, both / union.clamp(min=torch.finfo(union.dtype).tiny), 0.0)
 
 

@@ -80,7 +80,7 @@ def _boxes(
     read = _in_pixels if layout is EXTREME_WEATHER else _in_degrees
     for fields in lines:
         if not any(field.strip() for field in fields):
-            continue
+            continue  # spreadsheets leave empty lines at the end
         place = f"line {lines.line_num}"  # type: ignore[attr-defined]  # of csv.reader
         try:
             if len(fields) < len(header) or any(field.strip() for field in fields[len(header) :]):

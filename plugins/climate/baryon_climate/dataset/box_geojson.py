@@ -73,6 +73,7 @@ def _bounds(geometry: Mapping[str, Any]) -> tuple[float, float, float, float]:
     rings = _rings(geometry)
     west = min(x for ring in rings for x, _ in ring)
     east = max(x for ring in rings for x, _ in ring)
+    # two parts that touch the antimeridian from both sides are one box across it
     if len(rings) > 1 and west == -ANTIMERIDIAN and east == ANTIMERIDIAN:
         west = min(x for ring in rings if _eastmost(ring) == ANTIMERIDIAN for x, _ in ring)
         east = 360 + max(x for ring in rings if _westmost(ring) == -ANTIMERIDIAN for x, _ in ring)

@@ -35,6 +35,7 @@ class CfFile:
 
     def grid(self, name: str) -> FileGrid:
         """Return the horizontal grid of a variable. Raises `BaryonError` if it is not regular."""
+        # variables of the same dimensions share a grid, which need not be checked for each again
         key = tuple(map(str, self.dataset[name].dims))
         if key not in self._grids:
             self._grids[key] = file_grid(self.dataset, self.dataset[name], str(self.path))

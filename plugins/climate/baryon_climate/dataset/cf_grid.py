@@ -52,6 +52,7 @@ def file_grid(dataset: Any, variable: Any, where: str) -> FileGrid:
     latitude, longitude = (_axis(dataset, variable, kind, where) for kind in AXES)
     north = np.asarray(dataset[latitude].values, float)
     first, step, north_first = _regular(north, f"{where}: {latitude}")
+    # longitudes may jump from 359 to 0, or from 180 to -180, anywhere
     east = np.rad2deg(np.unwrap(np.deg2rad(np.asarray(dataset[longitude].values, float))))
     west, across, westward = _regular(east, f"{where}: {longitude}")
     columns = np.arange(len(east))[:: -1 if westward else 1]

@@ -96,6 +96,7 @@ def _is_vertical(coordinate: Any) -> bool:
 def _pressures(coordinate: Any) -> npt.NDArray[np.float64] | None:
     attributes = coordinate.attrs
     name = str(attributes.get("standard_name", ""))
+    # hybrid levels are numbered near their pressure: 850.1 would be taken for 850 hPa
     if coordinate.dtype.kind not in "iuf" or "formula_terms" in attributes:
         return None
     if name.startswith(PARAMETRIC) or "hybrid" in str(attributes.get("long_name", "")).lower():

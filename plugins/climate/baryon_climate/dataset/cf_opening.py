@@ -44,6 +44,7 @@ def open_dataset(path: Path) -> tuple[Any, str]:
 def _open(path: Path, engine: str, group: str) -> Any:
     import xarray
 
+    # consolidated metadata may be older than the store, and warns where it is missing
     options: dict[str, Any] = {"consolidated": False} if engine == "zarr" else {}
     if group != ROOT:
         options["group"] = group

@@ -39,6 +39,7 @@ class Series:
     def read(self, files: Sequence[CfFile], start: int, stop: int) -> npt.NDArray[np.float32]:
         """Return (stop - start, rows, columns) of frames that lie in one file."""
         number, steps = int(self.files[start]), self.steps[start:stop]
+        # a slice reads one block of the file, a list of steps many
         ascending = bool((np.diff(steps) == 1).all())
         along = slice(int(steps[0]), int(steps[-1]) + 1) if ascending else steps.tolist()
         return self.variables[number].read(files[number], along)
@@ -82,6 +83,7 @@ def _matches(files: Sequence[CfFile], channel: Channel, named: str | None) -> di
 def _missing(files: Sequence[CfFile], channels: Sequence[Channel]) -> str:
     faults = []
     for channel in channels:
+        # of the first file alone: a thousand files say the same a thousand times
         near = [reason for file in files[:1] for reason in misfits(file, channel)]
         faults.append(f"{channel.name} ({'; '.join([channel.long_name, *near])})")
     held = sorted({name for file in files for name in file.variables()})
@@ -118,6 +120,7 @@ def _join(files: Sequence[CfFile], variables: Mapping[int, Variable]) -> Series:
     times = np.concatenate([axis.seconds for axis in axes.values()])
     numbers = np.repeat(list(axes), [len(axis.seconds) for axis in axes.values()])
     steps = np.concatenate([np.arange(len(axis.seconds)) for axis in axes.values()])
+    # files come in any order, and the steps of one file may be out of order too
     order = np.argsort(times, kind="stable")
     calendar = next(iter(axes.values())).calendar
     joined = Series(variables, numbers[order], steps[order], times[order], calendar)

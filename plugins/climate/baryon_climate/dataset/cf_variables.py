@@ -51,6 +51,7 @@ class Variable:
         if self.versions:
             values = array.transpose(VERSIONS, *order).values
             merged = values[self.versions[0]]
+            # final data where there are any, preliminary ones elsewhere
             for version in self.versions[1:]:
                 merged = np.where(np.isnan(merged), values[version], merged)
         else:

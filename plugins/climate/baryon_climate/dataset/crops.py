@@ -50,6 +50,7 @@ class Cropping:
 
         The whole circle is not turned.
         """
+        # random crops would differ from run to run, and evaluations could not be compared
         row = int(number * PLASTIC % 1.0 * self.rows)
         whole = self.size[1] == self.frame[1]
         return Crop(row, 0 if whole else int(number * GOLDEN % 1.0 * self.columns), *self.size)

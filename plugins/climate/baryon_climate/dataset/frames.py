@@ -104,6 +104,7 @@ class Frames(Split):
     @property
     def fields(self) -> Mapping[str, Field]:
         """Return the fields of a sample as it is read: a whole frame if `augment` is to cut it."""
+        # `augment` cuts anew in every epoch, so it needs the whole frame
         size = self.cropping.frame if self.view.changes else self.cropping.size
         return self._fields(size)
 

@@ -144,6 +144,7 @@ def keep_share(known: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDA
     if not 0 < share <= 1:
         raise BaryonError(f"dataset.labelled_share={share:g} must be above 0 and at most 1")
     rows = np.flatnonzero(known)
+    # the first of one permutation: a smaller share is a part of a larger one
     chosen = np.random.default_rng(seed).permutation(rows)[: max(1, round(share * len(rows)))]
     remaining = np.zeros_like(known)
     remaining[chosen] = True

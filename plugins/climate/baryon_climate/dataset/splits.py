@@ -53,6 +53,7 @@ def unlabel(train: Frames, share: float, seed: int) -> None:
     """Hide the labels of all but a share of the labelled training frames."""
     if share == 1:
         return
+    # boxes stay where they are: only `known` says whether the loss may look at them
     known = keep_share(train.labels.known, share, seed)
     say(
         f"dataset.train: {int(known.sum()):,} of {int(train.labels.known.sum()):,} labelled frames "

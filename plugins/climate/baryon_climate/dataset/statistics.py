@@ -89,6 +89,7 @@ def _pass(
             parts.append(part)
             advance(stop - start)
     low, high, means, squares, counts = (np.array(column) for column in zip(*parts, strict=True))
+    # runs differ in length, and variances add to the spread of their means
     weights = counts / counts.sum()
     mean = weights @ means
     variance = weights @ (squares + (means - mean) ** 2)

@@ -13,6 +13,7 @@ TOLERANCE = 0.01
 
 def usual_step(times: Seconds) -> int:
     """Return the seconds from frame to frame that occur most often, of equals the least."""
+    # the commonest step and not the least: files that overlap by an hour have one short step
     steps, counts = np.unique(np.diff(times), return_counts=True)
     return int(steps[np.argmax(counts)]) if len(steps) else 0
 

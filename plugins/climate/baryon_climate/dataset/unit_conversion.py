@@ -38,6 +38,7 @@ def conversion(unit: str, to: str, times: str = "1") -> tuple[float, float] | No
         raise BaryonError(
             "units are converted by cf-units: pip install 'baryon[climate]'"
         ) from error
+    # as it is written first: an alias is for what UDUNITS reads as something else or not at all
     for spelling in (unit, ALIASES.get(unit.strip(), unit.strip())):
         if not spelling.strip():
             return None

@@ -44,7 +44,7 @@ def year_files(folder: str, wanted: Mapping[str, Sequence[int]]) -> dict[str, di
     if not place.is_dir():
         raise BaryonError(f"dataset.folder={folder} is no folder (looked from {Path.cwd()})")
     files = {int(p.stem[-4:]): p for p in sorted(place.glob("climo_[0-9][0-9][0-9][0-9].h5"))}
-    _require_apart(wanted)
+    _require_apart(wanted)  # before the files are looked for: it is the graver fault
     return {split: _files(place, split, asked, files) for split, asked in wanted.items()}
 
 

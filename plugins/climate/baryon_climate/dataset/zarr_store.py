@@ -46,6 +46,7 @@ def unwritten(path: Path, group: str, name: str) -> str | None:
     """
     import zarr
 
+    # counts files, not values: a chunk of fill values may have been left out on purpose
     array = zarr.open_array(str(path), path=f"{group}/{name}".strip("/"), mode="r")
     missing = array.nchunks - array.nchunks_initialized
     if not missing:

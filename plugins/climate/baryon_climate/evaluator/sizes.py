@@ -35,7 +35,7 @@ def sizes(
         sure = boxes.scores >= confidence
         partner = matches.partner[of_frame, 0]
         hit = (partner >= 0) & sure
-        if hit.any():
+        if hit.any():  # areas of misses and false alarms have nothing to be compared with
             truth = frame.truth.of_class(number).corners[partner[hit]]
             known.append(frame.grid.areas(truth))
             detected.append(frame.grid.areas(boxes.corners[hit]))

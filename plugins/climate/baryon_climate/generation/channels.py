@@ -98,12 +98,14 @@ def _surface(stirred: Stirred, around: Surroundings) -> _Surface:
     advected = 0.62 * (mean_state.surface_temperature(stirred.came_from, summer) - usual)
     air = usual + around.ground.warmth + advected * (0.5 + 0.4 * land) + 0.5 * stirred.grain
     air = air + around.daily.air
+    # the sea hardly feels the weather of two days
     sea = np.maximum(usual + 0 * land, 271.4)  # K, where sea water freezes
     on_land = air + around.daily.skin + 0.6 * stirred.rough
     return _Surface(air, (1 - land) * (sea + 0.04 * advected) + land * on_land, advected)
 
 
 def _vapour(state: AtmosphericState, stirred: Stirred, around: Surroundings) -> Numbers:
+    # on its way air loses a little of what it was to its new surroundings
     mixed = around.latitude + 0.95 * (stirred.came_from - around.latitude)
     usual = mean_state.vapour(mixed, around.summer) * around.ground.dryness
     vapour = usual * np.exp(0.22 * stirred.grain)

@@ -81,6 +81,7 @@ class Geography:
 
 def geography(grid: Grid) -> Geography:
     """Return the land and the mountains of a grid."""
+    # steepened again after blurring, so that land is 1 and sea 0 a degree or two from the coast
     land = np.clip(_sampled(_blurred(_raster()), grid) * 4 - 1.5, 0, 1)
     latitude, longitude = grid.latitudes()[:, None], grid.longitudes()[None, :]
     height = 250 * land

@@ -42,6 +42,7 @@ def daily_cycle(grid: Grid, geography: Geography, dryness: Numbers, day: float) 
     """
     land = geography.land
     sun, mean_sun = _sun(grid, day, AIR_LAG)
+    # clear, dry air lets the ground warm by day and cool by night
     strength = AIR_RANGE * np.clip(1.6 - 0.7 * dryness, 0.5, 1.6)
     showers, mean_showers = _sun(grid, day, SHOWER_LAG)
     skin = SKIN_BY_NIGHT + SKIN_BY_DAY * _sun(grid, day, SKIN_LEAD)[0]

@@ -147,6 +147,7 @@ def _open(settings: Settings, folder: Path) -> None:
     if record.exists():
         _require_same(read_json(record), now, record)
         return
+    # files that this command did not make are never overwritten
     foreign = sorted(file.name for file in folder.glob("climo_*.h5"))
     if foreign:
         raise BaryonError(

@@ -25,6 +25,7 @@ class Harmonics:
     def values(self, coefficients: Complex) -> Numbers:
         """Return the field (height, width) of coefficients (order m, degree l)."""
         width = self.grid.width
+        # orders beyond the degree stay zero: the Fourier transform interpolates in longitude
         waves = np.zeros((self.grid.height, width // 2 + 1), np.complex64)
         parts = np.stack([coefficients.real, coefficients.imag], axis=1)
         for order, functions in enumerate(self._legendre):

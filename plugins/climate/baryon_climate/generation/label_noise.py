@@ -60,6 +60,7 @@ class LabelNoise:
         """Return copies of the frame's boxes elsewhere on their circles of latitude."""
         count = random.poisson(self.false_alarms) if len(known) else 0
         copies = known[random.integers(len(known), size=count)] if count else known[:0].copy()
+        # at the storm's own latitude, so that size and place are usual, but far from it
         shift = random.integers(width // 6, width - width // 6, size=count)
         copies[:, [1, 3]] += shift[:, None].astype(np.int32)
         return copies

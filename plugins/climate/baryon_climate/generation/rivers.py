@@ -79,6 +79,7 @@ def _nearest(patch: Patch, points: Numbers) -> Course:
         run = stop - start
         length = float(np.hypot(*run))
         x, y = patch.x - start[0], patch.y - start[1]
+        # the nearest point of this piece of the axis, within its ends
         part = np.clip((x * run[0] + y * run[1]) / length**2, 0, 1)
         squared = (x - part * run[0]) ** 2 + (y - part * run[1]) ** 2
         nearer = squared < best

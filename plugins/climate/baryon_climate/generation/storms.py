@@ -180,6 +180,7 @@ def _speed(storm: Storm, latitude: float) -> tuple[float, float]:
 
 def _walked(storm: Storm) -> Storm:
     """Return the storm with its track."""
+    # in steps of six hours: speed depends on the latitude that the storm has reached
     latitude, longitude = storm.latitude, storm.longitude
     track = [(latitude, longitude)]
     for _ in range(math.ceil(storm.life / STEP_DAYS)):

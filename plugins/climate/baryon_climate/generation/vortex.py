@@ -42,6 +42,7 @@ def holland(
     depth = wind**2 * AIR * np.e / shape
     ratio = (core / radius) ** shape
     bell = np.exp(-ratio)
+    # gradient wind: centrifugal and Coriolis force balance the pressure gradient
     turning = coriolis(latitude) * radius * 1000 / 2
     speed = np.sqrt(shape * depth / AIR * ratio * bell + turning**2) - turning
     fade = fading(radius, REACH)
@@ -56,6 +57,7 @@ def low(
     across = patch.y * np.cos(angle) - patch.x * np.sin(angle)
     root = np.sqrt(span)
     radius = np.maximum(np.hypot(along / root, across * root), 1.0)
+    # pressure falls as 1 / (1 + r²): a smooth centre, and a wide skirt as lows have
     part = (radius / scale) ** 2
     fade = fading(radius, 3.2 * scale)
     slope = 2 * depth * radius / scale**2 / (1 + part) ** 2 / 1000  # Pa/m

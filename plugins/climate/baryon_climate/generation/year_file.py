@@ -143,6 +143,7 @@ def _copy(part: Part, images: Any, boxes: Any) -> None:
 
 def _require_room(path: Path, year_parts: Sequence[Part]) -> None:
     needed = sum(part.file.stat().st_size for part in year_parts) + 2**20
+    # HDF5 may end the process when a disk is full, so it is asked before
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise BaryonError(
@@ -187,6 +188,7 @@ def rounded(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.float3
     # what falls away is far below the accuracy of any model, and noise does not compress
     cut = MANTISSA - bits
     if cut > 0:
+        # half of the last bit that stays is added, and one less where that bit is 0: ties to even
         words = values.view(np.uint32)
         words += ((words >> cut) & 1) + np.uint32((1 << (cut - 1)) - 1)
         words &= np.uint32(0xFFFFFFFF << cut & 0xFFFFFFFF)
@@ -195,6 +197,7 @@ def rounded(values: npt.NDArray[np.float32], bits: int) -> npt.NDArray[np.float3
 
 def _compressed(frame: npt.NDArray[np.float32]) -> bytes:
     """Compress a frame as HDF5's filters shuffle and gzip would."""
+    # all first bytes, then all second ones ...: exponents of neighbours are alike and compress
     planes = np.ascontiguousarray(frame.view(np.uint8).reshape(-1, 4).T)
     return bytes(deflate.zlib_compress(planes.reshape(-1), GZIP_LEVEL))
 

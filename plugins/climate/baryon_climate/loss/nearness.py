@@ -23,6 +23,7 @@ def nearness(boxes: torch.Tensor, frame: tuple[int, int], cell: int, share: floa
     deviation_x = share * (boxes[..., 3] - boxes[..., 1])[..., None] / cell
     rows = torch.arange(height, device=boxes.device) + 0.5
     columns = torch.arange(width, device=boxes.device) + 0.5
+    # the shorter way around; in a crop the far end is further than any Gaussian
     apart = torch.minimum((columns - x) % circle, (x - columns) % circle)
     along = torch.exp(-0.5 * ((rows - y) / deviation_y.where(used[..., None], 1.0)) ** 2)
     across = torch.exp(-0.5 * (apart / deviation_x.where(used[..., None], 1.0)) ** 2)

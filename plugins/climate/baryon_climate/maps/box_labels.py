@@ -62,6 +62,7 @@ class BoxLabels:
 
     def _size(self, text: str) -> tuple[float, float]:
         """Return width and height of a name in degrees."""
+        # measured without drawing the figure first
         path = TextPath((0, 0), text, size=FONT_SIZE, prop=FontProperties(weight="bold"))
         degrees = (self.extent[1] - self.extent[0]) / (AXES_WIDTH * self.figure_inches * INCH)
         return (path.get_extents().x1 + MARGIN) * degrees, (FONT_SIZE + MARGIN) * degrees

@@ -58,6 +58,7 @@ def climate_modern(
     if cell not in levels:
         raise BaryonError(f"model {NAME!r}: cell={cell} must be one of {levels}")
     channels = frame_channels(NAME, fields, cell)
+    # whole groups for the normalisation, at any width
     *widths, wide = (GROUP * math.ceil(n / GROUP) for n in scaled([*filters, features], width))
     return ClimateModern([channels, *widths], blocks, wide, cell, cyclic, reconstruction)
 

@@ -81,6 +81,7 @@ def strides(name: str, cell: int, layers: int) -> list[int]:
 
     Raises `BaryonError` for a cell that they cannot make.
     """
+    # later layers keep their size, so that a coarse grid keeps the depth of the network
     twos = cell.bit_length() - 1
     if cell < 1 or cell != 2**twos or twos > layers:
         raise BaryonError(
