@@ -69,6 +69,7 @@ class ClimateExtremeWeather(Dataset):
             for paths in files.values()
             for year, p in paths.items()
         }
+        # of all splits together: one leap year with 366 days makes all of them Gregorian
         self.calendar = calendar.calendar_of(counts)
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         self.splits: dict[str, Frames] = {}
@@ -124,6 +125,7 @@ class YearFiles:
 
     def chunk_starts(self) -> Sequence[int]:
         """Return the starts of stored chunks, but of no more than `RUN_MIB` of frames at a time."""
+        # h5py lays chunks over many time steps by itself: reading one whole would take gigabytes
         most = max(1, int(RUN_MIB * MIB / (4 * np.prod(self.shape))))
         bounds = [*self.table.chunk_starts("images"), len(self)]
         return [start for first, last in pairwise(bounds) for start in range(first, last, most)]

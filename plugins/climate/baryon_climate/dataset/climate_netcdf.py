@@ -77,7 +77,7 @@ class ClimateNetcdf(Dataset):
                 self.splits[name] = _split(name, source, listed, options, view)
         self.calendar = _one_calendar(self.splits)
         same_size(self.splits)
-        same_number_of_boxes(self.splits)
+        same_number_of_boxes(self.splits)  # a batch has one shape, whatever the split
         if listed is not None:
             unlabel(self.splits[TRAIN], labelled_share, labelled_seed)
         self.statistics = scale(

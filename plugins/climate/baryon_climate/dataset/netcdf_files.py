@@ -108,6 +108,7 @@ class NetcdfFiles:
 
     def read(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Read frames start..stop-1 in the channels' units."""
+        # each channel may come from files of its own
         frames = np.empty((stop - start, *self.shape), np.float32)
         for channel, series in enumerate(self._series):
             for first, last in series.runs(start, stop):

@@ -25,6 +25,7 @@ def unlabelled(
 ) -> Frames:
     """Return whole frames, in windows like those of `train` and normalised by its ranges."""
     nothing = unknown(len(source), train.labels.boxes.shape[1])
+    # whole frames, also for a model that learned from crops: no storm is cut
     view = replace(train.view, crop=None, augment=False, mirror=False)
     split = Frames(source, nothing, times, grid, view, calendar)
     split.scaling, split.channels = train.scaling, train.channels

@@ -40,6 +40,7 @@ def course(grid: Grid, river: River, head: tuple[float, float], side: int, scale
     """Return where a river runs whose cyclone of size `scale` km has its centre at `head`."""
     axis = _axis(river, head, side, scale)
     middle = axis[POINTS // 2]
+    # as wide as the vapour reaches: three widths from the axis there is 1e-4 of it left
     patch = Patch.around(grid, middle[0], middle[1], river.length / 2 + 3 * river.width)
     points = np.stack(
         [

@@ -37,7 +37,7 @@ def origins(grid: Grid, east: Numbers, north: Numbers) -> tuple[Numbers, Numbers
         np.ascontiguousarray(index, np.float32)
         for index in np.meshgrid(np.arange(grid.height), np.arange(grid.width), indexing="ij")
     )
-    for _ in range(STEPS):
+    for _ in range(STEPS):  # backward, with the wind at the place reached
         x, y = sampled((across, along), rows, columns)
         columns = columns - x
         rows = np.clip(rows - y, 0, grid.height - 1)

@@ -93,6 +93,7 @@ def _river(mark: Mark, vapour: Numbers, grid: Grid, summer: float) -> Mask:
     run: Course = mark.drawn
     # against the mean of the season: against the year's, rivers of summer would be larger
     usual = mean_state.vapour(grid.latitudes()[mark.patch.rows][:, None], summer)
+    # moist air of the tropics touches the river's tail: without a limit it would all belong to it
     near = run.distance < 4.4 * max(float(run.distance[mark.core].max(initial=1)), 1.0)
     much = (vapour > usual + 0.4 * mark.strength) & near & (run.envelope > 0.3)
     return connected(much, mark.core)

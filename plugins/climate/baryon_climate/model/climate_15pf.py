@@ -43,6 +43,7 @@ def climate_15pf(
     """
     if kernel < 1 or kernel % 2 == 0:
         raise BaryonError(f"model {NAME!r}: kernel={kernel} must be odd")
+    # also decides the size of a cell, which loss and decoding read off the output's shape
     strided = strides(NAME, cell, len(filters))
     channels = frame_channels(NAME, fields, cell)
     return Climate15PF(

@@ -93,6 +93,7 @@ class ClimateBoxesPredictor:
         """
         self._require_values(batch)
         height, width = batch["inputs"].shape[-2:]
+        # every rank does this, so it must not touch a file: `write` on the leader does
         boxes = detect(
             {name: output[name] for name in ("objectness", "classes", "position", "size")},
             frame=(height, width),

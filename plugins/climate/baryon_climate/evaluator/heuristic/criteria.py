@@ -41,6 +41,7 @@ def criteria(values: Mapping[str, float]) -> Criteria:
     names = [field.name for field in fields(Criteria)]
     for name, value in values.items():
         if name not in names:
+            # a misspelt limit would else leave the default in force without a word
             near = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise BaryonError(

@@ -53,7 +53,7 @@ def rivers(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iterat
         if length < limits.river_length or area / length > limits.river_width:
             continue
         if (last - first) * abs(grid.longitude_step) > 180:
-            continue
+            continue  # a moist belt around half of the globe is no river
         turn = grid.width if first >= grid.width else 0
         box = [float(rows.start), float(first - turn), float(rows.stop), float(last - turn)]
         middle = (rows.start + rows.stop) // 2, (first + last) // 2 % grid.width
