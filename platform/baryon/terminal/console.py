@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from baryon.launch.environment import cluster_environment
 from baryon.terminal.credentials import strip_credentials
+from baryon.terminal.notebook import WIDTH, in_notebook
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -84,6 +85,9 @@ def console() -> Console:
         def render_str(self, text: str, **options: object) -> Text:
             return super().render_str(printable(text), **options)  # type: ignore[arg-type]
 
+    if in_notebook():
+        # Plain text: rich would make a block of HTML of each line.
+        return PrintableConsole(force_jupyter=False, width=WIDTH, markup=False, emoji=False)
     # mpiexec gives every rank a terminal of its own, wherever the output really goes.
     if cluster_environment().ranks > 1:
         return PrintableConsole(force_terminal=False, width=LOG_WIDTH, markup=False, emoji=False)

@@ -35,13 +35,17 @@ class ConsoleHandler(logging.Handler):
 
 def show_messages() -> None:
     """Show the messages of this process on its terminal, in place of what else would take them."""
-    if not any(isinstance(handler, ConsoleHandler) for handler in LOGGER.handlers):
+    if not is_shown():
         LOGGER.addHandler(ConsoleHandler())
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False  # libraries that configure the root logger would show all twice
 
 
+def is_shown() -> bool:
+    """Return whether the messages of this process are shown as they come."""
+    return any(isinstance(handler, ConsoleHandler) for handler in LOGGER.handlers)
+
+
 def has_terminal() -> bool:
     """Return whether messages are shown on a terminal, so that a live bar may stand beside them."""
-    shown = any(isinstance(handler, ConsoleHandler) for handler in LOGGER.handlers)
-    return shown and console().is_terminal
+    return is_shown() and console().is_terminal

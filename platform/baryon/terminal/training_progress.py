@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from baryon.terminal.console import console, say
-from baryon.terminal.handler import has_terminal
+from baryon.terminal.handler import has_terminal, is_shown
+from baryon.terminal.notebook import NotebookProgress, in_notebook
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_DRAWINGS = 0.5
+"""In a notebook, where each drawing is a message to the browser."""
 UNITS = {"samples_per_second": "samples/s", "tflops_per_second": "TFLOP/s"}
 
 
@@ -32,6 +35,9 @@ class TrainingProgress(Protocol):
 @contextmanager
 def training_progress(first: int, total: int, epochs: int) -> Iterator[TrainingProgress]:
     """Follow a run from step `first` to step `total`."""
+    if is_shown() and in_notebook():
+        yield _NotebookBar(total, epochs)
+        return
     if not has_terminal():
         yield _Lines(total, epochs)
         return
@@ -58,6 +64,22 @@ class _Bar:
         self._shown.update(
             self._task, completed=step, description=text, epoch=f"{epoch + 1}/{self._epochs}"
         )
+
+    def line(self, text: str) -> None:
+        say(text)
+
+
+class _NotebookBar:
+    def __init__(self, total: int, epochs: int) -> None:
+        self._total, self._epochs = total, epochs
+        self._progress, self._last = NotebookProgress(), 0.0
+
+    def update(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if now - self._last >= SECONDS_BETWEEN_DRAWINGS or step == self._total:
+            self._last = now
+            text = f"steps, epoch {epoch + 1}/{self._epochs}: {describe(values)}"
+            self._progress.show(step, self._total, text)
 
     def line(self, text: str) -> None:
         say(text)

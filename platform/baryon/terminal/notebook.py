@@ -1,0 +1,36 @@
+"""Progress inside a Jupyter notebook: one output of the cell that is drawn again and again."""
+
+from __future__ import annotations
+
+import sys
+from html import escape
+from typing import Any
+
+WIDTH = 100
+"""Columns of a notebook's text output."""
+
+
+def in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it already
+    shell = ipython.get_ipython() if ipython is not None else None
+    return hasattr(shell, "kernel")
+
+
+class NotebookProgress:
+    """A progress bar with a line of text beside it."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, done: int, total: int, text: str) -> None:
+        """Draw the bar at `done` of `total`."""
+        from IPython.display import HTML, display
+
+        picture = HTML(
+            f'<progress value="{done}" max="{total}"></progress> {done}/{total} {escape(text)}'
+        )
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)
+        else:
+            self._handle.update(picture)
