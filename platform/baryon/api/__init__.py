@@ -6,6 +6,6 @@
 
 from baryon.api.run import Run
 from baryon.api.run_list import RunList, list_runs
-from baryon.api.training import compose, train
+from baryon.api.training import compose, sweep, train
 
-__all__ = ["Run", "RunList", "compose", "list_runs", "train"]
+__all__ = ["Run", "RunList", "compose", "list_runs", "sweep", "train"]

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon.api.answer import Answer
+from baryon.api.evaluating import evaluate_run
+from baryon.api.loading import load_model
 from baryon.api.messages import messages_shown
+from baryon.api.predicting import predict_files
 from baryon.api.rows import Rows
 from baryon.api.signals import interrupting
-from baryon.config import config as configs
+from baryon.config import frozen_file
 from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 from baryon.runs import record as run_record
-from baryon.runs.directory import RunDirectory
 from baryon.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """`finished`, `running`, `stopped` (it can go on) or `interrupted` (its process is gone)."""
+        """`finished`, `running`, `stopped` in good order, or `interrupted` (killed)."""
         return self.record.state
 
     @property
@@ -77,7 +79,10 @@ class Run:
         return self.record.evaluation.metrics
 
     def history(self, kind: str = "train") -> Rows:
-        """Return the log's lines of a kind: `train` (means of an interval of steps) or `validation`."""
+        """Return the log's lines of a kind, one row each.
+
+        `train` has means of an interval of steps, `validation` one row a validation.
+        """
         lines = self.record.lines(kind)
         return Rows({key: value for key, value in line.items() if key != "kind"} for line in lines)
 
@@ -104,10 +109,8 @@ class Run:
             If the run has no such weights, or its data or plugin is not there any more.
 
         """
-        from baryon.training.trained_run import load_model
-
         with messages_shown():
-            return load_model(self._directory, weights, checked_plugins())
+            return load_model(self._directory, checked_plugins(), weights)
 
     def evaluate(
         self, overrides: Sequence[str] = (), *, split: str | None = None, weights: str | None = None
@@ -126,11 +129,11 @@ class Run:
             As `load_model` has it.
 
         """
-        from baryon.training.evaluate_again import evaluate_again
-
         plugins = checked_plugins()
         with messages_shown(), interrupting():
-            written = evaluate_again(self._directory, plugins, overrides, split, weights)
+            written = evaluate_run(
+                self._directory, plugins, overrides, split=split, weights=weights
+            )
         return Answer(written, run_record.read(written))
 
     def predict(
@@ -155,14 +158,12 @@ class Run:
             As `load_model` has it.
 
         """
-        from baryon.prediction.run_prediction import predict_files
-
         names = [files] if isinstance(files, (str, Path)) else files
         with messages_shown(), interrupting():
             return predict_files(
                 self._directory,
-                [str(name) for name in names],
                 checked_plugins(),
+                [str(name) for name in names],
                 overrides,
                 out=None if out is None else Path(out),
                 weights=weights,
@@ -174,7 +175,7 @@ class Run:
 
         self._directory.require_unfinished()
         plugins = checked_plugins()
-        config = configs.read_resumed(self._directory.config, overrides, plugins)
+        config = frozen_file.read(self._directory.config, overrides, plugins)
         with messages_shown(), interrupting():
             training_run.resume(self._directory, config, plugins)
         return self
@@ -195,8 +196,3 @@ class Run:
         from baryon.api.html import run_html
 
         return run_html(self.record)
-
-
-def opened(directory: RunDirectory) -> Run:
-    """Return the run of a folder that Baryon has just made."""
-    return Run(directory.path)

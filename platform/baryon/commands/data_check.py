@@ -12,7 +12,7 @@ from baryon.config import primary
 from baryon.config.compose import Composition
 from baryon.config.config import plain
 from baryon.plugins.bounds import check_seed
-from baryon.plugins.registry import Plugins, discover
+from baryon.plugins.registry import Plugins, checked_plugins
 from baryon.runs.directory import unique_name
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ NO_MODEL = "~model"
 
 def run(arguments: Arguments) -> int:
     """Compose the dataset's config, check, write the page and show it; 1 if training refused."""
-    plugins = discover()
-    plugins.check()
+    plugins = checked_plugins()
     composition = compose_or_print(primary.RUN, arguments, plugins, [NO_MODEL])
     if composition is None:
         return 0

@@ -12,7 +12,7 @@ from baryon.config.compose import Composition
 from baryon.config.config import plain
 from baryon.errors import BaryonError, did_you_mean
 from baryon.plugins.components import check_arguments
-from baryon.plugins.registry import Plugins, discover, load_target
+from baryon.plugins.registry import Plugins, checked_plugins, load_target
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Arguments) -> int:
     """Compose the generator's config and call the generator."""
-    plugins = discover()
-    plugins.check()
+    plugins = checked_plugins()
     option = f"generate={_generator(arguments['dataset'], plugins)}"
     composition = compose_or_print(primary.DATA_GENERATE, arguments, plugins, [option])
     if composition is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from baryon.commands.arguments import Arguments
 from baryon.config import frozen_file
-from baryon.plugins.registry import discover
+from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 from baryon.runs.directory import RunDirectory
 from baryon.terminal.console import say
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 def run(arguments: Arguments) -> int:
     """Build the run's dataset, compare it with the ledger of its checkpoint, print."""
     directory = run_directory.find(arguments["run"])
-    plugins = discover()
-    plugins.check()
+    plugins = checked_plugins()
     config = frozen_file.read(directory.config)
 
     from baryon.report.results import show_table

@@ -6,10 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baryon.api.loading import ON_CPU
 from baryon.commands.arguments import Arguments
 from baryon.config import frozen_file
 from baryon.errors import BaryonError
-from baryon.plugins.registry import discover
+from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 from baryon.runs.versions import versions
 from baryon.system.atomic import new_file, require_new, stale_temporaries
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from baryon.runs.directory import RunDirectory
     from baryon.training.build import TrainedModel
 
-AS_IT_IS = (
-    "comm=serial",
-    "train.device=cpu",
-    "train.precision=fp32",
-    "train.activation_checkpointing=false",
-)
-"""How the model is computed here, however it was trained."""
 FEWEST, MOST, MOST_BYTES = 2, 8, 64 * 2**20
 """Samples that are compared: fewer where they are large."""
 
@@ -37,14 +31,13 @@ FEWEST, MOST, MOST_BYTES = 2, 8, 64 * 2**20
 def run(arguments: Arguments) -> int:
     """Load the frozen config and the weights, write, compare, and only then keep the file."""
     directory = run_directory.find(arguments["run"])
-    plugins = discover()
-    plugins.check()
-    overrides = [*arguments.overrides, *AS_IT_IS]
+    plugins = checked_plugins()
+    overrides = [*arguments.overrides, *ON_CPU]
     config = frozen_file.read(directory.config, overrides, plugins)
     choice = config.choices["model"]
     path = _new_path(arguments, directory, choice.name)
 
-    from baryon.commands.run_weights import chosen_weights
+    from baryon.api.weights import chosen_weights
     from baryon.training.build import build_trained_model
     from baryon.training.checkpoints import schema
     from baryon.training.checkpoints.weights import put_weights

@@ -2,100 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from baryon.api.predicting import predict_files
 from baryon.commands.arguments import Arguments
-from baryon.config import frozen_file
-from baryon.config.primary import PREDICT_GROUP
-from baryon.launch.environment import cluster_environment
-from baryon.plugins.registry import Plugins, discover
+from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
-from baryon.runs.directory import RunDirectory, unique_name, write_json
-from baryon.runs.versions import versions
-from baryon.system.atomic import new_folder, require_new, stale_temporaries
-from baryon.terminal.console import say, warn
-
-if TYPE_CHECKING:
-    from baryon.config.config import Config
-    from baryon.plugins.components import Maker
-
-RECORD = "prediction.json"
 
 
 def run(arguments: Arguments) -> int:
     """Load config and weights, open the files, predict, write the predictions and show them."""
-    plugins = discover()
-    plugins.check()
-    directory = run_directory.find(arguments["run"])
-    # However it was trained: a prediction needs no more than to gather its workers' parts.
-    name = "serial" if cluster_environment().ranks == 1 else "sync"
-    of_predictor = [key for key in arguments.overrides if key.startswith(f"{PREDICT_GROUP}.")]
-    of_run = [key for key in arguments.overrides if key not in of_predictor]
-    config = frozen_file.read(directory.config, [f"comm={name}", *of_run], plugins)
-
-    from baryon.commands.run_weights import chosen_weights
-    from baryon.prediction.predictor import load_predictor
-
-    make = load_predictor(plugins, config.choices["evaluator"].name, of_predictor)
-    weights = chosen_weights(directory, arguments["weights"], config.train.weights)
-    files, out = arguments["input"], _out(directory, arguments["out"])
-    record = {
-        "run": str(directory.path),
-        "weights": weights.name,
-        "input": files,
-        "options": of_predictor,
-        "versions": versions(plugins),
-    }
-    _predict(config, plugins, make, weights, out, record)
+    predict_files(
+        run_directory.find(arguments["run"]),
+        checked_plugins(),
+        arguments["input"],
+        arguments.overrides,
+        out=Path(arguments["out"]) if arguments["out"] else None,
+        weights=arguments["weights"],
+    )
     return 0
-
-
-def _predict(
-    config: Config,
-    plugins: Plugins,
-    make_predictor: Maker,
-    weights: Path,
-    out: Path,
-    record: Mapping[str, Any],
-) -> None:
-    """Predict on all ranks; the leader writes the folder, with a record of what was predicted."""
-    from baryon.commands.run_weights import load_weights
-    from baryon.prediction.opening import open_input
-    from baryon.prediction.predict import predict
-    from baryon.training.build import build_trained_model
-    from baryon.training.consistency import distributed_run
-
-    with (
-        distributed_run(config, plugins) as comm,
-        closing(build_trained_model(config, plugins)) as trained,
-        closing(open_input(trained.dataset, record["input"], config, plugins)) as split,
-    ):
-        step = load_weights(trained.runner, weights)
-        loader, predictor = trained.loader_of(split), make_predictor(split=split)
-        with new_folder(out) if comm.is_leader else nullcontext(out) as folder:
-            summary = predict(trained.runner, predictor, loader, comm, folder)
-            if comm.is_leader:
-                of_input = {"samples": len(split), "fingerprint": split.fingerprint()}
-                of_model = {"summary": summary, "step": step}
-                write_json(folder / RECORD, {**of_model, **record, **of_input})
-        if comm.is_leader:
-            _show(out, summary)
-
-
-def _out(directory: RunDirectory, given: str | None) -> Path:
-    out = Path(given) if given else directory.path / "predictions" / unique_name()
-    require_new(out)
-    if cluster_environment().rank == 0:
-        for temporary in stale_temporaries(out.parent, out.name if given else "*"):
-            warn(f"{temporary} is left of a prediction that was killed: you may remove it")
-    return out
-
-
-def _show(out: Path, summary: str) -> None:
-    say(summary)
-    files = sorted(path for path in out.rglob("*") if path.is_file())
-    size = sum(path.stat().st_size for path in files) / 2**20
-    say(f"{out}: {len(files)} files, {size:,.1f} MiB")

@@ -16,7 +16,7 @@ from baryon.errors import BaryonError
 from baryon.launch.child_python import child_python
 from baryon.launch.environment import cluster_environment
 from baryon.launch.mpiexec import follow, launch_command, launch_environment
-from baryon.plugins.registry import Plugins, discover
+from baryon.plugins.registry import Plugins, checked_plugins, discover
 from baryon.runs import directory as run_directory
 from baryon.runs import provenance as provenance_file
 from baryon.runs import reproduction
@@ -128,8 +128,7 @@ def _train(original: RunDirectory, provenance: Provenance, path: Path, folder: P
         warn(f"the run had {len(ranks)} processes, here are {environment.ranks}")
     # The order of sums, and so their last bits, depends on the number of threads.
     torch.set_num_threads(ranks[min(environment.rank, len(ranks) - 1)].threads)
-    plugins = discover()
-    plugins.check()
+    plugins = checked_plugins()
     config = _config(original, plugins)
     if folder is not None:
         os.chdir(folder)

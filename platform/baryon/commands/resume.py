@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baryon.commands.arguments import Arguments
 from baryon.config import frozen_file
-from baryon.plugins.registry import discover
+from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 
 
@@ -12,8 +12,7 @@ def run(arguments: Arguments) -> int:
     """Train to the end; a finished run is left alone."""
     directory = run_directory.find(arguments["run"])
     directory.require_unfinished()
-    plugins = discover()
-    plugins.check()
+    plugins = checked_plugins()
     config = frozen_file.read(directory.config, arguments.overrides, plugins)
 
     from baryon.training import run as training_run

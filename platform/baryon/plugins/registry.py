@@ -166,6 +166,13 @@ def discover() -> Plugins:
     return Plugins([_read(point, points, same_name[point.name] > 1) for point in points])
 
 
+def checked_plugins() -> Plugins:
+    """Read every installed plugin's hooks. Raises `BaryonError` if one of them is not sound."""
+    plugins = discover()
+    plugins.check()
+    return plugins
+
+
 def _read(point: EntryPoint, points: list[EntryPoint], ambiguous: bool) -> Plugin:
     plugin = Plugin(point.name, *_origin(point))
     try:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SCHEMAS: dict[str, type[schemas.Sweep]] = {"grid": schemas.Sweep, "optuna": schemas.Optuna}
 
 
-def run(composer: Composer, arguments: Sequence[str], flags: Sequence[str] = ()) -> None:
-    """Check everything, then do the sweep, or what is left of it.
+def run(composer: Composer, arguments: Sequence[str], flags: Sequence[str] = ()) -> Path:
+    """Check everything, do the sweep, or what is left of it, and return its folder.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def run(composer: Composer, arguments: Sequence[str], flags: Sequence[str] = ())
         except Terminated as error:  # as at the end of a batch job, which may requeue itself
             code = TRY_AGAIN if is_slurms(error.number) else 128 + error.number
             raise SystemExit(code) from error
+    return path
 
 
 def _settings(master: DictConfig) -> schemas.Sweep:

@@ -50,8 +50,8 @@ PrepareFolder = Callable[[RunComponents, Sequence[RankProvenance]], RunStart]
 """Prepares the folder of a run on the leader, once all ranks have built their components."""
 
 
-def start(config: Config, plugins: Plugins, label: str) -> None:
-    """Train and evaluate in a new folder.
+def start(config: Config, plugins: Plugins, label: str) -> Path | None:
+    """Train and evaluate in a new folder, and return it; None on a parameter server's rank.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def start(config: Config, plugins: Plugins, label: str) -> None:
         return RunStart(run.path, from_checkpoint=False)
 
     with closing(RunLock()) as lock:
-        _run_this_rank(config, plugins, prepare, lock=lock)
+        return _run_this_rank(config, plugins, prepare, lock=lock)
 
 
 def start_or_resume(
@@ -168,8 +168,11 @@ def _run_this_rank(
     any_version: bool = False,
     observe: Observer | None = None,
     lock: RunLock | None = None,
-) -> None:
-    """Do this rank's part of a run; `prepare` is called on the leader alone."""
+) -> Path | None:
+    """Do this rank's part of a run and return its folder; `prepare` is called on the leader alone.
+
+    A parameter server has no folder: None.
+    """
     with distributed_run(config, plugins) as comm:
 
         def build() -> RunComponents | None:
@@ -186,7 +189,7 @@ def _run_this_rank(
             # A server catches signals only to outlive them: it stops when the workers have.
             with stop_on_signals():
                 comm.serve()
-            return
+            return None
         # Until now a signal ended the process at once. From here on it is kept until the step is
         # done, so no run has a folder that it could neither go on from nor make anew.
         with closing(components), stop_on_signals() as stop:
@@ -201,6 +204,7 @@ def _run_this_rank(
                 _train(run, trainer, checkpoint)
                 _take_best_weights(run, config, components)
                 evaluate_and_write(run, config, components, components.held_out, trackers, stop)
+            return run.path
 
 
 def _load_checkpoint(

@@ -10,6 +10,7 @@ This holds once a run has a folder. Until then `baryon.system.signals` ends the 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -78,8 +79,15 @@ def exit_code_of_all(comm: Communicator, code: int) -> int:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Catch the signals while the block runs, and note them in a `StopRequest`."""
+    """Catch the signals while the block runs, and note them in a `StopRequest`.
+
+    In a thread of a program that is not its main one, where Python allows no signal handlers, none
+    are caught.
+    """
     request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
     caught = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
     previous = {number: signal.signal(number, request.handle) for number in caught}
     try:

@@ -1,4 +1,4 @@
-"""Choose and load the weights of a run that a command works with."""
+"""Choose and load the weights of a run to work with."""
 
 from __future__ import annotations
 
