@@ -18,6 +18,7 @@ from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 from baryon.runs import record as run_record
 from baryon.runs.record import RunRecord
+from baryon.terminal.notebook import show_figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,6 +91,7 @@ class Run:
         """Draw losses and the training rate by step."""
         from baryon.report.figures import curves
 
+        show_figures()
         return curves(self.record.log)
 
     def load_model(self, weights: str | None = None) -> Exported:

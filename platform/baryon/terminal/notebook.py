@@ -17,6 +17,15 @@ def in_notebook() -> bool:
     return hasattr(shell, "kernel")
 
 
+def show_figures() -> None:
+    """Let a notebook show Matplotlib figures that were made without `pyplot`."""
+    if in_notebook():
+        from IPython import get_ipython
+        from IPython.core.pylabtools import select_figure_formats
+
+        select_figure_formats(get_ipython(), {"png"})
+
+
 class NotebookProgress:
     """A progress bar with a line of text beside it."""
 
