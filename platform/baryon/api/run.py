@@ -14,6 +14,7 @@ from baryon.api.predicting import predict_files
 from baryon.api.rows import Rows
 from baryon.api.signals import interrupting
 from baryon.config import frozen_file
+from baryon.config.flatten import flat
 from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 from baryon.runs import record as run_record
@@ -85,7 +86,9 @@ class Run:
         `train` has means of an interval of steps, `validation` one row a validation.
         """
         lines = self.record.lines(kind)
-        return Rows({key: value for key, value in line.items() if key != "kind"} for line in lines)
+        return Rows(
+            flat({key: value for key, value in line.items() if key != "kind"}) for line in lines
+        )
 
     def curves(self) -> Figure:
         """Draw losses and the training rate by step."""

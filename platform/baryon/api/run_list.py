@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = ("dataset.name", "model.name", "loss.name", "comm.name", "seed")
-"""Keys of the config that the table has; `to_pandas(config=True)` has all."""
+"""Keys of the config that a notebook shows; `rows` has all."""
 
 
 class RunList(Sequence[Run]):
@@ -40,19 +40,20 @@ class RunList(Sequence[Run]):
     def __iter__(self) -> Iterator[Run]:
         return iter(self._runs)
 
-    def rows(self, *, config: bool = False) -> Rows:
-        """Return one row a run: name, state, choices, metrics; `config` adds every key of it."""
-        return Rows(_row(run.record, whole=config) for run in self._runs)
+    def rows(self) -> Rows:
+        """Return one row a run: name, state, seconds, every key of its config, all its metrics."""
+        return Rows(_row(run.record) for run in self._runs)
 
-    def to_pandas(self, *, config: bool = False) -> pd.DataFrame:
+    def to_pandas(self) -> pd.DataFrame:
         """Return `rows` as a `pandas.DataFrame`."""
-        return self.rows(config=config).to_pandas()
+        return self.rows().to_pandas()
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self._runs)) or "no runs"
 
     def _repr_html_(self) -> str:
-        return self.rows()._repr_html_()
+        """Return a table of the choices and of the metrics that runs are judged by."""
+        return Rows(_short_row(run.record) for run in self._runs)._repr_html_()
 
 
 def list_runs(folder: str | Path = "runs") -> RunList:
@@ -67,8 +68,12 @@ def list_runs(folder: str | Path = "runs") -> RunList:
     return RunList(sorted(runs, key=lambda run: (run.path / "config.yaml").stat().st_mtime))
 
 
-def _row(record: RunRecord, *, whole: bool) -> dict[str, Any]:
-    config = flat(record.config)
-    chosen = config if whole else {key: config[key] for key in SHOWN if key in config}
+def _row(record: RunRecord) -> dict[str, Any]:
     row: dict[str, Any] = {"run": record.name, "state": record.state, "seconds": record.seconds}
-    return {**row, **chosen, **record.evaluation.metrics}
+    return {**row, **flat(record.config), **record.evaluation.metrics}
+
+
+def _short_row(record: RunRecord) -> dict[str, Any]:
+    row = _row(record)
+    judges = [name.removeprefix("-") for name in record.evaluation.judged_by]
+    return {key: row[key] for key in ("run", "state", "seconds", *SHOWN, *judges) if key in row}
