@@ -170,3 +170,15 @@ def test_else_they_are_shown_as_the_command_shows_them(monkeypatch):
     with messages_shown():
         assert isinstance(LOGGER.handlers[0], ConsoleHandler)
     assert LOGGER.handlers == []
+
+
+@pytest.mark.slow
+def test_a_sweep_returns_its_runs(hep_files, cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    runs = baryon.sweep([*hep_files, "train.steps=1", "seed=1,2", "sweep.name=seeds"])
+    assert [run.state for run in runs] == ["finished", "finished"]
+    assert sorted(run.config["seed"] for run in runs) == [1, 2]
+    assert {run.path.parent.name for run in runs} == {"sweep-seeds"}
+    with pytest.raises(baryon.BaryonError, match="has no key"):
+        baryon.sweep([*hep_files, "train.stepz=1,2"])
