@@ -91,6 +91,8 @@ CHANGES = [
     ("workers.0.random.cpu", torch.zeros(7), r"workers\[0\].random.cpu is no state"),
     ("workers.0.running_loss.sums.a", torch.zeros(2), "running_loss.sums are no single numbers"),
     ("workers.0.running_loss.samples", -1, "counts below 0"),
+    ("config.seed", torch.zeros(3), "config.seed is Tensor, no plain value"),
+    ("config.train", {"x": [1, {"y": torch.zeros(0)}]}, r"config.train.x\[1\].y is Tensor"),
     ("config", deep(30), "nested deeper than 16"),
     ("best", deep(200), "nested deeper than 16"),
 ]

@@ -26,7 +26,7 @@ from baryon.system.cache import cached, keep
 PROGRAM = "from baryon.data.hdf5.inspection_process import main; main()"
 MOST_SECONDS = 600.0
 """Wall time for one file, its disk included; the process bounds its own processor time."""
-VERSION = 1
+VERSION = 2
 """Version of the cached result; it must change when the process inspects something else."""
 
 _lock = threading.Lock()

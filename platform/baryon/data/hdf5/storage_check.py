@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     Unsigned = np.ndarray[Any, np.dtype[np.uint64]]
 
 MIB = 2**20
-MOST_CHUNK_BYTES = 2**30
-"""Largest chunk, decoded. Decoding takes up to three times as much memory in each thread."""
+MOST_CHUNK_BYTES = 2**28
+"""Largest chunk, decoded; decoding takes twice as much memory in each thread.
+
+It is the default of `data.window_mib`: larger chunks would hold more than what is mixed at a time.
+"""
 DEFLATE_RATIO = 1032
 """Decoded bytes per stored byte that DEFLATE reaches at most (zlib's technical details)."""
 SURE_BYTES = 2**32

@@ -217,6 +217,7 @@ def _weights_problems(state: State) -> Iterator[str]:
 def _progress_problems(state: State) -> Iterator[str]:
     if math.isnan(state["best"]):
         yield "best is no number"
+    yield from _config_problems(state["config"])
     yield from _ledger_problems(state["ledger"], state["step"])
     yield from _meters_problems(state["meters"])
     if not 0 < len(state["workers"]) <= MOST_WORKERS:
@@ -230,6 +231,20 @@ def _progress_problems(state: State) -> Iterator[str]:
             yield f"workers[{number}].running_loss counts below 0"
         if any(value.dim() or not value.is_floating_point() for value in running["sums"].values()):
             yield f"workers[{number}].running_loss.sums are no single numbers"
+
+
+def _config_problems(config: Any, place: str = "config") -> Iterator[str]:
+    """Yield what is no plain data: a resumed run compares each value with its own config's."""
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            if not isinstance(key, str | int):
+                yield f"{place} has a key that is neither text nor integer"
+            yield from _config_problems(value, f"{place}.{key}"[-200:])
+    elif isinstance(config, list):
+        for number, value in enumerate(config):
+            yield from _config_problems(value, f"{place}[{number}]"[-200:])
+    elif config is not None and not isinstance(config, bool | int | float | str):
+        yield f"{place} is {type(config).__name__}, no plain value"
 
 
 def _ledger_problems(ledger: Mapping[str, Any], step: int) -> Iterator[str]:
