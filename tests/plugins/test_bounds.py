@@ -67,7 +67,11 @@ def test_a_seed_that_no_generator_takes(values, seed):
 
 def test_other_sections_are_bounded_too():
     with pytest.raises(BaryonError, match=f"sweep.trials={TOO_LARGE} must be a whole number"):
-        Optuna("optuna", None, False, "validation_loss", None, TOO_LARGE, "tpe", "none", 1, 1)
+        Optuna(
+            method="optuna", name=None, fresh=False, fail_fast=False, metric="validation_loss",
+            direction=None, trials=TOO_LARGE, sampler="tpe", pruner="none", startup_trials=1,
+            warmup_epochs=1,
+        )  # fmt: skip
 
 
 def test_generators_are_bounded(monkeypatch, tmp_path):

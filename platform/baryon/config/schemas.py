@@ -6,7 +6,7 @@ OmegaConf checks names and types while a config is composed; `__post_init__` che
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,23 +66,20 @@ class Train:
 
     def __post_init__(self) -> None:
         check_size("train", vars(self))
-        _choice("train.optimizer", self.optimizer, OPTIMIZERS)
-        _choice("train.schedule", self.schedule, SCHEDULES)
-        _choice("train.precision", self.precision, PRECISIONS)
-        _choice("train.compile", self.compile, COMPILING)
-        _choice("train.nonfinite", self.nonfinite, NONFINITE)
-        _choice("train.weights", self.weights, WEIGHTS)
-        positive = ("epochs", "steps", "batch_size", "step_epochs", "clip_norm", "micro_batch")
+        _require_choice("train.optimizer", self.optimizer, OPTIMIZERS)
+        _require_choice("train.schedule", self.schedule, SCHEDULES)
+        _require_choice("train.precision", self.precision, PRECISIONS)
+        _require_choice("train.compile", self.compile, COMPILING)
+        _require_choice("train.nonfinite", self.nonfinite, NONFINITE)
+        _require_choice("train.weights", self.weights, WEIGHTS)
+        counts = ("epochs", "steps", "batch_size", "step_epochs", "clip_norm", "micro_batch")
         sizes = ("memory_gib", "keep_checkpoints", "shard_gib")
         every = ("validate_every_epochs", "checkpoint_every_steps", "log_every_steps")
-        for key in (*positive, *sizes, *every):
-            _check(f"train.{key}", getattr(self, key), "above 0", lambda value: value > 0)
-        for key in ("learning_rate", "weight_decay", "warmup_steps"):
-            _check(f"train.{key}", getattr(self, key), "0 or more", lambda value: value >= 0)
+        _require("train.", self, ABOVE_ZERO, *counts, *sizes, *every)
+        _require("train.", self, NOT_NEGATIVE, "learning_rate", "weight_decay", "warmup_steps")
         if self.micro_batch is not None and self.memory_gib is not None:
             raise BaryonError("give train.micro_batch, or train.memory_gib to find it, not both")
-        for key in ("momentum", "beta2"):
-            _check(f"train.{key}", getattr(self, key), "in [0, 1)", lambda value: 0 <= value < 1)
+        _require("train.", self, BELOW_ONE, "momentum", "beta2")
 
 
 @dataclass
@@ -106,12 +103,7 @@ class Tracking:
             raise BaryonError("tracking.experiment must have a name")
 
 
-STRATIFY_RULE = "a mapping such as {1: 4}, of strata to samples of them in every batch, or null"
-
-
 def _is_stratify(value: Any) -> bool:
-    if value is None:
-        return True
     numbers = [*value.keys(), *value.values()] if isinstance(value, dict) else [None]
     whole = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
     return whole and all(count > 0 for count in value.values())
@@ -128,19 +120,15 @@ class Data:
     stage: str | None = MISSING
     stage_mib: float = MISSING
     follow_links: bool = MISSING
-    # Runs from before there were strata have no such key in their frozen config.
     # Of any type for OmegaConf, which merges no mapping into a typed one that is null.
-    stratify: Any = None
+    stratify: Any = MISSING
 
     def __post_init__(self) -> None:
         check_size("data", vars(self))
-        for key in ("window_mib", "prefetch", "threads", "stage_mib"):
-            _check(f"data.{key}", getattr(self, key), "above 0", lambda value: value > 0)
-        _check("data.processes", self.processes, "0 or more", lambda value: value >= 0)
-        _check("data.stratify", self.stratify, STRATIFY_RULE, _is_stratify)
-        for key in ("threads", "processes", "prefetch"):
-            rule = f"{MOST_AT_ONCE} or less"
-            _check(f"data.{key}", getattr(self, key), rule, lambda value: value <= MOST_AT_ONCE)
+        _require("data.", self, ABOVE_ZERO, "window_mib", "prefetch", "threads", "stage_mib")
+        _require("data.", self, NOT_NEGATIVE, "processes")
+        _require("data.", self, STRATA, "stratify")
+        _require("data.", self, FEW_AT_ONCE, "threads", "processes", "prefetch")
 
 
 @dataclass
@@ -156,7 +144,7 @@ class Sweep:
 
     def __post_init__(self) -> None:
         if self.direction is not None:
-            _choice("sweep.direction", self.direction, DIRECTIONS)
+            _require_choice("sweep.direction", self.direction, DIRECTIONS)
         elif self.metric != VALIDATION_LOSS:
             raise BaryonError(
                 f"sweep.metric={self.metric} does not say which values are better: give "
@@ -181,11 +169,10 @@ class Optuna(Sweep):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_size("sweep", vars(self))
-        _choice("sweep.sampler", self.sampler, SAMPLERS)
-        _choice("sweep.pruner", self.pruner, PRUNERS)
-        _check("sweep.trials", self.trials, "above 0", lambda value: value > 0)
-        for key in ("startup_trials", "warmup_epochs"):
-            _check(f"sweep.{key}", getattr(self, key), "0 or more", lambda value: value >= 0)
+        _require_choice("sweep.sampler", self.sampler, SAMPLERS)
+        _require_choice("sweep.pruner", self.pruner, PRUNERS)
+        _require("sweep.", self, ABOVE_ZERO, "trials")
+        _require("sweep.", self, NOT_NEGATIVE, "startup_trials", "warmup_epochs")
 
 
 @dataclass
@@ -197,9 +184,8 @@ class Launch:
 
     def __post_init__(self) -> None:
         check_size("launch", vars(self))
-        for key, value in vars(self).items():
-            if isinstance(value, int) and key != "max_num_timeout":
-                _check(f"launch.{key}", value, "above 0", lambda value: value > 0)
+        numbers = [key for key, value in vars(self).items() if isinstance(value, int)]
+        _require("launch.", self, ABOVE_ZERO, *(key for key in numbers if key != "max_num_timeout"))
 
 
 @dataclass
@@ -231,9 +217,7 @@ class LaunchBySlurm(Launch):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check(
-            "launch.max_num_timeout", self.max_num_timeout, "0 or more", lambda value: value >= 0
-        )
+        _require("launch.", self, NOT_NEGATIVE, "max_num_timeout")
         if self.ranks % self.nodes:
             raise BaryonError(
                 f"launch.ranks={self.ranks} is no multiple of launch.nodes={self.nodes}: every "
@@ -255,10 +239,9 @@ class Repack:
     memory_mib: float = MISSING
 
     def __post_init__(self) -> None:
-        _choice("compression", self.compression, COMPRESSIONS)
-        for key in ("chunk_mib", "memory_mib"):
-            _check(key, getattr(self, key), "above 0", lambda value: value > 0)
-        _check("level", self.level, "from 1 to 9", lambda value: 1 <= value <= 9)
+        _require_choice("compression", self.compression, COMPRESSIONS)
+        _require("", self, ABOVE_ZERO, "chunk_mib", "memory_mib")
+        _require("", self, GZIP_LEVEL, "level")
         check_seed("seed", self.seed)
 
 
@@ -280,11 +263,32 @@ class Root:
     evaluator: dict[str, Any] = MISSING
 
 
-def _choice(key: str, value: str, names: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class _Rule:
+    """What values must be, in words and as a predicate; NaN fulfils none."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+ABOVE_ZERO = _Rule("above 0", lambda value: value > 0)
+NOT_NEGATIVE = _Rule("0 or more", lambda value: value >= 0)
+BELOW_ONE = _Rule("in [0, 1)", lambda value: 0 <= value < 1)
+FEW_AT_ONCE = _Rule(f"{MOST_AT_ONCE} or less", lambda value: value <= MOST_AT_ONCE)
+GZIP_LEVEL = _Rule("from 1 to 9", lambda value: 1 <= value <= 9)
+STRATA = _Rule(
+    "a mapping such as {1: 4}, of strata to samples of them in every batch, or null", _is_stratify
+)
+
+
+def _require(prefix: str, section: Any, rule: _Rule, *keys: str) -> None:
+    """Raise `BaryonError` for the first of the keys whose value breaks the rule; null is none."""
+    for key in keys:
+        value = getattr(section, key)
+        if value is not None and not rule.holds(value):
+            raise BaryonError(f"{prefix}{key}={value} must be {rule.words}")
+
+
+def _require_choice(key: str, value: str, names: Sequence[str]) -> None:
     if value not in names:
         raise BaryonError(f"{key}={value} is not known; {did_you_mean(names, value)}")
-
-
-def _check(key: str, value: Any, rule: str, holds: Any) -> None:
-    if value is not None and not holds(value):
-        raise BaryonError(f"{key}={value} must be {rule}")

@@ -15,13 +15,11 @@ from baryon.commands.arguments import FROZEN, GENERATE, REPACK, RUN, Command
 from baryon.commands.kinds import Choice
 from baryon.commands.parsing import find
 from baryon.commands.table import COMMANDS
-from baryon.config.flatten import flat
 from baryon.config.options import Option, Options, primary_keys
 from baryon.config.primary import DATA_REPACK
 from baryon.config.primary import RUN as RUN_CONFIG
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
-from baryon.system.plain_data import read_yaml
 
 PLAIN = re.compile(r"[\w./=,:@+-]+")
 """Words in which a shell sees nothing to do. Names of folders can hold anything, such as $(...):
@@ -116,6 +114,9 @@ def _generating(options: Options, dataset: str, started: str) -> list[str]:
 
 def _of_a_run(given: Mapping[str, str], only: tuple[str, ...], started: str) -> list[str]:
     """Return the keys of a run's frozen config that the command may change."""
+    from baryon.config.flatten import flat
+    from baryon.system.plain_data import read_yaml
+
     if "run" not in given:
         return []
     try:
