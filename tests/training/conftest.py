@@ -1,12 +1,14 @@
-"""The section `train` as it is shipped, to be changed by a test."""
+"""The section `train` as it is shipped, to be changed by a test; commands in the tests' process."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
 
+from baryon.cli import main
 from baryon.config.schemas import Train
 from baryon.plugins.registry import host_conf
 
@@ -23,3 +25,21 @@ def train() -> Callable[..., Train]:
         return Train(**{**defaults, "weight_decay": 0.0, **small, **changes})
 
     return section
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, cache, capsys) -> Callable[..., SimpleNamespace]:
+    """Run `baryon <arguments>` in this process, which saves starting one as `baryon` does."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+
+    def run(*arguments: str, cwd: Path = tmp_path) -> SimpleNamespace:
+        monkeypatch.chdir(cwd)
+        capsys.readouterr()
+        try:
+            code = main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+        said = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=said.out, stderr=said.err)
+
+    return run

@@ -45,6 +45,14 @@ def error_line(done) -> str:
 
 
 @pytest.fixture
+def finished_run(short_run, tmp_path_factory) -> Path:
+    """A folder with a finished run of three steps in `runs`, and its data."""
+    folder = tmp_path_factory.mktemp("finished") / "copy"
+    shutil.copytree(short_run.parents[1], folder, symlinks=True)  # with times of change
+    return folder
+
+
+@pytest.fixture
 def start(tmp_path, environment, hep_files):
     """Start a long run; give the process when it has logged some steps."""
 
@@ -68,8 +76,8 @@ def start(tmp_path, environment, hep_files):
     return begin
 
 
-def test_a_run_leaves_all_it_promises(baryon, hep_files, tmp_path):
-    done = baryon("train", *hep_files, "train.epochs=2")
+def test_a_run_learns_and_leaves_all_it_promises(baryon, hep_files, tmp_path):
+    done = baryon("train", *hep_files, "train.epochs=12")
     assert done.returncode == 0, done.stderr
     run = run_directory(tmp_path)
     left = {path.relative_to(run).as_posix() for path in run.rglob("*") if path.is_file()}
@@ -94,25 +102,22 @@ def test_a_run_leaves_all_it_promises(baryon, hep_files, tmp_path):
         "efficiency_ratio",
         "efficiency_ratio_low",
     }
+    assert metrics["auc"] > 0.95
     assert f"report: runs/{run.name}/report.html" in done.stdout
     train = [record for record in records(run) if record["kind"] == "train"]
-    assert [record["step"] for record in train] == list(range(1, 13))
+    assert [record["step"] for record in train] == list(range(1, 73))
     assert train[0].keys() >= {"loss", "cross_entropy", "samples_per_second", "tflops_per_second"}
-    assert [r["epoch"] for r in records(run) if r["kind"] == "validation"] == [1, 2]
+    assert [r["epoch"] for r in records(run) if r["kind"] == "validation"] == list(range(1, 13))
 
 
-def test_a_network_learns_what_can_be_learnt(baryon, hep_files, tmp_path):
-    baryon("train", *hep_files, "train.epochs=12")
-    metrics = json.loads((run_directory(tmp_path) / "metrics.json").read_text())
-    assert metrics["auc"] > 0.95
-
-
-def test_the_seed_decides_the_weights(baryon, hep_files, finished_run, tmp_path):
+def test_the_seed_decides_the_weights(command, hep_files, finished_run):
+    runs = finished_run / "runs"
+    given = [*hep_files, "dataset.train=train.h5", "train.steps=3"]
     for name, seed in (("same", 1), ("other", 2)):
-        baryon("train", *hep_files, "train.steps=4", f"run.name={name}", f"seed={seed}")
-    finished = weights(run_directory(finished_run))
-    assert same(weights(tmp_path / "runs" / "same"), finished)
-    assert not same(weights(tmp_path / "runs" / "other"), finished)
+        done = command("train", *given, f"run.name={name}", f"seed={seed}", cwd=finished_run)
+        assert done.returncode == 0, done.stderr
+    assert same(weights(runs / "same"), weights(runs / "short"))
+    assert not same(weights(runs / "other"), weights(runs / "short"))
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -145,13 +150,13 @@ def uninterrupted(tmp_path_factory, hep_files, cache) -> Path:
     return run_directory(folder)
 
 
-def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, tmp_path):
+def test_a_resumed_run_ends_with_the_same_weights(start, command, uninterrupted, tmp_path):
     process = start(*END, steps=10)
     process.kill()
     process.communicate(timeout=60)
     run = tmp_path / "runs" / "cut"
     assert not (run / "metrics.json").exists()
-    done = baryon("resume", f"run={run}")
+    done = command("resume", f"run={run}")
     assert done.returncode == 0, done.stderr
     assert same(weights(run), weights(uninterrupted))
     assert same(weights(run, "best.pt"), weights(uninterrupted, "best.pt"))
@@ -179,24 +184,24 @@ def test_a_run_goes_on_once_however_often_it_is_resumed(start, baryon, environme
     assert steps == list(range(1, 61))
 
 
-def test_a_finished_run_is_left_alone(baryon, hep_files, finished_run):
+def test_a_finished_run_is_left_alone(command, hep_files, finished_run):
     run = run_directory(finished_run)
     before = (run / "metrics.json").read_bytes()
-    again = baryon("train", *hep_files, f"run.name={run.name}", cwd=finished_run)
+    again = command("train", *hep_files, f"run.name={run.name}", cwd=finished_run)
     assert f"runs/{run.name} exists already" in error_line(again)
-    assert "has finished" in error_line(baryon("resume", "run=runs/latest", cwd=finished_run))
+    assert "has finished" in error_line(command("resume", "run=runs/latest", cwd=finished_run))
     assert (run / "metrics.json").read_bytes() == before
 
 
-def test_evaluate_repeats_the_answer_beside_it(baryon, finished_run):
+def test_evaluate_repeats_the_answer_beside_it(command, finished_run):
     run = run_directory(finished_run)
     before = (run / "metrics.json").read_bytes()
-    done = baryon("evaluate", "run=runs/latest", cwd=finished_run)
+    done = command("evaluate", "run=runs/latest", cwd=finished_run)
     assert done.returncode == 0, done.stderr
     (evaluation,) = (run / "evaluations").iterdir()
     assert (evaluation / "metrics.json").read_bytes() == before
     assert (evaluation / "report.html").is_file()
-    other = baryon("evaluate", "run=runs/latest", "split=val", "weights=last", cwd=finished_run)
+    other = command("evaluate", "run=runs/latest", "split=val", "weights=last", cwd=finished_run)
     assert other.returncode == 0, other.stderr
     assert len(list((run / "evaluations").iterdir())) == 2
     assert (run / "metrics.json").read_bytes() == before
@@ -217,37 +222,24 @@ def test_evaluate_repeats_the_answer_beside_it(baryon, finished_run):
         (["run=runs/latest", "model.filters=9"], "does not fit the model of this config"),
     ],
 )
-def test_wrong_arguments_of_evaluate(baryon, finished_run, arguments, message):
-    assert message in error_line(baryon("evaluate", *arguments, cwd=finished_run))
+def test_wrong_arguments_of_evaluate(command, finished_run, arguments, message):
+    assert message in error_line(command("evaluate", *arguments, cwd=finished_run))
 
 
-@pytest.fixture(scope="session")
-def finished_run(tmp_path_factory, hep_files, cache):
-    folder = tmp_path_factory.mktemp("finished")
-    subprocess.run(
-        [BARYON, "train", *hep_files, "train.steps=4"],
-        cwd=folder,
-        env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-def test_a_run_with_training_data_alone_says_so(baryon, hep_files, tmp_path):
-    done = baryon("train", *hep_files, "train.steps=3", "dataset.val=null", "dataset.test=null")
+def test_a_run_with_training_data_alone_says_so(command, hep_files, tmp_path):
+    done = command("train", *hep_files, "train.steps=3", "dataset.val=null", "dataset.test=null")
     assert done.returncode == 0, done.stderr
     assert "evaluated on the training split itself" in done.stdout
     assert not (run_directory(tmp_path) / "checkpoints" / "best.pt").exists()
-    assert baryon("evaluate", "run=runs/latest").returncode == 0  # with the last weights
+    assert command("evaluate", "run=runs/latest").returncode == 0  # with the last weights
 
 
-def test_weights_that_are_no_numbers_stop_the_run(baryon, hep_files, tmp_path):
-    done = baryon("train", *hep_files, "train.optimizer=sgd", "train.learning_rate=1e30")
+def test_weights_that_are_no_numbers_stop_the_run(command, hep_files, tmp_path):
+    done = command("train", *hep_files, "train.optimizer=sgd", "train.learning_rate=1e30")
     line = error_line(done)
     assert "error: step 2: loss term cross_entropy nan in conv2, samples " in line
     assert line.endswith("lower train.learning_rate or set train.clip_norm; nothing was saved")
-    shown = baryon("data", "show", "run=runs/latest", "step=2")
+    shown = command("data", "show", "run=runs/latest", "step=2")
     assert shown.returncode == 0, shown.stderr
     assert "16 samples of 1 workers" in shown.stdout
     assert "the batch that stopped a run (step-2.pt)" in shown.stdout
@@ -255,18 +247,18 @@ def test_weights_that_are_no_numbers_stop_the_run(baryon, hep_files, tmp_path):
     assert "(16, 3, 64, 64) torch.float32" in shown.stdout
 
 
-def test_samples_that_give_no_loss_are_skipped_but_not_for_ever(baryon, hep_files, tmp_path):
+def test_samples_that_give_no_loss_are_skipped_but_not_for_ever(command, hep_files, tmp_path):
     settings = ["train.optimizer=sgd", "train.learning_rate=1e30", "train.nonfinite=skip"]
-    done = baryon("train", *hep_files, *settings, "train.epochs=9")
+    done = command("train", *hep_files, *settings, "train.epochs=9")
     assert done.stdout.count("its samples are skipped") == 9
     assert "error: step 11: loss term cross_entropy nan in conv2" in error_line(done)
     assert len(list((run_directory(tmp_path) / "replay").iterdir())) == 10
 
 
 @pytest.mark.parametrize("root", ["file", "file/below"])
-def test_a_place_where_nothing_can_be_written(baryon, hep_files, tmp_path, root):
+def test_a_place_where_nothing_can_be_written(command, hep_files, tmp_path, root):
     (tmp_path / "file").write_text("in the way")
-    line = error_line(baryon("train", *hep_files, f"run.root={root}"))
+    line = error_line(command("train", *hep_files, f"run.root={root}"))
     assert f"cannot write {root}" in line
 
 
@@ -288,15 +280,15 @@ def test_without_room_for_a_checkpoint(baryon, hep_files, tmp_path):
     assert "make room" in line
 
 
-def test_bad_data_is_found_before_a_run_is_made(baryon, hep_files, tmp_path):
+def test_bad_data_is_found_before_a_run_is_made(command, hep_files, tmp_path):
     (tmp_path / "bad.h5").write_bytes(b"no HDF5")
-    line = error_line(baryon("train", *hep_files, "dataset.test=bad.h5"))
+    line = error_line(command("train", *hep_files, "dataset.test=bad.h5"))
     assert "bad.h5 is not HDF5 but a text file" in line
     assert not (tmp_path / "runs").exists()
 
 
-def test_all_that_a_step_can_be_told_and_what_the_run_says_of_it(baryon, hep_files, tmp_path):
-    done = baryon(
+def test_all_that_a_step_can_be_told_and_what_the_run_says_of_it(command, hep_files, tmp_path):
+    done = command(
         "train",
         *hep_files,
         "train.epochs=1",
@@ -349,30 +341,34 @@ def test_within_a_slurm_job_its_signals_ask_for_a_requeue(monkeypatch, number, c
     assert stop.exit_code == code
 
 
-def test_bad_checkpoints_are_named_when_a_run_goes_on(baryon, hep_files, finished_run, tmp_path):
-    run = tmp_path / "runs" / "copy"
-    shutil.copytree(run_directory(finished_run), run)
+def test_bad_checkpoints_are_named_when_a_run_goes_on(command, hep_files, tmp_path):
+    assert command("train", *hep_files, "train.steps=3", "run.name=bad").returncode == 0
+    run = tmp_path / "runs" / "bad"
+
+    def resume():
+        return command("resume", f"run={run}")
+
     (run / "metrics.json").unlink()
     config = (run / "config.yaml").read_text()
     last = run / "checkpoints" / "last.pt"
 
     (run / "config.yaml").write_text(config.replace("filters: 8", "filters: 4"))
-    line = error_line(baryon("resume", f"run={run}"))
+    line = error_line(resume())
     assert "last.pt was written with model.filters=8, here it is 4: put the run's config" in line
     (run / "config.yaml").write_text(config)
     whole = last.read_bytes()
     for path in (last, *(run / "checkpoints").glob("step-*.pt")):
         path.write_bytes(whole[:1000])
-    line = error_line(baryon("resume", f"run={run}"))
+    line = error_line(resume())
     assert "last.pt is no readable checkpoint (it has no checksum at its end" in line
     shutil.copy(run / "checkpoints" / "best.pt", last)
-    assert "last.pt holds weights, as best.pt does" in error_line(baryon("resume", f"run={run}"))
+    assert "last.pt holds weights, as best.pt does" in error_line(resume())
     last.write_bytes(whole)
     best = run / "checkpoints" / "best.pt"
     best.write_bytes(best.read_bytes()[:-1])
-    line = error_line(baryon("resume", f"run={run}"))
+    line = error_line(resume())
     assert "best.pt is no readable checkpoint" in line
     assert "weights=last` evaluates the last weights" in line
     best.unlink()
-    done = baryon("resume", f"run={run}")
+    done = resume()
     assert done.returncode == 0, done.stderr

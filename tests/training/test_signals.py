@@ -92,7 +92,7 @@ def test_while_the_data_are_looked_at(begin, tmp_path):
 @pytest.mark.parametrize(
     ("number", "variables", "code"), [(USR1, SLURM, REQUEUE), (TERM, PLAIN, 128 + TERM)]
 )
-def test_in_the_final_evaluation(begin, baryon, tmp_path, number, variables, code):
+def test_in_the_final_evaluation(begin, command, tmp_path, number, variables, code):
     process = begin(variables)
     log = tmp_path / "runs" / "cut" / "metrics.jsonl"
     wait_until(lambda: log.is_file() and '"kind": "meters"' in log.read_text(), process)
@@ -105,7 +105,7 @@ def test_in_the_final_evaluation(begin, baryon, tmp_path, number, variables, cod
         in " ".join(out.split())
     )
     assert not (tmp_path / "runs" / "cut" / "metrics.json").exists()
-    done = baryon("resume", "run=runs/cut")
+    done = command("resume", "run=runs/cut")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs" / "cut" / "metrics.json").is_file()
 

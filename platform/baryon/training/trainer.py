@@ -200,6 +200,7 @@ class Trainer:
         self._checkpoints.check()
         ends_interval = state.step % train.log_every_steps == 0
         saves = state.ends_epoch or state.step % train.checkpoint_every_steps == 0
+        # A checkpoint always follows a check of the weights: no bad ones are ever saved.
         if ends_interval or saves:
             self._guard.require_finite_weights()
         if ends_interval or state.ends_run:
