@@ -65,7 +65,7 @@ def start(tmp_path, environment, hep_files):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200  # machines differ, and are shared
         log = tmp_path / "runs" / "cut" / "metrics.jsonl"
         while process.poll() is None and time.monotonic() < deadline:
             if log.is_file() and log.read_text().count("\n") >= steps:
@@ -150,13 +150,13 @@ def uninterrupted(tmp_path_factory, hep_files, cache) -> Path:
     return run_directory(folder)
 
 
-def test_a_resumed_run_ends_with_the_same_weights(start, command, uninterrupted, tmp_path):
+def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, tmp_path):
     process = start(*END, steps=10)
     process.kill()
     process.communicate(timeout=60)
     run = tmp_path / "runs" / "cut"
     assert not (run / "metrics.json").exists()
-    done = command("resume", f"run={run}")
+    done = baryon("resume", f"run={run}")
     assert done.returncode == 0, done.stderr
     assert same(weights(run), weights(uninterrupted))
     assert same(weights(run, "best.pt"), weights(uninterrupted, "best.pt"))
