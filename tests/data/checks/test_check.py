@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from baryon.commands import data_check
+from baryon.cli import execute
 from baryon.config.compose import composed
 from baryon.data.checks.check import check
 from baryon.data.checks.values import intraclass_correlation
@@ -264,7 +264,7 @@ def test_check_command_writes_a_page_and_tells_by_its_exit_code(
     images[:, :, 5, 5] = 1
     images[3, 0, 0, 0], images[9, 1] = np.nan, np.inf
     write_events(tmp_path / "bad.h5", 32, data=images)
-    assert data_check.run(["dataset=hep_images", "dataset.train=bad.h5", "out=bad"]) == 1
+    assert execute(["data", "check", "dataset=hep_images", "dataset.train=bad.h5", "out=bad"]) == 1
     out = capsys.readouterr().out
     assert "refused: train: inputs is NaN or infinite in 2 samples, first in bad.h5, row 3" in (
         " ".join(out.split())
@@ -280,4 +280,6 @@ def test_check_command_writes_a_page_and_tells_by_its_exit_code(
     with pytest.raises(BaryonError, match=r"bad\.h5, row 3: member 'data' holds NaN or Inf"):
         build_dataset(config, discover())  # after a check a training is as strict as before
     write_events(tmp_path / "good.h5", 32)
-    assert data_check.run(["dataset=hep_images", "dataset.train=good.h5", "out=good"]) == 0
+    assert (
+        execute(["data", "check", "dataset=hep_images", "dataset.train=good.h5", "out=good"]) == 0
+    )

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from baryon.commands import data_repack
+from baryon.cli import execute
 from baryon.config.schemas import Repack
 from baryon.data.hdf5 import repack as repacking
 from baryon.data.hdf5.direct_reads import direct_read_blocker
@@ -164,9 +164,9 @@ def test_repack_refuses_full_disk(old, monkeypatch):
 
 def test_repack_command(old, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert data_repack.run([f"file={old}", "out=new.h5", "compression=gzip"]) == 0
+    assert execute(["data", "repack", f"file={old}", "out=new.h5", "compression=gzip"]) == 0
     out = capsys.readouterr().out
     assert "all/image: chunks of (300, 3, 16, 16), gzip" in out
     assert out.endswith("new.h5 is written and verified\n")
     with pytest.raises(BaryonError, match="compression=zip is not known; did you mean 'gzip'"):
-        data_repack.run([f"file={old}", "out=x.h5", "compression=zip"])
+        execute(["data", "repack", f"file={old}", "out=x.h5", "compression=zip"])
