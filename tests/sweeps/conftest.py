@@ -14,6 +14,7 @@ import torch
 
 from baryon.cli import main
 from baryon.errors import BaryonError
+from baryon.report import figures
 from baryon.sweeps import run_job
 from baryon.sweeps.launcher import PlacedJob
 from baryon.sweeps.local import LocalLauncher
@@ -157,24 +158,6 @@ def toy(install, cache) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def sweep(toy, tmp_path) -> Sweep:
-    """`baryon train -m ...` over the toy field in the test's folder."""
-
-    def run(*arguments: str, **trouble: str):
-        return subprocess.run(
-            [BARYON, *SWEEP, *arguments],
-            cwd=tmp_path,
-            env=toy | trouble,
-            text=True,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run
-
-
 def _run_in_process(launcher: LocalLauncher, jobs: list[PlacedJob], observer) -> None:
     """Take the place of `LocalLauncher.run`: PyTorch is imported once for all jobs."""
     for job in jobs:
@@ -197,6 +180,8 @@ def _sweep_here(
         patch.setattr(sys, "argv", ["baryon"])
         if jobs_too:
             patch.setattr(LocalLauncher, "run", _run_in_process)
+            # A third of a job's time, and shown by the tests of reports.
+            patch.setattr(figures, "save", lambda *_: None)
         for key, value in {**toy, **trouble}.items():
             patch.setenv(key, value)
         return main([*SWEEP, *arguments])
@@ -204,7 +189,7 @@ def _sweep_here(
 
 @pytest.fixture
 def sweep_here(toy, tmp_path, capfd) -> Sweep:
-    """The same in the tests' own process, jobs too: PyTorch is imported once for all of them."""
+    """`baryon train -m ...` over the toy field, in the tests' own process, jobs too."""
 
     def run(*arguments: str, jobs_too: bool = True, **trouble: str):
         capfd.readouterr()
