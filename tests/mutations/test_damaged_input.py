@@ -43,6 +43,7 @@ def damaged_files(tmp_path_factory) -> tuple[dict[str, dict[str, int]], str]:
 def test_damaged_input_ends_with_a_right_result_or_one_line(damaged_files, kind):
     counts, said = damaged_files
     assert sum(counts[kind].values()) == FEW
+    assert f"| {kind} | {FEW} |" in said  # the table that docs/reliability.md has
     assert {how: counts[kind].get(how, 0) for how in BAD} == dict.fromkeys(BAD, 0), said
 
 

@@ -3,7 +3,6 @@
 import ctypes
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -84,11 +83,3 @@ def test_by_command_raises_the_line_that_a_command_said():
     assert outcome.how == outcomes.ONE_LINE
     assert outcome.detail.startswith("baryon: error: ")
     assert outcome_of(lambda: by_command("--version")).how == outcomes.RIGHT
-
-
-def test_count_prints_a_table_and_ends_with_json():
-    count = Path(outcomes.__file__).with_name("count.py")
-    command = [sys.executable, count, "--mutants", "1", "classic NetCDF"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "| classic NetCDF | 1 |" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith('{"classic NetCDF": {')
