@@ -3,7 +3,6 @@
 import pytest
 from tensorboard_reader import LINE, events
 
-from baryon.config import frozen_file
 from baryon.tracking import trackers as trackers_module
 from baryon.tracking.trackers import Trackers
 
@@ -53,8 +52,3 @@ def test_a_place_that_cannot_be_written_stops_nothing(run, tracking, capsys):
     trackers.close()
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("warning: stopped logging to TensorBoard, training continues: FileExis")
-
-
-def test_a_config_from_before_there_was_tracking_can_be_read(run):
-    config = frozen_file.read(run.config)
-    assert not config.tracking.tensorboard
