@@ -133,7 +133,7 @@ def test_ranks_of_a_sweep_are_started_by_the_sweep(sweep_here, error_line):
 
 def test_a_single_run_is_not_launched_like_a_sweep(baryon, error_line):
     run = ("train", "dataset=hep_images", "model=hep_cnn", "dataset.train=x.h5", "launch.ranks=2")
-    assert "add -m, or start one run with" in error_line(baryon(*run))
+    assert "add -m (in Python: baryon.sweep), or start one run" in error_line(baryon(*run))
 
 
 def test_another_sweeper_is_refused(sweep_here, error_line):
