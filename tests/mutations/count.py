@@ -13,12 +13,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from forked_inspection import use_forks
 from kinds import all_kinds
 from outcomes import BAD, GOOD, damaged_outcomes
 
 
 def main() -> int:
     """Count, and say it."""
+    use_forks()
     kinds = all_kinds()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kinds", nargs="*", help=f"of {', '.join(kinds)}; none: all")

@@ -13,7 +13,6 @@ import h5py
 import numpy as np
 import xarray
 import yaml
-from forked_inspection import use_forks
 from outcomes import Kind
 
 from baryon.data.decoding import read_rows
@@ -22,7 +21,6 @@ from baryon_climate.dataset.climate_extreme_weather import ClimateExtremeWeather
 from baryon_climate.dataset.climate_netcdf import ClimateNetcdf
 from baryon_hep.dataset.hep_images import HepImages
 
-use_forks()
 EVENTS, SIZE = 12, 6
 YEAR = 1979
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from baryon.cli import main
 from baryon.config import frozen_file
@@ -286,10 +287,10 @@ def test_a_config_with_interpolations_is_refused_and_reads_no_variable(run, monk
 
 
 def test_what_a_config_asks_of_the_readers_machine_needs_the_command_line(run, tmp_path, capsys):
-    text = (run / "config.yaml").read_text()
-    text = text.replace("stage: null", f"stage: {tmp_path}")
-    text += "tracking: {tensorboard: true, mlflow: 'http://evil.example', experiment: x}\n"
-    (run / "config.yaml").write_text(text)
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    values["data"]["stage"] = str(tmp_path)
+    values["tracking"] |= {"tensorboard": True, "mlflow": "http://evil.example"}
+    (run / "config.yaml").write_text(yaml.safe_dump(values))
     config = frozen_file.read(run / "config.yaml")
     assert config.data.stage is None
     assert config.tracking.mlflow is None
