@@ -129,13 +129,6 @@ class Lock:
         return f"process {holder['process']} on {holder['host']} since {holder['since']}"
 
 
-def holding(folder: Path) -> int | None:
-    """Return the process of this host that holds the lock of a folder, or None."""
-    holder = Lock(folder).read_holder()
-    is_local = holder.get("host") == socket.gethostname()
-    return int(holder["process"]) if is_local and is_held(folder) else None
-
-
 def is_held(folder: Path) -> bool:
     """Return whether a living process holds the lock of a folder, without changing anything there.
 
