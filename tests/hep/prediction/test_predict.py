@@ -234,5 +234,5 @@ def test_a_signal_leaves_nothing_half_written_and_what_a_kill_leaves_is_told(
     (left,) = here.glob(".out.*")
     execute(["predict", *arguments])
     said = " ".join(" ".join(capsys.readouterr()).split())
-    assert f"{left.name} holds what was predicted before a process was killed" in said
+    assert f"{left.name} is left of a prediction that was killed" in said
     assert left.is_dir()
