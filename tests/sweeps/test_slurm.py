@@ -42,6 +42,7 @@ def _cancel(job: str, environment: dict[str, str]) -> None:
     subprocess.run(["scancel", job], env=os.environ | environment, check=True)
 
 
+@pytest.mark.extended
 def test_jobs_that_are_cancelled_before_they_begin_or_in_the_middle_are_noticed(slurm, begin, left):
     """One runs at a time: the second is cancelled while it waits, then the first while it runs."""
     where = {"SLURM_CONF": slurm["SLURM_CONF"]}

@@ -141,6 +141,7 @@ def test_the_vetos_share_is_taken_out_of_the_error():
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_the_error_of_the_cross_section_is_its_spread(defaults):
     """Over seeds: of 24 estimates a standard deviation is known to 15 %."""
     pytest.importorskip("pythia8mc")
