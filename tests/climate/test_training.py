@@ -104,6 +104,7 @@ def test_ranks_with_unequal_labels_learn_as_one(train):
 
 
 @pytest.mark.mpi
+@pytest.mark.extended
 def test_groups_and_servers(train):
     """By hand also with 14 servers, one a layer, and with the other communicators."""
     options = ["comm=hybrid", "comm.groups=2", "comm.servers=1", "experiment=climate_modern"]

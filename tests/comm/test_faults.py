@@ -69,7 +69,8 @@ def test_one_run_survives_a_server_a_root_and_rank_0(begin, tmp_path):
     finished_well(job, tmp_path, dead=(5, 2, 0))
 
 
-@pytest.mark.parametrize("transport", ["mpi", pytest.param("torch", marks=EXTENDED)])
+@EXTENDED  # the next one ends as one after three, and repeats what this one does
+@pytest.mark.parametrize("transport", ["mpi", "torch"])
 def test_a_group_of_three_goes_on_as_two(begin, tmp_path, transport):
     choices = ("comm=hybrid", "comm.groups=1", f"comm.transport={transport}", "comm.check_every=1")
     job = begin(4, *choices, *LONG)
@@ -105,7 +106,9 @@ def test_the_last_server_is_not_to_be_replaced(begin):
     assert job.output().count("error: the last parameter server has died") == 1
 
 
-@pytest.mark.parametrize("tolerant", [True, False], ids=["ulfm", "plain"])
+@pytest.mark.parametrize(
+    "tolerant", [True, pytest.param(False, marks=EXTENDED)], ids=["ulfm", "plain"]
+)
 def test_sync_ends_soon_and_names_the_dead(begin, tmp_path, tolerant):
     job = begin(2, "comm=sync", "train.epochs=200", tolerant=tolerant)
     job.wait_for(steps=8)
@@ -131,7 +134,11 @@ def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
 
 @pytest.mark.parametrize(
     ("what", "tolerant"),
-    [("hangs", True), ("hangs", False), pytest.param("dies", True, marks=EXTENDED)],
+    [
+        pytest.param("hangs", True, marks=EXTENDED),
+        ("hangs", False),
+        pytest.param("dies", True, marks=EXTENDED),
+    ],
 )
 def test_a_rank_that_never_connects_ends_the_job(begin, what, tolerant):
     program = (sys.executable, str(Path(__file__).parent / "one_missing.py"), what)

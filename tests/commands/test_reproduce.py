@@ -182,6 +182,7 @@ def of_two_processes(old: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.mpi
+@pytest.mark.extended
 def test_a_run_is_made_again_by_the_users_own_mpiexec(old, environment, tmp_path):
     """One folder, one verdict, every warning once."""
     of_two_processes(old)
@@ -196,6 +197,7 @@ def test_a_run_is_made_again_by_the_users_own_mpiexec(old, environment, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.mpi
+@pytest.mark.extended
 def test_a_run_that_comes_out_otherwise_under_srun_ends_with_its_exit_code(
     old, environment, tmp_path, slurm
 ):

@@ -22,6 +22,7 @@ def test_launched_processes_import_nothing_of_the_working_directory(baryon, trap
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_jobs_of_a_sweep_import_nothing_of_the_working_directory(baryon, trapped_folder, hep_files):
     done = baryon("train", "-m", *hep_files, "train.steps=1", "seed=1,1", "launch=cores")
     assert done.returncode == 0, done.stderr

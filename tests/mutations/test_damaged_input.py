@@ -13,7 +13,7 @@ import pytest
 from kinds import all_kinds
 from outcomes import BAD
 
-FEW, FEW_COMMAND_LINES = 4, 14
+FEW, FEW_COMMAND_LINES = 3, 8
 COMMAND_LINES = "command lines"
 FILES = [name for name in all_kinds() if name != COMMAND_LINES]
 

@@ -90,7 +90,8 @@ def test_while_the_data_are_looked_at(begin, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "variables", "code"), [(USR1, SLURM, REQUEUE), (TERM, PLAIN, 128 + TERM)]
+    ("number", "variables", "code"),
+    [(USR1, SLURM, REQUEUE), pytest.param(TERM, PLAIN, 128 + TERM, marks=pytest.mark.extended)],
 )
 def test_in_the_final_evaluation(begin, command, tmp_path, number, variables, code):
     process = begin(variables)

@@ -105,6 +105,7 @@ def test_a_killed_reader_ends_a_run_whose_resume_has_the_weights_of_threads(
 
 @pytest.mark.slow
 @pytest.mark.mpi
+@pytest.mark.extended
 def test_each_rank_has_processes_of_its_own(arguments, environment, tmp_path):
     mpiexec = [BARYON.with_name("mpiexec"), "-n", "2", "--oversubscribe", "--allow-run-as-root"]
     done = subprocess.run(

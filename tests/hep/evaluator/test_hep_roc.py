@@ -329,6 +329,7 @@ def test_logits_in_half_precision_with_a_gradient():
 
 
 @pytest.mark.slow
+@pytest.mark.extended
 def test_a_million_events_take_seconds():
     output, batch = events(1_000)
     many = {"inputs": torch.zeros(1_000_000, 3, 1, 1), "keys": torch.arange(1_000_000)}

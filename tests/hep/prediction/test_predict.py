@@ -116,6 +116,7 @@ def test_an_image_with_a_nan_is_named_and_leaves_nothing(here, run, images, writ
 
 @pytest.mark.mpi
 @pytest.mark.slow
+@pytest.mark.extended
 def test_what_another_worker_finds_wrong_leaves_nothing_either(
     here, baryon, run, images, write_events
 ):
