@@ -72,7 +72,7 @@ class Run:
 
     @property
     def answer(self) -> Answer:
-        """The evaluation that ended the run; empty before it has come to its end."""
+        """The evaluation that ended the run; empty until that is done."""
         return Answer(self._directory, self.record)
 
     @property
@@ -131,7 +131,7 @@ class Run:
         split
             `"train"`, `"val"` or `"test"`; None takes the first there is of test, val and train.
         weights
-            As `load_model` has it.
+            `"best"` or `"last"`; see `load_model`.
 
         """
         plugins = checked_plugins()
@@ -160,7 +160,7 @@ class Run:
         out
             The folder to make; None makes one below `predictions/` of the run.
         weights
-            As `load_model` has it.
+            `"best"` or `"last"`; see `load_model`.
 
         """
         names = [files] if isinstance(files, (str, Path)) else files

@@ -80,7 +80,7 @@ def sweep(overrides: Sequence[str]) -> RunList:
     Raises
     ------
     BaryonError
-        If an override cannot be, or a job failed; the other jobs' runs are in the sweep's folder.
+        If an override is invalid, or a job failed; the other jobs' runs are in the sweep's folder.
 
     """
     from baryon.sweeps import command

@@ -1,6 +1,6 @@
 """The commands of `baryon` and their arguments: help, checking and completion are made of this.
 
-Nothing else is imported here, for the help and every completed word wait for it.
+Import nothing heavy here: the help and the completion of every word load this module.
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ RESUME = Command(
     summary="go on with a run that was stopped",
     description="""\
 Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
-its own config. Only who learns together may change (another communicator, another number of ranks),
-and who reads: data.processes, data.threads. Where data is staged and which server is told of it is
-nothing that a run's folder decides: data.stage and tracking.mlflow are given once more.
+its own config. The communicator, the number of ranks, data.processes and data.threads may change.
+Give data.stage and tracking.mlflow again: they are not taken from the run's folder.
 A checkpoint of other versions of Baryon or of a plugin is refused.""",
     arguments=(THE_RUN, Argument("versions", Choice("any"), "go on with other versions too")),
     # Overrides that leave each step its samples.
@@ -282,8 +281,8 @@ REPRODUCE = Command(
     description="""\
 Train a finished run again with its own config, seed, number of processes and threads, into
 <dir>/reproductions, and compare weights, loss curve and metrics. The exit code is 0 if they are
-bitwise equal, or equal within the tolerance; else 1, and the first difference is named. What is not
-as it was then (versions, machine, data) is told.""",
+bitwise equal, or equal within the tolerance; else 1, and the first difference is named.
+Differences in versions, machine or data are listed.""",
     arguments=(
         THE_RUN,
         Argument("tolerance", Tolerance("<number>"), "relative; else 1e-3"),

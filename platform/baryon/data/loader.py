@@ -192,7 +192,7 @@ class Loader:
         return max(1, int(self.loading.window_mib * MIB / chunk / self._windows_at_once()))
 
     def _windows_at_once(self) -> int:
-        """Return the number of windows that a batch is drawn from: one for each stratum."""
+        """Return the windows that a batch is drawn from: one a stratum, and one for the others."""
         return 1 + len(self.loading.stratify or ())
 
     def _two_windows(self) -> int:

@@ -7,8 +7,8 @@ import math
 from baryon.config.schemas import Train
 
 
-def rate_factor(update: int, train: Train, total_steps: int, steps_per_epoch: int) -> float:
-    """Return the factor of `train.learning_rate` at an update of the weights.
+def rate_factor(step: int, train: Train, total_steps: int, steps_per_epoch: int) -> float:
+    """Return the factor of `train.learning_rate` in a step.
 
     A linear rise over `train.warmup_steps`, then what `train.schedule` says: `constant`; `cosine`
     or `linear`, which end at zero after `total_steps`; or `step`, which multiplies by
@@ -16,8 +16,9 @@ def rate_factor(update: int, train: Train, total_steps: int, steps_per_epoch: in
 
     Parameters
     ----------
-    update
-        Number of the update, counted from 0.
+    step
+        Number of the step of the run, counted from 0. A parameter server applies the gradients of
+        several groups in one step of the run: all of them have that step's factor.
     train
         The section `train` of the config.
     total_steps
@@ -26,11 +27,11 @@ def rate_factor(update: int, train: Train, total_steps: int, steps_per_epoch: in
         Steps of one epoch.
 
     """
-    if update < train.warmup_steps:
-        return (update + 1) / train.warmup_steps
+    if step < train.warmup_steps:
+        return (step + 1) / train.warmup_steps
     if train.schedule == "step":
-        return float(train.step_factor ** (update // (train.step_epochs * steps_per_epoch)))
-    progress = (update - train.warmup_steps) / max(1, total_steps - train.warmup_steps)
+        return float(train.step_factor ** (step // (train.step_epochs * steps_per_epoch)))
+    progress = (step - train.warmup_steps) / max(1, total_steps - train.warmup_steps)
     progress = min(1.0, progress)
     if train.schedule == "cosine":
         return (1 + math.cos(math.pi * progress)) / 2

@@ -162,7 +162,7 @@ class Trainer:
         Parameters
         ----------
         batch
-            This worker's part of the step's batch, on the host. It may be empty, and the worker
+            This worker's part of the step's batch. It may be empty, and the worker
             takes part in the communication all the same.
 
         """

@@ -96,7 +96,7 @@ class Member:
         for call in range(CALLS):
             for _ in range(dice.randrange(4)):
                 yield
-                self.object_gather.poll()  # a courier does it while the rank computes
+                self.object_gather.poll()  # the progress engine does it while a rank computes
             gathering = self.object_gather.gather((self.rank, call))
             while True:
                 try:

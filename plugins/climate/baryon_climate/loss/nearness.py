@@ -11,8 +11,8 @@ def nearness(boxes: torch.Tensor, frame: tuple[int, int], cell: int, share: floa
     """Return (N, h, w) from 0 to 1: the highest Gaussian around the centres of boxes (N, n, 5).
 
     Their standard deviations are `share` of the boxes' sides. Around a globe the other way counts
-    too: a centre at one end is near the cells of the other, as `encode` puts it. In a crop no box
-    reaches over the edge, and the far end is further than any Gaussian.
+    too: a centre at one end is near the cells of the other, as `encode` puts it. A crop is treated
+    alike: a box at its edge reaches the far end with at most exp(-0.5 (0.5 / share)^2).
     """
     height, width = cells_of(frame, cell)
     circle = frame[1] / cell
@@ -23,7 +23,7 @@ def nearness(boxes: torch.Tensor, frame: tuple[int, int], cell: int, share: floa
     deviation_x = share * (boxes[..., 3] - boxes[..., 1])[..., None] / cell
     rows = torch.arange(height, device=boxes.device) + 0.5
     columns = torch.arange(width, device=boxes.device) + 0.5
-    # the shorter way around; in a crop the far end is further than any Gaussian
+    # The shorter way around.
     apart = torch.minimum((columns - x) % circle, (x - columns) % circle)
     along = torch.exp(-0.5 * ((rows - y) / deviation_y.where(used[..., None], 1.0)) ** 2)
     across = torch.exp(-0.5 * (apart / deviation_x.where(used[..., None], 1.0)) ** 2)

@@ -45,11 +45,11 @@ class Bucket:
 
     def empty_like(self) -> Bucket:
         """Return a bucket of zeros for the same layer, in the same kind of memory."""
-        device = None if self.local_rank else self.summed.device
+        device = None if self.is_on_host else self.summed.device
         return Bucket(self.layer, device, pinned=self._host.is_pinned())
 
     @property
-    def local_rank(self) -> bool:
+    def is_on_host(self) -> bool:
         """Whether values and tail lie where MPI reads them."""
         return self.summed is self._host
 
@@ -60,7 +60,7 @@ class Bucket:
 
     def copy_to_host(self) -> Task:
         """Copy values and tail into `raw`, unless they are there."""
-        if not self.local_rank:
+        if not self.is_on_host:
             with self.side_stream.enqueue():
                 self._host.copy_(self.summed, non_blocking=True)
             yield from self.side_stream.wait()

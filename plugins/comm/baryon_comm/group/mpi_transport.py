@@ -46,7 +46,7 @@ class MpiTransport:
         non-blocking reduce (5.0.11) takes many small rounds, each of which waits until both sides
         poll again; a step of 95 ms became one of 297 ms.
         """
-        if self._comm.size != 2 or self._bf16 or not bucket.local_rank:
+        if self._comm.size != 2 or self._bf16 or not bucket.is_on_host:
             yield from self.allreduce(bucket, total)
         elif self._comm.rank:
             yield from wait_all([self._comm.Isend(_as_array(bucket.summed), 0)])

@@ -20,7 +20,7 @@ MOMENTUM_KEYS = {"momentum_buffer", "exp_avg"}  # of the optimizers' state
 
 
 class LayerState:
-    """Apply the gradients of all groups one by one, in the order in which they arrive."""
+    """Weights, optimizers and versions of a layer on its parameter server."""
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class LayerState:
     def adopt(self, values: torch.Tensor, version: int) -> None:
         """Take over from a dead server the latest weights that a group holds.
 
-        When a second group turns out to hold a later version, the difference to the first group's
-        is added: no update that any group has seen is lost.
+        When another group turns out to hold a later version, its difference to the version that
+        was adopted before is added: no update that any group has seen is lost.
         """
         if self._adopted is None:
             self.put(values, version)

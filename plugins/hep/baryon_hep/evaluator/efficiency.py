@@ -183,7 +183,7 @@ def _scaled_gamma(
 
 
 def prior(slices: Slices) -> float:
-    """Return the number of unseen events of each slice, which is one over all slices."""
+    """Return the number of unseen events of each slice: 1 / J for each of J slices, one in all."""
     # Sums of squared weights give a slice without a passing event the error 0, and intervals that
     # cover too seldom; a whole unseen event in each slice makes them too wide.
     return 1 / len(slices.weight)
