@@ -60,8 +60,19 @@ def run_in_bash(script: str, folder: Path, environment: dict[str, str]) -> None:
     assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
 
 
+# Their commands are those of other pages, with other values.
+SIMILAR = ("sweeps.md", "tutorial-physicist.md", "tutorial-climate.md")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.extended) if page.name in SIMILAR else page
+        for page in PAGES
+    ],
+    ids=lambda page: page.name,
+)
 def test_the_commands_of_a_page_run(page, tmp_path, environment):
     if page.name in TESTED_ELSEWHERE:
         pytest.skip(TESTED_ELSEWHERE[page.name])
