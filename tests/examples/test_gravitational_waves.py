@@ -33,6 +33,7 @@ def test_its_own_tests_pass(place, tmp_path):
     assert "8 passed" in done.stdout
 
 
+@pytest.mark.extended
 def test_it_is_generated_and_trained_by_groups_and_a_server(place, tmp_path):
     windows = "generate.windows={train: 256, val: 64, test: 400}"
     made = place.run("baryon", "data", "generate", "dataset=gw_strain", windows, folder=tmp_path)

@@ -39,6 +39,7 @@ def test_cut_off_in_the_middle_a_search_finds_what_it_would_have_found(sweep_her
     assert type(cut)(tmp_path / "cut").same_as(left())
 
 
+@pytest.mark.extended
 def test_a_failed_trial_is_tried_again_and_more_trials_go_on(sweep_here, left):
     few = ("sweep=optuna", "model.width=choice(2,3)", "train.steps=1", "sweep.sampler=random")
     done = sweep_here(*few, "sweep.trials=2", TOY_FAILS="2 3")

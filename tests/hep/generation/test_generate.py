@@ -100,7 +100,13 @@ def members(folder, name) -> list[np.ndarray]:
     return rows
 
 
-@pytest.mark.parametrize("changes", [{"image_sizes": [64]}, {"eta_max": 2.5, "events": 8}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"image_sizes": [64]},
+        pytest.param({"eta_max": 2.5, "events": 8}, marks=pytest.mark.extended),
+    ],
+)
 def test_other_settings_make_other_events_with_the_same_seed(finished, small, tmp_path, changes):
     """So that the files of both may be joined: no collision, and no event id, is in both."""
     changes |= {"splits": {"train": 1.0}, "out": str(tmp_path / "data")}
