@@ -104,6 +104,13 @@ def test_a_loaded_model_gives_what_predict_writes(run, write_events, tmp_path):
 
 
 @pytest.mark.slow
+def test_weights_of_another_name_are_one_line(run):
+    for ask in (run.load_model, lambda name: run.evaluate(weights=name)):
+        with pytest.raises(baryon.BaryonError, match=r"weights=\.\./x is not known; .*best, last"):
+            ask("../x")
+
+
+@pytest.mark.slow
 def test_evaluate_answers_beside_the_runs_own_answer(run):
     answer = run.evaluate(split="val", weights="last")
     assert answer.split == "val"

@@ -56,7 +56,7 @@ def train(config: Config | Sequence[str]) -> Run:
     else:
         composition = _composition(config)
         frozen = composition.frozen()
-        label = composition.options.get("experiment") or frozen.choices["model"].name
+        label = composition.label
     from baryon.training import run as training_run
 
     with messages_shown(), interrupting():

@@ -5,18 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from baryon.errors import BaryonError
 from baryon.runs.directory import RunDirectory
 from baryon.training.checkpoints import schema
 from baryon.training.checkpoints.folder import LAST
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.model_runner import ModelRunner, use_saved_mode
 
+NAMES = ("best", "last")
+
 
 def chosen_weights(run: RunDirectory, wanted: str | None, usual: str) -> Path:
     """Return the checkpoint that is `wanted`, best or last; else the `usual` one, if there is it.
 
-    A run without validation has no best weights.
+    A run without validation has no best weights. Raises `BaryonError` for another name.
     """
+    if wanted not in (None, *NAMES):
+        raise BaryonError(f"weights={wanted} is not known; choose from: {', '.join(NAMES)}")
     path = run.checkpoints / f"{wanted or usual}.pt"
     if wanted is None and not path.is_file():
         return run.checkpoints / LAST

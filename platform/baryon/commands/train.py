@@ -28,8 +28,7 @@ def run(arguments: Arguments) -> int:
 
     from baryon.training import run as training_run
 
-    label = composition.options.get("experiment") or config.choices["model"].name
-    training_run.start(config, plugins, label)
+    training_run.start(config, plugins, composition.label)
     return 0
 
 

@@ -40,6 +40,12 @@ class Composition:
     options: Mapping[str, str]
     overrides: Sequence[str]
 
+    @property
+    def label(self) -> str:
+        """Return what a run's folder is named after: the experiment, else the model's component."""
+        model = self.config.model.get("name") or self.options["model"]
+        return str(self.options.get("experiment") or model)
+
     def frozen(self) -> Config:
         """Resolve and check everything. Raises `BaryonError` as `freeze` does."""
         return freeze(self.config, self.options)
