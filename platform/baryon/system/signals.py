@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 CAUGHT = signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1
 """SIGUSR1 is Slurm's warning, and what `baryon launch` hands on to its ranks, whatever they do."""
+REDELIVERY_SECONDS = 0.01
+"""How long after an interruption was swallowed its signal is sent again."""
 TRY_AGAIN = os.EX_TEMPFAIL
 """75 of sysexits.h: how a job of Slurm that its signals have stopped asks to be requeued."""
 
@@ -48,6 +55,9 @@ def is_slurms(number: int) -> bool:
 def raise_on_termination(*, requeues: bool = False) -> Iterator[None]:
     """Raise `Terminated` in the block when one of the signals `CAUGHT` arrives.
 
+    An exception that arises in a finaliser or in a callback of the garbage collector or of C code
+    cannot leave it: Python prints and drops it. Such a signal, or Ctrl-C, is sent once more.
+
     Signals that are handled or ignored already stay so. With `requeues` the block trains, and
     continues when it is started again.
     """
@@ -57,12 +67,15 @@ def raise_on_termination(*, requeues: bool = False) -> Iterator[None]:
     caught = [number for number in CAUGHT if signal.getsignal(number) is signal.SIG_DFL]
     for number in caught:
         signal.signal(number, _raise)
+    unraisable_hook = sys.unraisablehook
+    sys.unraisablehook = _send_again(otherwise=unraisable_hook)
     try:
         yield
     except Terminated as error:
         error.requeues = requeues
         raise
     finally:
+        sys.unraisablehook = unraisable_hook
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
 
@@ -71,3 +84,25 @@ def _raise(number: int, frame: FrameType | None) -> None:
     del frame
     signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the clean-up
     raise Terminated(signal.Signals(number))
+
+
+def _send_again(
+    *, otherwise: Callable[[UnraisableHookArgs], object]
+) -> Callable[[UnraisableHookArgs], object]:
+    """Return a `sys.unraisablehook` that sends the signal of a swallowed interruption again."""
+
+    def hook(unraisable: UnraisableHookArgs) -> None:
+        error = unraisable.exc_value
+        if isinstance(error, Terminated):
+            number = error.number
+            signal.signal(number, _raise)
+        elif isinstance(error, KeyboardInterrupt):
+            number = signal.SIGINT
+        else:
+            otherwise(unraisable)
+            return
+        # Not at once: raised within this hook it would be swallowed as well.
+        main_thread = threading.main_thread().ident
+        threading.Timer(REDELIVERY_SECONDS, signal.pthread_kill, (main_thread, number)).start()
+
+    return hook
