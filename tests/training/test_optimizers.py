@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from baryon.config import schemas
 from baryon.config.schemas import Train
+from baryon.training import optimizers, schedules
 from baryon.training.optimizers import ScheduledOptimizerFactory
 
 SETTINGS = {
@@ -108,6 +110,20 @@ def test_schedules():
     assert sorted(cosine, reverse=True) == cosine
     warm = rates(warmup_steps=4)
     assert warm == pytest.approx([0.025, 0.05, 0.075, 0.1, *[0.1] * 6], rel=1e-3)
+
+
+def test_every_name_that_the_schema_allows_is_known_here():
+    assert set(optimizers.CLASSES) == set(optimizers.BUFFERS) == set(schemas.OPTIMIZERS)
+    assert {*schedules.DECAYS, "step"} == set(schemas.SCHEDULES)
+
+
+@pytest.mark.parametrize(
+    ("key", "listed"), [("optimizer", "OPTIMIZERS"), ("schedule", "SCHEDULES")]
+)
+def test_a_name_of_the_schema_alone_trains_with_no_other_one(monkeypatch, key, listed):
+    monkeypatch.setattr(schemas, listed, (*getattr(schemas, listed), "novel"))
+    with pytest.raises(KeyError, match="novel"):
+        descend(train(**{key: "novel"}))
 
 
 def test_gradients_are_clipped():

@@ -15,6 +15,13 @@ from baryon.training.metrics.stopwatch import OPTIMIZER, Stopwatch
 from baryon.training.schedules import rate_factor
 from baryon.training.uncompiled import uncompiled
 
+# Looked up without a default: a name that the schema allows and this file lacks must not train
+# with another optimizer.
+CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
 BUFFERS = {
     "adam": ("exp_avg", "exp_avg_sq"),
     "adamw": ("exp_avg", "exp_avg_sq"),
@@ -41,7 +48,7 @@ class ScheduledOptimizerFactory:
 
     def __call__(
         self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
-    ) -> OptimizerStep:
+    ) -> ScheduledOptimizerStep:
         """Build the optimizer, with a momentum that is smaller by `implicit_momentum`."""
         train = replace(self.train, momentum=max(0.0, self.train.momentum - implicit_momentum))
         factor = partial(
@@ -50,10 +57,10 @@ class ScheduledOptimizerFactory:
             total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
         )
-        return OptimizerStep(parameters, train, factor, self.stopwatch)
+        return ScheduledOptimizerStep(parameters, train, factor, self.stopwatch)
 
 
-class OptimizerStep:
+class ScheduledOptimizerStep:
     """Clips the gradients, changes the weights, clears the gradients.
 
     See `baryon.interfaces.OptimizerStep`.
@@ -117,13 +124,11 @@ class OptimizerStep:
 
 def _optimizer(parameters: list[torch.nn.Parameter], train: Train) -> torch.optim.Optimizer:
     settings: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay}
-    kind: type[torch.optim.Optimizer]
     if train.optimizer == "sgd":
         nesterov = train.nesterov and train.momentum > 0  # PyTorch refuses it without momentum
-        kind = torch.optim.SGD
         settings |= {"momentum": train.momentum, "nesterov": nesterov}
     else:
-        kind = torch.optim.Adam if train.optimizer == "adam" else torch.optim.AdamW
         settings |= {"betas": (train.momentum, train.beta2)}
-    optimizer: torch.optim.Optimizer = uncompiled(kind)(parameters, fused=True, **settings)
+    optimizer_class = uncompiled(CLASSES[train.optimizer])
+    optimizer: torch.optim.Optimizer = optimizer_class(parameters, fused=True, **settings)
     return optimizer
