@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 """Environment of processes that libraries start (multiprocessing, submitit)."""
@@ -16,6 +17,24 @@ SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 def child_python(*arguments: str) -> list[str]:
     """Return the command that runs this Python with `arguments` and a safe path."""
     return [sys.executable, "-P", *arguments]
+
+
+def child_program(statements: str, *arguments: str) -> list[str]:
+    """Return the command that runs Python statements where all modules of this process are found.
+
+    A module that lies beside a script or in `PYTHONPATH` is found as it is here, and yet shadows
+    none of the standard library.
+    """
+    path = f"import sys; sys.path[:] = {_module_path()!r}"
+    return child_python("-c", f"{path}\n{statements}", *arguments)
+
+
+def _module_path() -> list[str]:
+    # `python script.py` puts the script's folder first. This process has imported the standard
+    # library; a new one would take the user's `enum.py` beside the script for it, and not start.
+    standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    standard |= {os.path.join(folder, "lib-dynload") for folder in standard}  # noqa: PTH118
+    return sorted(sys.path, key=lambda entry: entry not in standard)
 
 
 def protect_children() -> None:

@@ -17,10 +17,10 @@ from baryon.training.uncompiled import uncompiled
 
 # Looked up without a default: a name that the schema allows and this file lacks must not train
 # with another optimizer.
-CLASSES: Mapping[str, type[torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
+CLASSES: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": uncompiled(torch.optim.Adam),
+    "adamw": uncompiled(torch.optim.AdamW),
+    "sgd": uncompiled(torch.optim.SGD),
 }
 BUFFERS = {
     "adam": ("exp_avg", "exp_avg_sq"),
@@ -129,6 +129,4 @@ def _optimizer(parameters: list[torch.nn.Parameter], train: Train) -> torch.opti
         settings |= {"momentum": train.momentum, "nesterov": nesterov}
     else:
         settings |= {"betas": (train.momentum, train.beta2)}
-    optimizer_class = uncompiled(CLASSES[train.optimizer])
-    optimizer: torch.optim.Optimizer = optimizer_class(parameters, fused=True, **settings)
-    return optimizer
+    return CLASSES[train.optimizer](parameters, fused=True, **settings)

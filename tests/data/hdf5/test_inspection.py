@@ -56,7 +56,6 @@ def asked(life, path: Path, code: str) -> str:
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", "by SIGSEGV"),
         ("os.abort()", "by SIGABRT"),
-        ("sys.exit(3)", "with exit code 3"),
         ("time.sleep(100)", "not done after 0.2 s"),
     ],
 )
@@ -67,6 +66,34 @@ def test_inspect_reports_crash_in_one_line(life, tmp_path, monkeypatch, code, ho
     message = asked(life, path, code)
     assert message.startswith(f"{path} is damaged: the HDF5 library does not survive it")
     assert f"ended: {how})" in message
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("sys.exit(3)", "exit code 3"), ("import no_such_library", "ModuleNotFoundError: No module")],
+)
+def test_inspect_does_not_blame_file_where_process_fails(life, tmp_path, code, reason):
+    path = write(tmp_path / "a.h5")
+    message = asked(life, path, code)
+    assert message.startswith(f"{path} cannot be inspected: the process that inspects HDF5 files")
+    assert f"failed ({reason}" in message
+
+
+def test_inspect_beside_script_with_modules_named_like_standard_library(tmp_path):
+    path = write(tmp_path / "a.h5")
+    for name in ("enum", "signal", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported the user\\'s own')\n")
+    (tmp_path / "script.py").write_text(
+        "import sys; here = sys.path.pop(0)\n"
+        "from baryon.data.hdf5.inspection import inspect\n"
+        "from pathlib import Path\n"
+        "sys.path.insert(0, here)  # as it is where these modules are imported already\n"
+        f"print(inspect(Path({str(path)!r})))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "{}\n", done.stderr
 
 
 def test_inspect_restarts_process_after_crash(life, tmp_path, monkeypatch):

@@ -13,19 +13,22 @@ import os
 import select
 import signal
 import subprocess
-import sys
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from baryon.data.workers.worker_group import worker_environment
 from baryon.errors import BaryonError
+from baryon.launch.child_python import child_program
 from baryon.system.cache import cached, keep
 
 PROGRAM = "from baryon.data.hdf5.inspection_process import main; main()"
 MOST_SECONDS = 600.0
 """Wall time for one file, its disk included; the process bounds its own processor time."""
+LAST_BYTES = 1000
+"""Bytes of its standard error of which the last line is shown."""
 VERSION = 2
 """Version of the cached result; it must change when the process inspects something else."""
 
@@ -33,6 +36,8 @@ _lock = threading.Lock()
 _process: subprocess.Popen[str] | None = None
 _owner = 0
 """Pid of the process that started it: a fork must not read the answers."""
+_stderr: IO[bytes] | None = None
+"""What the process writes to its standard error."""
 _results: dict[tuple[str, int, int], dict[str, str]] = {}
 
 
@@ -96,16 +101,22 @@ def _ask(path: Path) -> dict[str, str]:
     _process = None
     if not ready:
         process.kill()
-    raise _damaged(path, _how_it_ended(process) if ready else f"not done after {MOST_SECONDS:g} s")
+        raise _damaged(path, f"not done after {MOST_SECONDS:g} s")
+    raise _ended(path, process)
 
 
 def _start() -> subprocess.Popen[str]:
+    global _stderr
+    if _stderr is not None:
+        _stderr.close()
+    # A file, not a pipe, which nobody reads while the process runs and which it could fill.
+    _stderr = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process
     process = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-P", "-c", PROGRAM],
+        child_program(PROGRAM),
         env=worker_environment(os.environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=_stderr,
         start_new_session=True,  # signals to the command's process group are not meant for it
         text=True,
     )
@@ -117,16 +128,32 @@ def _stop(process: subprocess.Popen[str]) -> None:
     """End the process, at the end of the command."""
     process.kill()
     process.communicate()
+    if _stderr is not None:
+        _stderr.close()
 
 
-def _how_it_ended(process: subprocess.Popen[str]) -> str:
-    """Describe how a process ended that no longer answers."""
+def _ended(path: Path, process: subprocess.Popen[str]) -> BaryonError:
+    """Return the error for a process that no longer answers."""
     try:
         code = process.wait(5)
     except subprocess.TimeoutExpired:
         process.kill()
         code = process.wait()
-    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    if code < 0:
+        return _damaged(path, f"by {signal.Signals(-code).name}")
+    # The library ends its process by signals alone: this one could not run, whatever the file.
+    reason = _last_line_of_stderr() or f"exit code {code}"
+    return BaryonError(
+        f"{path} cannot be inspected: the process that inspects HDF5 files failed ({reason})"
+    )
+
+
+def _last_line_of_stderr() -> str:
+    if _stderr is None:
+        return ""
+    _stderr.seek(max(0, _stderr.seek(0, os.SEEK_END) - LAST_BYTES))
+    lines = _stderr.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def _damaged(path: Path, how: str) -> BaryonError:

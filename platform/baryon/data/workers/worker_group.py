@@ -12,7 +12,6 @@ import pickle
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,12 +24,10 @@ from baryon.data.workers.shared_memory import SharedSlots
 from baryon.data.workers.worker_process import Failure
 from baryon.errors import BaryonError, format_error
 from baryon.interfaces import Split
-from baryon.launch.child_python import child_python
+from baryon.launch.child_python import child_program
 from baryon.terminal.console import say
 
-WORKER_CODE = (
-    "import sys; from baryon.data.workers.worker_process import main; main(int(sys.argv[1]))"
-)
+WORKER_CODE = "from baryon.data.workers.worker_process import main; main(int(sys.argv[1]))"
 LAUNCHER_PREFIXES = (
     "ALPS_", "FLUX_", "HYDI_", "HYDRA_", "I_MPI_", "MPI", "MV2_", "OMPI_", "PALS_", "PMI", "PRTE_",
     "SLURM_",
@@ -167,7 +164,7 @@ class _Process:
         self._name = f"reading process {number} of {count}"
         self._lock = threading.Lock()
         self._connection, child_end = Pipe()
-        command = child_python("-c", WORKER_CODE, str(child_end.fileno()))
+        command = child_program(WORKER_CODE, str(child_end.fileno()))
         # Blocked in the child from before its first instruction.
         with child_end, _blocked(PARENT_SIGNALS):
             self._process = subprocess.Popen(  # noqa: S603
@@ -209,11 +206,11 @@ class _Process:
 
 
 def worker_environment(parent: Mapping[str, str]) -> dict[str, str]:
-    """Return a reading process's environment: no launcher's variables, this process's modules."""
+    """Return a reading process's environment: without a launcher's variables, one thread."""
     inherited = {
         name: value for name, value in parent.items() if not name.startswith(LAUNCHER_PREFIXES)
     }
-    return {**inherited, **SINGLE_THREADED, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return inherited | SINGLE_THREADED
 
 
 @contextmanager
