@@ -21,7 +21,8 @@ from pathlib import Path
 import torch
 
 from baryon.system.allocator import keep_freed_memory
-from baryon.training.checkpoints.folder import LAST, Folder
+from baryon.training.checkpoints.folder import Folder
+from baryon.training.checkpoints.names import LAST
 from baryon.training.checkpoints.saver import Saver
 
 GOAL = 10.0

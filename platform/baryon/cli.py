@@ -17,7 +17,7 @@ from baryon.launch.child_python import protect_children
 from baryon.system.process_exit import end_with_one_line, print_error
 
 TRAINING = (["train"], ["resume"])
-"""Commands that the signals of Slurm stop so that they go on later."""
+"""Commands that the signals of a batch system stop so that they go on later."""
 HOME = re.compile(r"""(?<![^\[,:'" ])~[\w.-]*(?=/|$|[\]},'"])""")
 """At the start of a value, of an entry of a list or of a quoted text."""
 OK, WRONG_USAGE = 0, 2

@@ -200,7 +200,7 @@ CHANGES: Sequence[Callable[[list[str], random.Random], None]] = (
 
 def _keys() -> list[str]:
     values = composed([*HEP, "sweep=optuna"], discover()).values
-    of_sweeps = ["sweep.trials", "sweep.metric", "sweep.name", "launch.ranks", "launch.where"]
+    of_sweeps = ["sweep.trials", "sweep.metric", "sweep.name", "launch.ranks", "launch.launcher"]
     return [*flat(values), *of_sweeps]
 
 

@@ -74,7 +74,7 @@ def write_run(folder: Path) -> Sequence[Path]:
         (run.metrics, ANSWER["metrics"]),
         (
             run.path / job_status.NAME,
-            {"state": "finished", "error": None, "seconds": 1.0, "slurm": None},
+            {"state": "finished", "error": None, "seconds": 1.0, "batch_job": None},
         ),
         (folder / sweep_file.NAME, _sweep()),
     ):

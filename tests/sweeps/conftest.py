@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from baryon.sweeps.launcher import PlacedJob
 from baryon.sweeps.local import LocalLauncher
 
 BARYON = Path(sys.executable).parent / "baryon"
+BATCH_SYSTEM = Path(__file__).parents[1] / "toys" / "batch_system.py"
 
 INIT = """
 from baryon import hookimpl
@@ -45,6 +47,7 @@ PARTS = '''
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -90,6 +93,10 @@ class Net(torch.nn.Sequential):
         width = str(self[0].out_features)
         if width in os.environ.get("TOY_FAILS", "").split():
             raise BaryonError(f"a net of width {width} cannot be")
+        if width in os.environ.get("TOY_FAILS_LATE", "").split():
+            while not list(Path("runs").glob("*/fail")):
+                time.sleep(0.05)
+            raise BaryonError(f"a net of width {width} cannot be any more")
         if width in os.environ.get("TOY_CRASHES", "").split():
             os.kill(os.getpid(), signal.SIGKILL)
         if self.training and "TOY_CUT" in os.environ:
@@ -286,3 +293,42 @@ def whole(toy, tmp_path_factory) -> SweepFolder:
     assert _sweep_here(toy, folder, ("model.width=2,3",), {}) == 0
     (found,) = (folder / "runs").glob("sweep-*")
     return SweepFolder(found)
+
+
+class BatchSystem:
+    """PBS and LSF on this machine, in `folder`; `path` is the PATH on which their commands lie."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        programs = folder / "bin"
+        programs.mkdir(parents=True)
+        start = f"#!{sys.executable} -S\n"
+        for name in ("qsub", "qstat", "qdel", "qsig", "bsub", "bjobs", "bkill"):
+            (programs / name).write_text(start + BATCH_SYSTEM.read_text())
+            (programs / name).chmod(0o755)
+        self.environment = {
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "BATCH_SYSTEM": str(folder),
+            "BATCH_SLOTS": "2",
+        }
+
+    def states(self) -> list[str]:
+        """The state of each job, in the order of submission."""
+        jobs = sorted(self.folder.glob("job-*"), key=lambda path: int(path.name[4:]))
+        return [(job / "state").read_text() for job in jobs]
+
+    def end(self) -> None:
+        """Leave no process behind, however a test has ended."""
+        for state in self.folder.glob("job-*/state"):
+            state.write_text("ended")
+        for process in self.folder.glob("job-*/process"):
+            with suppress(ProcessLookupError):
+                os.killpg(int(process.read_text()), signal.SIGKILL)
+
+
+@pytest.fixture
+def batch_system(tmp_path) -> Iterator[BatchSystem]:
+    """PBS and LSF on this machine."""
+    system = BatchSystem(tmp_path / "batch")
+    yield system
+    system.end()

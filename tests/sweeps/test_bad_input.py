@@ -35,12 +35,14 @@ WIDTHS = "model.width=2,3"
             "sweep.direction=up is not known; choose from: maximize, m",
         ),
         ([WIDTHS, "sweep=bayes"], "no option sweep=bayes; choose from: grid, optuna"),
-        ([WIDTHS, "launch=cloud"], "no option launch=cloud; choose from: cores, here, slurm"),
+        ([WIDTHS, "launch=cloud"], "no option launch=cloud; choose from: cores, local, lsf, pbs, "),
         ([WIDTHS, "launch.ranks=0"], "launch.ranks=0 must be above 0"),
         ([WIDTHS, "launch=slurm", "launch.nodes=2"], "launch.ranks=1 is no multiple of launch.nod"),
         ([WIDTHS, "launch=slurm", "launch.mem_gb=0"], "launch.mem_gb=0 must be above 0"),
         ([WIDTHS, "launch=slurm", "launch.max_num_timeout=-1"], "launch.max_num_timeout=-1 must b"),
         ([WIDTHS, "launch=slurm", "launch.partiton=x"], "launch has no key 'partiton'; did you m"),
+        ([WIDTHS, "launch.launcher=cloud"], "launch.launcher=cloud is not known; choose from: cor"),
+        ([WIDTHS, "launch=lsf", "launch.qeue=x"], "launch has no key 'qeue'; did you mean 'queue'"),
         (["train.learning_rate=interval(1,2)"], "train.learning_rate=interval(1,2): a grid needs"),
         (["sweep=optuna"], "sweep=optuna needs a range to search, as in key=interval(1e-4,1e-2)"),
         (["sweep=optuna", "model.width=interval(1.5,4.5)"], "model 'toy_net' (plugin 'toy'): widt"),
@@ -141,7 +143,22 @@ def test_another_sweeper_is_refused(sweep_here, error_line):
     assert error.startswith("'hydra/sweeper=basic': settings of Hydra itself cannot be given; ")
 
 
-def test_where_there_is_no_slurm_nothing_is_begun(sweep_here, error_line, tmp_path):
-    error = error_line(sweep_here(WIDTHS, "launch=slurm", PATH=str(tmp_path)))
-    assert error.startswith("launch=slurm needs sbatch, which is not on the PATH: ")
+@pytest.mark.parametrize(
+    ("launcher", "program"), [("slurm", "sbatch"), ("pbs", "qsub"), ("lsf", "bsub")]
+)
+def test_where_there_is_no_batch_system_nothing_is_begun(
+    sweep_here, error_line, tmp_path, launcher, program
+):
+    error = error_line(sweep_here(WIDTHS, f"launch={launcher}", PATH=str(tmp_path)))
+    assert error.startswith(f"launch={launcher} needs {program}, which is not on the PATH: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_template_that_is_missing_is_told_before_anything(
+    sweep_here, error_line, tmp_path, batch_system
+):
+    site = f"launch.template={tmp_path}/site.sh.j2"
+    environment = batch_system.environment
+    error = error_line(sweep_here(WIDTHS, "launch=pbs", site, **environment))
+    assert error.startswith(f"launch.template: {tmp_path}/site.sh.j2 cannot be used: FileNotFound")
+    assert not (tmp_path / "runs").exists()

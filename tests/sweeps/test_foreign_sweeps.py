@@ -66,8 +66,8 @@ def test_a_journal_of_other_operations_is_one_line(journal):
     "text",
     [
         "[" * 100_000, "{", "[]", '{"state": []}', "9" * 5000, '{"state": "x"}',
-        '{"state": "failed", "error": [], "seconds": 1, "slurm": null}',
-        '{"state": "failed", "error": "x", "seconds": "y", "slurm": null}',
+        '{"state": "failed", "error": [], "seconds": 1, "batch_job": null}',
+        '{"state": "failed", "error": "x", "seconds": "y", "batch_job": null}',
     ],
 )  # fmt: skip
 def test_a_damaged_status_is_that_of_a_job_that_waits(tmp_path, text):

@@ -67,7 +67,7 @@ def jobs(tmp_path, monkeypatch):
 
 
 def launcher(at_once):
-    return LocalLauncher(LaunchOnCores(where="cores", ranks=1, jobs=at_once))
+    return LocalLauncher(LaunchOnCores(launcher="cores", ranks=1, jobs=at_once))
 
 
 def _wait_for(path):

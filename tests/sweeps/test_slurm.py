@@ -43,6 +43,25 @@ def _cancel(job: str, environment: dict[str, str]) -> None:
 
 
 @pytest.mark.extended
+def test_with_fail_fast_jobs_that_run_write_checkpoints_and_those_that_wait_never_begin(
+    slurm, begin, left
+):
+    """Two run at a time: one fails while the other trains and a third waits."""
+    where = {"SLURM_CONF": slurm["SLURM_CONF"], "TOY_FAILS_LATE": "3"}
+    chosen = ("launch=slurm", "launch.jobs=2", "sweep.name=fast", "model.width=2,3,4")
+    chosen = (*chosen, "launch.cpus_per_task=1", "train.epochs=400", "sweep.fail_fast=true")
+    process = begin(*chosen, until="runs/sweep-fast/0-*/checkpoints/last.pt", **where)
+    left().path.joinpath("fail").touch()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert left().states == ["waiting", "failed", "waiting"], out + err
+    assert "2 others were stopped or not begun (sweep.fail_fast=true)" in err
+    outputs = [path.read_text() for path in left().path.glob(".submitit/*/*_0_log.out")]
+    assert sum("; the checkpoint is written" in text for text in outputs) == 1
+    assert not list(left().path.glob("2-*/metrics.jsonl"))
+
+
+@pytest.mark.extended
 def test_jobs_that_are_cancelled_before_they_begin_or_in_the_middle_are_noticed(slurm, begin, left):
     """One runs at a time: the second is cancelled while it waits, then the first while it runs."""
     where = {"SLURM_CONF": slurm["SLURM_CONF"]}

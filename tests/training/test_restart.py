@@ -10,7 +10,7 @@ from baryon.cli import main
 from baryon.runs import provenance
 from baryon.runs.directory import RunDirectory
 from baryon.runs.metrics_log import MetricsLog
-from baryon.training.checkpoints.folder import has_checkpoint
+from baryon.training.checkpoints.names import has_checkpoint
 from baryon.training.run_lock import RunLock
 
 

@@ -106,7 +106,7 @@ def _require_list(overrides: Sequence[str]) -> None:
 def require_single_run(composition: Composition) -> None:
     """Raise `BaryonError` for options of sweeps that a single run would pass over."""
     launch = composition.config.launch
-    if launch.where != "here" or launch.ranks != 1:
+    if launch.launcher != "local" or launch.ranks != 1:
         raise BaryonError(
             "launch=... is where the jobs of a sweep run: add -m (in Python: baryon.sweep), or "
             "start one run with several ranks by `baryon launch ranks=<N> train ...`"

@@ -8,7 +8,7 @@ from typing import Any
 from baryon.errors import BaryonError
 from baryon.runs.directory import RunDirectory
 from baryon.training.checkpoints import schema
-from baryon.training.checkpoints.folder import LAST
+from baryon.training.checkpoints.names import LAST
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.model_runner import ModelRunner, use_saved_mode
 

@@ -49,7 +49,8 @@ def _ledger(directory: RunDirectory, config: Config, splits: Mapping[str, Split]
     from baryon.data.ledger import Ledger
     from baryon.data.loader import Loader
     from baryon.training.build import TRAIN, loading
-    from baryon.training.checkpoints.folder import LAST, load_last
+    from baryon.training.checkpoints.folder import load_last
+    from baryon.training.checkpoints.names import LAST
 
     loader = Loader(splits[TRAIN], loading(config))
     ledger = Ledger(loader, {name: split.fingerprint() for name, split in splits.items()})

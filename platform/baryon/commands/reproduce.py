@@ -172,7 +172,7 @@ class Outcome:
 def _outcome(run: RunDirectory) -> Outcome:
     """Read what a run is compared by. Raises `BaryonError` if a part of it is missing."""
     from baryon.training.checkpoints import schema
-    from baryon.training.checkpoints.folder import LAST
+    from baryon.training.checkpoints.names import LAST
 
     try:
         log = MetricsLog(run.log).read()

@@ -179,7 +179,7 @@ class Optuna(Sweep):
 class Launch:
     """Section `launch`: where jobs of a sweep run; see `conf/launch/` for each key's meaning."""
 
-    where: str = MISSING
+    launcher: str = MISSING
     ranks: int = MISSING
 
     def __post_init__(self) -> None:
@@ -196,16 +196,12 @@ class LaunchOnCores(Launch):
 
 
 @dataclass
-class LaunchBySlurm(Launch):
-    """Section `launch` with `launch=slurm`: how many jobs there are, and what `sbatch` is told."""
+class LaunchOnCluster(Launch):
+    """What the sections `launch` of all batch systems have in common."""
 
     nodes: int = MISSING
     jobs: int = MISSING
-    partition: str | None = MISSING
     account: str | None = MISSING
-    qos: str | None = MISSING
-    constraint: str | None = MISSING
-    gres: str | None = MISSING
     timeout_min: int = MISSING
     cpus_per_task: int | None = MISSING
     gpus_per_node: int | None = MISSING
@@ -213,7 +209,6 @@ class LaunchBySlurm(Launch):
     signal_delay_s: int = MISSING
     max_num_timeout: int = MISSING
     setup: list[str] = MISSING
-    sbatch: dict[str, str] = MISSING
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -223,6 +218,39 @@ class LaunchBySlurm(Launch):
                 f"launch.ranks={self.ranks} is no multiple of launch.nodes={self.nodes}: every "
                 "node of a job gets as many ranks"
             )
+
+
+@dataclass
+class LaunchBySlurm(LaunchOnCluster):
+    """Section `launch` with `launch=slurm`: beside the common keys what `sbatch` is told."""
+
+    partition: str | None = MISSING
+    qos: str | None = MISSING
+    constraint: str | None = MISSING
+    gres: str | None = MISSING
+    sbatch: dict[str, str] = MISSING
+
+
+@dataclass
+class LaunchByScript(LaunchOnCluster):
+    """Section `launch` with `launch=pbs` or `launch=lsf`: what the script of a job is made of."""
+
+    template: str | None = MISSING
+    mpiexec: str = MISSING
+    queue: str | None = MISSING
+    directives: list[str] = MISSING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.signal_delay_s >= self.timeout_min * 60:
+            raise BaryonError(
+                f"launch.signal_delay_s={self.signal_delay_s} must be less than the time of a job, "
+                f"launch.timeout_min={self.timeout_min}"
+            )
+        texts = [("queue", self.queue), ("account", self.account)]
+        for key, line in [*texts, *(("directives", line) for line in self.directives)]:
+            if line is not None and len(line.splitlines()) != 1:
+                raise BaryonError(f"launch.{key} must be a line of a job's script, and not empty")
 
 
 @dataclass

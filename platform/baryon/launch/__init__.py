@@ -1,1 +1,1 @@
-"""What started this process, and how it starts others: mpiexec, Slurm, Python."""
+"""What started this process, and how it starts others: mpiexec, batch systems, Python."""

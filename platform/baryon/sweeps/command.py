@@ -15,7 +15,7 @@ from baryon.plugins.registry import discover
 from baryon.sweeps import folder, grid, identity, launch_settings, optuna_search
 from baryon.sweeps.planner import Planner
 from baryon.sweeps.sweep import Sweep
-from baryon.system.signals import TRY_AGAIN, Terminated, is_slurms
+from baryon.system.signals import TRY_AGAIN, Terminated, stops_batch_job
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -61,7 +61,7 @@ def run(composer: Composer, arguments: Sequence[str], flags: Sequence[str] = ())
             with sweep.summarised():
                 work(sweep)
         except Terminated as error:  # as at the end of a batch job, which may requeue itself
-            code = TRY_AGAIN if is_slurms(error.number) else 128 + error.number
+            code = TRY_AGAIN if stops_batch_job(error.number) else 128 + error.number
             raise SystemExit(code) from error
     return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from baryon.config.config import Config
@@ -19,9 +19,9 @@ from baryon.runs.sweep_file import (
     SweepFile,
     SweepJob,
 )
-from baryon.sweeps import job_status, objective, slurm
+from baryon.sweeps import job_status, objective
 from baryon.sweeps.jobs_table import write_csv
-from baryon.sweeps.launcher import PlacedJob
+from baryon.sweeps.launcher import Launcher, PlacedJob
 from baryon.system import locks
 from baryon.terminal.console import say, warn
 
@@ -30,18 +30,19 @@ class Follower:
     """Keeps `sweep.json` in step with the jobs' own status files.
 
     `record` is the sweep's file; `asked_for` holds, by job, what this start of the sweep asks for.
-    With `stop` the first failure calls it.
+    With `fail_fast` the first failure stops the launcher.
     """
 
     def __init__(
-        self, folder: Path, record: SweepFile, stop: Callable[[], None] | None = None
+        self, folder: Path, record: SweepFile, launcher: Launcher, *, fail_fast: bool = False
     ) -> None:
-        self._folder, self._record, self._stop = folder, record, stop
+        self._folder, self._record, self._launcher = folder, record, launcher
+        self._fail_fast = fail_fast
         self.asked_for: dict[str, SweepJob] = {}
         self.failed_fast = False
         self._configs: dict[str, Config] = {}
         self._without_value: dict[str, str] = {}
-        self._stopped_by_slurm: set[str] = set()
+        self._stopped_by_scheduler: set[str] = set()
         self._guard = threading.RLock()  # launchers call from the threads of their jobs
 
     def folder(self, job: SweepJob) -> Path:
@@ -60,7 +61,7 @@ class Follower:
     def reset(self, job: SweepJob) -> None:
         """Let a job that failed or was stopped run again."""
         job.state, job.error = WAITING, None
-        self._stopped_by_slurm.discard(job.id)
+        self._stopped_by_scheduler.discard(job.id)
         # A job that an earlier start has left running goes on writing its status itself.
         if not locks.is_held(self.folder(job)):
             job_status.write(self.folder(job), WAITING, job.seconds)
@@ -81,22 +82,22 @@ class Follower:
             followed = [self.asked_for[job.id] for job in jobs]
             for job in followed:
                 self._look(job)
-            return all(j.state in ENDED or j.id in self._stopped_by_slurm for j in followed)
+            return all(j.state in ENDED or j.id in self._stopped_by_scheduler for j in followed)
 
     def on_gone(self, job: PlacedJob, number: str) -> None:
-        """Judge a job that has left Slurm's queue: cancelled before it began, or stopped."""
+        """Judge a job that has left its queue: cancelled before it began, or stopped."""
         with self._guard:
             entry, status = self.asked_for[job.id], job_status.read(job.folder)
-            held = locks.is_held(job.folder)
-            if status.state != WAITING or held or job.id in self._stopped_by_slurm:
+            held, batch_job = locks.is_held(job.folder), f"{self._launcher.scheduler} job {number}"
+            if status.state != WAITING or held or job.id in self._stopped_by_scheduler:
                 return
-            if status.slurm == number or self.failed_fast:
-                self._stopped_by_slurm.add(job.id)
+            if status.batch_job == number or self.failed_fast:
+                self._stopped_by_scheduler.add(job.id)
                 if not self.failed_fast:
-                    warn(f"{entry}: Slurm job {number} was stopped; it does not resume by itself")
+                    warn(f"{entry}: {batch_job} was stopped; it does not resume by itself")
                 return
-            reason = slurm.last_error(self._folder, number)
-            text = f"Slurm job {number} was cancelled before it began"
+            reason = self._launcher.last_error(job.folder, number)
+            text = f"{batch_job} was cancelled before it began"
             error = f"{text}: {reason}" if reason else text
             job_status.write(job.folder, FAILED, status.seconds, error)
             self._look(entry)
@@ -115,7 +116,7 @@ class Follower:
 
     def _look(self, job: SweepJob) -> None:
         status = job_status.read(self.folder(job))
-        if status.state == RUNNING and status.slurm:
+        if status.state == RUNNING and status.batch_job:
             status = self._dead(job) or status
         # A finished job is told once; its value is read as soon as it has finished.
         if status.state == job.state or job.state == FINISHED:
@@ -124,15 +125,16 @@ class Follower:
         self._change(job, status.state)
 
     def _dead(self, job: SweepJob) -> job_status.Status | None:
-        """Return the status of a Slurm job whose processes were killed; None if they live."""
+        """Return the status of a batch job whose processes were killed; None if they live."""
         folder = self.folder(job)
         if locks.is_held(folder):
             return None
         status = job_status.read(folder)
         if status.state != RUNNING:  # it ended while we looked
             return status
-        number = status.slurm or ""
-        error = slurm.last_error(self._folder, number) or f"Slurm job {number} was ended"
+        number = status.batch_job or ""
+        scheduler = self._launcher.scheduler or "batch"
+        error = self._launcher.last_error(folder, number) or f"{scheduler} job {number} was ended"
         job_status.write(folder, FAILED, status.seconds, error)
         return job_status.read(folder)
 
@@ -150,9 +152,9 @@ class Follower:
         elif state == FAILED:
             warn(f"{job}: {job.error}")
         self.write()
-        if state == FAILED and self._stop is not None and not self.failed_fast:
+        if state == FAILED and self._fail_fast and not self.failed_fast:
             self.failed_fast = True
-            self._stop()
+            self._launcher.stop()
 
     def _progress(self) -> str:
         ended = sum(job.state in ENDED for job in self.asked_for.values())

@@ -6,11 +6,11 @@ more, because it was killed, its launcher completes.
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from baryon.errors import BaryonError
+from baryon.launch.environment import batch_job
 from baryon.runs.directory import RunDirectory, write_json
 from baryon.runs.sweep_file import FINISHED, STATES, WAITING
 from baryon.system.plain_data import Shape, fits, is_finite, is_text, optional, read_json
@@ -22,7 +22,7 @@ ERROR_PREFIX = "baryon: error: "
 
 SHAPE: dict[str, Shape] = {
     "state": lambda state: state in STATES, "error": optional(is_text),
-    "seconds": optional(is_finite), "slurm": optional(is_text),
+    "seconds": optional(is_finite), "batch_job": optional(is_text),
 }  # fmt: skip
 
 
@@ -30,14 +30,14 @@ SHAPE: dict[str, Shape] = {
 class Status:
     """State of a job.
 
-    `seconds` is the time of all attempts so far; `slurm` is the number of the Slurm job that wrote
-    the status, None outside of Slurm.
+    `seconds` is the time of all attempts so far; `batch_job` is the number of the job of Slurm, PBS
+    or LSF that wrote the status, None outside of one.
     """
 
     state: str = WAITING
     error: str | None = None
     seconds: float | None = None
-    slurm: str | None = None
+    batch_job: str | None = None
 
 
 def read(folder: Path) -> Status:
@@ -49,26 +49,19 @@ def read(folder: Path) -> Status:
     status = Status(**{key: stored[key] for key in SHAPE}) if fits(stored, SHAPE) else Status()
     # A run that has its metrics has finished, whatever happened to its process afterwards.
     if RunDirectory(folder).finished:
-        return Status(FINISHED, None, status.seconds, status.slurm)
+        return Status(FINISHED, None, status.seconds, status.batch_job)
     return status
 
 
 def write(folder: Path, state: str, seconds: float | None, error: str | None = None) -> None:
     """Replace the status of the job in a folder."""
-    status = Status(state, error, seconds, _slurm_job())
+    job = batch_job()
+    status = Status(state, error, seconds, job.number if job else None)
     write_json(folder / NAME, asdict(status))
 
 
-def _slurm_job() -> str | None:
-    """Return the number of the Slurm job that this process belongs to, that of an array as 12_0."""
-    array = os.environ.get("SLURM_ARRAY_JOB_ID")
-    if array is None:
-        return os.environ.get("SLURM_JOB_ID")
-    return f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-
-
 def last_error(folder: Path, pattern: str = STDERR) -> str:
-    """Return the error in the stderr files of a job: Baryon's line, else Slurm's, else the last.
+    """Return the error in the stderr files of a job: Baryon's line, else srun's, else the last.
 
     Returns "" if they are empty.
     """
@@ -79,5 +72,5 @@ def last_error(folder: Path, pattern: str = STDERR) -> str:
         if line.strip()
     ]
     baryons = [line.removeprefix(ERROR_PREFIX) for line in lines if line.startswith(ERROR_PREFIX)]
-    slurms = [line for line in lines if line.startswith("srun: error: ")]
-    return next(iter(baryons or slurms or lines[-1:]), "")
+    of_srun = [line for line in lines if line.startswith("srun: error: ")]
+    return next(iter(baryons or of_srun or lines[-1:]), "")

@@ -14,7 +14,7 @@ class PlacedJob:
     """A job that has its folder.
 
     `asked` holds what the command set of the keys that a run's own file cannot set
-    (`baryon.config.config.BY_COMMAND_ALONE`); the job reads the rest from its folder.
+    (`baryon.config.command_line_keys`); the job reads the rest from its folder.
     """
 
     id: str
@@ -32,7 +32,7 @@ class Observer(Protocol):
         """Read the status files of jobs that may have changed; tell whether all have ended."""
 
     def on_gone(self, job: PlacedJob, number: str) -> None:
-        """Note that Slurm no longer has a job: it ended, was stopped or never began."""
+        """Note that the batch system no longer has a job: it ended, was stopped or never began."""
 
 
 class Launcher(ABC):
@@ -41,12 +41,19 @@ class Launcher(ABC):
     Attributes
     ----------
     at_once : largest number of jobs that run at a time
-    outlives : whether jobs go on when the sweep that started them has ended
+    scheduler : name of the batch system that has the jobs; "" if they are processes of this machine
+    commands : how to see and end the jobs that the batch system has, as a part of a sentence
 
     """
 
     at_once: int
-    outlives = False
+    scheduler = ""
+    commands = ""
+
+    @property
+    def outlives(self) -> bool:
+        """Whether jobs go on when the sweep that started them has ended."""
+        return bool(self.scheduler)
 
     @abstractmethod
     def run(self, jobs: Sequence[PlacedJob], observer: Observer) -> None:
@@ -58,3 +65,11 @@ class Launcher(ABC):
     @abstractmethod
     def stop(self) -> None:
         """Begin no further job, and ask those that run to write their checkpoints and end."""
+
+    def last_error(self, folder: Path, number: str) -> str:
+        """Return the error in the logs of a job of the batch system, "" if they hold none.
+
+        `folder` is the run's, `number` what the batch system calls the job.
+        """
+        del folder, number
+        return ""

@@ -176,7 +176,8 @@ def _write_how_it_ended(folder: Path, code: int, *, stopped: bool) -> None:
     status = job_status.read(folder)
     if status.state in (FINISHED, PRUNED) or (status.state == FAILED and code):
         return
-    # SIGUSR1 is how a sweep stops its jobs and how Slurm warns: whoever sent it, the job waits.
+    # SIGUSR1 is how a sweep stops its jobs and how batch jobs are warned: whoever sent it, the job
+    # waits.
     if stopped or code in STOPPED:
         job_status.write(folder, WAITING, status.seconds)
         return

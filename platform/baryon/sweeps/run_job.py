@@ -1,7 +1,8 @@
 """Do one job of a sweep in its folder: begin it, or resume it from its checkpoint.
 
 `python -m baryon.sweeps.run_job <folder>`, alone or as one of several ranks. The folder holds the
-frozen config of the job; `job.json` tells whoever started the process how it ended.
+frozen config of the job; `job.json` tells whoever started the process how it ended. In a batch
+system's script `--outlives-sweep` follows: else a job stops when its standard input closes.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from baryon.system import locks
 from baryon.system.process_exit import end_with_one_line
 from baryon.training.stop_request import ASKED_TO_STOP
 
+OUTLIVES_SWEEP = "--outlives-sweep"
 ASKED = "BARYON_JOB_ASKED"
 """Environment variable with the values of `BY_COMMAND_ALONE` that the command of the sweep set."""
 
 
 def main(arguments: list[str]) -> int:
     """Do the job as a process of its own; return its exit code."""
-    if cluster_environment().rank == 0:
+    if cluster_environment().rank == 0 and OUTLIVES_SWEEP not in arguments:
         threading.Thread(target=_stop_with_parent, daemon=True).start()
     return end_with_one_line(lambda: run(Path(arguments[0])), requeues=True)
 

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from baryon.config.schemas import LaunchBySlurm
 from baryon.errors import BaryonError, format_error
 from baryon.sweeps import job_status, run_job
 from baryon.sweeps.launcher import Launcher, Observer, PlacedJob
+from baryon.sweeps.queue import SECONDS_BETWEEN_LOOKS, SECONDS_TO_ANSWER, Queue
 from baryon.terminal.handler import show_messages
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 SUBMITIT = ".submitit"
 """Folder within a sweep's folder in which submitit keeps scripts and logs."""
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_BETWEEN_QUESTIONS = 5.0  # Slurm's controller serves the whole site
-SECONDS_TO_ANSWER = 60.0
 
 
 class JobOnNode:
@@ -47,7 +45,8 @@ class JobOnNode:
 class SlurmLauncher(Launcher):
     """Submits jobs by submitit and follows them by their status files and `squeue`."""
 
-    outlives = True
+    scheduler = "Slurm"
+    commands = "`squeue` shows them, `scancel` ends them"
 
     def __init__(self, settings: LaunchBySlurm, sweep: Path) -> None:
         self._settings, self._sweep = settings, sweep
@@ -57,12 +56,19 @@ class SlurmLauncher(Launcher):
     def run(self, jobs: Sequence[PlacedJob], observer: Observer) -> None:
         """Submit jobs and wait for them. Raises `BaryonError` if Slurm does not take them."""
         self._numbers = self._submit(jobs)
-        queue = Queue(self._numbers)
+        by_number = dict(zip(self._numbers, jobs, strict=True))
+        queue = Queue(_queued)
+        for number in self._numbers:
+            queue.add(number)
+        gone: list[str] = []
         # A job whose time is up and that Slurm requeues has not ended, whatever its folder tells.
         requeues = self._settings.max_num_timeout > 0
-        while not observer.on_change(jobs) or (requeues and queue.has_jobs):
-            for place in queue.gone():
-                observer.on_gone(jobs[place], self._numbers[place])
+        while not observer.on_change(jobs) or (requeues and queue):
+            gone += queue.gone()
+            # Again and again: the file system may bring late how a job has ended.
+            for number in gone:
+                observer.on_gone(by_number[number], number)
+            gone = [number for number in gone if not observer.on_change([by_number[number]])]
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
     def stop(self) -> None:
@@ -70,6 +76,11 @@ class SlurmLauncher(Launcher):
         command = ["scancel", *self._numbers]
         with suppress(subprocess.TimeoutExpired):  # then they end by themselves
             subprocess.run(command, check=False, timeout=SECONDS_TO_ANSWER)  # noqa: S603
+
+    def last_error(self, folder: Path, number: str) -> str:
+        """Return the error in the logs that submitit keeps of a Slurm job."""
+        del folder
+        return job_status.last_error(self._sweep / SUBMITIT / number, "*_log.err")
 
     def _submit(self, jobs: Sequence[PlacedJob]) -> list[str]:
         """Return the numbers that Slurm gives the jobs, in their order; those of an array as 12_0.
@@ -108,45 +119,12 @@ def _sbatch_options(settings: LaunchBySlurm) -> dict[str, Any]:
     }
 
 
-def last_error(sweep: Path, number: str) -> str:
-    """Return the error in the logs of a Slurm job of a sweep, "" if they are empty."""
-    return job_status.last_error(sweep / SUBMITIT / number, "*_log.err")
-
-
-class Queue:
-    """The jobs of a sweep that Slurm still has.
+def _queued(numbers: Collection[str]) -> set[str] | None:
+    """Return this user's jobs that wait, run or are about to end; None if Slurm is silent.
 
     Asks `squeue`: `sacct` would need accounts, which many sites do not keep.
     """
-
-    def __init__(self, numbers: Sequence[str]) -> None:
-        self._places = {number: place for place, number in enumerate(numbers)}
-        self._missing: set[str] = set()
-        self._gone: set[str] = set()
-        self._asked_at = time.monotonic()
-
-    @property
-    def has_jobs(self) -> bool:
-        """Whether any job is still in the queue."""
-        return len(self._gone) < len(self._places)
-
-    def gone(self) -> list[int]:
-        """Return the places, in the order of submission, of the jobs that have left the queue."""
-        if time.monotonic() < self._asked_at + SECONDS_BETWEEN_QUESTIONS:
-            return []
-        self._asked_at = time.monotonic()
-        queued = _queued()
-        if queued is None:
-            return []
-        # Missing at two looks: the queue may be quicker than the file system that brings what a
-        # job wrote last.
-        missing = self._places.keys() - queued
-        self._gone, self._missing = missing & self._missing, missing
-        return [self._places[number] for number in self._gone]
-
-
-def _queued() -> set[str] | None:
-    """Return this user's jobs that wait, run or are about to end; None if Slurm is silent."""
+    del numbers  # `squeue --jobs` fails if one of them is no longer known
     command = ["squeue", "--noheader", "--array", "--format=%i", f"--user={os.getuid()}"]
     try:
         answer = subprocess.run(  # noqa: S603

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from baryon.config import frozen_file
 from baryon.config.schemas import Sweep as Settings
@@ -23,6 +24,8 @@ from baryon.sweeps.launcher import Launcher, PlacedJob
 from baryon.system.atomic import write_text
 from baryon.system.signals import Terminated
 from baryon.terminal.console import say, warn
+from baryon.terminal.credentials import without_credentials
+from baryon.training.checkpoints.names import has_checkpoint
 
 REPORT = "report.html"
 
@@ -43,8 +46,7 @@ class Sweep:
         self.record.command = list(command)
         self.record.metric = settings.metric
         self.record.direction = settings.direction or "minimize"
-        stop = launcher.stop if settings.fail_fast else None
-        self._follower = Follower(folder, self.record, stop)
+        self._follower = Follower(folder, self.record, launcher, fail_fast=settings.fail_fast)
 
     @property
     def at_once(self) -> int:
@@ -92,10 +94,25 @@ class Sweep:
             self._follower.reset(entry)
         if left and not self.failed_fast:
             placed = [
-                PlacedJob(entry.id, self._follower.folder(entry), asked[entry.id]) for entry in left
+                PlacedJob(
+                    entry.id, self._follower.folder(entry), self._written_down(asked[entry.id])
+                )
+                for entry in left
             ]
             self._launcher.run(placed, self._follower)
         return entries
+
+    def _written_down(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take credentials out of what the launcher writes into a file for the batch system."""
+        if not self._launcher.outlives:
+            return asked
+        clean = without_credentials(dict(asked))
+        for key in [key for key, value in asked.items() if clean[key] != value]:
+            warn(
+                f"the password in {key} is not written into the files of a batch job: give it to "
+                "the jobs by a variable or file of the tracker's own"
+            )
+        return clean
 
     @contextmanager
     def summarised(self) -> Iterator[None]:
@@ -107,7 +124,8 @@ class Sweep:
             yield
         except (KeyboardInterrupt, Terminated):
             if self._launcher.outlives:
-                say("jobs that Slurm has go on: `squeue` shows them, `scancel` ends them")
+                scheduler, commands = self._launcher.scheduler, self._launcher.commands
+                say(f"jobs that {scheduler} has go on: {commands}")
             else:
                 self._follower.settle()
             self._show()
@@ -133,7 +151,7 @@ class Sweep:
             )
 
     def _has_checkpoint(self, entry: SweepJob) -> bool:
-        return any(RunDirectory(self._follower.folder(entry)).checkpoints.glob("*.pt"))
+        return has_checkpoint(RunDirectory(self._follower.folder(entry)).checkpoints)
 
     def _show(self) -> None:
         show_table(terminal_table(self.record, self.folder))

@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from baryon.launch.environment import batch_job
+
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 CAUGHT = signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1
-"""SIGUSR1 is Slurm's warning, and what `baryon launch` hands on to its ranks, whatever they do."""
+"""SIGUSR1 is how batch jobs are warned of their time limit, and what `baryon launch` hands on."""
 REDELIVERY_SECONDS = 0.01
 """How long after an interruption was swallowed its signal is sent again."""
 TRY_AGAIN = os.EX_TEMPFAIL
-"""75 of sysexits.h: how a job of Slurm that its signals have stopped asks to be requeued."""
+"""75 of sysexits.h: how a batch job that a signal has stopped asks to be requeued."""
 
 
 class Terminated(BaseException):
@@ -35,9 +37,9 @@ class Terminated(BaseException):
     def end(self) -> int:
         """End the process as the signal would have done.
 
-        In a Slurm job that is to be requeued, return the exit code that asks for it instead.
+        In a batch job that is to be requeued, return the exit code that asks for it instead.
         """
-        if self.requeues and is_slurms(self.number):
+        if self.requeues and stops_batch_job(self.number):
             return TRY_AGAIN
         # By the signal itself: launchers see how it ended, and an exit code would let MPI wait for
         # the other ranks when it ends.
@@ -46,9 +48,9 @@ class Terminated(BaseException):
         return 128 + self.number
 
 
-def is_slurms(number: int) -> bool:
-    """Return whether this is a Slurm job and the signal one by which Slurm stops jobs."""
-    return "SLURM_JOB_ID" in os.environ and number in (signal.SIGTERM, signal.SIGUSR1)
+def stops_batch_job(number: int) -> bool:
+    """Return whether this is a batch job and the signal one by which its batch system stops it."""
+    return batch_job() is not None and number in (signal.SIGTERM, signal.SIGUSR1)
 
 
 @contextmanager

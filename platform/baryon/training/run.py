@@ -25,8 +25,9 @@ from baryon.tracking.trackers import Trackers
 from baryon.training.build import RunComponents, build_components
 from baryon.training.checkpoints import schema
 from baryon.training.checkpoints.file import DamagedError
-from baryon.training.checkpoints.folder import BEST, has_checkpoint, load_last
+from baryon.training.checkpoints.folder import load_last
 from baryon.training.checkpoints.identity import require_same, require_same_config
+from baryon.training.checkpoints.names import BEST, has_checkpoint
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.consistency import build_consistently, distributed_run
 from baryon.training.final_evaluation import evaluate_and_write

@@ -1,8 +1,8 @@
 """Stop a run after the step it is in when Ctrl-C, SIGTERM or SIGUSR1 asks for it.
 
-SIGUSR1 is what launchers hand on, and what Slurm sends ahead of the time limit on request. Within a
-Slurm job a run that SIGTERM or SIGUSR1 stopped exits with `REQUEUE`: the job's script can tell it
-from an end and from an error, and requeues itself (docs/train.md).
+SIGUSR1 is what launchers hand on, and what a batch job is sent ahead of its time limit on request.
+Within a job of Slurm, PBS or LSF a run that SIGTERM or SIGUSR1 stopped exits with `REQUEUE`: the
+job's script can tell it from an end and from an error, and requeues itself (docs/train.md).
 
 This holds once a run has a folder. Until then `baryon.system.signals` ends the process at once.
 """
@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from baryon.system.signals import TRY_AGAIN, is_slurms
+from baryon.system.signals import TRY_AGAIN, stops_batch_job
 
 if TYPE_CHECKING:
     from baryon.interfaces import Communicator
 
 REQUEUE = TRY_AGAIN
-"""Exit code of a run in a Slurm job that one of Slurm's signals stopped."""
+"""Exit code of a run in a batch job that one of the batch system's signals stopped."""
 STOPPED = (REQUEUE, 128 + signal.SIGUSR1, -signal.SIGUSR1)
 """Exit codes of a process that SIGUSR1 stopped; the last one is that of a process that the signal
 killed before it could catch it, as `subprocess` tells it."""
@@ -56,9 +56,9 @@ class StopRequest:
 
     @property
     def exit_code(self) -> int:
-        """128 plus the signal's number, as shells count; `REQUEUE` for Slurm's within its jobs."""
+        """128 plus the signal's number, as shells count; `REQUEUE` where a batch system sent it."""
         if self.signal is not None:
-            return REQUEUE if is_slurms(self.signal) else 128 + int(self.signal)
+            return REQUEUE if stops_batch_job(self.signal) else 128 + int(self.signal)
         return ASKED_TO_STOP if self.asked else 0
 
     def __str__(self) -> str:

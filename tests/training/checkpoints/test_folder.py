@@ -12,8 +12,9 @@ from torch import nn
 
 from baryon.errors import BaryonError
 from baryon.training.checkpoints import file, shards
-from baryon.training.checkpoints.folder import BEST, LAST, Folder, load_last, steps
+from baryon.training.checkpoints.folder import Folder, load_last
 from baryon.training.checkpoints.identity import require_same
+from baryon.training.checkpoints.names import BEST, LAST, steps
 from baryon.training.checkpoints.saver import Saver
 
 

@@ -19,12 +19,10 @@ from baryon.errors import BaryonError, cannot_write
 from baryon.terminal.console import warn
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.file import DamagedError
+from baryon.training.checkpoints.names import BEST, LAST, named, steps
 from baryon.training.checkpoints.schema import read_progress
 
-LAST, BEST = "last.pt", "best.pt"
 GIB = 2**30
-# A user may keep files of other names beside them, such as step-00000120-before-the-fix.pt.
-OF_STEP = re.compile(r"step-(\d{8,})\.pt")
 OF_STEP_OR_PART = re.compile(r"(step-\d{8,})(?:\.shard-\d+-of-\d+)?\.pt")
 PART_OF_BEST = re.compile(r"(best-\d{8,})\.shard-\d+-of-\d+\.pt")
 TEMPORARY = re.compile(
@@ -37,7 +35,7 @@ class Folder:
 
     def __init__(self, path: Path, keep: int, shard_gib: float) -> None:
         self._path, self._keep, self._shard_bytes = path, keep, shard_gib * GIB
-        for stale, _ in _named(path, TEMPORARY):  # half-written when a process was killed
+        for stale, _ in named(path, TEMPORARY):  # half-written when a process was killed
             stale.unlink()
 
     def write(self, name: str, step: int, state: Mapping[str, Any]) -> None:
@@ -59,35 +57,15 @@ class Folder:
     def _write_best(self, step: int, state: Mapping[str, Any]) -> None:
         label = f"best-{step:08d}"
         shards.save(self._path / BEST, state, self._shard_bytes, label)
-        for part, match in _named(self._path, PART_OF_BEST):
+        for part, match in named(self._path, PART_OF_BEST):
             if match[1] != label:
                 part.unlink()
 
     def _prune(self) -> None:
         labels = {path.stem for path in steps(self._path)[: self._keep]}
-        for path, match in _named(self._path, OF_STEP_OR_PART):
+        for path, match in named(self._path, OF_STEP_OR_PART):
             if match[1] not in labels:
                 path.unlink()
-
-
-def steps(folder: Path) -> list[Path]:
-    """Return the checkpoints that bear the number of their step, the newest first."""
-    by_step = {int(match[1]): path for path, match in _named(folder, OF_STEP)}
-    return [by_step[step] for step in sorted(by_step, reverse=True)]
-
-
-def _named(folder: Path, pattern: re.Pattern[str]) -> list[tuple[Path, re.Match[str]]]:
-    """Return the files of a folder whose whole name matches a pattern, each with its match."""
-    matches = ((path, pattern.fullmatch(path.name)) for path in list(folder.glob("*")))
-    return [(path, match) for path, match in matches if match]
-
-
-def has_checkpoint(folder: Path) -> bool:
-    """Return whether there is a checkpoint, damaged or not, that a run may go on from.
-
-    `best.pt` alone is none: it holds weights, and a run killed at the right moment has only that.
-    """
-    return (folder / LAST).is_file() or bool(steps(folder))
 
 
 def load_last(folder: Path) -> tuple[dict[str, Any], Path]:

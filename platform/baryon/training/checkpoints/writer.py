@@ -13,7 +13,8 @@ from baryon.runs.directory import RunDirectory
 from baryon.training import rng
 from baryon.training.build import RunComponents
 from baryon.training.checkpoints.file import DamagedError
-from baryon.training.checkpoints.folder import BEST, LAST, Folder
+from baryon.training.checkpoints.folder import Folder
+from baryon.training.checkpoints.names import BEST, LAST
 from baryon.training.checkpoints.saver import Saver
 from baryon.training.checkpoints.schema import require_optimizer
 from baryon.training.checkpoints.weights import put_weights
