@@ -132,3 +132,12 @@ def test_a_link_in_the_place_of_the_scripts_is_not_followed(written, tmp_path):
     (tmp_path / "a sweep" / ".batch").symlink_to(tmp_path)
     with pytest.raises(BaryonError, match=r"\.batch is a link, which is not followed"):
         written("pbs")
+
+
+def test_the_template_of_the_docs_can_be_used(written, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
+    (block,) = [part for part in page.split("```") if part.endswith('{% include "body" %}\n')]
+    site = tmp_path / "torque.sh.j2"
+    site.write_text(block.removeprefix("text\n"))
+    lines = written("pbs", template=str(site), ranks=4)
+    assert lines[4] == "#PBS -l nodes=1:ppn=4,walltime=01:00:00"
