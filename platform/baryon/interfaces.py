@@ -322,14 +322,16 @@ class OptimizerFactory(Protocol):
     """
 
     def __call__(
-        self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
+        self, parameters: Iterable[tuple[str, torch.nn.Parameter]], implicit_momentum: float = 0.0
     ) -> OptimizerStep:
         """Build the optimizer of `parameters`.
 
         Parameters
         ----------
         parameters
-            The parameters to update.
+            The parameters to update, each with its name in the model (`Module.named_parameters`),
+            which decides its learning rate and weight decay. Those that need no gradient may be
+            left out.
         implicit_momentum
             Momentum that asynchronous updates already cause. It is subtracted from the momentum of
             the config, down to zero.

@@ -1,5 +1,4 @@
 import pytest
-import torch
 from torch import nn
 
 from baryon.errors import BaryonError
@@ -39,7 +38,10 @@ def test_a_step_is_the_updates_own():
         assert comm.step() is False
     (update,) = made
     assert update.applied == [4, 5]
-    assert [p.shape for p in update.parameters] == [torch.Size([3, 2]), torch.Size([3])]
+    assert [(name, tuple(p.shape)) for name, p in update.parameters] == [
+        ("weight", (3, 2)),
+        ("bias", (3,)),
+    ]
     state = comm.state_dict()
     assert state == {"optimizer": {"weight": {"applied": 2}, "bias": {"applied": 2}}}
     comm.load_state_dict({"optimizer": {"bias": {"applied": 7}, "weight": {"applied": 6}}})

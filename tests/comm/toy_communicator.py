@@ -25,7 +25,7 @@ class Toy:
         return self._comm.allgather(value)
 
     def start(self, model, update):
-        self._model, self._update = model, update(model.parameters())
+        self._model, self._update = model, update(model.named_parameters())
         if self._fault != "start":
             model.load_state_dict(self.broadcast(model.state_dict()))
 

@@ -171,7 +171,7 @@ def test_two_workers_differ_in_the_labelled_samples_they_take():
 @pytest.mark.parametrize(
     ("stratify", "problem"),
     [
-        ({1: 8}, r"8 samples of strata 1 in every batch, which leaves none of train\.batch_size=8"),
+        ({1: 8}, r"8 samples of strata 1 in every batch, which leaves none of its 8 samples"),
         ({3: 1}, r"no sample is of stratum 3; its 60 samples are of strata 0, 1"),
         ({0: 1, 1: 1}, "names all strata"),
     ],

@@ -13,6 +13,7 @@ SETTINGS = {
     "epochs": 1,
     "steps": None,
     "batch_size": 4,
+    "accumulation_steps": 1,
     "optimizer": "sgd",
     "learning_rate": 0.1,
     "weight_decay": 0.0,
@@ -24,6 +25,8 @@ SETTINGS = {
     "step_epochs": 1,
     "step_factor": 0.1,
     "clip_norm": None,
+    "parameter_groups": [],
+    "freeze": [],
     "device": "cpu",
     "precision": "fp32",
     "compile": "never",
@@ -33,6 +36,8 @@ SETTINGS = {
     "activation_checkpointing": False,
     "nonfinite": "stop",
     "validate_every_epochs": 1,
+    "patience": None,
+    "min_improvement": 0.0,
     "checkpoint_every_steps": 10,
     "keep_checkpoints": 1,
     "shard_gib": 1.0,
@@ -49,7 +54,7 @@ def train(**changes) -> Train:
 def descend(settings, steps=5, total=5, per_epoch=5):
     """The weight after each update of f(w) = w^2 / 2 from 1."""
     weight = nn.Parameter(torch.ones(()))
-    update = ScheduledOptimizerFactory(settings, total, per_epoch)([weight])
+    update = ScheduledOptimizerFactory(settings, total, per_epoch)([("weight", weight)])
     trace = []
     for step in range(steps):
         (weight**2 / 2).backward()
@@ -82,7 +87,7 @@ def test_plain_descent():
 )
 def test_the_same_as_torch_by_hand(settings, reference):
     weight = nn.Parameter(torch.ones(()))
-    optimizer = reference([weight])
+    optimizer = reference([("weight", weight)])
     trace = []
     for _ in range(5):
         (weight**2 / 2).backward()
@@ -128,7 +133,7 @@ def test_a_name_of_the_schema_alone_trains_with_no_other_one(monkeypatch, key, l
 
 def test_gradients_are_clipped():
     weight = nn.Parameter(torch.tensor([30.0, 40.0]))
-    update = ScheduledOptimizerFactory(train(clip_norm=1.0), 1, 1)([weight])
+    update = ScheduledOptimizerFactory(train(clip_norm=1.0), 1, 1)([("weight", weight)])
     (weight**2 / 2).sum().backward()
     update.apply(0)
     assert weight.tolist() == pytest.approx([30 - 0.06, 40 - 0.08])
@@ -139,11 +144,11 @@ def test_an_update_goes_on_from_its_state():
     whole = descend(settings, steps=5, total=10, per_epoch=10)
     weight = nn.Parameter(torch.ones(()))
     make = ScheduledOptimizerFactory(settings, 10, 10)
-    update = make([weight])
+    update = make([("weight", weight)])
     for step in range(5):
         if step == 2:
             state = update.state_dict()
-            update = make([weight])
+            update = make([("weight", weight)])
             update.load_state_dict(state)
         (weight**2 / 2).backward()
         update.apply(step)
@@ -153,15 +158,15 @@ def test_an_update_goes_on_from_its_state():
 def test_momentum_can_be_less_than_asked_for_but_not_below_zero():
     weight = nn.Parameter(torch.ones(()))
     make = ScheduledOptimizerFactory(train(momentum=0.9, nesterov=True), 10, 10)
-    assert make([weight], implicit_momentum=0.5).optimizer.defaults["momentum"] == pytest.approx(
-        0.4
-    )
-    assert make([weight], implicit_momentum=0.95).optimizer.defaults["momentum"] == 0
+    assert make([("weight", weight)], implicit_momentum=0.5).optimizer.defaults[
+        "momentum"
+    ] == pytest.approx(0.4)
+    assert make([("weight", weight)], implicit_momentum=0.95).optimizer.defaults["momentum"] == 0
 
 
 def test_the_schedule_follows_the_step_it_is_told():
     weight = nn.Parameter(torch.ones(()))
-    update = ScheduledOptimizerFactory(train(schedule="linear"), 10, 10)([weight])
+    update = ScheduledOptimizerFactory(train(schedule="linear"), 10, 10)([("weight", weight)])
     weight.grad = torch.ones(())
     update.apply(5)
     assert weight.item() == pytest.approx(1 - 0.05)

@@ -523,3 +523,13 @@ def test_what_is_refused_leaves_no_folder(trained, tmp_path):
     with pytest.raises(BaryonError, match="returned float32"):
         trained("refused", loss=lambda output, batch: output.mean())
     assert not (tmp_path / "runs").exists()
+
+
+def test_patience_without_validation_is_refused(chosen):
+    alone = Dataset()
+    alone.splits = {"train": Points()}
+    config = chosen(dataset=alone)
+    config = replace(config, train=replace(config.train, patience=3))
+    components = build_components(config, plugins(), Comm())
+    with pytest.raises(BaryonError, match="the dataset has no split 'val'"):
+        try_components(config, plugins(), components)

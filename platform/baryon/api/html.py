@@ -21,7 +21,8 @@ def run_html(record: RunRecord) -> str:
     )
     time = f", {duration(record.seconds)}" if record.seconds is not None else ""
     head = f"<p><b>{escape(record.name)}</b> ({escape(record.state)}{time})<br>{choices}</p>"
-    return head + answer_html(record)
+    early_stop = f"<p>{escape(record.early_stop)}</p>" if record.early_stop else ""
+    return head + early_stop + answer_html(record)
 
 
 def answer_html(record: RunRecord) -> str:

@@ -71,11 +71,12 @@ def _loading(composed: DictConfig) -> Loading:
     check_seed("seed", composed.seed)
     train, data = section(composed, "train", Train), section(composed, "data", Data)
     return Loading(
-        batch_size=train.batch_size,
+        batch_size=train.samples_per_step,
         window_mib=data.window_mib,
         prefetch=data.prefetch,
         seed=composed.seed,
         threads=data.threads or torch.get_num_threads(),
         device=torch.device("cpu"),
         readers=WorkerGroup(data.processes) if data.processes else None,
+        accumulation_steps=train.accumulation_steps,
     )

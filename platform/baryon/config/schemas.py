@@ -25,9 +25,30 @@ DIRECTIONS = ("minimize", "maximize")
 SAMPLERS = ("random", "tpe")
 PRUNERS = ("median", "none")
 VALIDATION_LOSS = "validation_loss"
+OF_GROUPS = ("learning_rate_scale", "weight_decay")
 MOST_AT_ONCE = 1024
 """Threads, processes and batches ahead: a config may be somebody else's, and ask for any number."""
 COMPRESSIONS = ("auto", "gzip", "none", "shuffled-gzip")
+
+
+@dataclass
+class ParameterGroup:
+    """An entry of `train.parameter_groups`: parameters with settings of their own.
+
+    Attributes
+    ----------
+    pattern : of their names, or of the modules that they are in
+    learning_rate_scale : what the learning rate is multiplied by
+    weight_decay : None takes `train.weight_decay`
+
+    """
+
+    pattern: str = MISSING
+    learning_rate_scale: float = 1.0
+    weight_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        _require("train.parameter_groups.", self, NOT_NEGATIVE, *OF_GROUPS)
 
 
 @dataclass
@@ -37,6 +58,7 @@ class Train:
     epochs: int = MISSING
     steps: int | None = MISSING
     batch_size: int = MISSING
+    accumulation_steps: int = MISSING
     optimizer: str = MISSING
     learning_rate: float = MISSING
     weight_decay: float = MISSING
@@ -48,6 +70,8 @@ class Train:
     step_epochs: int = MISSING
     step_factor: float = MISSING
     clip_norm: float | None = MISSING
+    parameter_groups: list[ParameterGroup] = MISSING
+    freeze: list[str] = MISSING
     device: str = MISSING
     precision: str = MISSING
     compile: str = MISSING
@@ -57,6 +81,8 @@ class Train:
     activation_checkpointing: bool = MISSING
     nonfinite: str = MISSING
     validate_every_epochs: int = MISSING
+    patience: int | None = MISSING
+    min_improvement: float = MISSING
     checkpoint_every_steps: int = MISSING
     keep_checkpoints: int = MISSING
     shard_gib: float = MISSING
@@ -66,20 +92,27 @@ class Train:
 
     def __post_init__(self) -> None:
         check_size("train", vars(self))
+        check_size("train.batch_size * train.accumulation_steps", self.samples_per_step)
         _require_choice("train.optimizer", self.optimizer, OPTIMIZERS)
         _require_choice("train.schedule", self.schedule, SCHEDULES)
         _require_choice("train.precision", self.precision, PRECISIONS)
         _require_choice("train.compile", self.compile, COMPILING)
         _require_choice("train.nonfinite", self.nonfinite, NONFINITE)
         _require_choice("train.weights", self.weights, WEIGHTS)
-        counts = ("epochs", "steps", "batch_size", "step_epochs", "clip_norm", "micro_batch")
-        sizes = ("memory_gib", "keep_checkpoints", "shard_gib")
+        counts = ("epochs", "steps", "batch_size", "accumulation_steps", "step_epochs", "patience")
+        sizes = ("clip_norm", "micro_batch", "memory_gib", "keep_checkpoints", "shard_gib")
         every = ("validate_every_epochs", "checkpoint_every_steps", "log_every_steps")
         _require("train.", self, ABOVE_ZERO, *counts, *sizes, *every)
-        _require("train.", self, NOT_NEGATIVE, "learning_rate", "weight_decay", "warmup_steps")
+        not_negative = ("learning_rate", "weight_decay", "warmup_steps", "min_improvement")
+        _require("train.", self, NOT_NEGATIVE, *not_negative)
         if self.micro_batch is not None and self.memory_gib is not None:
             raise BaryonError("give train.micro_batch, or train.memory_gib to find it, not both")
         _require("train.", self, BELOW_ONE, "momentum", "beta2")
+
+    @property
+    def samples_per_step(self) -> int:
+        """Most samples of a step's batch, over all workers."""
+        return self.batch_size * self.accumulation_steps
 
 
 @dataclass

@@ -52,7 +52,7 @@ class Loading:
     """How a split is read: see `conf/config.yaml`, section `data`."""
 
     batch_size: int
-    """Samples of a batch, over all workers together."""
+    """Samples of a step's batch, over all workers together."""
     window_mib: float
     prefetch: int
     seed: int
@@ -64,6 +64,8 @@ class Loading:
     """Processes that do the work in place of the threads."""
     stratify: Mapping[int, int] | None = None
     """Samples of each stratum, by its number, in every shuffled batch."""
+    accumulation_steps: int = 1
+    """Parts in which a step's batch is computed; batches in order are no larger than a part."""
 
 
 class Loader:
@@ -144,7 +146,7 @@ class Loader:
     def in_order(self, shard: DataShard = ALL) -> Batches:
         """Yield all batches in the order of the files; each worker reads one run of rows."""
         rows = part_of(np.arange(len(self.split), dtype=np.int64), shard)
-        size = self.part_size(shard)
+        size = self.size_at_once(shard)
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         return self._read_ahead(parts)
 
@@ -153,8 +155,12 @@ class Loader:
         return self._read_ahead(parts)
 
     def part_size(self, shard: DataShard = ALL) -> int:
-        """Return the number of samples of a batch that one worker takes, at most."""
+        """Return the number of samples of a step's batch that one worker takes, at most."""
         return -(-self.loading.batch_size // (shard.num_groups * shard.group_size))
+
+    def size_at_once(self, shard: DataShard = ALL) -> int:
+        """Return the number of samples that one worker computes at a time, at most."""
+        return -(-self.part_size(shard) // self.loading.accumulation_steps)
 
     def shuffle_quality(self, groups: int = 1) -> ShuffleQuality:
         """Return how random the shuffled batches of one of several groups are."""

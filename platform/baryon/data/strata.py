@@ -110,7 +110,7 @@ class Stratification:
         if sum(counts) >= batch_size:
             raise BaryonError(
                 f"{KEY} asks for {sum(counts)} samples of strata {_listed(numbers)} in every "
-                f"batch, which leaves none of train.batch_size={batch_size} to others: give fewer"
+                f"batch, which leaves none of its {batch_size} samples to others: give fewer"
             )
         members = [np.flatnonzero(strata == number) for number in numbers]
         missing = [number for number, rows in zip(numbers, members, strict=True) if not len(rows)]

@@ -68,7 +68,7 @@ def _in_order(
 ) -> Iterator[Any]:
     """Yield all workers' predictions in the order of the samples on the leader, none elsewhere."""
     shard, total = comm.shard, len(loader.split)
-    rounds = rounds_of(loader.bounds, loader.part_size(shard), shard)
+    rounds = rounds_of(loader.bounds, loader.size_at_once(shard), shard)
     batches = loader.each([rows for round_batches in rounds for rows in round_batches])
     runner.model.eval()
     seen, fault = 0, ""

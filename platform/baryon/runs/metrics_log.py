@@ -44,6 +44,7 @@ SHAPES: Mapping[str, Shape] = {
         f"{STEPS}?": is_count, "ms?": mapping_of(is_number), "comm?": is_mapping,
     },
     "validation": {"step": is_count, "seconds": is_finite, "loss": is_number},
+    "early_stop": {"step": is_count, "planned_steps": is_count, "validations": is_count},
     "meters": {
         "wall_seconds": is_finite, "lost_seconds": is_finite, "goodput": is_number,
         "sustained_steps": is_count, "gflop_per_sample": is_number,

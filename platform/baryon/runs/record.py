@@ -109,6 +109,17 @@ class RunRecord:
         """Wall-clock time up to the last line of the log; None without such a line."""
         return next((line["seconds"] for line in reversed(self.log) if "seconds" in line), None)
 
+    @property
+    def early_stop(self) -> str:
+        """Say when and why the run ended before its last step; empty if it did not."""
+        line = self.last("early_stop")
+        if line is None:
+            return ""
+        return (
+            f"stopped early at step {line['step']} of {line['planned_steps']}: no improvement of "
+            f"the validation loss in {line['validations']} validations"
+        )
+
     def lines(self, kind: str) -> list[LogLine]:
         """Return the lines of the log that are of one kind."""
         return [line for line in self.log if line.get("kind") == kind]

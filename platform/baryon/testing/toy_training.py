@@ -102,7 +102,9 @@ def learn_alone(
     toy: Toy, first: int = 0, steps: int = STEPS, *, size: int = BATCH
 ) -> OptimizerStep:
     """Train the same steps in one process without a communicator; return the optimizer."""
-    update: OptimizerStep = ScheduledOptimizerFactory(train(), STEPS, STEPS)(toy.model.parameters())
+    update: OptimizerStep = ScheduledOptimizerFactory(train(), STEPS, STEPS)(
+        toy.model.named_parameters()
+    )
     for step in range(first, first + steps):
         toy.loss(toy.rows(step, size)).backward()  # type: ignore[no-untyped-call]
         update.apply(step)

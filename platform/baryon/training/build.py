@@ -22,6 +22,7 @@ from baryon.system.allocator import keep_freed_memory
 from baryon.training.autotune.activation_checkpointing import apply_activation_checkpointing
 from baryon.training.checkpoints.identity import identity
 from baryon.training.model_runner import ModelRunner, choose_device
+from baryon.training.parameter_groups import check_parameter_groups, freeze
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 
@@ -102,6 +103,8 @@ def build_components(config: Config, plugins: Plugins, comm: Communicator) -> Ru
     make_loss = prepare(plugins, config.choices["loss"])
     make_evaluator = prepare(plugins, config.choices["evaluator"])
     trained = build_trained_model(config, plugins)
+    trained.runner.frozen_modules = freeze(trained.runner.model, config.train.freeze)
+    check_parameter_groups(trained.runner.model, config.train.parameter_groups)
     return RunComponents(
         dataset=trained.dataset,
         runner=trained.runner,
@@ -181,7 +184,7 @@ def _require_contract(owner: str, dataset: object) -> None:
 def loading(config: Config) -> Loading:
     """Return how a run reads its samples."""
     return Loading(
-        batch_size=config.train.batch_size,
+        batch_size=config.train.samples_per_step,
         window_mib=config.data.window_mib,
         prefetch=config.data.prefetch,
         seed=config.seed,
@@ -189,4 +192,5 @@ def loading(config: Config) -> Loading:
         device=choose_device(config.train.device),
         readers=WorkerGroup(config.data.processes) if config.data.processes else None,
         stratify=config.data.stratify,
+        accumulation_steps=config.train.accumulation_steps,
     )

@@ -205,4 +205,4 @@ def inference(runner: ModelRunner) -> Iterator[None]:
         with torch.inference_mode():
             yield
     finally:
-        runner.model.train(was_training)
+        runner.train(was_training)

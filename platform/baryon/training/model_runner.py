@@ -52,10 +52,12 @@ class ModelRunner:
     model : the model
     execution : the current execution mode
     is_settled : False as long as the config leaves the mode to a measurement, until `use`
+    frozen_modules : names of the modules of `train.freeze`
 
     """
 
     execution: ExecutionMode
+    frozen_modules: Sequence[str] = ()
 
     def __init__(self, model: torch.nn.Module, train: Train) -> None:
         self.device = choose_device(train.device)
@@ -94,6 +96,16 @@ class ModelRunner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=autocast):
             output = call(inputs)
         return each_tensor(output, lambda tensor: tensor.float()) if autocast else output
+
+    def train(self, mode: bool = True) -> None:
+        """Put the model into training mode, or with False into evaluation mode.
+
+        Frozen modules stay in evaluation mode: a batch normalisation keeps its running statistics,
+        and normalises by them.
+        """
+        self.model.train(mode)
+        for name in self.frozen_modules:
+            self.model.get_submodule(name).training = False
 
     def begin_step(self) -> None:
         """Begin a step: recorded graphs start anew, even if the last forward had no backward."""

@@ -12,6 +12,7 @@ import torch
 
 from baryon.config.schemas import Train
 from baryon.training.metrics.stopwatch import OPTIMIZER, Stopwatch
+from baryon.training.parameter_groups import RATE_SCALE, optimizer_groups
 from baryon.training.schedules import rate_factor
 from baryon.training.uncompiled import uncompiled
 
@@ -47,7 +48,7 @@ class ScheduledOptimizerFactory:
         return ScheduledOptimizerFactory, (self.train, self.total_steps, self.steps_per_epoch)
 
     def __call__(
-        self, parameters: Iterable[torch.nn.Parameter], implicit_momentum: float = 0.0
+        self, parameters: Iterable[tuple[str, torch.nn.Parameter]], implicit_momentum: float = 0.0
     ) -> ScheduledOptimizerStep:
         """Build the optimizer, with a momentum that is smaller by `implicit_momentum`."""
         train = replace(self.train, momentum=max(0.0, self.train.momentum - implicit_momentum))
@@ -68,35 +69,38 @@ class ScheduledOptimizerStep:
 
     def __init__(
         self,
-        parameters: Iterable[torch.nn.Parameter],
+        parameters: Iterable[tuple[str, torch.nn.Parameter]],
         train: Train,
         factor: Callable[[int], float],
         stopwatch: Stopwatch | None = None,
     ) -> None:
         """`factor` gives what the learning rate is multiplied by at a step."""
-        self._parameters = list(parameters)
+        named = list(parameters)
+        self._parameters = [parameter for _, parameter in named]
         self._train = train
         self._factor = factor
         self._stopwatch = stopwatch
-        self.optimizer = _optimizer(self._parameters, train)
+        self.optimizer = _optimizer(named, train)
 
     def apply(self, step: int) -> None:
         """Change the weights by their gradients, at the learning rate of this step."""
         with self._stopwatch.inside(OPTIMIZER) if self._stopwatch else nullcontext():
             if self._train.clip_norm is not None:
                 torch.nn.utils.clip_grad_norm_(self._parameters, self._train.clip_norm)
+            rate = self._train.learning_rate * self._factor(step)
             for group in self.optimizer.param_groups:
-                group["lr"] = self._train.learning_rate * self._factor(step)
+                group["lr"] = rate * group[RATE_SCALE]
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
 
     def momentum_lookahead(self) -> Sequence[torch.Tensor]:
         """Return the change of each parameter in the next step if its gradient were zero then."""
-        return [self._momentum_lookahead(parameter) for parameter in self._parameters]
+        groups = self.optimizer.param_groups
+        rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+        return [self._momentum_lookahead(p, rates[id(p)]) for p in self._parameters]
 
-    def _momentum_lookahead(self, parameter: torch.nn.Parameter) -> torch.Tensor:
+    def _momentum_lookahead(self, parameter: torch.nn.Parameter, rate: float) -> torch.Tensor:
         state = self.optimizer.state.get(parameter, {})
-        rate = self.optimizer.param_groups[0]["lr"]
         momentum = self._train.momentum
         velocity: torch.Tensor | None = state.get("momentum_buffer")
         if velocity is not None:  # SGD
@@ -117,16 +121,20 @@ class ScheduledOptimizerStep:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state_dict` returned."""
-        entries = {number: entry for number, entry in enumerate(state["parameters"]) if entry}
+        # PyTorch numbers parameters group by group.
+        grouped = [p for group in self.optimizer.param_groups for p in group["params"]]
+        number_of = {id(parameter): number for number, parameter in enumerate(grouped)}
+        states = zip(self._parameters, state["parameters"], strict=True)
+        entries = {number_of[id(parameter)]: entry for parameter, entry in states if entry}
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
 
 
-def _optimizer(parameters: list[torch.nn.Parameter], train: Train) -> torch.optim.Optimizer:
-    settings: dict[str, Any] = {"lr": train.learning_rate, "weight_decay": train.weight_decay}
+def _optimizer(named: list[tuple[str, torch.nn.Parameter]], train: Train) -> torch.optim.Optimizer:
+    settings: dict[str, Any] = {"lr": train.learning_rate}
     if train.optimizer == "sgd":
         nesterov = train.nesterov and train.momentum > 0  # PyTorch refuses it without momentum
         settings |= {"momentum": train.momentum, "nesterov": nesterov}
     else:
         settings |= {"betas": (train.momentum, train.beta2)}
-    return CLASSES[train.optimizer](parameters, fused=True, **settings)
+    return CLASSES[train.optimizer](optimizer_groups(named, train), fused=True, **settings)

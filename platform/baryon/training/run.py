@@ -247,9 +247,11 @@ def _first_line(run: RunDirectory, trainer: Trainer) -> str:
     """Say how large the model and the data are, and how a step is computed."""
     state, runner = trainer.state, trainer.components.runner
     parameters = sum(parameter.numel() for parameter in runner.model.parameters())
+    trained = sum(p.numel() for p in runner.model.parameters() if p.requires_grad)
+    frozen = f" ({parameters - trained:,} of them frozen)" if trained < parameters else ""
     return (
-        f"run {run.path}: {parameters:,} parameters, {len(trainer.loader.split):,} training "
-        f"samples, steps {state.step + 1} to {state.total_steps} on {runner.device}, "
+        f"run {run.path}: {parameters:,} parameters{frozen}, {len(trainer.loader.split):,} "
+        f"training samples, steps {state.step + 1} to {state.total_steps} on {runner.device}, "
         f"computed in {runner.execution} ({trainer.autotuner.why})"
     )
 

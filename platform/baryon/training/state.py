@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from baryon.training.early_stopping import EarlyStopping
 
 
 @dataclass
@@ -16,6 +18,11 @@ class TrainingState:
     """Steps taken so far, which is also the number, from 0, of the step to take next."""
     best: float = math.inf
     """Lowest validation loss so far."""
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+
+    def end_here(self) -> None:
+        """Make the step just taken the last one of the run."""
+        self.total_steps = self.step
 
     @property
     def epoch(self) -> int:

@@ -22,6 +22,7 @@ from baryon.training.autotune.autotuner import Autotuner
 from baryon.training.backward import Gradient, NotFiniteError, Terms
 from baryon.training.build import TRAIN, RunComponents
 from baryon.training.checkpoints.writer import CheckpointWriter
+from baryon.training.early_stopping import EarlyStopping
 from baryon.training.first_step_flops import FirstStepFlops
 from baryon.training.metrics.meters import Meters
 from baryon.training.metrics.peak_flops import peak_flops
@@ -67,7 +68,11 @@ class Trainer:
         self.ledger = Ledger(self.loader, {name: split.fingerprint() for name, split in splits})
         steps_per_epoch = self.loader.batches_per_epoch()
         all_epochs = train.epochs * steps_per_epoch
-        self.state = TrainingState(min(all_epochs, train.steps or all_epochs), steps_per_epoch)
+        self.state = TrainingState(
+            min(all_epochs, train.steps or all_epochs),
+            steps_per_epoch,
+            early_stopping=EarlyStopping(train.patience, train.min_improvement),
+        )
 
         self._stopwatch = Stopwatch(clock_of(runner.device))
         self.meters = Meters(self._stopwatch, comm.shard.num_groups * comm.shard.group_size)
@@ -142,7 +147,7 @@ class Trainer:
         """Train step by step; yield the number of each step when all that belongs to it is done."""
         self._begin_run()
         runner, state = self.components.runner, self.state
-        runner.model.train()
+        runner.train()
         profiled = profiling(self.config.train.profile, runner.device, self.run.path)
         epochs = -(-state.total_steps // state.steps_per_epoch)
         self._stopwatch.steps_begin()
@@ -208,6 +213,9 @@ class Trainer:
             self._running_loss.clear()
         if state.ends_epoch:
             self._validation.end_epoch(self._progress.line)
+            if state.ends_run and self._running_loss.steps:  # it ended early, within an interval
+                self._log_interval(whole=False)
+                self._running_loss.clear()
         if saves:
             self._save_checkpoint()
 

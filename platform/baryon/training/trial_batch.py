@@ -82,12 +82,17 @@ class TrialBatch:
             self._loss: Loss = copy.deepcopy(components.loss)
         if not any(p.requires_grad for p in components.runner.model.parameters()):
             raise BaryonError(f"{self._owners['model']} has no parameters that could learn")
+        if config.train.patience is not None and VALIDATION not in components.dataset.splits:
+            raise BaryonError(
+                "train.patience counts validations, and the dataset has no split "
+                f"{VALIDATION!r}: give dataset.{VALIDATION}=<files>, or train.patience=null"
+            )
 
     def learn(self) -> None:
         """Compute the loss terms of some training samples, as in a step."""
         components = self._components
         batch = self._batch(TRAIN, augmented=True)
-        components.runner.model.train()
+        components.runner.train()
         output = self._output(batch, TRAIN)
         terms = self._terms(output, batch, TRAIN)
         if not any(term.requires_grad for term in terms.values()):

@@ -58,17 +58,38 @@ class Validation:
         with self._stopwatch.inside(EVALUATION):
             self._components.comm.synchronize()
             values = validation_loss(self._components, self._loader)
-            if not all(map(math.isfinite, values.values())):
+            if all(map(math.isfinite, values.values())):
+                self._accept(epoch, values, show)
+            else:
                 self._refuse(epoch, self._loader, values)
-                return
-            self._log.record("validation", values)
-            self._ask_observer(epoch, values)
-            is_best = values["loss"] < self._state.best
-            show(f"epoch {epoch}: validation {describe(values)}{'  (best so far)' * is_best}")
-            if is_best:
-                self._state.best = values["loss"]
-                with self._stopwatch.inside(CHECKPOINT):
-                    self._checkpoints.save_best()
+            self._state.early_stopping.observe(values["loss"])
+            if self._state.early_stopping.is_due and not self._state.ends_run:
+                self._end_early(show)
+
+    def _accept(self, epoch: int, values: Mapping[str, float], show: Callable[[str], None]) -> None:
+        """Log a validation, and save the weights if they are the best so far."""
+        self._log.record("validation", values)
+        self._ask_observer(epoch, values)
+        is_best = values["loss"] < self._state.best
+        show(f"epoch {epoch}: validation {describe(values)}{'  (best so far)' * is_best}")
+        if is_best:
+            self._state.best = values["loss"]
+            with self._stopwatch.inside(CHECKPOINT):
+                self._checkpoints.save_best()
+
+    def _end_early(self, show: Callable[[str], None]) -> None:
+        """End the run with the step just taken; the same on all workers."""
+        state, planned_steps = self._state, self._state.total_steps
+        state.end_here()
+        validations, lowest = state.early_stopping.validations, state.early_stopping.lowest
+        self._log.record(
+            "early_stop",
+            {"planned_steps": planned_steps, "validations": validations, "lowest": lowest},
+        )
+        show(
+            f"stopped early at step {state.step} of {planned_steps}: no improvement of the "
+            f"validation loss in {validations} validations (lowest {lowest:.4g})"
+        )
 
     def _ask_observer(self, epoch: int, values: Mapping[str, float]) -> None:
         if self._observe is None or not self._components.comm.is_leader:

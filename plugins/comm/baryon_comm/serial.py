@@ -10,7 +10,7 @@ import torch
 from baryon.errors import BaryonError
 from baryon.interfaces import CommunicatorSummary, DataShard, OptimizerFactory, OptimizerStep
 from baryon.launch.environment import cluster_environment
-from baryon_comm.gradients.optimizer_state import by_name, in_order
+from baryon_comm.gradients.optimizer_state import by_name, in_order, trained
 
 
 class Serial:
@@ -43,7 +43,7 @@ class Serial:
     def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
         """Put the model's parameters under the optimizer."""
         self._model = model
-        self._update = update(model.parameters())
+        self._update = update(trained(model))
 
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
         """Record the number of the step."""

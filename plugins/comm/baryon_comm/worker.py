@@ -17,6 +17,7 @@ from baryon.interfaces import CommunicatorSummary, DataShard, OptimizerFactory
 from baryon.terminal.console import warn_from_rank
 from baryon_comm.gradients.checksum import checksum
 from baryon_comm.gradients.layer import split_into_layers
+from baryon_comm.gradients.optimizer_state import trained
 from baryon_comm.gradients.reducer import Reducer
 from baryon_comm.group.transport import BrokenGroupError
 from baryon_comm.membership.health_check import Activity, RankState
@@ -234,13 +235,13 @@ class Worker:
         while True:
             task = self._strategy.synchronize()
             notes = self._membership.run(task, "fetching the weights")
-            weights = _on_cpu(dict(model.named_parameters())) if self.is_leader and notes else None
+            weights = _on_cpu(dict(trained(model))) if self.is_leader and notes else None
             if (from_leader := self._from_leader((notes, weights))) is not None:
                 break  # otherwise the leader died, and its successor does it again
         notes, weights = from_leader
         if notes is not None:
             with torch.no_grad():
-                for name, parameter in model.named_parameters():
+                for name, parameter in trained(model):
                     parameter.copy_(weights[name])
             self._strategy.synchronized(notes)
         self._average_buffers(model)

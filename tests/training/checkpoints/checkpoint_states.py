@@ -22,6 +22,7 @@ def progress(step=3, model=None):
             }
         },
         "best": float("inf"),
+        "early_stopping": {"lowest": float("inf"), "validations": 0},
         "meters": {
             "rates": {"peak": 2.0, "sustained": 1.0, "sustained_steps": step},
             "phases": {"forward": 1.0},

@@ -41,7 +41,12 @@ class Autotuner:
         self._components, self._config, self._loader = components, config, loader
         self._optimizer_factory, self._steps = optimizer_factory, steps
         self._batches: list[Batch] = []
+        self._most_at_once = loader.size_at_once(components.comm.shard)
         self.micro_batch = config.train.micro_batch
+        if config.train.accumulation_steps > 1:
+            # A worker's part of a batch may grow when others die; what it computes at once does
+            # not: it takes more micro-batches.
+            self.micro_batch = min(self.micro_batch or self._most_at_once, self._most_at_once)
         measured = AUTO in (config.train.precision, config.train.compile)
         self.why = "as the run began" if measured else "as configured"
 
@@ -112,7 +117,7 @@ class Autotuner:
             result = largest_micro_batch(
                 lambda count: peak_bytes(lambda: self._step(batch, count)),
                 model_bytes,
-                len(batch["keys"]),
+                min(len(batch["keys"]), self._most_at_once),
                 budget,
             )
         result = comm.broadcast(result)
@@ -125,6 +130,7 @@ class Autotuner:
 
     def _step(self, batch: Batch, count: int) -> None:
         trials = self._trial_runner()
+        trials.micro_batch = None  # all of them at once, whatever was found in another precision
         trials.batches = [{name: tensor[:count] for name, tensor in batch.items()}]
         # Not compiled: every size would be compiled anew.
         trials.run(self._components.runner.execution.eager(), 1)

@@ -112,8 +112,8 @@ class TrialRunner:
         runner = copy.copy(self.runner)
         runner.model = copy.deepcopy(self.runner.model)
         runner.use(execution)
-        runner.model.train()
-        optimizer = self.make_optimizer(runner.model.parameters())
+        runner.train()
+        optimizer = self.make_optimizer(runner.model.named_parameters())
         gradient = Gradient(runner, self.loss, Stopwatch(HostClock()), skips=True)
         gradient.micro_batch = self.micro_batch
         losses: list[float] = []

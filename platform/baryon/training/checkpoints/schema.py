@@ -16,6 +16,7 @@ import torch
 from baryon.errors import BaryonError
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.file import DamagedError
+from baryon.training.early_stopping import EarlyStoppingState
 
 State = dict[str, Any]
 
@@ -126,6 +127,7 @@ class Progress(Weights):
 
     communicator: dict[str, Any]
     best: float
+    early_stopping: EarlyStoppingState
     meters: Meters
     workers: list[Worker]
     ledger: LedgerState
@@ -217,6 +219,10 @@ def _weights_problems(state: State) -> Iterator[str]:
 def _progress_problems(state: State) -> Iterator[str]:
     if math.isnan(state["best"]):
         yield "best is no number"
+    if math.isnan(state["early_stopping"]["lowest"]):
+        yield "early_stopping.lowest is no number"
+    if not 0 <= state["early_stopping"]["validations"] <= state["step"]:
+        yield f"early_stopping.validations is {state['early_stopping']['validations']}"
     yield from _config_problems(state["config"])
     yield from _ledger_problems(state["ledger"], state["step"])
     yield from _meters_problems(state["meters"])
@@ -289,7 +295,7 @@ def require_optimizer(
     state
         What `Communicator.state_dict` returned.
     parameters
-        The model's parameters by name.
+        The model's trained parameters by name.
     buffers
         Names of the tensors that the optimizer holds for each parameter, of its shape.
 

@@ -59,6 +59,7 @@ class CheckpointWriter:
         values = {
             "communicator": comm.state_dict(),
             "best": self._state.best,
+            "early_stopping": self._state.early_stopping.state_dict(),
             "meters": self._meters.state_dict(),
             "workers": comm.gather(worker),
             "ledger": self._ledger.state_dict(self._state.step),
@@ -111,9 +112,13 @@ class CheckpointWriter:
             )
         put_weights(model, saved, path)
         buffers = BUFFERS[self._config.train.optimizer]
-        require_optimizer(path, saved["communicator"], dict(model.named_parameters()), buffers)
+        trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        require_optimizer(path, saved["communicator"], trained, buffers)
         comm.load_state_dict(saved["communicator"])
         self._state.step, self._state.best = saved["step"], saved["best"]
+        self._state.early_stopping.load_state_dict(saved["early_stopping"])
+        if self._state.early_stopping.is_due:
+            self._state.end_here()  # it ended early, and was killed before it was evaluated
         self._restore_worker(saved["workers"], path)
 
     def _restore_worker(self, workers: Sequence[Mapping[str, Any]], path: Path) -> None:

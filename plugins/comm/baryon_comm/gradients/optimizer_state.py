@@ -12,15 +12,20 @@ from baryon.interfaces import OptimizerStep
 StateByName = dict[str, dict[str, Any]]
 
 
+def trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
+    """Return the parameters of a model that are trained, with their names; frozen ones are not."""
+    return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+
+
 def by_name(model: torch.nn.Module, update: OptimizerStep) -> StateByName:
-    """Return the state of each parameter of a model, all of which `update` optimizes in order."""
-    names = [name for name, _ in model.named_parameters()]
+    """Return the state of each of the model's `trained` parameters, which `update` optimizes."""
+    names = [name for name, _ in trained(model)]
     return dict(zip(names, update.state_dict()["parameters"], strict=True))
 
 
 def in_order(model: torch.nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `load_state_dict` of an optimizer step takes, in the model's parameter order."""
-    return {"parameters": [state.get(name, {}) for name, _ in model.named_parameters()]}
+    return {"parameters": [state.get(name, {}) for name, _ in trained(model)]}
 
 
 def on_cpu(state: Mapping[str, Any]) -> dict[str, Any]:

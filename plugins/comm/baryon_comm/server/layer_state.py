@@ -32,7 +32,9 @@ class LayerState:
         self.layer, self._policy = layer, policy
         self._buffers = WeightBuffers(layer)
         self.parameters = [torch.nn.Parameter(p) for p in self._buffers.latest.parameters]
-        self._create_update = partial(update, self.parameters, implicit_momentum)
+        names = [view.name for view in layer.views]
+        named = list(zip(names, self.parameters, strict=True))
+        self._create_update = partial(update, named, implicit_momentum)
         self._updates: dict[int, OptimizerStep] = {}
         self._adopted: tuple[int, torch.Tensor] | None = None
         self._sent: dict[int, torch.Tensor] = {}

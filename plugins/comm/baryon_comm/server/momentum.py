@@ -44,8 +44,11 @@ class TotalMomentumEstimator:
     def after_update(self, weights: torch.Tensor, seen: int, version: int, update: Any) -> None:
         """Estimate after an update whose gradient was computed with the weights of `seen`."""
         optimizer = getattr(update, "optimizer", None)
-        self._defined = isinstance(optimizer, torch.optim.SGD)
-        if not self._defined or optimizer is None:
+        groups = optimizer.param_groups if isinstance(optimizer, torch.optim.SGD) else []
+        rates = {float(group["lr"]) for group in groups}
+        # With several rates within a layer it is not the gradient times one of them that is added.
+        self._defined = len(rates) == 1
+        if not self._defined:
             return
         self._record(version, weights)
         history = [self._history.get(seen + offset) for offset in (-1, 0, 1)]
@@ -54,7 +57,7 @@ class TotalMomentumEstimator:
         before, at, after = history
         assert before is not None and at is not None and after is not None  # noqa: PT018
         moved = at - before
-        change = after - at + float(optimizer.param_groups[0]["lr"]) * self._gradient
+        change = after - at + rates.pop() * self._gradient
         nonzero = moved != 0
         if nonzero.any():
             self._average(float((change[nonzero] / moved[nonzero]).median()))

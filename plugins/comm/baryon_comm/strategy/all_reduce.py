@@ -7,7 +7,7 @@ from typing import Any
 
 from baryon.interfaces import OptimizerFactory, OptimizerStep
 from baryon_comm.gradients.bucket import STOP, Bucket
-from baryon_comm.gradients.optimizer_state import by_name, in_order
+from baryon_comm.gradients.optimizer_state import by_name, in_order, trained
 from baryon_comm.mpi.progress_engine import Task
 from baryon_comm.strategy.base import Strategy, StrategyContext, completed
 
@@ -21,7 +21,7 @@ class AllReduceStrategy(Strategy):
     def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
         """Put all parameters under one optimizer."""
         self._context = context
-        self._update = update(context.model.parameters())
+        self._update = update(trained(context.model))
 
     def exchange_bucket(self, gradient: Bucket, step: int, expected: float | None) -> Task:
         """Average the layer's gradient over the group, in place."""

@@ -16,7 +16,7 @@ import torch
 from baryon.errors import BaryonError
 from baryon.interfaces import OptimizerFactory, OptimizerStep
 from baryon_comm.gradients.bucket import STOP, Bucket, buckets_for
-from baryon_comm.gradients.optimizer_state import averaged, by_name, in_order, on_cpu
+from baryon_comm.gradients.optimizer_state import averaged, by_name, in_order, on_cpu, trained
 from baryon_comm.mpi.progress_engine import Task
 from baryon_comm.strategy.base import Strategy, StrategyContext, completed
 
@@ -59,7 +59,7 @@ class LocalSgdStrategy(Strategy):
     def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
         """Remember the weights from which all start."""
         self._context = context
-        self._update = update(context.model.parameters())
+        self._update = update(trained(context.model))
         self._start = buckets_for(context.layers, context.parameters)
         self._moves = buckets_for(context.layers, context.parameters)
         self._velocity = [torch.zeros_like(bucket.values) for bucket in self._start]
