@@ -175,7 +175,7 @@ def test_a_strangers_options_are_in_the_help(baryon, environment, toy):
         ([*RUN, "comm=telepathy"], "no option comm=telepathy; choose from: "),
         ([*RUN, "modle=hep_cnn"], "the config has no key 'modle'; did you mean 'model'? choose "),
         ([*RUN, "train.epoch=3"], "train has no key 'epoch'; did you mean 'epochs'? choose from: "),
-        ([*RUN, "+train.speed=3"], "train has no key 'speed'; choose from: activation_ch"),
+        ([*RUN, "+train.speed=3"], "train has no key 'speed'; choose from: accumulation_st"),
         (
             [*RUN, "model.filter=3"],
             "model has no key 'filter'; did you mean 'filters'? choose from: ",
