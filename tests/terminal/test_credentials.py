@@ -9,7 +9,7 @@ from baryon.config import frozen_file
 from baryon.config.compose import composed
 from baryon.errors import BaryonError
 from baryon.plugins.registry import discover
-from baryon.runs import provenance
+from baryon.runs.command_line import command_line
 from baryon.runs.sweep_file import SweepFile
 from baryon.sweeps.jobs_table import write_csv
 from baryon.terminal.console import printable
@@ -55,8 +55,8 @@ def test_a_password_is_in_no_file_of_a_run(tmp_path, monkeypatch):
     assert "http://host:5000" in (tmp_path / "config.yaml").read_text()
     assert SECRET not in json.dumps(config.values)
     monkeypatch.setattr(sys, "orig_argv", ["python", "/x/bin/baryon", "train", *given])
-    assert SECRET not in str(provenance._command())
-    assert provenance._command()[-1] == "tracking.mlflow=http://host:5000"
+    assert SECRET not in str(command_line())
+    assert command_line()[-1] == "tracking.mlflow=http://host:5000"
 
 
 def test_a_warning_of_a_tracker_holds_no_password(monkeypatch, capsys):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
@@ -20,6 +19,7 @@ from baryon.config.config import Config
 from baryon.errors import BaryonError
 from baryon.interfaces import Dataset
 from baryon.plugins.registry import Plugins
+from baryon.runs.command_line import command_line
 from baryon.runs.directory import FORMAT, RunDirectory, write_json
 from baryon.runs.git_state import GIT_SHAPE, GitState, git_state
 from baryon.runs.machine import gpus, machine
@@ -41,9 +41,6 @@ from baryon.terminal.credentials import strip_credentials
 
 ENVIRONMENT = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "BARYON_DISABLE")
 """Variables that decide how a run computes; no others are kept, for they may hold secrets."""
-
-SCRIPTS = ("/baryon", "/baryon/__main__.py")
-"""How the path of the program ends in the command line of a process that runs Baryon."""
 
 SHAPES: Mapping[str, Shape] = {
     "started": is_text, "command": [is_text], "folder": is_text, "seed": optional(is_finite),
@@ -86,7 +83,7 @@ class Provenance:
     Attributes
     ----------
     started : time of the start, ISO 8601
-    command : the command line as it was typed, without credentials
+    command : the command line, as `baryon.runs.command_line` gives it
     folder : the folder in which it was typed
     seed : `seed` of the config
     config : digest of the frozen config
@@ -195,7 +192,7 @@ def _describe(
     """Describe a run that starts now, but for its git state."""
     return Provenance(
         started=_now(),
-        command=_command(),
+        command=command_line(),
         folder=str(Path.cwd()),
         seed=config.seed,
         config=config.digest,
@@ -223,7 +220,7 @@ def add_resumption(run: RunDirectory, ranks: Sequence[RankProvenance]) -> None:
     except BaryonError as error:
         warn(str(error))
         return
-    entry = Resumption(_now(), _command(), machine(), ranks)
+    entry = Resumption(_now(), command_line(), machine(), ranks)
     resumed = [*provenance.resumed, entry]
     _write(run, replace(provenance, resumed=resumed, process=this_process()))
 
@@ -308,14 +305,6 @@ def _changed(config: Config, plugins: Plugins) -> Mapping[str, Any] | None:
         return defaults.changed(config.values, plugins)
     except BaryonError:  # a component without an option of its name has no defaults
         return None
-
-
-def _command() -> list[str]:
-    """Return the command line as it was typed."""
-    typed = sys.orig_argv[1:]  # `sys.argv` holds the overrides in Hydra's own order
-    starts = [n + 1 for n, word in enumerate(typed) if word == "baryon" or word.endswith(SCRIPTS)]
-    arguments = typed[starts[0] :] if starts else sys.argv[1:]
-    return ["baryon", *map(strip_credentials, arguments)]
 
 
 def _now() -> str:
