@@ -11,6 +11,10 @@ from typing import Any
 from baryon.interfaces import Table
 from baryon.terminal.units import duration
 
+# Hardly a model computes faster than a plain matrix product: the peak is what must be wrong.
+PEAK_TOO_LOW = ", measured too low: was the machine busy?"
+"""What is said of a peak where a rate is above it."""
+
 
 def rates(summary: Mapping[str, Any]) -> Table:
     """Return the peak, sustained and mean rate, with their share of the machine's peak FLOP/s."""
@@ -30,6 +34,8 @@ def rates(summary: Mapping[str, Any]) -> Table:
     ]
     peak = summary["peak_tflops_per_second"]
     caption = f"Speed: {summary['gflop_per_sample']:.4g} GFLOP a sample; peak {peak:.3g} TFLOP/s"
+    if any(rate["mfu"] > 1 for rate in summary["rates"].values()):
+        caption += PEAK_TOO_LOW
     return Table(("rate", "samples/s", "TFLOP/s", "MFU"), rows, caption)
 
 

@@ -1,14 +1,11 @@
 """Rates and times, by a clock that a test turns."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from baryon.report import speed
-from baryon.training.autotune.execution_mode import BF16, FP32, ExecutionMode
-from baryon.training.metrics import peak_flops as peak_flops_module
 from baryon.training.metrics.flop_count import Operations
 from baryon.training.metrics.meters import Meters
 from baryon.training.metrics.rates import WINDOW, Rates
@@ -109,10 +106,11 @@ def test_time_lost_by_a_kill_counts_against_goodput(clock, monkeypatch):
     json.dumps(summary)
 
 
-def test_tables_say_rate_time_and_layers(clock):
+def test_tables_say_rate_time_and_layers(clock, monkeypatch):
+    monkeypatch.setattr("time.monotonic", lambda: clock.now)
     stopwatch = Stopwatch(clock)
     meters = Meters(stopwatch)
-    meters.operations, meters.peak_flops = Operations(5e11, {"conv": 4e11, "fc": 1e11}), 1.0
+    meters.operations, meters.peak_flops = Operations(5e11, {"conv": 4e11, "fc": 1e11}), 10.0
     one_step(stopwatch, clock)
     meters.read(8, 8)
     rates, phases, layers = speed.tables(meters.summary())
@@ -120,20 +118,11 @@ def test_tables_say_rate_time_and_layers(clock):
     assert rates.rows[1][0] == "sustained (best 1 steps)"
     assert ("backward", "4 s", "50.0%") in phases.rows
     assert layers.rows[0] == ("conv", 400.0, "80.0%")
-
-
-def test_the_peak_is_measured_once(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(peak_flops_module, "SIZE", {"cpu": 64})
-    device = torch.device("cpu")
-    found = peak_flops_module.peak_flops(ExecutionMode(FP32), device)
-    assert 0 < found < 1e4
-    monkeypatch.setattr(peak_flops_module, "_measure", lambda *_: SimpleNamespace())
-    assert peak_flops_module.peak_flops(ExecutionMode(FP32), device) == found
-    monkeypatch.setattr(peak_flops_module, "_measure", lambda *_: 7.0)
-    assert (
-        peak_flops_module.peak_flops(ExecutionMode(BF16), device) == 7.0
-    )  # another precision, another peak
+    assert rates.caption == "Speed: 500 GFLOP a sample; peak 10 TFLOP/s"
+    meters.peak_flops = 0.25
+    rates = speed.rates(meters.summary())
+    assert rates.rows[0][-1] == "200%"
+    assert rates.caption.endswith("; peak 0.25 TFLOP/s, measured too low: was the machine busy?")
 
 
 def test_switching_costs_next_to_nothing():

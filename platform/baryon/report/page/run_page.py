@@ -108,7 +108,8 @@ def _speed_tiles(run: RunRecord) -> list[dict[str, str]]:
         rate = f"{rates['samples_per_second']:,.4g}"
         tiles.append(_tile("speed", rate, "samples/s" + ", sustained" * bool(meters)))
         value, unit = flops(rates["tflops_per_second"])
-        tiles.append(_tile("operations", value, f"{unit}, {rates['mfu']:.0%} of peak"))
+        note = speed.PEAK_TOO_LOW * (rates["mfu"] > 1)
+        tiles.append(_tile("operations", value, f"{unit}, {rates['mfu']:.0%} of peak{note}"))
     return tiles
 
 
