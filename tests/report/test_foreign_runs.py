@@ -289,20 +289,27 @@ def test_a_config_with_interpolations_is_refused_and_reads_no_variable(run, monk
 def test_what_a_config_asks_of_the_readers_machine_needs_the_command_line(run, tmp_path, capsys):
     values = yaml.safe_load((run / "config.yaml").read_text())
     values["data"]["stage"] = str(tmp_path)
-    values["tracking"] |= {"tensorboard": True, "mlflow": "http://evil.example"}
+    values["tracking"] |= {
+        "tensorboard": True, "mlflow": "http://evil.example", "wandb": "online",
+        "trackio": "evil/space",
+    }  # fmt: skip
     (run / "config.yaml").write_text(yaml.safe_dump(values))
     config = frozen_file.read(run / "config.yaml")
     assert config.data.stage is None
     assert config.tracking.mlflow is None
+    assert config.tracking.wandb is None
+    assert config.tracking.trackio is None
     assert config.tracking.tensorboard
     said = capsys.readouterr().out
     assert f"asks for data.stage={tmp_path}, which only a command line can" in said
     assert "asks for tracking.mlflow=http://evil.example, which only" in said
     assert config.values["data"]["stage"] == str(tmp_path)  # as it was, to be written down again
     word = [f"data.stage={tmp_path}/mine", "tracking.mlflow=http://mine.example"]
+    word += ["tracking.wandb=offline", "tracking.trackio=local"]
     obeyed = frozen_file.read(run / "config.yaml", word)
     assert obeyed.data.stage == f"{tmp_path}/mine"
     assert obeyed.tracking.mlflow == "http://mine.example"
+    assert (obeyed.tracking.wandb, obeyed.tracking.trackio) == ("offline", "local")
     assert obeyed.digest == config.digest
     assert capsys.readouterr().out == ""
 

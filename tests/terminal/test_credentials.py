@@ -15,6 +15,7 @@ from baryon.sweeps.jobs_table import write_csv
 from baryon.terminal.console import printable
 from baryon.terminal.credentials import strip_credentials, without_credentials
 from baryon.tracking import mlflow
+from baryon.tracking.background import BackgroundTracker
 
 SECRET = "hunter2"  # noqa: S105
 RUN = ["dataset=hep_images", "model=hep_cnn", "dataset.train=x.h5"]
@@ -66,7 +67,7 @@ def test_a_warning_of_a_tracker_holds_no_password(monkeypatch, capsys):
     monkeypatch.setattr(mlflow, "_client", refuse)
     monkeypatch.setattr(mlflow, "find_spec", lambda name: object())
     given = [*RUN, f"tracking.mlflow=http://name:{SECRET}@host"]
-    tracker = mlflow.MLflow(None, composed(given, discover()))
+    tracker = BackgroundTracker(mlflow.MLflow(None, composed(given, discover())))
     tracker._thread.join(10)
     said = capsys.readouterr().out
     assert "stopped logging to MLflow at http://host" in said

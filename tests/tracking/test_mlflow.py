@@ -12,25 +12,38 @@ from baryon.tracking.trackers import Trackers
 
 def test_a_missing_extra_says_what_to_install(run, tracking, monkeypatch, capsys):
     monkeypatch.setattr(mlflow_tracker, "find_spec", lambda name: None)
-    trackers = Trackers(tracking(mlflow="file:mlruns"), run)
+    trackers = Trackers(tracking(mlflow="http://host:5000"), run)
     trackers.log("train", LINE)
     trackers.close()
-    assert "pip install 'baryon[mlflow]'" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "warning: stopped logging to MLflow, training continues: install it by pip install "
+        "'baryon[mlflow]'\n"
+    )
 
 
-def test_a_database_without_all_of_mlflow_says_what_to_do(run, tracking, monkeypatch, capsys):
+def test_a_database_without_what_it_needs_says_what_to_install(run, tracking, monkeypatch, capsys):
     monkeypatch.setattr(mlflow_tracker, "find_spec", lambda name: name == "mlflow" or None)
     trackers = Trackers(tracking(mlflow="sqlite:///x.db"), run)
     trackers.log("train", LINE)
     trackers.close()
-    assert "needs all of MLflow" in capsys.readouterr().out
+    assert "install it by pip install 'baryon[mlflow]'" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["file:mlruns", "mlruns", "/data/mlruns"])
+def test_a_folder_is_refused_with_a_database_in_its_place(run, tracking, capsys, folder):
+    trackers = Trackers(tracking(mlflow=folder), run)
+    trackers.log("train", LINE)
+    trackers.close()
+    said = capsys.readouterr().out
+    assert f"MLflow writes into no plain folder any more ({folder}): give a database, tra" in said
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what MLflow takes of SQLAlchemy
 def test_mlflow_gets_a_run_and_its_resumption(run, tracking, tmp_path, capsys):
     import mlflow
 
-    store = f"file:{tmp_path}/mlruns"
+    store = f"sqlite:///{tmp_path}/mlflow.db"
     for steps, auc in (((1, 2), None), ((2, 3), 0.9)):
         trackers = Trackers(tracking(mlflow=store), run)
         for step in steps:

@@ -30,7 +30,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_others_go_on(run, tracking, m
         def close(self, *, finished):
             calls.append("close")
 
-    monkeypatch.setattr(trackers_module, "_mlflow", lambda *_: Broken())
+    monkeypatch.setitem(trackers_module.TRACKERS, "mlflow", ("MLflow", lambda *_: Broken()))
     trackers = Trackers(tracking(tensorboard=True, mlflow="http://x"), run)
     for step in (1, 2, 3):
         trackers.log("train", LINE | {"step": step})

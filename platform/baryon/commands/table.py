@@ -66,7 +66,7 @@ RESUME = Command(
     description="""\
 Go on with an unfinished run from its last checkpoint, at the very sample where it stood, with
 its own config. The communicator, the number of ranks, data.processes and data.threads may change.
-Give data.stage and tracking.mlflow again: they are not taken from the run's folder.
+Give data.stage and trackers again: they are not taken from the run's folder.
 A checkpoint of other versions of Baryon or of a plugin is refused.""",
     arguments=(THE_RUN, Argument("versions", Choice("any"), "go on with other versions too")),
     # Overrides that leave each step its samples.

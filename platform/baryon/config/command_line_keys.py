@@ -12,7 +12,7 @@ from typing import Any
 
 from baryon.config.config import Config
 
-COMMAND_LINE_KEYS = ("data.stage", "tracking.mlflow")
+COMMAND_LINE_KEYS = ("data.stage", "tracking.mlflow", "tracking.wandb", "tracking.trackio")
 
 
 def asked_for(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,8 +24,11 @@ def asked_for(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def obeying(config: Config, asked: Mapping[str, Any]) -> Config:
     """Return the config with these values of `COMMAND_LINE_KEYS`; what is written down stays."""
-    return replace(
-        config,
-        data=replace(config.data, stage=asked.get("data.stage")),
-        tracking=replace(config.tracking, mlflow=asked.get("tracking.mlflow")),
-    )
+    changes: dict[str, dict[str, Any]] = {}
+    for key in COMMAND_LINE_KEYS:
+        section, _, name = key.partition(".")
+        changes.setdefault(section, {})[name] = asked.get(key)
+    sections: Any = {
+        section: replace(getattr(config, section), **values) for section, values in changes.items()
+    }
+    return replace(config, **sections)

@@ -14,6 +14,7 @@ from omegaconf import MISSING
 
 from baryon.errors import BaryonError, did_you_mean
 from baryon.plugins.bounds import check_seed, check_size
+from baryon.terminal.credentials import strip_credentials
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "linear", "step")
@@ -24,6 +25,10 @@ WEIGHTS = ("best", "last")
 DIRECTIONS = ("minimize", "maximize")
 SAMPLERS = ("random", "tpe")
 PRUNERS = ("median", "none")
+WANDB_ONLINE = "online"
+WANDB_MODES = (WANDB_ONLINE, "offline")
+TRACKIO_LOCAL = "local"
+TRACKIO_PLACE = re.compile(rf"{TRACKIO_LOCAL}|https?://\S+|[\w.-]+/[\w.-]+")
 VALIDATION_LOSS = "validation_loss"
 OF_GROUPS = ("learning_rate_scale", "weight_decay")
 MOST_AT_ONCE = 1024
@@ -129,9 +134,18 @@ class Tracking:
 
     tensorboard: bool = MISSING
     mlflow: str | None = MISSING
+    wandb: str | None = MISSING
+    trackio: str | None = MISSING
     experiment: str = MISSING
 
     def __post_init__(self) -> None:
+        if self.wandb is not None:
+            _require_choice("tracking.wandb", self.wandb, WANDB_MODES)
+        if self.trackio is not None and not TRACKIO_PLACE.fullmatch(self.trackio):
+            raise BaryonError(
+                f"tracking.trackio={strip_credentials(self.trackio)!r:.80} is none of: "
+                f"{TRACKIO_LOCAL}, a server (http://host:7860), a Space (user/name)"
+            )
         if not self.experiment.strip():
             raise BaryonError("tracking.experiment must have a name")
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of what lies in a run's folder; it goes up when an older Baryon would misread it."""
-FURTHER_ENTRIES = ("exports", "predictions", "profile", "mlflow_run_id", "job.json", LOCK)
+FURTHER_ENTRIES = (
+    *("exports", "predictions", "profile", "mlflow_run_id", "wandb", "wandb_run_id", "job.json"),
+    LOCK,
+)
 """What else may be written into a run's folder."""
 
 

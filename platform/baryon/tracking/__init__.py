@@ -1,1 +1,1 @@
-"""Send what a run logs to trackers: TensorBoard, MLflow."""
+"""Send what a run logs to trackers: TensorBoard, MLflow, W&B, Trackio."""

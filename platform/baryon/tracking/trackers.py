@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from baryon.config.config import Config
-from baryon.errors import format_error
+from baryon.errors import BaryonError, format_error
 from baryon.runs.directory import RunDirectory
 from baryon.terminal.console import warn
+from baryon.terminal.credentials import strip_credentials
+from baryon.tracking.background import BackgroundTracker
 from baryon.tracking.scalars import results, scalars
 
 
@@ -39,7 +41,30 @@ def _mlflow(run: RunDirectory, config: Config, first_step: int) -> Tracker:
     from baryon.tracking.mlflow import MLflow
 
     del first_step
-    return MLflow(run, config)
+    return BackgroundTracker(MLflow(run, config))
+
+
+def _wandb(run: RunDirectory, config: Config, first_step: int) -> Tracker:
+    from baryon.tracking.wandb import Wandb
+
+    del first_step
+    return BackgroundTracker(Wandb(run, config))
+
+
+def _trackio(run: RunDirectory, config: Config, first_step: int) -> Tracker:
+    from baryon.tracking.trackio import Trackio
+
+    del first_step
+    return BackgroundTracker(Trackio(run, config))
+
+
+TRACKERS: dict[str, tuple[str, Opening]] = {
+    "tensorboard": ("TensorBoard", _tensorboard),
+    "mlflow": ("MLflow", _mlflow),
+    "wandb": ("W&B", _wandb),
+    "trackio": ("Trackio", _trackio),
+}
+"""Key of the section `tracking` that asks for a tracker -> its name and what opens it."""
 
 
 class Trackers:
@@ -50,12 +75,9 @@ class Trackers:
     """
 
     def __init__(self, config: Config, run: RunDirectory) -> None:
-        known: dict[str, tuple[bool, Opening]] = {
-            "TensorBoard": (config.tracking.tensorboard, _tensorboard),
-            "MLflow": (config.tracking.mlflow is not None, _mlflow),
-        }
         self._config, self._run = config, run
-        self._to_open = {name: opening for name, (enabled, opening) in known.items() if enabled}
+        asked_for = [entry for key, entry in TRACKERS.items() if getattr(config.tracking, key)]
+        self._to_open: dict[str, Opening] = dict(asked_for)
         self._open: dict[str, Tracker] = {}
         self._step = 0
         self._finished = False
@@ -94,6 +116,7 @@ class Trackers:
         try:
             act()
         except Exception as error:  # noqa: BLE001  a tracker's code and its server may fail anyhow
-            warn(f"stopped logging to {name}, training continues: {format_error(error)}")
+            reason = str(error) if isinstance(error, BaryonError) else format_error(error)
+            warn(f"stopped logging to {name}, training continues: {strip_credentials(reason)}")
             return False
         return True
