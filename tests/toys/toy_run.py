@@ -18,6 +18,8 @@ from baryon.plugins.registry import Component, Plugin, Plugins, discover
 from baryon.runs import directory
 from baryon.training.build import build_components
 from baryon.training.checkpoints.folder import load_last
+from baryon.training.checkpoints.names import has_checkpoint
+from baryon.training.run import _take_initial_weights
 from baryon.training.stop_request import StopRequest
 from baryon.training.trainer import Trainer
 from baryon_comm.serial import Serial
@@ -127,10 +129,12 @@ def trainer(folder: Path, settings: Config, comm=None, **options) -> Trainer:
     comm = comm or Serial()
     components = build_components(settings, plugins(), comm)
     run = directory.fill(folder)
+    goes_on = has_checkpoint(run.checkpoints)
+    if comm.is_leader and settings.train.init and not goes_on:
+        _take_initial_weights(settings, components)
     made = Trainer(components, settings, run, StopRequest(), **options)
     made.prepare()
-    saved = list(run.checkpoints.glob("step-*")) if comm.is_leader else []
-    if any(comm.broadcast(saved)):
+    if comm.broadcast(goes_on):
         made.restore(*comm.broadcast(load_last(run.checkpoints) if comm.is_leader else None))
     return made
 

@@ -56,6 +56,7 @@ def run(comm, told, folder: Path) -> None:
         "step": running.state.step,
         "weights": weights(running),
         "first": first,
+        "average": dict(running._average.state_dict()),
         "exchanges": exchanges,
         "layers": len(comm._reducer.buckets),
     }

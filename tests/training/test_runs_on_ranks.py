@@ -1,6 +1,7 @@
 """What users ask of a training is the same under every communicator, on ranks that really run."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ GROUPS = {
     "parameter_groups": [{"pattern": "*.bias", "learning_rate_scale": 0.1, "weight_decay": 0.0}],
     "weight_decay": 0.1,
 }
-SGD = {"optimizer": "sgd", "momentum": 0.5}
+SGD = {"optimizer": "sgd", "momentum": 0.5, "ema": 0.8}
 SAVING = SGD | {"epochs": 2, "checkpoint_every_steps": 3}  # at each, `local_sgd` averages once more
 PARTS = SAVING | GROUPS | {"batch_size": 4, "accumulation_steps": 3}
 WHOLE = SAVING | GROUPS | {"batch_size": 12}
@@ -41,6 +42,7 @@ RUNS = {
         "train": FROZEN,
     },
 }
+PATIENT_RUNS = ("sync, patient", "local, patient", "hybrid, patient")
 
 
 def on_one_process(train):
@@ -55,8 +57,14 @@ def runs(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("runs")
     # One process is cut off within an epoch; three ranks go on with its run.
     break_off(trainer(folder / "cut", on_one_process(PARTS)), 4)
+    shutil.copy(folder / "cut" / "checkpoints" / "last.pt", folder / "first.pt")
+    initial = {"init": str(folder / "first.pt"), "init_only": ["head"]}
+    by_name = {
+        name: run | {"train": run["train"] | (initial if name in PATIENT_RUNS else {})}
+        for name, run in RUNS.items()
+    }
     done = subprocess.run(
-        launch_command(3, [sys.executable, SCRIPT, str(folder), json.dumps(RUNS)]),
+        launch_command(3, [sys.executable, SCRIPT, str(folder), json.dumps(by_name)]),
         env=launch_environment(3) | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)},
         text=True,
         capture_output=True,
@@ -75,13 +83,14 @@ def runs(tmp_path_factory, cache):
 
 @pytest.fixture
 def serial(tmp_path):
-    """The weights of one process on the whole batch, which PyTorch's own groups of parameters have.
+    """One process that was trained on the whole batch.
 
-    See `test_parameter_groups.py`.
+    `test_parameter_groups.py` and `test_weight_average.py` compare that with PyTorch's own groups
+    and averages by hand.
     """
     running = trainer(tmp_path / "serial", on_one_process(WHOLE))
     running.fit()
-    return weights(running)
+    return running
 
 
 def assert_close(one, other):
@@ -97,7 +106,7 @@ def log(folder: Path, kind: str) -> list[dict]:
 def test_accumulated_steps_with_groups_of_parameters_are_those_of_the_whole_batch(runs, serial):
     _, by_name = runs
     for worker in [*by_name["sync"], *by_name["hybrid"]]:
-        assert_close(worker["weights"], serial)
+        assert_close(worker["weights"], weights(serial))
     for worker, whole in zip(by_name["local"], by_name["local, whole"], strict=True):
         assert_close(worker["weights"], whole["weights"])
 
@@ -115,11 +124,42 @@ def test_a_run_cut_off_within_an_epoch_goes_on_at_the_sample_on_more_ranks(runs,
     assert len(by_name["cut"]) == 3
     for worker in by_name["cut"]:
         assert worker["step"] == 8
-        assert_close(worker["weights"], serial)
+        assert_close(worker["weights"], weights(serial))
     assert [line["step"] for line in log(folder / "cut", "train")] == [2, 4, 6, 8]
 
 
-PATIENT_RUNS = ("sync, patient", "local, patient", "hybrid, patient")
+def test_averages_of_weights_are_those_of_one_process_and_of_the_leader(runs, serial):
+    _, by_name = runs
+    for worker in [*by_name["sync"], *by_name["hybrid"], *by_name["cut"]]:
+        assert_close(worker["average"], serial._average.state_dict())
+    for name in ("local", *PATIENT_RUNS):
+        for worker in by_name[name]:
+            assert worker["average"].keys() <= worker["weights"].keys()
+            for key, average in worker["average"].items():
+                assert torch.equal(average, by_name[name][0]["average"][key])
+
+
+def test_validations_are_those_of_the_averaged_weights(runs, serial):
+    folder, _ = runs
+    expected = [line["loss"] for line in log(serial.run.path, "validation")]
+    for name in ("sync", "hybrid", "cut"):
+        losses = [line["loss"] for line in log(folder / name, "validation")]
+        assert losses == pytest.approx(expected, rel=1e-4)
+        best, average = (
+            torch.load(folder / name / "checkpoints" / file, weights_only=True)["model"]
+            for file in ("best.pt", "ema.pt")
+        )
+        assert all(torch.equal(best[key], average[key]) for key in best)  # the last is the best
+
+
+@pytest.mark.parametrize("name", PATIENT_RUNS)
+def test_all_workers_start_from_the_weights_of_another_run(runs, name):
+    folder, by_name = runs
+    initial = torch.load(folder / "first.pt", weights_only=True)["model"]
+    for worker in by_name[name]:
+        assert torch.equal(worker["first"]["head.weight"], initial["head.weight"])
+        first = by_name[name][0]["first"]
+        assert all(torch.equal(value, first[key]) for key, value in worker["first"].items())
 
 
 @pytest.mark.parametrize("name", PATIENT_RUNS)

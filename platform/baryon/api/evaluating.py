@@ -32,7 +32,7 @@ def evaluate_run(
     split
         The split; None takes the first there is of test, val and train.
     weights
-        `"best"` or `"last"`; None takes what the config says.
+        `"best"`, `"last"` or `"ema"`; None takes what the config says.
 
     Returns
     -------

@@ -47,7 +47,7 @@ def predict_files(
     out
         The folder to make; None makes one below the run's `predictions/`.
     weights
-        `"best"` or `"last"`; None takes what the config says.
+        `"best"`, `"last"` or `"ema"`; None takes what the config says.
 
     Returns
     -------

@@ -106,7 +106,8 @@ class Run:
         Parameters
         ----------
         weights
-            `"best"` (by validation) or `"last"`; None takes what the run was evaluated with.
+            `"best"` (by validation), `"last"` or `"ema"` (the average of a run with `train.ema`);
+            None takes what the run was evaluated with.
 
         Raises
         ------
@@ -131,7 +132,7 @@ class Run:
         split
             `"train"`, `"val"` or `"test"`; None takes the first there is of test, val and train.
         weights
-            `"best"` or `"last"`; see `load_model`.
+            `"best"`, `"last"` or `"ema"`; see `load_model`.
 
         """
         plugins = checked_plugins()
@@ -160,7 +161,7 @@ class Run:
         out
             The folder to make; None makes one below `predictions/` of the run.
         weights
-            `"best"` or `"last"`; see `load_model`.
+            `"best"`, `"last"` or `"ema"`; see `load_model`.
 
         """
         names = [files] if isinstance(files, (str, Path)) else files

@@ -5,26 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from baryon.config.schemas import WEIGHTS
 from baryon.errors import BaryonError
 from baryon.runs.directory import RunDirectory
 from baryon.training.checkpoints import schema
-from baryon.training.checkpoints.names import LAST
+from baryon.training.checkpoints.names import EMA, LAST
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.model_runner import ModelRunner, use_saved_mode
 
-NAMES = ("best", "last")
-
 
 def chosen_weights(run: RunDirectory, wanted: str | None, usual: str) -> Path:
-    """Return the checkpoint that is `wanted`, best or last; else the `usual` one, if there is it.
+    """Return the checkpoint that is `wanted`: best, last or ema; else the `usual` one or the last.
 
-    A run without validation has no best weights. Raises `BaryonError` for another name.
+    A run without validation has no best weights. Raises `BaryonError` for another name, or for an
+    average that the run does not have.
     """
-    if wanted not in (None, *NAMES):
-        raise BaryonError(f"weights={wanted} is not known; choose from: {', '.join(NAMES)}")
+    if wanted not in (None, *WEIGHTS):
+        raise BaryonError(f"weights={wanted} is not known; choose from: {', '.join(WEIGHTS)}")
     path = run.checkpoints / f"{wanted or usual}.pt"
     if wanted is None and not path.is_file():
         return run.checkpoints / LAST
+    if path.name == EMA and not path.is_file():
+        raise BaryonError(
+            f"{run.path} has no averaged weights, which are there when a run with train.ema ends: "
+            "choose weights=best or weights=last"
+        )
     return path
 
 

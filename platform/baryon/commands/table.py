@@ -31,7 +31,9 @@ RUN_FOLDER = FolderWith("<dir>", "config.yaml")
 SWEEP_FOLDER = FolderWith("<dir>", "sweep.json")
 THE_RUN = Argument("run", RUN_FOLDER, "the folder of the run", required=True)
 WEIGHTS = Argument(
-    "weights", Choice("best", "last"), "of lowest validation loss, or the last; else as configured"
+    "weights",
+    Choice("best", "last", "ema"),
+    "of lowest validation loss, the last, or their average; else as configured",
 )
 LARGEST_PORT = 65535
 LARGEST_STEP = 10**15

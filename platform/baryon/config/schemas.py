@@ -21,7 +21,7 @@ SCHEDULES = ("constant", "cosine", "linear", "step")
 PRECISIONS = ("fp32", "tf32", "bf16", "auto")
 COMPILING = ("auto", "never", "always")
 NONFINITE = ("stop", "skip")
-WEIGHTS = ("best", "last")
+WEIGHTS = ("best", "last", "ema")
 DIRECTIONS = ("minimize", "maximize")
 SAMPLERS = ("random", "tpe")
 PRUNERS = ("median", "none")
@@ -86,6 +86,9 @@ class Train:
     activation_checkpointing: bool = MISSING
     nonfinite: str = MISSING
     validate_every_epochs: int = MISSING
+    ema: float | None = MISSING
+    init: str | None = MISSING
+    init_only: list[str] = MISSING
     patience: int | None = MISSING
     min_improvement: float = MISSING
     checkpoint_every_steps: int = MISSING
@@ -112,7 +115,15 @@ class Train:
         _require("train.", self, NOT_NEGATIVE, *not_negative)
         if self.micro_batch is not None and self.memory_gib is not None:
             raise BaryonError("give train.micro_batch, or train.memory_gib to find it, not both")
-        _require("train.", self, BELOW_ONE, "momentum", "beta2")
+        _require("train.", self, BELOW_ONE, "momentum", "beta2", "ema")
+        if self.weights == "ema" and self.ema is None:
+            raise BaryonError(
+                "train.weights=ema needs an average of the weights: give train.ema=0.999"
+            )
+        if self.init_only and self.init is None:
+            raise BaryonError(
+                "train.init_only takes a part of train.init=<run folder or checkpoint>"
+            )
 
     @property
     def samples_per_step(self) -> int:

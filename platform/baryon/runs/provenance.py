@@ -50,11 +50,14 @@ SHAPES: Mapping[str, Shape] = {
     "ranks": [{"host": is_text, "threads": is_count, "gpus?": [is_text]}],
     "environment": is_mapping, "packages": is_mapping, "process": PROCESS_SHAPE,
     "resumed": [{"at": is_text, "command": [is_text]}],
+    "init": optional(
+        {"path": is_text, "step": is_count, "digest": is_text, "taken": is_count, "total": is_count}
+    ),
 }  # fmt: skip
 """What each part of the file must look like: it may come from somebody else."""
 
 
-Part = TypeVar("Part", GitState, ProcessIdentity, "RankProvenance", "Resumption")
+Part = TypeVar("Part", GitState, ProcessIdentity, "RankProvenance", "Resumption", "InitialWeights")
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,26 @@ class Resumption:
     command: Sequence[str]
     machine: Mapping[str, Any] = field(default_factory=dict)
     ranks: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Weights of another run that a run started from.
+
+    Attributes
+    ----------
+    path : the checkpoint's file
+    step : the step that its weights are of
+    digest : SHA-256 of the names and values that were taken, in hexadecimal digits
+    taken, total : number of parameters and buffers that were taken, and that the model has
+
+    """
+
+    path: str
+    step: int
+    digest: str
+    taken: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -97,6 +120,7 @@ class Provenance:
     packages : versions of all installed distributions
     process : the process that leads the run
     resumed : one entry a resumption
+    init : the weights that the run started from; None if they are from the seed
 
     """
 
@@ -118,6 +142,7 @@ class Provenance:
     packages: Mapping[str, str] = field(default_factory=dict)
     process: ProcessIdentity = field(default_factory=ProcessIdentity)
     resumed: Sequence[Resumption] = ()
+    init: InitialWeights | None = None
 
 
 def rank_provenance(threads: int) -> RankProvenance:
@@ -131,6 +156,7 @@ def write(
     plugins: Plugins,
     dataset: Dataset,
     ranks: Sequence[RankProvenance],
+    init: InitialWeights | None = None,
     *,
     git: bool = True,
 ) -> None:
@@ -148,6 +174,8 @@ def write(
         The open dataset, for the fingerprints of its splits.
     ranks
         `rank_provenance` of all processes.
+    init
+        The weights of another run that it starts from.
     git
         Whether git may be run in the working directory. Git obeys what the repository there
         configures, so it must not where that came with somebody else's run.
@@ -157,7 +185,7 @@ def write(
     if patch:
         with atomic_write(run.patch) as temporary:
             temporary.write_bytes(patch)
-    _write(run, replace(_describe(config, plugins, dataset, ranks), git=state))
+    _write(run, replace(_describe(config, plugins, dataset, ranks), git=state, init=init))
 
 
 def write_restart(
@@ -166,13 +194,14 @@ def write_restart(
     plugins: Plugins,
     dataset: Dataset,
     ranks: Sequence[RankProvenance],
+    init: InitialWeights | None = None,
 ) -> None:
     """Describe anew a run that begins again in its own folder, with what it runs on now.
 
     Command, folder and git state remain those of the first start, and the new start is added to
     `resumed`. Parameters are those of `write`.
     """
-    now = _describe(config, plugins, dataset, ranks)
+    now = replace(_describe(config, plugins, dataset, ranks), init=init)
     try:
         first = read(run)
     except BaryonError:  # killed before it was written, or damaged since
@@ -278,6 +307,8 @@ def parse(run: RunDirectory, values: Mapping[str, Any]) -> tuple[Provenance, lis
         sound["git"] = _dataclass(GitState, sound["git"])
     if "process" in sound:
         sound["process"] = _dataclass(ProcessIdentity, sound["process"])
+    if sound.get("init") is not None:
+        sound["init"] = _dataclass(InitialWeights, sound["init"])
     sound["ranks"] = [_dataclass(RankProvenance, rank) for rank in sound.get("ranks", ())]
     sound["resumed"] = [_dataclass(Resumption, entry) for entry in sound.get("resumed", ())]
     return Provenance(**sound), damaged

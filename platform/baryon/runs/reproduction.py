@@ -39,6 +39,7 @@ SURROUNDINGS = {
     "data": "the data of split",
     "commit": "the commit",
     "changes": "what was not committed",
+    "init": "the weights of train.init",
 }
 """What a run's numbers depend on beside its config, and how messages call it."""
 
@@ -138,6 +139,7 @@ def surroundings(provenance: Provenance) -> dict[str, Any]:
         "mpi": provenance.machine.get("mpi"),
         "threads": [rank.threads for rank in provenance.ranks],
         "data": provenance.data,
+        "init": provenance.init.digest if provenance.init else None,
         **(_code(provenance.git) if provenance.git else {}),
     }
 

@@ -18,6 +18,7 @@ from baryon.errors import BaryonError, form
 from baryon.interfaces import Communicator, Dataset, Evaluator, Loss, Split
 from baryon.plugins.components import prepare
 from baryon.plugins.registry import Plugins
+from baryon.runs.provenance import InitialWeights
 from baryon.system.allocator import keep_freed_memory
 from baryon.training.autotune.activation_checkpointing import apply_activation_checkpointing
 from baryon.training.checkpoints.identity import identity
@@ -79,6 +80,7 @@ class RunComponents(TrainedModel):
     loss, comm, evaluator : what the config chooses of these kinds
     identity : the software and the choices that the run's checkpoints belong to
     owners : kind of component -> how messages name the chosen one, with its plugin
+    initial_weights : where the model's first weights come from; None if from its factory
 
     """
 
@@ -87,6 +89,7 @@ class RunComponents(TrainedModel):
     evaluator: Evaluator
     identity: dict[str, Any]
     owners: Mapping[str, str]
+    initial_weights: InitialWeights | None = None
 
 
 def build_communicator(config: Config, plugins: Plugins) -> Communicator:

@@ -27,10 +27,11 @@ from baryon.training.checkpoints import schema
 from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import load_last
 from baryon.training.checkpoints.identity import require_same, require_same_config
-from baryon.training.checkpoints.names import BEST, has_checkpoint
+from baryon.training.checkpoints.names import LAST, has_checkpoint
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.consistency import build_consistently, distributed_run
 from baryon.training.final_evaluation import evaluate_and_write
+from baryon.training.initial_weights import load_initial_weights
 from baryon.training.model_runner import use_saved_mode
 from baryon.training.run_lock import RunLock
 from baryon.training.stop_request import exit_code_of_all, stop_on_signals
@@ -76,7 +77,9 @@ def start(config: Config, plugins: Plugins, label: str) -> Path | None:
         run = run_directory.create(config.run, label)
         lock.acquire(run.path)
         frozen_file.write(config, run.config)
-        provenance.write(run, config, plugins, components.dataset, ranks)
+        provenance.write(
+            run, config, plugins, components.dataset, ranks, components.initial_weights
+        )
         return RunStart(run.path, from_checkpoint=False)
 
     with closing(RunLock()) as lock:
@@ -117,10 +120,11 @@ def start_or_resume(
             provenance.add_resumption(run, ranks)
             return RunStart(run.path, from_checkpoint=True)
         run.set_log_aside()
-        provenance.write(run, config, plugins, components.dataset, ranks, git=git)
+        init = components.initial_weights
+        provenance.write(run, config, plugins, components.dataset, ranks, init, git=git)
         return RunStart(run.path, from_checkpoint=False)
 
-    _run_this_rank(config, plugins, prepare, observe=observe)
+    _run_this_rank(config, plugins, prepare, checkpoints=run.checkpoints, observe=observe)
 
 
 def resume(
@@ -154,11 +158,19 @@ def resume(
         say(f"{run.path} was stopped before its first checkpoint: it starts from the beginning")
         run_directory.fill(run.path)
         run.set_log_aside()
-        provenance.write_restart(run, config, plugins, components.dataset, ranks)
+        init = components.initial_weights
+        provenance.write_restart(run, config, plugins, components.dataset, ranks, init)
         return RunStart(run.path, from_checkpoint=False)
 
     with closing(RunLock()) as lock:
-        _run_this_rank(config, plugins, prepare, any_version=any_version, lock=lock)
+        _run_this_rank(
+            config,
+            plugins,
+            prepare,
+            checkpoints=run.checkpoints,
+            any_version=any_version,
+            lock=lock,
+        )
 
 
 def _run_this_rank(
@@ -166,13 +178,15 @@ def _run_this_rank(
     plugins: Plugins,
     prepare: PrepareFolder,
     *,
+    checkpoints: Path | None = None,
     any_version: bool = False,
     observe: Observer | None = None,
     lock: RunLock | None = None,
 ) -> Path | None:
     """Do this rank's part of a run and return its folder; `prepare` is called on the leader alone.
 
-    A parameter server has no folder: None.
+    `checkpoints` is the folder of the checkpoints that the run may go on from. A parameter server
+    has no folder: None.
     """
     with distributed_run(config, plugins) as comm:
 
@@ -181,6 +195,8 @@ def _run_this_rank(
                 return None
             components = build_components(config, plugins, comm)
             if comm.is_leader:  # on one worker: all have the same components and data
+                if config.train.init and not (checkpoints and has_checkpoint(checkpoints)):
+                    _take_initial_weights(config, components)  # all others take the leader's
                 try_components(config, plugins, components)
             return components
 
@@ -203,9 +219,21 @@ def _run_this_rank(
                 trainer = Trainer(components, config, run, stop, trackers, observe, lock)
                 trainer.prepare()
                 _train(run, trainer, checkpoint)
-                _take_best_weights(run, config, components)
+                _take_final_weights(run, config, components)
                 evaluate_and_write(run, config, components, components.held_out, trackers, stop)
             return run.path
+
+
+def _take_initial_weights(config: Config, components: RunComponents) -> None:
+    """Put the weights of `train.init` into the model, and note where they come from."""
+    train, model = config.train, components.runner.model
+    assert train.init is not None
+    init = load_initial_weights(model, train.init, train.init_only)
+    say(
+        f"{init.taken} of {init.total} tensors of the model are those of {init.path}, step "
+        f"{init.step} (SHA-256 {init.digest[:12]})"
+    )
+    components.initial_weights = init
 
 
 def _load_checkpoint(
@@ -256,13 +284,15 @@ def _first_line(run: RunDirectory, trainer: Trainer) -> str:
     )
 
 
-def _take_best_weights(run: RunDirectory, config: Config, components: RunComponents) -> None:
-    """Give all workers the best weights, if the config evaluates these and there are some."""
-    comm, path = components.comm, run.checkpoints / BEST
-    wants_best = config.train.weights == "best"
+def _take_final_weights(run: RunDirectory, config: Config, components: RunComponents) -> None:
+    """Give all workers the weights that the config evaluates: best or averaged, if there are any.
+
+    There are no best weights without a validation split; the last ones are evaluated then.
+    """
+    comm, path = components.comm, run.checkpoints / f"{config.train.weights}.pt"
     state = None
     try:
-        if comm.is_leader and wants_best and path.is_file():
+        if comm.is_leader and path.name != LAST and path.is_file():
             state = schema.read_weights(path)
     except DamagedError as error:
         raise BaryonError(

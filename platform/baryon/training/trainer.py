@@ -43,6 +43,7 @@ from baryon.training.state import TrainingState
 from baryon.training.stop_request import StopRequest
 from baryon.training.training_log import TrainingLog
 from baryon.training.validation import Observer, Validation
+from baryon.training.weight_average import WeightAverage
 
 
 class Trainer:
@@ -77,9 +78,17 @@ class Trainer:
         self._stopwatch = Stopwatch(clock_of(runner.device))
         self.meters = Meters(self._stopwatch, comm.shard.num_groups * comm.shard.group_size)
         self._running_loss = RunningLoss()
+        self._average = WeightAverage(runner.model, train.ema)
         self._log = TrainingLog(components, run, self.state, self.meters, trackers, lock)
         self._checkpoints = CheckpointWriter(
-            components, config, run, self.state, self.meters, self.ledger, self._running_loss
+            components,
+            config,
+            run,
+            self.state,
+            self.meters,
+            self.ledger,
+            self._running_loss,
+            self._average,
         )
         self._validation = Validation(
             components,
@@ -87,6 +96,7 @@ class Trainer:
             self.state,
             self._log,
             self._checkpoints,
+            self._average,
             self._stopwatch,
             stop,
             observe,
@@ -109,6 +119,7 @@ class Trainer:
         self._gradient.micro_batch = self.autotuner.micro_batch
         comm = self.components.comm
         comm.start(self.components.runner.model, self._optimizer_factory(self._stopwatch))
+        self._average.start()
         rng.seed_worker(self.config.seed, 0, comm.shard)
 
     def restore(self, saved: Mapping[str, Any], path: Path) -> None:
@@ -136,6 +147,7 @@ class Trainer:
                 self._log_interval(whole=False)
             self._save_checkpoint()
         with self._stopwatch.inside(CHECKPOINT):
+            self._checkpoints.save_average()
             self._checkpoints.finish()
         self.meters.read(0, 0)
         self._log.record("meters", self.meters.summary())
@@ -194,8 +206,9 @@ class Trainer:
         self._checkpoints.wait_for_copies()  # the next line changes the weights
         self._stopping = comm.step()
 
-        self.state.step += 1
         self._stopwatch.switch(REST)
+        self._average.update(step)
+        self.state.step += 1
         self._stopwatch.step_ended(samples)
         self._running_loss.add(loss_terms, samples)
 

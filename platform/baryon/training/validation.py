@@ -17,6 +17,7 @@ from baryon.training.metrics.stopwatch import CHECKPOINT, EVALUATION, Stopwatch
 from baryon.training.state import TrainingState
 from baryon.training.stop_request import StopRequest
 from baryon.training.training_log import TrainingLog
+from baryon.training.weight_average import WeightAverage
 
 Observer = Callable[[int, Mapping[str, float]], bool]
 """Called with the epoch (from 1) and the loss terms of each validation; True stops the run."""
@@ -32,18 +33,22 @@ class Validation:
         state: TrainingState,
         log: TrainingLog,
         checkpoints: CheckpointWriter,
+        average: WeightAverage,
         stopwatch: Stopwatch,
         stop: StopRequest,
         observe: Observer | None,
     ) -> None:
         self._components, self._config, self._state = components, config, state
         self._log, self._checkpoints, self._stopwatch = log, checkpoints, stopwatch
+        self._average = average
         self._stop, self._observe = stop, observe
         has_split = VALIDATION in components.dataset.splits
         self._loader: Loader | None = components.loader(VALIDATION) if has_split else None
 
     def end_epoch(self, show: Callable[[str], None]) -> None:
         """Validate if it is due, and save the weights if they are the best so far. Collective.
+
+        Where an average of the weights is kept, it is the average that is validated and saved.
 
         Parameters
         ----------
@@ -57,11 +62,13 @@ class Validation:
             return
         with self._stopwatch.inside(EVALUATION):
             self._components.comm.synchronize()
-            values = validation_loss(self._components, self._loader)
-            if all(map(math.isfinite, values.values())):
-                self._accept(epoch, values, show)
-            else:
-                self._refuse(epoch, self._loader, values)
+            self._average.synchronize(self._components.comm)
+            with self._average.in_model():
+                values = validation_loss(self._components, self._loader)
+                if all(map(math.isfinite, values.values())):
+                    self._accept(epoch, values, show)
+                else:
+                    self._refuse(epoch, self._loader, values)
             self._state.early_stopping.observe(values["loss"])
             if self._state.early_stopping.is_due and not self._state.ends_run:
                 self._end_early(show)
@@ -71,7 +78,9 @@ class Validation:
         self._log.record("validation", values)
         self._ask_observer(epoch, values)
         is_best = values["loss"] < self._state.best
-        show(f"epoch {epoch}: validation {describe(values)}{'  (best so far)' * is_best}")
+        of_average = " of averaged weights" if self._average.is_kept else ""
+        best = "  (best so far)" if is_best else ""
+        show(f"epoch {epoch}: validation{of_average} {describe(values)}{best}")
         if is_best:
             self._state.best = values["loss"]
             with self._stopwatch.inside(CHECKPOINT):

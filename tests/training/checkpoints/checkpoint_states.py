@@ -21,6 +21,7 @@ def progress(step=3, model=None):
                 for name, value in model.items()
             }
         },
+        "ema": {},
         "best": float("inf"),
         "early_stopping": {"lowest": float("inf"), "validations": 0},
         "meters": {

@@ -15,7 +15,7 @@ from baryon.report import speed
 from baryon.report.page import charts
 from baryon.report.page.page import flops, picture, render
 from baryon.runs.git_state import UNKNOWN, GitState
-from baryon.runs.provenance import Provenance, RankProvenance
+from baryon.runs.provenance import InitialWeights, Provenance, RankProvenance
 from baryon.runs.record import RunRecord
 from baryon.runs.run_state import FINISHED, RUNNING
 from baryon.terminal.units import duration
@@ -238,9 +238,19 @@ def _start(provenance: Provenance) -> dict[str, Any]:
         "config": provenance.config,
         "started": provenance.started,
         "folder": provenance.folder,
+        "first weights": _initial_weights(provenance.init),
         **{f"resumed at {entry.at}": shlex.join(entry.command) for entry in provenance.resumed},
     }
     return {key: value for key, value in values.items() if value not in (None, "")}
+
+
+def _initial_weights(init: InitialWeights | None) -> str:
+    if init is None:
+        return ""
+    return (
+        f"{init.taken} of {init.total} tensors from {init.path}, step {init.step}, SHA-256 "
+        f"{init.digest[:12]}"
+    )
 
 
 def _software(provenance: Provenance) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 checkpoints/step-00000120.pt     the last ones, as many as are kept
 checkpoints/last.pt              the newest of them under a name that stays
 checkpoints/best.pt              the lowest validation loss
+checkpoints/ema.pt               the average of the weights at the end of training
 checkpoints/*.shard-1-of-3.pt    parts of a large one
 """
 
@@ -19,14 +20,14 @@ from baryon.errors import BaryonError, cannot_write
 from baryon.terminal.console import warn
 from baryon.training.checkpoints import shards
 from baryon.training.checkpoints.file import DamagedError
-from baryon.training.checkpoints.names import BEST, LAST, named, steps
+from baryon.training.checkpoints.names import LAST, named, steps
 from baryon.training.checkpoints.schema import read_progress
 
 GIB = 2**30
 OF_STEP_OR_PART = re.compile(r"(step-\d{8,})(?:\.shard-\d+-of-\d+)?\.pt")
-PART_OF_BEST = re.compile(r"(best-\d{8,})\.shard-\d+-of-\d+\.pt")
+PART_OF_WEIGHTS = re.compile(r"((best|ema)-\d{8,})\.shard-\d+-of-\d+\.pt")
 TEMPORARY = re.compile(
-    r"\.(?:last|best|(?:step|best)-\d{8,}(?:\.shard-\d+-of-\d+)?)\.pt\.[0-9a-f]+"
+    r"\.(?:last|best|ema|(?:step|best|ema)-\d{8,}(?:\.shard-\d+-of-\d+)?)\.pt\.[0-9a-f]+"
 )
 
 
@@ -39,11 +40,14 @@ class Folder:
             stale.unlink()
 
     def write(self, name: str, step: int, state: Mapping[str, Any]) -> None:
-        """Write a checkpoint under one of the names `LAST` and `BEST`.
+        """Write a checkpoint under one of the names `LAST`, `BEST` and `EMA`.
 
         Raises `BaryonError` if it cannot be written; those before it stay.
         """
-        (self._write_last if name == LAST else self._write_best)(step, state)
+        if name == LAST:
+            self._write_last(step, state)
+        else:
+            self._write_weights(name, step, state)
 
     def _write_last(self, step: int, state: Mapping[str, Any]) -> None:
         label = f"step-{step:08d}"
@@ -54,11 +58,12 @@ class Folder:
         _give_name(path, self._path / LAST)
         self._prune()
 
-    def _write_best(self, step: int, state: Mapping[str, Any]) -> None:
-        label = f"best-{step:08d}"
-        shards.save(self._path / BEST, state, self._shard_bytes, label)
-        for part, match in named(self._path, PART_OF_BEST):
-            if match[1] != label:
+    def _write_weights(self, name: str, step: int, state: Mapping[str, Any]) -> None:
+        stem = name.removesuffix(".pt")
+        label = f"{stem}-{step:08d}"
+        shards.save(self._path / name, state, self._shard_bytes, label)
+        for part, match in named(self._path, PART_OF_WEIGHTS):
+            if match[2] == stem and match[1] != label:
                 part.unlink()
 
     def _prune(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-LAST, BEST = "last.pt", "best.pt"
+LAST, BEST, EMA = "last.pt", "best.pt", "ema.pt"
 # A user may keep files of other names beside them, such as step-00000120-before-the-fix.pt.
 OF_STEP = re.compile(r"step-(\d{8,})\.pt")
 

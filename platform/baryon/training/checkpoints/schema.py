@@ -45,7 +45,7 @@ class Identity(TypedDict):
 
 
 class Weights(TypedDict):
-    """Content of `best.pt`."""
+    """Content of `best.pt` and `ema.pt`."""
 
     step: int
     execution: ExecutionMode
@@ -126,6 +126,7 @@ class Progress(Weights):
     """Content of `last.pt`: all that a resume needs."""
 
     communicator: dict[str, Any]
+    ema: dict[str, torch.Tensor]
     best: float
     early_stopping: EarlyStoppingState
     meters: Meters
@@ -311,6 +312,15 @@ def require_optimizer(
     for kind, values in state.items():
         if kind != "optimizer" and isinstance(values, Mapping):
             _require_bounds(path, _shape_problems(f"communicator.{kind}", values, parameters))
+
+
+def require_average(
+    path: Path, average: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.Tensor]
+) -> None:
+    """Raise `DamagedError` unless averaged weights are of these parameters, by name and shape."""
+    if average.keys() != parameters.keys():
+        raise DamagedError(_refusal(path, "ema holds other parameters than are averaged"))
+    _require_bounds(path, _shape_problems("ema", average, parameters))
 
 
 def _optimizer_problems(

@@ -14,7 +14,7 @@ from baryon.training import rng
 from baryon.training.build import RunComponents
 from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import Folder
-from baryon.training.checkpoints.names import BEST, LAST
+from baryon.training.checkpoints.names import BEST, EMA, LAST
 from baryon.training.checkpoints.saver import Saver
 from baryon.training.checkpoints.schema import require_optimizer
 from baryon.training.checkpoints.weights import put_weights
@@ -22,6 +22,7 @@ from baryon.training.metrics.meters import Meters
 from baryon.training.optimizers import BUFFERS
 from baryon.training.running_loss import RunningLoss, merged
 from baryon.training.state import TrainingState
+from baryon.training.weight_average import WeightAverage
 
 
 class CheckpointWriter:
@@ -36,28 +37,37 @@ class CheckpointWriter:
         meters: Meters,
         ledger: Ledger,
         running_loss: RunningLoss,
+        average: WeightAverage,
     ) -> None:
         self._components, self._config, self._run = components, config, run
         self._state, self._meters, self._ledger = state, meters, ledger
-        self._running_loss = running_loss
+        self._running_loss, self._average = running_loss, average
         self._saver = Saver()
         self._folder: Folder | None = None
 
     def save_best(self) -> None:
-        """Save the weights as the best ones so far."""
+        """Save the weights that the model has as the best ones so far."""
         self._save(BEST, {})
+
+    def save_average(self) -> None:
+        """Save the average of the weights, if there is one, at the end of training."""
+        if self._average.is_kept:
+            with self._average.in_model():
+                self._save(EMA, {})
 
     def save_last(self) -> None:
         """Save everything that a resume needs. Collective."""
         self._saver.wait_for_copies()  # the communicator changes weights when it synchronizes
         comm = self._components.comm
         comm.synchronize()
+        self._average.synchronize(comm)
         worker = {
             "random": rng.random_state(self._components.runner.device),
             "running_loss": self._running_loss.state_dict(),
         }
         values = {
             "communicator": comm.state_dict(),
+            "ema": self._average.state_dict(),
             "best": self._state.best,
             "early_stopping": self._state.early_stopping.state_dict(),
             "meters": self._meters.state_dict(),
@@ -115,6 +125,7 @@ class CheckpointWriter:
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         require_optimizer(path, saved["communicator"], trained, buffers)
         comm.load_state_dict(saved["communicator"])
+        self._average.load_state_dict(saved["ema"], path)
         self._state.step, self._state.best = saved["step"], saved["best"]
         self._state.early_stopping.load_state_dict(saved["early_stopping"])
         if self._state.early_stopping.is_due:
