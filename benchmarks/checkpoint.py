@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -76,7 +77,7 @@ def main() -> None:
             usual = statistics.median(timed(step) for _ in range(STEPS_BETWEEN))
             plain_save = timed(lambda: torch.save(state, path / "plain.pt"))
             time.sleep(1)  # what the kernel still writes counts for neither
-            requesting = timed(lambda n=number: request(n))
+            requesting = timed(partial(request, number))
             during = timed(step)
             waiting = timed(saver.wait_for_copies)
             during += sum(timed(step) for _ in range(STEPS_BETWEEN - 1))

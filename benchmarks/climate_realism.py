@@ -85,6 +85,16 @@ class Frame:
         return float(values[self.land & self.rows(0, 60)[:, None] & hours].mean())
 
 
+EDDIES = (
+    ("V850", "m/s", 1.0),
+    ("PSL", "hPa", 0.01),
+    ("T500", "K", 1.0),
+    ("TMQ", "kg/m²", 1.0),
+    ("Z200", "m", 1.0),
+)
+"""Field, unit that is shown, and what the field is multiplied by for it."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A line of the table."""
@@ -97,64 +107,62 @@ class Quantity:
 def quantities() -> Iterator[Quantity]:
     """Return what is compared."""
     yield Quantity("rain, global mean", "mm/d", lambda f: f.mean(f.of("PRECT")) * MM_A_DAY)
-    for low, high in BANDS:
-        yield Quantity(
-            f"rain, {low} to {high}°",
-            "mm/d",
-            lambda f, low=low, high=high: f.mean(f.of("PRECT"), low, high) * MM_A_DAY,
-        )
-    for limit in (1, 20):
-        yield Quantity(
-            f"area with more than {limit} mm/d",
-            "%",
-            lambda f, limit=limit: 100 * f.mean((f.of("PRECT") * MM_A_DAY > limit).astype(float)),
-        )
+    yield from (_mean_of_band("rain", "mm/d", "PRECT", MM_A_DAY, *band) for band in BANDS)
+    yield from (_rainy_area(limit) for limit in (1, 20))
     yield Quantity("vapour, global mean", "kg/m²", lambda f: f.mean(f.of("TMQ")))
-    for low, high in BANDS:
-        yield Quantity(
-            f"vapour, {low} to {high}°",
-            "kg/m²",
-            lambda f, low=low, high=high: f.mean(f.of("TMQ"), low, high),
-        )
-    for name, unit, factor in (
-        ("V850", "m/s", 1.0),
-        ("PSL", "hPa", 0.01),
-        ("T500", "K", 1.0),
-        ("TMQ", "kg/m²", 1.0),
-        ("Z200", "m", 1.0),
-    ):
-        for low, high in ((0, 20), (40, 60)):
-            yield Quantity(
-                f"{name}, deviation along {low} to {high}°",
-                unit,
-                lambda f, name=name, factor=factor, low=low, high=high: (
-                    factor * f.eddies(name, low, high)
-                ),
-            )
+    yield from (_mean_of_band("vapour", "kg/m²", "TMQ", 1.0, *band) for band in BANDS)
+    for field in EDDIES:
+        yield from (_eddies(*field, *band) for band in ((0, 20), (40, 60)))
     for name in ("V850", "TMQ"):
-        for low, high in ((20, 35), (40, 60)):
-            yield Quantity(
-                f"{name}, slope of variance over wavenumbers 8 to 40, {low} to {high}°",
-                "",
-                lambda f, name=name, low=low, high=high: f.slope(name, low, high, 8, 40),
-            )
-            yield Quantity(
-                f"{name}, share of variance beyond wavenumber 16, {low} to {high}°",
-                "%",
-                lambda f, name=name, low=low, high=high: _fine_share(f, name, low, high),
-            )
-    for low, high in ((0, 20), (20, 35), (40, 60)):
-        yield Quantity(
-            f"V850 beyond wavenumber 16 at the median pixel, {low} to {high}°",
-            "m/s",
-            lambda f, low=low, high=high: _fine_at_median(f, "V850", low, high),
-        )
-    for first, last in ((0, 6), (6, 9), (9, 12), (15, 18), (18, 24)):
-        yield Quantity(
-            f"ground less air at 2 m, land, {first} to {last} h local time",
-            "K",
-            lambda f, first=first, last=last: f.over_land(f.of("TS") - f.of("TREFHT"), first, last),
-        )
+        for band in ((20, 35), (40, 60)):
+            yield _slope(name, *band)
+            yield _fine_variance(name, *band)
+    yield from (_fine_wind(*band) for band in ((0, 20), (20, 35), (40, 60)))
+    hours = ((0, 6), (6, 9), (9, 12), (15, 18), (18, 24))
+    yield from (_ground_less_air(*span) for span in hours)
+
+
+# One function a quantity: a lambda within a loop would see the loop's last values.
+
+
+def _mean_of_band(
+    caption: str, unit: str, name: str, factor: float, low: float, high: float
+) -> Quantity:
+    return Quantity(
+        f"{caption}, {low} to {high}°", unit, lambda f: factor * f.mean(f.of(name), low, high)
+    )
+
+
+def _rainy_area(limit: float) -> Quantity:
+    def percent(frame: Frame) -> float:
+        return 100 * frame.mean((frame.of("PRECT") * MM_A_DAY > limit).astype(float))
+
+    return Quantity(f"area with more than {limit} mm/d", "%", percent)
+
+
+def _eddies(name: str, unit: str, factor: float, low: float, high: float) -> Quantity:
+    caption = f"{name}, deviation along {low} to {high}°"
+    return Quantity(caption, unit, lambda f: factor * f.eddies(name, low, high))
+
+
+def _slope(name: str, low: float, high: float) -> Quantity:
+    caption = f"{name}, slope of variance over wavenumbers 8 to 40, {low} to {high}°"
+    return Quantity(caption, "", lambda f: f.slope(name, low, high, 8, 40))
+
+
+def _fine_variance(name: str, low: float, high: float) -> Quantity:
+    caption = f"{name}, share of variance beyond wavenumber 16, {low} to {high}°"
+    return Quantity(caption, "%", lambda f: _fine_share(f, name, low, high))
+
+
+def _fine_wind(low: float, high: float) -> Quantity:
+    caption = f"V850 beyond wavenumber 16 at the median pixel, {low} to {high}°"
+    return Quantity(caption, "m/s", lambda f: _fine_at_median(f, "V850", low, high))
+
+
+def _ground_less_air(first: int, last: int) -> Quantity:
+    caption = f"ground less air at 2 m, land, {first} to {last} h local time"
+    return Quantity(caption, "K", lambda f: f.over_land(f.of("TS") - f.of("TREFHT"), first, last))
 
 
 def _fine_at_median(frame: Frame, name: str, south: float, north: float) -> float:
@@ -186,7 +194,7 @@ def synthetic_frames(grid: Grid, day: float, worlds: int) -> list[Frame]:
     """Make frames of one time, each of another year of weather."""
     land = geography(grid).land > 0.9
     return [
-        Frame(World(grid, SEED, year).frame(day)[0], grid, land, 24 * (day % 1))
+        Frame(World(grid, SEED, year).frame(day)[0].astype(np.float64), grid, land, 24 * (day % 1))
         for year in range(worlds)
     ]
 

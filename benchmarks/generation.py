@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import yaml
-from baryon_hep.generation.components import Tally
 
 import baryon_hep
-from baryon_hep.generation import components
+from baryon_hep.generation import parts
 from baryon_hep.generation.chain import passing_events
 from baryon_hep.generation.events import EventGenerator
 from baryon_hep.generation.hits import Hits
@@ -67,8 +66,8 @@ def seconds_an_event(process: Process, min_events: int, settings: Settings) -> f
 def write_images(process: Process, hits: Hits, flags: npt.NDArray[np.bool_], folder: Path) -> None:
     """Write events as a part, then as images."""
     process = replace(process, events=len(hits))
-    (part,) = components.components([process], len(hits), folder)
-    components.write(part.file, hits, flags, Tally(1, 1.0, 0.0, 1, 1, len(hits)))
+    (part,) = parts.parts([process], len(hits), folder)
+    parts.write(part.file, hits, flags, parts.Tally(1, 1.0, 0.0, 1, 1, len(hits)))
     stream = Stream(0, process, [part], 0, len(hits), 1.0, 1.0)
     file = SplitFile(folder / "images.h5", IMAGE_SIZE, ETA_MAX, [stream], (1, 0), {})
     write_split(file, lambda _: None)

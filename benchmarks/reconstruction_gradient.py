@@ -81,7 +81,7 @@ def train(components: RunComponents, steps: int) -> tuple[float, float, float]:
         batch = select(samples, random.integers(0, len(split), BATCH))
         terms = components.loss(components.runner.model(batch["inputs"]), batch)
         adam.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         adam.step()
     return float(boxes.norm()), float(reconstruction.norm()), cosine
 

@@ -45,7 +45,7 @@ def as_rank(kib: int, seconds: float) -> None:
     step, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         comm.begin(step, 1, comm.shard.num_groups, stop=False)
-        model.weight.backward(gradient)
+        model.weight.backward(gradient)  # type: ignore[no-untyped-call]
         comm.step()
         step += 1
     rate = comm.all_reduce_sum({"rate": step / (time.perf_counter() - start)})["rate"]

@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from baryon.config.option_values import option_values
 from baryon.config.schemas import Train
-from baryon.interfaces import DataShard, Field
+from baryon.interfaces import DataShard, Field, Loss
 from baryon.plugins.registry import discover, host_conf
 from baryon.training.autotune.execution_mode import FP32, ExecutionMode, set_precision
 from baryon.training.autotune.search import TrialRunner, autotune
@@ -69,7 +69,7 @@ class Task:
     model: torch.nn.Module
     plain: torch.nn.Module
     """The same network with PyTorch's kernels: what the alternatives compute."""
-    loss: Callable[[Any, Any], Mapping[str, torch.Tensor]]
+    loss: Loss
     batch: dict[str, torch.Tensor]
 
 
@@ -130,7 +130,7 @@ def bare(task: Task, *, fast: bool) -> Callable[[], None]:
         with torch.autocast("cuda", torch.bfloat16, enabled=fast):
             output = call(images)
         output = each_tensor(output, lambda tensor: tensor.float())
-        torch.stack(list(task.loss(output, task.batch).values())).sum().backward()
+        torch.stack(list(task.loss(output, task.batch).values())).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
@@ -142,7 +142,7 @@ def engine(
     """Return the engine's step: gradient with its check and its meters, update."""
     stopwatch = Stopwatch(clock_of(runner.device))
     gradient = Gradient(runner, task.loss, stopwatch, skips=False)
-    update = updates(runner.model.parameters())
+    update = updates(runner.model.named_parameters())
 
     def step() -> None:
         gradient.compute(task.batch)

@@ -27,14 +27,14 @@ class Learner:
         self.model = hep_cnn(
             filters=filters, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields
         )
-        self.model = self.model.to(memory_format=torch.channels_last)
+        self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = torch.rand(batch, 3, size, size)
         self.images = images.to(memory_format=torch.channels_last)
         self.labels = torch.arange(batch) % 2
 
     def backward(self, model: nn.Module | None = None) -> None:
         """Compute loss and gradients."""
-        cross_entropy((model or self.model)(self.images), self.labels).backward()
+        cross_entropy((model or self.model)(self.images), self.labels).backward()  # type: ignore[no-untyped-call]
 
     @staticmethod
     def updates() -> ScheduledOptimizerFactory:

@@ -87,6 +87,6 @@ class Turned(Images):
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
         """Turn images by quarters, then roll them by some pixels."""
         images = arrays["inputs"]
-        turned = [np.rot90(image, random.integers(4), axes=(1, 2)) for image in images]
+        turned = [np.rot90(image, int(random.integers(4)), axes=(1, 2)) for image in images]
         rolled = [np.roll(image, random.integers(0, 64, 2), axis=(1, 2)) for image in turned]
         return {**arrays, "inputs": np.stack(rolled)}

@@ -6,7 +6,7 @@ which part of a batch is whose, is the communicator's; which samples come when i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,7 @@ class Trainer:
             self._log.record("stopped", {})
         return finished
 
-    def steps(self) -> Iterator[int]:
+    def steps(self) -> Generator[int, None, None]:
         """Train step by step; yield the number of each step when all that belongs to it is done."""
         self._begin_run()
         runner, state = self.components.runner, self.state
