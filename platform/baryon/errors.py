@@ -16,6 +16,13 @@ class BaryonError(Exception):
     """
 
 
+class LeaderDiedError(BaryonError):
+    """The leader died while all others waited for what it would say; another one leads now.
+
+    All workers raise it at the same call, so whoever can do without the dead may ask once more.
+    """
+
+
 def did_you_mean(names: Iterable[str], wrong: str = "") -> str:
     """The tail of a message about a wrong name: the nearest name, then all that exist."""
     known = sorted(names)

@@ -443,7 +443,14 @@ class Communicator(Protocol):
         ...
 
     def broadcast(self, value: Any) -> Any:
-        """Return the leader's value on every worker. Collective."""
+        """Return the leader's value on every worker. Collective.
+
+        Raises
+        ------
+        LeaderDiedError
+            On all workers, if the leader dies meanwhile.
+
+        """
         ...
 
     def metrics(self) -> dict[str, float]:

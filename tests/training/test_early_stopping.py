@@ -5,12 +5,15 @@ import math
 
 import pytest
 import torch
-from toy_run import break_off, config, log, trainer, weights
+from toy_run import break_off, config, log, plugins, trainer, weights
 
 from baryon.api.html import run_html
 from baryon.report.page import run_page
 from baryon.runs import record as run_record
 from baryon.runs.directory import RunDirectory
+from baryon.runs.metrics_log import MetricsLog
+from baryon.sweeps import objective
+from baryon.training import run as training_run
 from baryon.training.early_stopping import EarlyStopping
 
 STOPS = {
@@ -91,3 +94,19 @@ def test_without_an_improvement_nothing_changes_the_best_weights(tmp_path):
     assert running.state.best == min(losses) < losses[0]  # by less than `min_improvement`
     best = torch.load(tmp_path / "checkpoints" / "best.pt", weights_only=True)
     assert best["step"] == 6 * (1 + losses.index(min(losses)))
+
+
+def test_a_job_of_a_sweep_that_ends_early_has_finished(tmp_path):
+    """Its sweep sees each validation, and compares it by the loss of the weights it evaluated."""
+    observed, values = [], {}
+    for weights_to_evaluate in ("best", "last"):
+        settings = config(weights=weights_to_evaluate, learning_rate=0.5, **STOPS)
+        run = RunDirectory(tmp_path / weights_to_evaluate)
+        training_run.start_or_resume(
+            run, settings, plugins(), observe=lambda epoch, _: observed.append(epoch), git=False
+        )
+        assert run.finished
+        values[weights_to_evaluate] = objective.value(run, settings, "validation_loss")
+    assert observed == [1, 2, 3] * 2
+    losses = [line["loss"] for line in MetricsLog(run.log).read() if line["kind"] == "validation"]
+    assert values == {"best": min(losses), "last": losses[-1]}

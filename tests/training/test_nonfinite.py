@@ -56,6 +56,16 @@ def test_a_loss_that_is_not_finite_by_itself(runner):
     assert nonfinite.culprit(runner, logarithm, here) == (nonfinite.NO_LAYER, [3])
 
 
+@pytest.mark.parametrize("micro_batch", [1, 2, 3])
+def test_it_is_found_in_the_parts_in_which_it_was_computed(runner, micro_batch):
+    here, sizes = batch(), []
+    here["inputs"][2] = 1e6
+    here["inputs"][3, 1] = float("nan")
+    runner.model.register_forward_hook(lambda m, inputs, _: sizes.append(len(inputs[0])))
+    assert nonfinite.culprit(runner, loss, here, micro_batch) == (nonfinite.INPUTS, [12, 3])
+    assert max(sizes) <= micro_batch
+
+
 def test_a_saved_batch_is_described_and_done_again(runner, tmp_path):
     here = batch()
     here["inputs"][2] = 1e6

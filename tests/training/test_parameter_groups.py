@@ -9,6 +9,7 @@ from baryon.config.compose import composed
 from baryon.config.schemas import ParameterGroup
 from baryon.errors import BaryonError
 from baryon.training.build import build_components
+from baryon.training.optimizers import ScheduledOptimizerFactory
 from baryon.training.parameter_groups import check_parameter_groups, freeze, matches
 from baryon_comm.serial import Serial
 
@@ -146,3 +147,15 @@ def test_a_resumed_run_has_the_groups_and_their_state(tmp_path, choices):
     resumed.fit()
     expected = weights(whole)
     assert all(torch.equal(value, expected[name]) for name, value in weights(resumed).items())
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_the_lookahead_of_momentum_has_each_groups_rate(name):
+    settings = config(optimizer=name, **BY_KIND).train
+    layer = nn.Sequential(nn.Linear(2, 2))
+    update = ScheduledOptimizerFactory(settings, 10, 10)(layer.named_parameters())
+    for parameter in layer.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    update.apply(0)
+    weight, bias = (change.abs().mean() for change in update.momentum_lookahead())
+    assert float(weight / bias) == pytest.approx(0.1)

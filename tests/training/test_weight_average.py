@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from toy_run import break_off, config, log, plugins, trainer, weights
 
 from baryon.api.weights import chosen_weights
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, LeaderDiedError
 from baryon.runs.directory import RunDirectory
 from baryon.training import run as training_run
 from baryon.training.checkpoints.file import DamagedError
 from baryon.training.evaluation import validation_loss
+from baryon.training.weight_average import WeightAverage
+from baryon_comm.serial import Serial
 
 DECAY = 0.8
 EMA = {"ema": DECAY, "dropout": 0.2}
@@ -82,6 +85,27 @@ def test_an_average_of_other_parameters_is_a_damaged_checkpoint(tmp_path):
     for wrong in ({}, {**whole, "head.bias": torch.zeros(3)}, {**whole, "more": torch.zeros(1)}):
         with pytest.raises(DamagedError, match="ema"):
             running._average.load_state_dict(wrong, tmp_path)
+
+
+class DyingLeader(Serial):
+    """Leads only after the first leader, another process, has died."""
+
+    is_leader = False
+
+    def broadcast(self, value):
+        if not self.is_leader:
+            assert value is None
+            self.is_leader = True
+            raise LeaderDiedError
+        return value
+
+
+def test_a_leader_that_dies_leaves_the_average_to_its_successor(tmp_path):
+    average = WeightAverage(nn.Linear(2, 2), DECAY)
+    average.start()
+    before = {name: value.clone() for name, value in average.state_dict().items()}
+    average.synchronize(DyingLeader())
+    assert all(torch.equal(value, before[name]) for name, value in average.state_dict().items())
 
 
 def test_the_final_evaluation_is_of_the_average_if_asked(tmp_path):

@@ -81,7 +81,7 @@ class Gradient:
         """
         self._network.begin_step()
         count = len(batch["keys"])
-        *earlier, last = self._micro_batches(batch)
+        *earlier, last = micro_batches(batch, self.micro_batch)
         gradients: Gradients | None = None
         total_terms: Terms = {}
         for micro_batch in earlier:
@@ -133,17 +133,6 @@ class Gradient:
         with torch.random.fork_rng(devices), without_checkpointing(self._network.model):
             return counting(work, 1)[1]
 
-    def _micro_batches(self, batch: Batch) -> Iterator[Batch]:
-        count = len(batch["keys"])
-        size = self.micro_batch or count
-        if size >= count:
-            yield batch
-            return
-        parts = -(-count // size)
-        bounds = [count * number // parts for number in range(parts + 1)]
-        for start, stop in pairwise(bounds):
-            yield {name: tensor[start:stop] for name, tensor in batch.items()}
-
     def _forward(self, micro_batch: Batch, weight: float) -> Terms:
         self._stopwatch.switch(FORWARD)
         terms = self._loss(self._network(micro_batch, eager=self.eager), micro_batch)
@@ -151,6 +140,18 @@ class Gradient:
 
     def _gradients(self, terms: Terms) -> Gradients:
         return list(torch.autograd.grad(_total(terms), self._parameters, allow_unused=True))
+
+
+def micro_batches(batch: Batch, size: int | None) -> Iterator[Batch]:
+    """Yield the parts of a batch, of at most `size` samples, that are computed one by one."""
+    count = len(batch["keys"])
+    if size is None or size >= count:
+        yield batch
+        return
+    parts = -(-count // size)
+    bounds = [count * number // parts for number in range(parts + 1)]
+    for start, stop in pairwise(bounds):
+        yield {name: tensor[start:stop] for name, tensor in batch.items()}
 
 
 def _finite(terms: Terms) -> Callable[[], bool]:

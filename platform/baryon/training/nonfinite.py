@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from baryon.interfaces import Batch, Loss, Table
+from baryon.training.backward import micro_batches
 from baryon.training.checkpoints import file, schema
 from baryon.training.model_runner import ModelRunner, each_tensor
 from baryon.training.rng import RandomState, set_random_state
@@ -47,6 +48,7 @@ def save(
     epoch: int,
     terms: Mapping[str, float],
     random: RandomState,
+    micro_batch: int | None = None,
 ) -> str:
     """Save a batch with the weights it was computed with, and look for the cause.
 
@@ -64,6 +66,8 @@ def save(
         The loss terms.
     random
         State of the random generators before forward.
+    micro_batch
+        Most samples that went through the network at once.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def save(
 
     """
     set_random_state(random, runner.device)
-    layer, keys = culprit(runner, loss, batch)
+    layer, keys = culprit(runner, loss, batch, micro_batch)
     state = {
         "step": step,
         "epoch": epoch,
@@ -116,8 +120,10 @@ def describe(path: Path) -> Table:
     return Table(("what", "value"), rows, f"the batch that stopped a run ({path.name})")
 
 
-def culprit(runner: ModelRunner, loss: Loss, batch: Batch) -> tuple[str, list[int]]:
-    """Compute a batch once more, and find where it first goes wrong.
+def culprit(
+    runner: ModelRunner, loss: Loss, batch: Batch, micro_batch: int | None = None
+) -> tuple[str, list[int]]:
+    """Compute a batch once more, in the same parts, and find where it first goes wrong.
 
     Returns
     -------
@@ -128,14 +134,22 @@ def culprit(runner: ModelRunner, loss: Loss, batch: Batch) -> tuple[str, list[in
 
     """
     layers: list[str] = []
+    keys: list[int] = []
+    # In the parts of the training: they fit into memory, and draw the same random numbers.
     with torch.no_grad(), _watching_layers(runner.model, layers):
-        output = runner(batch, eager=True)
-        layer = next(iter(layers), NO_LAYER) if _is_finite(batch["inputs"]) else INPUTS
-        bad = ~_finite_rows(batch["inputs"])
-        each_tensor(output, lambda tensor: bad.logical_or_(~_finite_rows(tensor, len(bad))))
-        if not bad.any():
-            bad = _bad_alone(loss, output, batch)
-    return layer, batch["keys"][bad.to(batch["keys"].device)].tolist()
+        for part in micro_batches(batch, micro_batch):
+            output = runner(part, eager=True)
+            bad = _bad_rows(loss, output, part)
+            keys += part["keys"][bad.to(part["keys"].device)].tolist()
+    layer = next(iter(layers), NO_LAYER) if _is_finite(batch["inputs"]) else INPUTS
+    return layer, keys
+
+
+def _bad_rows(loss: Loss, output: Any, batch: Batch) -> torch.Tensor:
+    """Return which samples have inputs, outputs, or taken alone a loss that is not finite."""
+    bad = ~_finite_rows(batch["inputs"])
+    each_tensor(output, lambda tensor: bad.logical_or_(~_finite_rows(tensor, len(bad))))
+    return bad if bad.any() else _bad_alone(loss, output, batch)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from baryon.interfaces import Batch
 from baryon.runs.directory import RunDirectory
 from baryon.terminal.console import warn
 from baryon.training import nonfinite, rng
-from baryon.training.backward import NotFiniteError
+from baryon.training.backward import Gradient, NotFiniteError
 from baryon.training.build import RunComponents
 from baryon.training.checkpoints.writer import CheckpointWriter
 from baryon.training.state import TrainingState
@@ -29,9 +29,10 @@ class NonFiniteGuard:
         run: RunDirectory,
         state: TrainingState,
         checkpoints: CheckpointWriter,
+        gradient: Gradient,
     ) -> None:
         self._components, self._config, self._run = components, config, run
-        self._state, self._checkpoints = state, checkpoints
+        self._state, self._checkpoints, self._gradient = state, checkpoints, gradient
         self._skipped_in_a_row = 0
         self._checked_step = 0
 
@@ -66,6 +67,7 @@ class NonFiniteGuard:
             epoch=self._state.step // self._state.steps_per_epoch + 1,
             terms=error.terms,
             random=random,
+            micro_batch=self._gradient.micro_batch,
         )
         rng.set_random_state(random_after, device)  # the search for the cause ran forward again
         self._skipped_in_a_row += 1

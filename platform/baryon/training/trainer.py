@@ -103,7 +103,9 @@ class Trainer:
         )
         skips = train.nonfinite == "skip"
         self._gradient = Gradient(runner, components.loss, self._stopwatch, skips=skips)
-        self._guard = NonFiniteGuard(components, config, run, self.state, self._checkpoints)
+        self._guard = NonFiniteGuard(
+            components, config, run, self.state, self._checkpoints, self._gradient
+        )
         self._flops = FirstStepFlops(
             self.meters, self._gradient, recomputes=train.activation_checkpointing
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from baryon.errors import LeaderDiedError
 from baryon.interfaces import Communicator
 from baryon.training.checkpoints.schema import require_average
 
@@ -70,11 +71,15 @@ class WeightAverage:
 
     def synchronize(self, comm: Communicator) -> None:
         """Give all workers the leader's average. Collective."""
-        if not self.is_kept:
+        while self.is_kept:
+            own = [average.cpu() for average in self._averages] if comm.is_leader else None
+            try:
+                of_leader = comm.broadcast(own)
+            except LeaderDiedError:
+                continue  # its successor has an average of its own
+            for average, values in zip(self._averages, of_leader, strict=True):
+                average.copy_(values)
             return
-        own = [average.cpu() for average in self._averages] if comm.is_leader else None
-        for average, values in zip(self._averages, comm.broadcast(own), strict=True):
-            average.copy_(values)
 
     def state_dict(self) -> dict[str, torch.Tensor]:
         """Return the averages by parameter name; none if nothing is averaged."""

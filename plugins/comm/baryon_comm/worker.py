@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, LeaderDiedError
 from baryon.interfaces import CommunicatorSummary, DataShard, OptimizerFactory
 from baryon.terminal.console import warn_from_rank
 from baryon_comm.gradients.checksum import checksum
@@ -253,7 +253,11 @@ class Worker:
             return
         workers = self._gather_all(_on_cpu(buffers))
         for name, buffer in buffers.items():
-            buffer.copy_(torch.stack([worker[name] for worker in workers]).mean(dim=0))
+            values = torch.stack([worker[name] for worker in workers])
+            # The mean of equal numbers may differ from them in its last bit, and would move the
+            # statistics of frozen layers a little at every checkpoint.
+            if not torch.equal(values, values[:1].expand_as(values)):
+                buffer.copy_(values.mean(dim=0))
 
     def all_reduce_sum(
         self, values: Mapping[str, float], *, in_group: bool = False
@@ -283,7 +287,7 @@ class Worker:
         """Return the leader's value."""
         from_leader = self._from_leader((value,))
         if from_leader is None:
-            raise BaryonError(
+            raise LeaderDiedError(
                 "the first worker died while the others waited for its word: start the run again, "
                 "or go on with `baryon resume run=<dir>`"
             )

@@ -22,3 +22,17 @@ def test_estimator_finds_the_momentum_of_plain_training(momentum):
         update = SimpleNamespace(optimizer=optimizer)
         estimator.after_update(weights.detach(), version, version + 1, update)
     assert estimator.mean == pytest.approx(momentum, abs=0.02)
+
+
+def test_of_a_layer_with_several_rates_there_is_no_estimate():
+    weights = nn.Parameter(torch.randn(64))
+    groups = [{"params": [weights]}, {"params": [nn.Parameter(torch.randn(2))], "lr": 0.01}]
+    optimizer = torch.optim.SGD(groups, lr=0.05, momentum=0.5)
+    estimator = TotalMomentumEstimator()
+    for version in range(5):
+        weights.grad = weights.detach() + 0.1
+        estimator.before_update(weights.detach(), weights.grad, version)
+        optimizer.step()
+        update = SimpleNamespace(optimizer=optimizer)
+        estimator.after_update(weights.detach(), version, version + 1, update)
+    assert estimator.mean is None
