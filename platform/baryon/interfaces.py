@@ -387,7 +387,7 @@ class Communicator(Protocol):
         """
         ...
 
-    def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
+    def start(self, model: torch.nn.Module, make_optimizer: OptimizerFactory) -> None:
         """Give all workers the leader's weights, once, before the first step. Collective."""
         ...
 

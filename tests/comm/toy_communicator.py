@@ -24,8 +24,8 @@ class Toy:
     def all_gather_object(self, value):
         return self._comm.allgather(value)
 
-    def start(self, model, update):
-        self._model, self._update = model, update(model.named_parameters())
+    def start(self, model, make_optimizer):
+        self._model, self._optimizer = model, make_optimizer(model.named_parameters())
         if self._fault != "start":
             model.load_state_dict(self.broadcast(model.state_dict()))
 
@@ -40,7 +40,7 @@ class Toy:
             if self._fault != "gradients":
                 self._comm.Allreduce(self._mpi.IN_PLACE, own.numpy())
             parameter.grad = own
-        self._update.apply(self._now)
+        self._optimizer.apply(self._now)
         stopping = self._comm.allreduce(float(self._stop)) > 0
         return self._stop if self._fault == "stop" else stopping
 
@@ -66,7 +66,7 @@ class Toy:
 
     def state_dict(self):
         names = [name for name, _ in self._model.named_parameters()]
-        states = self._update.state_dict()["parameters"]
+        states = self._optimizer.state_dict()["parameters"]
         return {
             "optimizer": {} if self._fault == "state" else dict(zip(names, states, strict=True)),
             "mine": self.shard if self._fault == "object" else None,
@@ -74,7 +74,9 @@ class Toy:
 
     def load_state_dict(self, state):
         names = [name for name, _ in self._model.named_parameters()]
-        self._update.load_state_dict({"parameters": [state["optimizer"][name] for name in names]})
+        self._optimizer.load_state_dict(
+            {"parameters": [state["optimizer"][name] for name in names]}
+        )
 
     def abort(self, message):
         self._comm.Abort(1)

@@ -24,7 +24,7 @@ class Serial:
     shard = DataShard()
 
     _model: torch.nn.Module
-    _update: OptimizerStep
+    _optimizer: OptimizerStep
 
     def __init__(self) -> None:
         environment = cluster_environment()
@@ -40,10 +40,10 @@ class Serial:
         """Return the only value."""
         return [value]
 
-    def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
+    def start(self, model: torch.nn.Module, make_optimizer: OptimizerFactory) -> None:
         """Put the model's parameters under the optimizer."""
         self._model = model
-        self._update = update(trained(model))
+        self._optimizer = make_optimizer(trained(model))
 
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
         """Record the number of the step."""
@@ -52,7 +52,7 @@ class Serial:
 
     def step(self) -> bool:
         """Apply the gradients."""
-        self._update.apply(self._step)
+        self._optimizer.apply(self._step)
         return self._stop
 
     def synchronize(self) -> None:
@@ -86,11 +86,11 @@ class Serial:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the optimizer's state."""
-        return {"optimizer": by_name(self._model, self._update)}
+        return {"optimizer": by_name(self._model, self._optimizer)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state_dict`."""
-        self._update.load_state_dict(in_order(self._model, state["optimizer"]))
+        self._optimizer.load_state_dict(in_order(self._model, state["optimizer"]))
 
     def abort(self, message: str) -> None:
         """No-op: there is no other process to end."""

@@ -73,7 +73,7 @@ class Worker:
         values: list[Any] = self._membership.run(task, "the exchange at the start")
         return values
 
-    def start(self, model: torch.nn.Module, update: OptimizerFactory) -> None:
+    def start(self, model: torch.nn.Module, make_optimizer: OptimizerFactory) -> None:
         """Give all workers the leader's weights, and hook the gradients."""
         layers, parameters = split_into_layers(model)
         self._reducer = Reducer(layers, parameters, self._submit, overlap=self._options.overlap)
@@ -94,7 +94,7 @@ class Worker:
         weights = self.broadcast(_on_cpu(model.state_dict()) if self.is_leader else None)
         model.load_state_dict(weights)
         try:
-            self._strategy.start(context, update)
+            self._strategy.start(context, make_optimizer)
         except self._world.mpi.Exception as error:
             what = "setting up the servers"
             raise self._world.communication_error(what, error, self._layout) from error

@@ -17,10 +17,10 @@ def trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
 
 
-def by_name(model: torch.nn.Module, update: OptimizerStep) -> StateByName:
+def by_name(model: torch.nn.Module, optimizer: OptimizerStep) -> StateByName:
     """Return the state of each of the model's `trained` parameters, which `update` optimizes."""
     names = [name for name, _ in trained(model)]
-    return dict(zip(names, update.state_dict()["parameters"], strict=True))
+    return dict(zip(names, optimizer.state_dict()["parameters"], strict=True))
 
 
 def in_order(model: torch.nn.Module, state: Mapping[str, Any]) -> dict[str, Any]:

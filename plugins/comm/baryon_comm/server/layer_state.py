@@ -25,7 +25,7 @@ class LayerState:
     def __init__(
         self,
         layer: Layer,
-        update: OptimizerFactory,
+        make_optimizer: OptimizerFactory,
         implicit_momentum: float,
         policy: StalenessPolicy,
     ) -> None:
@@ -34,8 +34,8 @@ class LayerState:
         self.parameters = [torch.nn.Parameter(p) for p in self._buffers.latest.parameters]
         names = [view.name for view in layer.views]
         named = list(zip(names, self.parameters, strict=True))
-        self._create_update = partial(update, named, implicit_momentum)
-        self._updates: dict[int, OptimizerStep] = {}
+        self._make_optimizer = partial(make_optimizer, named, implicit_momentum)
+        self._optimizers: dict[int, OptimizerStep] = {}
         self._adopted: tuple[int, torch.Tensor] | None = None
         self._sent: dict[int, torch.Tensor] = {}
         self._lookahead: dict[int, Bucket] = {}
@@ -73,7 +73,7 @@ class LayerState:
             return
         self._adopted = (version, values.clone())
 
-    def apply(self, gradient: Bucket, group: int, step: int, seen: int) -> int:
+    def apply_gradient(self, gradient: Bucket, group: int, step: int, seen: int) -> int:
         """Apply a group's gradient, computed with version `seen`; return its staleness."""
         self._copy_on_write()
         staleness = max(0, self.version - seen)
@@ -85,19 +85,19 @@ class LayerState:
             self.dropped += 1
             return staleness
         if gradient.has_gradient:
-            self._apply(gradient, group, step, seen)
+            self._update_weights(gradient, group, step, seen)
         return staleness
 
-    def _apply(self, gradient: Bucket, group: int, step: int, seen: int) -> None:
+    def _update_weights(self, gradient: Bucket, group: int, step: int, seen: int) -> None:
         if group in self._sent:
             self._policy.correct(gradient.values, self.values, self._sent[group])
         for parameter, view in zip(self.parameters, gradient.parameters, strict=True):
             parameter.grad = view
-        update = self._update_of(group)
+        optimizer = self._optimizer_of(group)
         self.momentum.before_update(self.values, gradient.values, self.version)
-        update.apply(step)
+        optimizer.apply(step)
         self.version += 1
-        self.momentum.after_update(self.values, seen, self.version, update)
+        self.momentum.after_update(self.values, seen, self.version, optimizer)
 
     def _copy_on_write(self) -> None:
         """Continue in a free buffer if the current one is still being sent."""
@@ -106,11 +106,11 @@ class LayerState:
             for parameter, view in zip(self.parameters, views, strict=True):
                 parameter.data = view
 
-    def _update_of(self, group: int) -> OptimizerStep:
+    def _optimizer_of(self, group: int) -> OptimizerStep:
         key = group if self._policy.momentum_by_group else 0
-        if key not in self._updates:
-            self._updates[key] = self._create_update()
-        return self._updates[key]
+        if key not in self._optimizers:
+            self._optimizers[key] = self._make_optimizer()
+        return self._optimizers[key]
 
     def reply_to(self, group: int) -> Bucket:
         """Return the weights with which a group computes next; see `mark_in_flight`."""
@@ -134,27 +134,27 @@ class LayerState:
             self._lookahead[group] = self._buffers.latest.empty_like()
         bucket = self._lookahead[group]
         bucket.values.copy_(self.values)
-        for update in self._updates.values():
-            for view, change in zip(bucket.parameters, update.momentum_lookahead(), strict=True):
+        for optimizer in self._optimizers.values():
+            for view, change in zip(bucket.parameters, optimizer.momentum_lookahead(), strict=True):
                 view.add_(change)
         return bucket
 
     def state(self) -> dict[str, dict[str, Any]]:
         """Return the optimizer's state by parameter name; groups' momenta are added up."""
         names = [view.name for view in self.layer.views]
-        states = [update.state_dict()["parameters"] for update in self._updates.values()]
+        states = [optimizer.state_dict()["parameters"] for optimizer in self._optimizers.values()]
         return {name: _summed([s[n] for s in states]) for n, name in enumerate(names)}
 
     def load(self, state: Mapping[str, Mapping[str, Any]], groups: int) -> None:
         """Continue from `state`, its momenta divided among groups that have their own."""
-        self._updates.clear()
+        self._optimizers.clear()
         keys = range(groups) if self._policy.momentum_by_group else range(1)
         for key in keys:
             states = [dict(state.get(view.name, {})) for view in self.layer.views]
             for parameter_state in states:
                 for name in MOMENTUM_KEYS & parameter_state.keys():
                     parameter_state[name] = parameter_state[name] / len(keys)
-            self._update_of(key).load_state_dict({"parameters": states})
+            self._optimizer_of(key).load_state_dict({"parameters": states})
 
 
 def _summed(states: list[dict[str, Any]]) -> dict[str, Any]:

@@ -41,10 +41,11 @@ class TotalMomentumEstimator:
         self._record(version, weights)
         self._gradient = gradient[self._coordinates]
 
-    def after_update(self, weights: torch.Tensor, seen: int, version: int, update: Any) -> None:
+    def after_update(self, weights: torch.Tensor, seen: int, version: int, optimizer: Any) -> None:
         """Estimate after an update whose gradient was computed with the weights of `seen`."""
-        optimizer = getattr(update, "optimizer", None)
-        groups = optimizer.param_groups if isinstance(optimizer, torch.optim.SGD) else []
+        # The optimizer of PyTorch inside the step, if it is one: the estimate is SGD's alone.
+        of_torch = getattr(optimizer, "optimizer", None)
+        groups = of_torch.param_groups if isinstance(of_torch, torch.optim.SGD) else []
         rates = {float(group["lr"]) for group in groups}
         # With several rates within a layer it is not the gradient times one of them that is added.
         self._defined = len(rates) == 1

@@ -45,7 +45,7 @@ class SetUp:
     """What a server must know of a run."""
 
     layers: Sequence[Layer]
-    update: OptimizerFactory
+    make_optimizer: OptimizerFactory
     implicit_momentum: float
     policy: StalenessPolicy
     layout: Layout

@@ -49,6 +49,7 @@ class Server:
 
     def __init__(self, world: World, workers: int) -> None:
         self._world, self._mpi, self._channel = world, world.mpi, world.messages
+        self._status = self._mpi.Status()
         self._served = set(range(workers))
         self._goodbyes = 0
         self._setup: SetUp
@@ -57,7 +58,7 @@ class Server:
         self._sends: list[Any] = []
         self._latest_step: dict[int, int] = {}
         self._stop_at = NEVER
-        self._updates, self._bytes, self._seconds = 0, 0, 0.0
+        self._update_count, self._bytes, self._seconds = 0, 0, 0.0
         self._requests: dict[str, Callable[..., Any]] = {
             SET_UP: self._set_up,
             LOAD: self._load,
@@ -71,26 +72,33 @@ class Server:
 
         Raises `BaryonError` if no worker is left to end the run.
         """
-        status, backoff = self._mpi.Status(), PollBackoff(self._world.poll_policy)
+        backoff = PollBackoff(self._world.poll_policy)
         while self._served:
             self._world.poll()
-            message = self._probe(status)
-            if message is None:
+            if self._receive_next():
+                backoff.reset()
+            else:
                 self._sends = [s for s in self._sends if not is_complete(s, self._mpi)]
-                backoff.sleep(hurry=True)
-                continue
-            backoff.reset()
-            source, number, nbytes = status.Get_source(), status.Get_tag(), status.Get_count()
-            try:
-                self._receive(message, source, number, nbytes)
-            except self._mpi.Exception:
-                # A worker that dies while it sends is not an error of the server.
-                if source not in self._world.wait_for_failures():
-                    raise
+                backoff.sleep(hurry=True)  # every worker that waits for weights stands still
         if not self._goodbyes:
             raise BaryonError(
                 "all workers have died: go on from the last checkpoint with `baryon resume`"
             )
+
+    def _receive_next(self) -> bool:
+        """Handle the next message; return whether there was one."""
+        message = self._probe(self._status)
+        if message is None:
+            return False
+        status = self._status
+        source, number, nbytes = status.Get_source(), status.Get_tag(), status.Get_count()
+        try:
+            self._receive(message, source, number, nbytes)
+        except self._mpi.Exception:
+            # A worker that dies while it sends is not an error of the server.
+            if source not in self._world.wait_for_failures():
+                raise
+        return True
 
     def _probe(self, status: Any) -> Any:
         """Return the next message of any worker, if there is one; forget the dead."""
@@ -116,7 +124,7 @@ class Server:
         if kind == ADOPT:
             self._layer_state(layer).adopt(bucket.values, int(bucket.header[VERSION]))
         elif kind == GRADIENT:
-            self._apply(layer, bucket, source)
+            self._apply_and_reply(layer, bucket, source)
             self._seconds += time.perf_counter() - started
 
     def _receive_bucket(self, layer: int) -> Bucket:
@@ -128,17 +136,17 @@ class Server:
         if layer not in self._layer_states:
             setup = self._setup
             self._layer_states[layer] = LayerState(
-                setup.layers[layer], setup.update, setup.implicit_momentum, setup.policy
+                setup.layers[layer], setup.make_optimizer, setup.implicit_momentum, setup.policy
             )
         return self._layer_states[layer]
 
-    def _apply(self, layer: int, bucket: Bucket, source: int) -> None:
+    def _apply_and_reply(self, layer: int, bucket: Bucket, source: int) -> None:
         header = bucket.header
         group, step = int(header[GROUP]), int(header[STEP])
         state = self._layer_state(layer)
-        staleness = state.apply(bucket, group, step, int(header[VERSION]))
+        staleness = state.apply_gradient(bucket, group, step, int(header[VERSION]))
         self._note_stop(group, step, int(header[STOP_AT]), asked=bool(bucket.tail[STOP] > 0))
-        self._updates += 1
+        self._update_count += 1
         self._bytes += bucket.raw.nbytes
         reply = state.reply_to(group)
         reply.header[[STEP, VERSION, STALENESS, STOP_AT, SERVER]] = (
@@ -203,7 +211,7 @@ class Server:
                 }
                 for index, state in self._layer_states.items()
             },
-            "updates": self._updates,
+            "updates": self._update_count,
             "bytes": self._bytes,
             "seconds": self._seconds,
         }

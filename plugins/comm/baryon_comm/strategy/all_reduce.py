@@ -16,12 +16,12 @@ class AllReduceStrategy(Strategy):
     """The optimizer and its state are on every worker, the same on all."""
 
     _context: StrategyContext
-    _update: OptimizerStep
+    _optimizer: OptimizerStep
 
-    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
+    def start(self, context: StrategyContext, make_optimizer: OptimizerFactory) -> None:
         """Put all parameters under one optimizer."""
         self._context = context
-        self._update = update(trained(context.model))
+        self._optimizer = make_optimizer(trained(context.model))
 
     def exchange_bucket(self, gradient: Bucket, step: int, expected: float | None) -> Task:
         """Average the layer's gradient over the group, in place."""
@@ -34,7 +34,7 @@ class AllReduceStrategy(Strategy):
             for parameter, gradient in zip(parameters, bucket.parameters, strict=True):
                 # A layer that no member's backward reached keeps no gradient, as in one process.
                 parameter.grad = gradient if bucket.has_gradient else None
-        self._update.apply(step)
+        self._optimizer.apply(step)
 
     def stops(self, step: int, gradients: list[Bucket]) -> bool:
         """Stop if any worker asked for it."""
@@ -43,9 +43,9 @@ class AllReduceStrategy(Strategy):
 
     def state(self) -> Task:
         """Return the optimizer's state."""
-        return completed({"optimizer": by_name(self._context.model, self._update)})
+        return completed({"optimizer": by_name(self._context.model, self._optimizer)})
 
     def load(self, state: Mapping[str, Any]) -> Task:
         """Load the state into this worker's optimizer."""
-        self._update.load_state_dict(in_order(self._context.model, state["optimizer"]))
+        self._optimizer.load_state_dict(in_order(self._context.model, state["optimizer"]))
         return completed()

@@ -45,7 +45,7 @@ class Strategy(ABC):
     """Whether the members of a group average their gradients at every step."""
 
     @abstractmethod
-    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
+    def start(self, context: StrategyContext, make_optimizer: OptimizerFactory) -> None:
         """Set up before the first step; all workers hold the same weights."""
 
     def begin(self, step: int, *, stop: bool) -> None:  # noqa: B027  a no-op by default

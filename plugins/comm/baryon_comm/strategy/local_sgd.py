@@ -46,7 +46,7 @@ class LocalSgdStrategy(Strategy):
     averages_gradients = False
 
     _context: StrategyContext
-    _update: OptimizerStep
+    _optimizer: OptimizerStep
 
     def __init__(self, outer: OuterOptimizer) -> None:
         self._outer = outer
@@ -56,10 +56,10 @@ class LocalSgdStrategy(Strategy):
         self._moves: list[Bucket] = []
         self._velocity: list[torch.Tensor] = []
 
-    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
+    def start(self, context: StrategyContext, make_optimizer: OptimizerFactory) -> None:
         """Remember the weights from which all start."""
         self._context = context
-        self._update = update(trained(context.model))
+        self._optimizer = make_optimizer(trained(context.model))
         self._start = buckets_for(context.layers, context.parameters)
         self._moves = buckets_for(context.layers, context.parameters)
         self._velocity = [torch.zeros_like(bucket.values) for bucket in self._start]
@@ -78,7 +78,7 @@ class LocalSgdStrategy(Strategy):
     def finish(self, step: int, gradients: list[Bucket]) -> None:
         """Take a local step, and average when it is time."""
         del gradients  # no-op: LocalSGD exchanges moves of the weights, not gradients
-        self._update.apply(step)
+        self._optimizer.apply(step)
         self._steps_since_average += 1
         if self.is_synchronized(step):
             what = f"step {step + 1}: averaging"
@@ -126,10 +126,10 @@ class LocalSgdStrategy(Strategy):
         """Average, if any step was taken since; average the inner optimizers."""
         if self._steps_since_average:
             yield from self._average()
-        inner = [on_cpu(state) for state in self._update.state_dict()["parameters"]]
+        inner = [on_cpu(state) for state in self._optimizer.state_dict()["parameters"]]
         states = yield from self._context.group_gather.gather(inner)
         mean = [averaged(of_parameter) for of_parameter in zip(*states, strict=True)]
-        self._update.load_state_dict({"parameters": mean})
+        self._optimizer.load_state_dict({"parameters": mean})
 
     def state(self) -> Task:
         """Return the inner optimizer's state, averaged, and the outer momentum."""
@@ -137,12 +137,12 @@ class LocalSgdStrategy(Strategy):
         for bucket, velocity in zip(self._start, self._velocity, strict=True):
             for view, values in zip(bucket.layer.views, bucket.layer.view(velocity), strict=True):
                 outer[view.name] = values.clone()
-        optimizer = by_name(self._context.model, self._update)
+        optimizer = by_name(self._context.model, self._optimizer)
         return completed({"optimizer": optimizer, OUTER_MOMENTUM: outer})
 
     def load(self, state: Mapping[str, Any]) -> Task:
         """Load a state; that of another strategy has no outer momentum, which starts from zero."""
-        self._update.load_state_dict(in_order(self._context.model, state["optimizer"]))
+        self._optimizer.load_state_dict(in_order(self._context.model, state["optimizer"]))
         self._record_start()
         self._steps_since_average = 0
         saved = state.get(OUTER_MOMENTUM, {})

@@ -44,7 +44,7 @@ class ParameterServerStrategy(Strategy):
         self._staleness: list[list[int]] = []
         self._previous_version, self._steps = 0, 0
 
-    def start(self, context: StrategyContext, update: OptimizerFactory) -> None:
+    def start(self, context: StrategyContext, make_optimizer: OptimizerFactory) -> None:
         """Tell the servers which layers they hold and how to update them."""
         self._context = context
         self._placement = Placement(context.layers, list(context.layout.server_ranks()))
@@ -63,15 +63,17 @@ class ParameterServerStrategy(Strategy):
             lambda layer: self._current[layer],
         )
         if context.is_leader():
-            context.engine.run(self._set_up(update), "setting up the servers", context.timeout)
+            context.engine.run(
+                self._set_up(make_optimizer), "setting up the servers", context.timeout
+            )
 
-    def _set_up(self, update: OptimizerFactory) -> Task:
+    def _set_up(self, make_optimizer: OptimizerFactory) -> Task:
         layout = self._context.layout
         for server in layout.server_ranks():
             weights = {n: self._current[n].values for n in self._placement.layers_of(server)}
             setup = SetUp(
                 layers=self._context.layers,
-                update=update,
+                make_optimizer=make_optimizer,
                 implicit_momentum=self._implicit_momentum(),
                 policy=self._policy,
                 layout=layout,
