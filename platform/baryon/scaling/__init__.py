@@ -1,0 +1,1 @@
+"""Predict how training scales: a model of the machine, held against what was published."""

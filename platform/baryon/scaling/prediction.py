@@ -1,0 +1,192 @@
+"""Predict a job on a machine: throughput, speed-up, FLOP/s, and where the time goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baryon.errors import BaryonError
+from baryon.scaling.failures import Failures, failures
+from baryon.scaling.job import Job
+from baryon.scaling.machine import Machine
+from baryon.scaling.network import Network
+from baryon.scaling.node import NodeStep, beyond_measured, node_step
+from baryon.scaling.sampling import slowest_delays
+from baryon.scaling.servers import Servers, place_layers
+from baryon.scaling.staleness import staleness
+from baryon.scaling.timeline import exposed_all_reduce, exposed_by_servers
+
+Steps = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a prediction is made.
+
+    Attributes
+    ----------
+    steps : steps that are drawn
+    window : steps of which sustained FLOP/s are the best (the paper: 100 for HEP, 10 for climate)
+    hours : length of the job, for failures
+    seed : of the random numbers
+
+    """
+
+    steps: int = 1000
+    window: int = 100
+    hours: float = 24
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is predicted of a job.
+
+    Attributes
+    ----------
+    job : the job
+    step : mean seconds of a step of a group, checkpoints included
+    samples_per_second : of all groups together
+    speed_up : throughput over that of one node
+    efficiency : speed-up over the number of workers
+    flops, peak_flops, sustained_flops : FLOP/s: mean; the fastest step; the best window
+    exposed : mean seconds of a step that wait for messages after backward
+    straggler : mean seconds that a step takes longer because of its slowest worker
+    checkpoint : mean seconds of a step that wait for checkpoints
+    staleness, late_staleness : mean and 95th percentile of the updates that a gradient misses
+    server_load : share of its time that the busiest server works
+    failures : what failing nodes cost
+    extrapolated : whether a node has fewer or more samples than the machine's file covers
+
+    """
+
+    job: Job
+    step: float
+    samples_per_second: float
+    speed_up: float
+    efficiency: float
+    flops: float
+    peak_flops: float
+    sustained_flops: float
+    exposed: float
+    straggler: float
+    checkpoint: float
+    staleness: float
+    late_staleness: float
+    server_load: float
+    failures: Failures
+    extrapolated: bool
+
+
+def predict(
+    machine: Machine,
+    network: Network,
+    job: Job,
+    settings: Settings = Settings(),  # noqa: B008  frozen
+    *,
+    single_samples: float | None = None,
+) -> Prediction:
+    """Predict a job.
+
+    Parameters
+    ----------
+    machine, network, job, settings
+        What is predicted, and how.
+    single_samples
+        Samples of the single node that speed-up refers to; as many as of each worker if None.
+
+    Raises
+    ------
+    BaryonError
+        If the machine has fewer nodes, there are more servers than layers, or the machine was
+        measured with another network.
+
+    """
+    if job.workers + job.servers > machine["nodes"]:
+        raise BaryonError(
+            f"machine {machine.name!r} has {machine['nodes']:,.0f} nodes, fewer than "
+            f"{job.workers} workers and {job.servers} servers"
+        )
+    node = node_step(machine, network, job.samples, job.workers)
+    runs = list(slowest_delays(machine, job, node.computing, settings.steps, settings.seed))
+    straggler = float(np.mean([run.mean() for run in runs]))
+    servers = place_layers(machine, network, job.servers) if job.is_hybrid else None
+    exposed = _exposed(machine, network, job, node, servers, straggler)
+    update = 0.0 if job.is_hybrid else node.update
+    plain = [run + (node.compute + exposed + update) for run in runs]
+    missed = np.concatenate([staleness(run) for run in plain])
+    write = network.checkpoint_bytes / machine["checkpoint_bandwidth"]
+    runs = [_with_checkpoints(run, job.checkpoint_every, write) for run in plain]
+    step = float(np.mean([run.mean() for run in runs]))
+    rate = float(np.mean([(1 / run.mean(axis=0)).sum() for run in runs])) * job.group_size
+    work = job.samples * network.flops
+    single = single_rate(machine, network, single_samples or job.samples)
+    return Prediction(
+        job=job,
+        step=step,
+        samples_per_second=rate * job.samples,
+        speed_up=rate * job.samples / single,
+        efficiency=rate * job.samples / single / job.workers,
+        flops=rate * work,
+        peak_flops=_best(runs, 1) * job.group_size * work,
+        sustained_flops=_best(runs, settings.window) * job.group_size * work,
+        exposed=exposed,
+        straggler=straggler,
+        checkpoint=step - float(np.mean([run.mean() for run in plain])),
+        staleness=float(missed.mean()) if missed.size else 0.0,
+        late_staleness=float(np.quantile(missed, 0.95)) if missed.size else 0.0,
+        server_load=servers.load(job.groups, step) if servers else 0.0,
+        failures=failures(machine, network, job, step, settings.hours),
+        extrapolated=beyond_measured(machine, job.samples),
+    )
+
+
+def single_rate(machine: Machine, network: Network, samples: float) -> float:
+    """Return the samples a second of one node without any communicator."""
+    node = node_step(machine, network, samples)
+    return samples / (node.compute + node.update)
+
+
+def _exposed(
+    machine: Machine,
+    network: Network,
+    job: Job,
+    node: NodeStep,
+    servers: Servers | None,
+    straggler: float,
+) -> float:
+    """Return the exposed communication, with the waiting at servers that goes with it."""
+    if servers is None:
+        return exposed_all_reduce(machine, network, job, node)
+    # The shorter a step, the longer gradients wait at the servers, and the longer the step: the two
+    # meet between no waiting and that for all other groups.
+    low = node.compute + straggler
+    high = low + exposed_by_servers(
+        machine, network, job, node, servers, (job.groups - 1) * servers.work[servers.home]
+    )
+    for _ in range(60):
+        step = (low + high) / 2
+        waiting = servers.waiting(job.groups, step)
+        exposed = exposed_by_servers(machine, network, job, node, servers, waiting)
+        low, high = (step, high) if node.compute + straggler + exposed > step else (low, step)
+    return exposed
+
+
+def _with_checkpoints(run: Steps, every: int, seconds: float) -> Steps:
+    """Return the steps of a run, each `every`-th of which waits for a checkpoint."""
+    if not every:
+        return run
+    run = run.copy()
+    run[every - 1 :: every] += seconds
+    return run
+
+
+def _best(runs: list[Steps], window: int) -> float:
+    """Return the steps a second of all groups together, in the best window of each run."""
+    rates = []
+    for run in runs:
+        length = min(window, len(run))
+        before = np.vstack([np.zeros(run.shape[1]), np.cumsum(run, axis=0)])
+        rates.append((length / (before[length:] - before[:-length])).sum(axis=1).max())
+    return float(np.mean(rates))
