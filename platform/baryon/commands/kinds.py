@@ -119,6 +119,53 @@ class Folder(Kind):
         return folder
 
 
+class Choices(Choice):
+    """Some of a few words, with commas between them."""
+
+    def read(self, given: str, text: str) -> tuple[str, ...]:  # type: ignore[override]
+        """Return the words. Raises `BaryonError` for one that is not among them."""
+        return tuple(super(Choices, self).read(given, word) for word in text.split(","))
+
+
+@dataclass(frozen=True)
+class WholeNumbers(WholeNumber):
+    """Whole numbers with commas between them; `1..16384` doubles from the first to the second."""
+
+    def read(self, given: str, text: str) -> tuple[int, ...]:  # type: ignore[override]
+        """Return the numbers, ascending. Raises `BaryonError` for anything else."""
+        numbers: set[int] = set()
+        for part in text.split(","):
+            first, dots, last = part.partition("..")
+            number = WholeNumber.read(self, given, first)
+            end = WholeNumber.read(self, given, last) if dots else number
+            while number < end:
+                numbers.add(number)
+                number *= 2
+            numbers.add(end)
+        return tuple(sorted(numbers))
+
+
+@dataclass(frozen=True)
+class Described(Kind):
+    """A description that Baryon ships, by name, or the file of one.
+
+    Attributes
+    ----------
+    of
+        What is described: `machine` or `network`.
+
+    """
+
+    of: str
+
+    def complete(self, started: str) -> Iterable[str]:
+        """Return the names of those that are shipped."""
+        from baryon.scaling.plain_file import shipped_descriptions
+
+        del started
+        return shipped_descriptions(self.of)
+
+
 @dataclass(frozen=True)
 class FolderWith(Kind):
     """A folder that is known by a file in it, such as a run's; its reader says if it is none."""

@@ -19,12 +19,15 @@ from baryon.commands.kinds import (
     OUT_FILE,
     OUT_FOLDER,
     Choice,
+    Choices,
+    Described,
     Files,
     Folder,
     FolderWith,
     Kind,
     Tolerance,
     WholeNumber,
+    WholeNumbers,
 )
 
 RUN_FOLDER = FolderWith("<dir>", "config.yaml")
@@ -297,6 +300,59 @@ Differences in versions, machine or data are listed.""",
         ("reproduce run=runs/big tolerance=0.01", ""),
     ),
 )
+MACHINE = Argument(
+    "machine", Described("<name|file>", "machine"), "a machine, or what was measured", required=True
+)
+SCALE_OUT = Argument("out", OUT_FOLDER, "the folder of the page; else scaling/<time>-...")
+DRAWN_STEPS = Argument("steps", WholeNumber("<N>", 1, 10**6), "steps that are drawn; else 1000")
+SCALE_PREDICT = Command(
+    name="scale predict",
+    summary="predict throughput, losses and the best groups on a machine",
+    description="""\
+Predict how training scales on a machine, by a model of its nodes, network and failures. Nodes are
+the workers; parameter servers come on top. a..b doubles from a to b; without groups and servers the
+best ones are looked for.""",
+    arguments=(
+        MACHINE,
+        Argument("model", Described("<name|file>", "network"), "a network; else the measured one"),
+        Argument("nodes", WholeNumbers("<N,...>", 1, 10**6), "such as 1..16384, or"),
+        Argument(
+            "rate", WholeNumber("<N>", 1, 10**12), "samples/s: the fewest nodes that reach it"
+        ),
+        Argument("comm", Choices("sync", "hybrid"), "one or both; else both"),
+        Argument("groups", WholeNumbers("<N,...>", 1, 10**6), "groups of hybrid; else the best"),
+        Argument("servers", WholeNumbers("<N,...>", 1, 10**6), "its servers; else the best"),
+        Argument("batch", WholeNumber("<N>", 1, 10**6), "samples of a node: weak scaling; else 8"),
+        Argument(
+            "group_batch", WholeNumber("<N>", 1, 10**9), "instead, of a group: strong scaling"
+        ),
+        Argument("checkpoint_every", WholeNumber("<N>", 1, 10**9), "steps; else no checkpoints"),
+        Argument("hours", WholeNumber("<N>", 1, 10**5), "of the job, for failures; else 24"),
+        Argument("window", WholeNumber("<N>", 1, 10**5), "steps of sustained FLOP/s; else 100"),
+        DRAWN_STEPS,
+        Argument("seed", WholeNumber("<N>", 0, 2**32), "of the draws; else 1"),
+        SCALE_OUT,
+    ),
+    either=("nodes", "rate"),
+    examples=(
+        ("scale predict machine=cori_knl model=hep_cnn nodes=1..8192", "weak scaling"),
+        ("scale predict machine=cori_knl model=hep_cnn nodes=64..1024 group_batch=2048", "strong"),
+        ("scale predict machine=h100_ib model=hep_cnn rate=724000 batch=64", "how many nodes?"),
+    ),
+)
+SCALE_CHECK = Command(
+    name="scale check",
+    summary="hold predictions for a machine against published results",
+    description="""\
+Predict what was published of a machine, as its file lists it, and say how far off each is.""",
+    arguments=(MACHINE, DRAWN_STEPS, SCALE_OUT),
+    examples=(("scale check machine=cori_knl", ""),),
+)
+SCALE = Command(
+    name="scale",
+    summary="predict how training scales on a machine",
+    actions=(SCALE_PREDICT, SCALE_CHECK),
+)
 PLUGINS_NEW = Command(
     name="plugins new",
     summary="write the package of a plugin of your own",
@@ -354,6 +410,6 @@ Print a script that completes commands, groups, options and keys of all installe
 
 COMMANDS = (
     *(TRAIN, RESUME, EVALUATE, PREDICT, EXPORT, DATA, LAUNCH, REPORT, WATCH, REPRODUCE),
-    *(PLUGINS, SHOW, COMPLETION),
+    *(SCALE, PLUGINS, SHOW, COMPLETION),
 )
 """All commands, in the order of `baryon --help`."""

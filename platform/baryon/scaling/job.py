@@ -49,7 +49,9 @@ class Job:
                 "servers=1 or more"
             )
         if self.samples <= 0:
-            raise BaryonError("a worker needs a sample in each step: give fewer nodes or more batch")
+            raise BaryonError(
+                "a worker needs a sample in each step: give fewer nodes or more batch"
+            )
 
     @property
     def group_size(self) -> int:

@@ -1,6 +1,4 @@
-"""A machine in figures, each with its source: what a node computes, sends and reads, and how often
-it is late.
-"""
+"""A machine in figures, each with its source: what nodes compute, send and read, and how late."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ FIGURES: Mapping[str, str] = {
     "latency": "seconds of an empty message between two nodes",
     "bandwidth": "bytes a second of a large message between two nodes",
     "server_bandwidth": "bytes of gradients a second that a parameter server applies",
-    "speed_spread": "relative standard deviation of the speed of nodes, which stays for a whole run",
+    "speed_spread": "relative standard deviation of the speed of nodes, which stays for a run",
     "jitter": "mean seconds by which a node is late in a step, anew in each step",
     "checkpoint_bandwidth": "bytes a second with which a checkpoint is written while a step waits",
     "node_mtbf": "hours between two failures of one node, on average",
@@ -79,6 +77,7 @@ class Machine:
 
 
 def is_real(value: Any) -> bool:
+    """Return whether a value is a finite number that products can be made of."""
     # A node of today reaches 1e16 FLOP/s; what is beyond 1e30 would overflow in products.
     return is_number(value) and abs(value) < 1e30
 
@@ -140,7 +139,9 @@ def _of_network(path: Path, networks: Any, network: str) -> dict[str, Figure]:
 
 def _check(path: Path, name: str, figure: Figure) -> None:
     if name not in FIGURES:
-        raise BaryonError(f"{path}: a machine has no figure {name!r}; {did_you_mean(FIGURES, name)}")
+        raise BaryonError(
+            f"{path}: a machine has no figure {name!r}; {did_you_mean(FIGURES, name)}"
+        )
     if figure.value < 0 or (figure.value == 0 and name in POSITIVE):
         raise BaryonError(f"{path}: figure {name}={figure.value} must be above 0: {FIGURES[name]}")
 

@@ -1,4 +1,4 @@
-"""The time of messages between nodes: latency and bandwidth (Hockney's model), in rings or trees."""
+"""The time of messages by latency and bandwidth (Hockney's model), in rings or trees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def all_reduce(machine: Machine, nbytes: float, members: int) -> float:
     if members == 1:
         return 0.0
     share = (members - 1) / members
-    return 2 * (_hops(machine, members) * machine["latency"] + share * nbytes / machine["bandwidth"])
+    return 2 * (
+        _hops(machine, members) * machine["latency"] + share * nbytes / machine["bandwidth"]
+    )
 
 
 def to_root(machine: Machine, nbytes: float, members: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from baryon.errors import BaryonError
 from baryon.scaling.plain_file import read_description
-from baryon.system.plain_data import fits, is_count, is_number, is_text, mapping_of
+from baryon.system.plain_data import Shape, fits, is_count, is_number, is_text, mapping_of
 
 BYTES_PER_NUMBER = 4
 """Of float32, in which weights and gradients travel."""
@@ -85,7 +85,7 @@ def _is_rate(value: Any) -> bool:
 
 
 LAYER_SHAPE = {"parameters": is_count, "forward_flops": _is_rate, "backward_flops": _is_rate}
-NETWORK_SHAPE = {
+NETWORK_SHAPE: Mapping[str, Shape] = {
     "name": is_text,
     "input": [is_count],
     "sample_bytes": _is_rate,

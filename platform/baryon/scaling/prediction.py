@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,14 @@ from baryon.scaling.staleness import staleness
 from baryon.scaling.timeline import exposed_all_reduce, exposed_by_servers
 
 Steps = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+PARTS = (
+    *("input", "forward", "backward", "optimizer"),
+    *("stragglers", "communication", "checkpoint"),
+)
+"""Where the time of a step goes: input that is not hidden, computing, a worker's own optimizer;
+waiting for the slowest worker, for messages after backward, for checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,7 @@ class Prediction:
     speed_up : throughput over that of one node
     efficiency : speed-up over the number of workers
     flops, peak_flops, sustained_flops : FLOP/s: mean; the fastest step; the best window
-    exposed : mean seconds of a step that wait for messages after backward
-    straggler : mean seconds that a step takes longer because of its slowest worker
-    checkpoint : mean seconds of a step that wait for checkpoints
+    parts : mean seconds of each of `PARTS` in a step; together they are the step
     staleness, late_staleness : mean and 95th percentile of the updates that a gradient misses
     server_load : share of its time that the busiest server works
     failures : what failing nodes cost
@@ -69,9 +76,7 @@ class Prediction:
     flops: float
     peak_flops: float
     sustained_flops: float
-    exposed: float
-    straggler: float
-    checkpoint: float
+    parts: Mapping[str, float]
     staleness: float
     late_staleness: float
     server_load: float
@@ -83,7 +88,7 @@ def predict(
     machine: Machine,
     network: Network,
     job: Job,
-    settings: Settings = Settings(),  # noqa: B008  frozen
+    settings: Settings = Settings(),
     *,
     single_samples: float | None = None,
 ) -> Prediction:
@@ -131,9 +136,15 @@ def predict(
         flops=rate * work,
         peak_flops=_best(runs, 1) * job.group_size * work,
         sustained_flops=_best(runs, settings.window) * job.group_size * work,
-        exposed=exposed,
-        straggler=straggler,
-        checkpoint=step - float(np.mean([run.mean() for run in plain])),
+        parts={
+            "input": node.input,
+            "forward": node.forward,
+            "backward": float(node.backward.sum()),
+            "optimizer": update,
+            "stragglers": straggler,
+            "communication": exposed,
+            "checkpoint": step - float(np.mean([run.mean() for run in plain])),
+        },
         staleness=float(missed.mean()) if missed.size else 0.0,
         late_staleness=float(np.quantile(missed, 0.95)) if missed.size else 0.0,
         server_load=servers.load(job.groups, step) if servers else 0.0,

@@ -13,10 +13,10 @@ from baryon.scaling.job import Job
 from baryon.scaling.machine import Machine, is_real, read_machine
 from baryon.scaling.network import Network, read_network
 from baryon.scaling.plain_file import read_description
-from baryon.scaling.prediction import Prediction, Settings, predict, single_rate
+from baryon.scaling.prediction import Prediction, Settings, predict
 from baryon.system.plain_data import fits, is_count, is_text
 
-CALIBRATION, TEST = "calibration", "test"
+CALIBRATION, TEST, RESTATED = "calibration", "test", "restated"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Point:
     what, network : what was run
     quantity : what was told of it, one of `QUANTITIES`
     published, predicted : values
-    use : `calibration` if figures of the machine were chosen so that it comes out, else `test`
+    use : `calibration` if figures of the machine were chosen so that it comes out; `restated` if it
+        follows from another point; else `test`
     mark : how sure the published value is
 
     """
@@ -69,7 +70,7 @@ SHAPE = {
     "window?": is_count,
     "quantity": lambda value: value in QUANTITIES,
     "value": lambda value: is_real(value) and value > 0,
-    "use": lambda value: value in (CALIBRATION, TEST),
+    "use": lambda value: value in (CALIBRATION, TEST, RESTATED),
     "mark": is_text,
 }
 
@@ -97,9 +98,7 @@ def compare(name: str, steps: int = 1000, seed: int = 1) -> list[Point]:
 
 def _require_valid(path: Path, number: int, entry: Any) -> None:
     wrong = [
-        key
-        for key in SHAPE
-        if not isinstance(entry, dict) or not fits(entry, {key: SHAPE[key]})
+        key for key in SHAPE if not isinstance(entry, dict) or not fits(entry, {key: SHAPE[key]})
     ]
     if wrong:
         needed = did_you_mean(QUANTITIES) if wrong[0] == "quantity" else "see cori_knl.yaml"

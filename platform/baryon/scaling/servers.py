@@ -59,7 +59,8 @@ def place_layers(machine: Machine, network: Network, servers: int) -> Servers:
         )
     home = np.array(_balance([layer.nbytes for layer in network.layers], servers))
     service = np.array([layer.nbytes / machine["server_bandwidth"] for layer in network.layers])
-    return Servers(service, home, np.bincount(home, service, minlength=servers))
+    work = np.bincount(home, service, minlength=servers).astype(np.float64)
+    return Servers(service, home, work)
 
 
 def _balance(sizes: Sequence[int], servers: int) -> list[int]:

@@ -26,4 +26,4 @@ def staleness(step_seconds: Seconds) -> np.ndarray[tuple[int], np.dtype[np.int64
     rank = np.searchsorted(order, ends, side="left")
     missed = np.diff(rank, axis=0) - 1
     # Groups that end at the very same instant have one rank: none of them is ahead of another.
-    return np.maximum(missed[ends[1:] <= until], 0).astype(np.int64)
+    return np.asarray(np.maximum(missed[ends[1:] <= until], 0), dtype=np.int64)
