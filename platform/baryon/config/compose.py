@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baryon.config import primary
 from baryon.config.config import Config, freeze
 from baryon.config.errors import hydra_errors
+from baryon.config.option_mistakes import OptionMistakes
+from baryon.config.options import Options
 from baryon.config.overrides import require_readable
 from baryon.config.search_path import register
 from baryon.errors import BaryonError
@@ -63,7 +66,7 @@ class Composer:
         from omegaconf import flag_override
 
         require_readable(overrides)
-        with hydra_errors(), self._hydra():
+        with self._explained(overrides), hydra_errors(), self._hydra():
             whole = hydra.compose(config_name, list(overrides), return_hydra_config=True)
             # `OmegaConf.masked_copy` would lose the schema, by which `to_object` makes dataclasses.
             config = deepcopy(whole)
@@ -84,6 +87,18 @@ class Composer:
         with hydra_errors(), self._hydra():
             loader = GlobalHydra.instance().config_loader()
             return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+
+    @contextmanager
+    def _explained(self, overrides: Sequence[str]) -> Iterator[None]:
+        """Let an error of Hydra name the option file that it comes from, if one is at fault."""
+        try:
+            yield
+        except BaryonError as error:
+            plugins = [plugin.conf for plugin in self._plugins.all if plugin.conf is not None]
+            user = [Path(self._user_folder).absolute()] if self._user_folder else []
+            groups = Options(self._plugins).groups
+            mistakes = OptionMistakes([host_conf(), *plugins, *user], groups, overrides)
+            raise BaryonError(mistakes.explain(str(error))) from error
 
     @contextmanager
     def _hydra(self) -> Iterator[None]:

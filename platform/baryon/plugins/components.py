@@ -11,6 +11,7 @@ from typing import Any
 from baryon.errors import BaryonError, did_you_mean, form, format_error
 from baryon.interfaces import RUNTIME_ARGUMENTS
 from baryon.plugins.bounds import check_size
+from baryon.plugins.failures import format_failure
 from baryon.plugins.registry import Plugins
 
 
@@ -74,7 +75,7 @@ def build(owner: str, kind: str, factory: Maker, arguments: Mapping[str, Any]) -
         raise
     except Exception as error:  # a stranger's factory may raise anything
         raise BaryonError(
-            f"{owner} cannot be built with these values: {format_error(error)}"
+            f"{owner} cannot be built with these values: {format_failure(error)}"
         ) from error
     missing = [name for name in MEMBERS[kind] if not hasattr(component, name)]
     if missing:

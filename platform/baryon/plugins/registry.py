@@ -7,7 +7,9 @@ a run chooses one.
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import inspect
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -60,8 +62,10 @@ def load_target(owner: str, target: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
+        from baryon.plugins.failures import format_failure  # which needs this module
+
         raise BaryonError(
-            f"{owner} failed to import {module_name}: {format_error(error)}"
+            f"{owner} failed to import {module_name}: {format_failure(error)}"
         ) from error
     if not hasattr(module, attribute):
         raise BaryonError(
@@ -182,6 +186,7 @@ def _read(point: EntryPoint, points: list[EntryPoint], ambiguous: bool) -> Plugi
         plugin.components = _components(module, plugin)
         plugin.conf = _conf_folder(module)
         _check_conf(plugin, module)
+        _require_something(plugin, module)
     except BaryonError as error:
         plugin.error = str(error)
     return plugin
@@ -223,6 +228,7 @@ def _components(module: ModuleType, plugin: Plugin) -> list[Component]:
     # A manager of its own, so that an error is this plugin's and nobody else's.
     manager = pluggy.PluginManager("baryon")
     manager.add_hookspecs(hookspecs)
+    _require_marks(module, plugin, manager)
     try:
         manager.register(module, name=plugin.name)
         manager.check_pending()
@@ -233,6 +239,27 @@ def _components(module: ModuleType, plugin: Plugin) -> list[Component]:
         for kind, hook in KINDS.items()
         for name, target in _targets(manager, hook, plugin)
     ]
+
+
+def _require_marks(module: ModuleType, plugin: Plugin, manager: pluggy.PluginManager) -> None:
+    """Raise `BaryonError` for a function that is meant as a hook and is not marked as one."""
+    hooks = list(KINDS.values())
+    for name, function in vars(module).items():
+        meant = inspect.isfunction(function) and difflib.get_close_matches(name, hooks, cutoff=0.85)
+        if meant and manager.parse_hookimpl_opts(module, name) is None:
+            other = "" if name in hooks else f" (and is named {meant[0]!r})"
+            raise BaryonError(
+                f"{plugin.label} has a function {name!r} that is no hook, for it lacks its mark: "
+                f"write @hookimpl above it{other}, with `from baryon import hookimpl`"
+            )
+
+
+def _require_something(plugin: Plugin, module: ModuleType) -> None:
+    if not plugin.components and not plugin.options:
+        raise BaryonError(
+            f"{plugin.label} offers nothing: its hooks must stand in {module.__name__}, the module "
+            "that its entry point names, or be imported there"
+        )
 
 
 def _targets(manager: pluggy.PluginManager, hook: str, plugin: Plugin) -> list[tuple[str, Any]]:

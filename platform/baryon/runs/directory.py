@@ -70,6 +70,8 @@ class RunDirectory:
     """The final metrics. It is written last: it marks the run as finished."""
     evaluations = _Entry("evaluations")
     """Later evaluations, each a folder with the same file names."""
+    traceback = _Entry("traceback.txt")
+    """Where in a plugin's code the run failed, if it did."""
     reproductions = _Entry("reproductions")
     """The run made again, each time in a run's folder with `reproduction.json`."""
     reproduction = _Entry("reproduction.json")

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from baryon.data.loader import Loader
-from baryon.errors import BaryonError, format_error
+from baryon.errors import BaryonError
 from baryon.interfaces import Batch, Evaluation, Evaluator
 from baryon.plugins.answers import checked_evaluation, require_some_number
+from baryon.plugins.failures import format_failure
 from baryon.terminal.progress import bar
 from baryon.training.build import RunComponents
 from baryon.training.model_runner import ModelRunner, each_tensor
@@ -193,7 +194,7 @@ def naming(what: str) -> Iterator[None]:
     except BaryonError:
         raise
     except Exception as error:  # a plugin's component may raise anything
-        raise BaryonError(f"{what}: {format_error(error)}") from error
+        raise BaryonError(f"{what}: {format_failure(error)}") from error
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from baryon.training.checkpoints.folder import load_last
 from baryon.training.checkpoints.identity import require_same, require_same_config
 from baryon.training.checkpoints.names import LAST, has_checkpoint
 from baryon.training.checkpoints.weights import put_weights
+from baryon.training.component_failures import component_failures
 from baryon.training.consistency import build_consistently, distributed_run
 from baryon.training.final_evaluation import evaluate_and_write
 from baryon.training.initial_weights import load_initial_weights
@@ -215,7 +216,8 @@ def _run_this_rank(
             checkpoint = None
             if first.from_checkpoint:
                 checkpoint = _load_checkpoint(run, config, components, any_version=any_version)
-            with closing(Trackers(config, run)) as trackers:
+            trackers = Trackers(config, run)
+            with closing(trackers), component_failures(config, plugins, run):
                 trainer = Trainer(components, config, run, stop, trackers, observe, lock)
                 trainer.prepare()
                 _train(run, trainer, checkpoint)

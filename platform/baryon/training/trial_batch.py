@@ -28,10 +28,11 @@ from baryon.data.contract_check import (
     require_declared,
 )
 from baryon.data.decoding import sample_bytes
-from baryon.errors import BaryonError, form, format_error
+from baryon.errors import BaryonError, form
 from baryon.interfaces import Batch, Loss, Split
 from baryon.plugins.answers import checked_evaluation
 from baryon.plugins.components import Choice, prepare
+from baryon.plugins.failures import format_failure
 from baryon.plugins.registry import Plugins
 from baryon.report.figures import without_layout
 from baryon.training import rng
@@ -135,7 +136,7 @@ class TrialBatch:
         except Exception as error:  # a plugin's component may raise anything
             raise BaryonError(
                 f"{owner}: result() fails on the first {count} samples of split {split!r}: "
-                f"{format_error(error)}; if so few are too little, let it raise BaryonError"
+                f"{format_failure(error)}; if so few are too little, let it raise BaryonError"
             ) from error
         checked_evaluation(owner, answer)
 
@@ -173,7 +174,7 @@ class TrialBatch:
         try:
             terms = self._loss(output, batch)
         except Exception as error:  # a plugin's component may raise anything
-            cause = str(error) if isinstance(error, BaryonError) else format_error(error)
+            cause = str(error) if isinstance(error, BaryonError) else format_failure(error)
             raise BaryonError(
                 f"{loss} fails on the output of {self._owners['model']} and split {split!r} of "
                 f"{self._owners['dataset']}: {cause}; {self._fitting(output, batch)}"
