@@ -93,8 +93,8 @@ def test_what_does_not_fit_is_listed_in_one_line(learnt):
         load_initial_weights(model, str(learnt), [])
     assert str(raised.value) == (
         f"train.init: {learnt}/checkpoints/best.pt does not fit the model; it lacks: tail.weight; "
-        "of another shape: head.weight (2, 8), here (5, 8), head.bias (2,), here (5,); take what "
-        "fits by train.init_only=[<patterns>]"
+        "of another form: head.weight float32 (2, 8), here float32 (5, 8), head.bias float32 (2,), "
+        "here float32 (5,); take what fits by train.init_only=[<patterns>]"
     )
     with pytest.raises(BaryonError, match="not in this model: body"):
         load_initial_weights(network().body, str(learnt), [])
@@ -169,3 +169,23 @@ def test_a_resumed_run_does_not_read_them_again(settings, tmp_path):
     expected = weights(whole)
     last = saved(folder, "last")["model"]
     assert all(torch.equal(value, expected[name]) for name, value in last.items())
+
+
+def test_a_run_without_a_checkpoint_reads_them_again_and_says_if_they_are_others(
+    settings, tmp_path, capsys
+):
+    run = RunDirectory(training_run.start(settings, plugins(), "toy"))
+    for path in (run.metrics, run.evaluation, *run.checkpoints.iterdir()):
+        path.unlink()  # as after a kill in the first steps
+    source = tmp_path / "source" / "checkpoints" / "best.pt"
+    shutil.copy(source.parent / "step-00000006.pt", source)
+    training_run.resume(run, settings, plugins())
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{source} holds other weights than when {run.path} was started first" in shown
+    told = provenance.read(run)
+    assert told.init == load_initial_weights(network(), str(source), ["body"])
+    assert len(told.resumed) == 1
+    assert torch.equal(
+        saved(run.path, "last")["model"]["body.0.weight"],
+        saved(tmp_path / "source", "best")["model"]["body.0.weight"],
+    )

@@ -207,6 +207,8 @@ def write_restart(
     except BaryonError:  # killed before it was written, or damaged since
         _write(run, now)
         return
+    if init is not None and first.init is not None and init.digest != first.init.digest:
+        warn(f"{init.path} holds other weights than when {run.path} was started first")
     resumed = [*first.resumed, Resumption(now.started, now.command, now.machine, ranks)]
     started, command, folder, git = first.started, first.command, first.folder, first.git
     _write(

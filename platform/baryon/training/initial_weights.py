@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from baryon.errors import BaryonError
+from baryon.errors import BaryonError, form
 from baryon.runs.directory import RunDirectory
 from baryon.runs.provenance import InitialWeights
 from baryon.training.checkpoints import schema
@@ -93,18 +93,18 @@ def _require_fit(
     *,
     surplus: bool,
 ) -> None:
-    """Raise `BaryonError` that lists what is missing, of another shape, or with `surplus` unknown.
+    """Raise `BaryonError` that lists what is missing, of another form, or with `surplus` unknown.
 
     One line for all of it: whoever takes over a part of another network sees which part fits.
     """
     missing = [name for name in wanted if name not in saved]
-    shapes = [
-        f"{name} {tuple(saved[name].shape)}, here {tuple(own[name].shape)}"
+    forms = [
+        f"{name} {form(saved[name])}, here {form(own[name])}"
         for name in wanted
-        if name in saved and saved[name].shape != own[name].shape
+        if name in saved and form(saved[name]) != form(own[name])
     ]
     unknown = [name for name in saved if name not in own] if surplus else []
-    problems = {"it lacks": missing, "of another shape": shapes, "not in this model": unknown}
+    problems = {"it lacks": missing, "of another form": forms, "not in this model": unknown}
     words = [f"{problem}: {listed(names)}" for problem, names in problems.items() if names]
     if words:
         raise BaryonError(

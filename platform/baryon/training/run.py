@@ -27,7 +27,7 @@ from baryon.training.checkpoints import schema
 from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import load_last
 from baryon.training.checkpoints.identity import require_same, require_same_config
-from baryon.training.checkpoints.names import LAST, has_checkpoint
+from baryon.training.checkpoints.names import EMA, LAST, has_checkpoint
 from baryon.training.checkpoints.weights import put_weights
 from baryon.training.component_failures import component_failures
 from baryon.training.consistency import build_consistently, distributed_run
@@ -289,10 +289,15 @@ def _first_line(run: RunDirectory, trainer: Trainer) -> str:
 def _take_final_weights(run: RunDirectory, config: Config, components: RunComponents) -> None:
     """Give all workers the weights that the config evaluates: best or averaged, if there are any.
 
-    There are no best weights without a validation split; the last ones are evaluated then.
+    There are no best weights without a validation split; the last ones are evaluated then. An
+    average is always there, unless the leader died after the last step and before it was saved.
     """
     comm, path = components.comm, run.checkpoints / f"{config.train.weights}.pt"
     state = None
+    if comm.is_leader and path.name == EMA and not path.is_file():
+        raise BaryonError(
+            f"{path} was not written: `baryon resume run={run.path}` writes and evaluates it"
+        )
     try:
         if comm.is_leader and path.name != LAST and path.is_file():
             state = schema.read_weights(path)
