@@ -39,11 +39,13 @@ def test_after_a_power_cut_the_same_command_gives_the_same_results(
     begin, sweep_here, left, whole, error_line
 ):
     process = begin(WIDTHS, until=CHECKPOINT_OF_THE_SECOND)
+    job = left().path / left().jobs[1]["run"]
+    training = json.loads((job / ".lock").read_text())["process"]
+    os.kill(training, signal.SIGSTOP)  # so that it does not finish while another sweep is refused
     error = error_line(sweep_here(WIDTHS))
     assert f" is being run by process {process.pid} on " in error
     process.kill()
-    job = left().path / left().jobs[1]["run"]
-    os.kill(json.loads((job / ".lock").read_text())["process"], signal.SIGKILL)
+    os.kill(training, signal.SIGKILL)
     process.wait()
     assert left().states == ["finished", "running"]
     done = sweep_here(WIDTHS)
