@@ -29,7 +29,8 @@ import torch
 import yaml
 
 import baryon_climate
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.system.allocator import keep_freed_memory
 from baryon_climate.dataset.climate_extreme_weather import ClimateExtremeWeather
 from baryon_climate.dataset.frames import Frames

@@ -25,7 +25,8 @@ import torch
 from reading.images import Distant, Images, Turned, write
 from shuffled_reading import BATCH, best
 
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.data.workers.worker_group import WorkerGroup
 from baryon.interfaces import Split
 from baryon.system.allocator import keep_freed_memory

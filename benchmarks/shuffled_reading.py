@@ -27,7 +27,8 @@ import torch
 from reading.images import CHUNK, SHAPE, Images, write
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.system.allocator import keep_freed_memory
 
 BATCH = 64

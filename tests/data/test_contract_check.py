@@ -6,7 +6,8 @@ import torch
 from toy_points import CHUNK, ROWS, Points
 
 from baryon.data.decoding import read_rows
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
 

@@ -7,7 +7,8 @@ import torch
 
 from baryon import interfaces
 from baryon.data.hdf5.table import Hdf5Table
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.interfaces import Field
 
 pytestmark = pytest.mark.gpu

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from baryon import interfaces
 from baryon.data.ledger import Ledger
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard, Field
 

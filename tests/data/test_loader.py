@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baryon import interfaces
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard, Field
 
@@ -203,7 +204,8 @@ import json, resource, sys, zlib
 from pathlib import Path
 import h5py, numpy as np, torch
 from baryon.data.hdf5.table import Hdf5Table
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon import interfaces
 from baryon.interfaces import Field
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baryon.data.sampling import batch_bounds, batches_per_epoch, part_of, shuffled
+from baryon.data.sampling import batch_bounds, batches_per_epoch, part_of, shuffled_order
 from baryon.interfaces import DataShard
 
 
@@ -14,7 +14,7 @@ from baryon.interfaces import DataShard
     epoch=st.integers(0, 5),
 )
 def test_shuffled_visits_every_sample_once(rows, chunk, window, seed, epoch):
-    order = shuffled(range(0, rows, chunk), rows, window, seed, epoch).rows
+    order = shuffled_order(range(0, rows, chunk), rows, window, seed, epoch).rows
     assert sorted(order) == list(range(rows))
 
 
@@ -42,7 +42,7 @@ def test_leftover_sample_makes_no_batch_of_its_own():
     members=st.integers(1, 4),
 )
 def test_parts_of_all_workers_are_the_batch(rows, size, groups, members):
-    order = shuffled(range(0, rows, 7), rows, 3, seed=1, epoch=0)
+    order = shuffled_order(range(0, rows, 7), rows, 3, seed=1, epoch=0)
     shards = [DataShard(g, groups, m, members) for g in range(groups) for m in range(members)]
     sizes = {shard: set() for shard in shards}
     for number in range(batches_per_epoch(rows, size)):
@@ -56,7 +56,7 @@ def test_parts_of_all_workers_are_the_batch(rows, size, groups, members):
 
 def test_order_is_determined_by_seed_and_epoch():
     def order(seed, epoch):
-        return shuffled(range(0, 200, 10), 200, 4, seed, epoch).rows.tolist()
+        return shuffled_order(range(0, 200, 10), 200, 4, seed, epoch).rows.tolist()
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
@@ -64,13 +64,13 @@ def test_order_is_determined_by_seed_and_epoch():
 
 
 def test_window_touches_only_its_own_chunks():
-    order = shuffled(range(0, 200, 10), 200, window=4, seed=1, epoch=0).rows
+    order = shuffled_order(range(0, 200, 10), 200, window=4, seed=1, epoch=0).rows
     for first in range(0, 200, 40):
         assert len(set(order[first : first + 40] // 10)) == 4
 
 
 def test_window_mixes_its_samples():
-    order = shuffled(range(0, 1000, 10), 1000, window=100, seed=1, epoch=0).rows
+    order = shuffled_order(range(0, 1000, 10), 1000, window=100, seed=1, epoch=0).rows
     neighbours = np.mean(np.diff(order) == 1)
     assert neighbours < 0.02
 

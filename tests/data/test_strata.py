@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baryon.data.ledger import Ledger
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard, Field
 from baryon.interfaces import Split as BaseSplit

@@ -18,7 +18,7 @@ from baryon.runs.directory import unique_name
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from baryon.data.loader import Loading
+    from baryon.data.loading import Loading
 
 NO_MODEL = "~model"
 """Data can be checked before there is a model for them."""
@@ -65,7 +65,7 @@ def _loading(composed: DictConfig) -> Loading:
 
     from baryon.config.schemas import Data, Train
     from baryon.config.section import section
-    from baryon.data.loader import Loading
+    from baryon.data.loading import Loading
     from baryon.data.workers.worker_group import WorkerGroup
 
     check_seed("seed", composed.seed)

@@ -23,7 +23,7 @@ from baryon.data.contract_check import (
 from baryon.data.sampling import Rows
 from baryon.interfaces import Arrays, Batch, Field, Split
 
-Key = Sequence[int]
+AugmentationSeed = Sequence[int]
 """Seed of the random numbers with which a batch is augmented."""
 
 
@@ -144,14 +144,16 @@ class Decoding:
             [visit for visit in visits if self._schedule.last_use[visit] < end],
         )
 
-    def fill(self, pending: PendingBatch, key: Key | None = None) -> dict[str, torch.Tensor]:
+    def fill(
+        self, pending: PendingBatch, seed: AugmentationSeed | None = None
+    ) -> dict[str, torch.Tensor]:
         """Return the batch: every field (N, ...) in the order of its rows, and `keys` (N,).
 
-        It is augmented if a `key` is given. Called by any thread.
+        It is augmented if a `seed` is given. Called by any thread.
         """
-        if key is None or not len(pending.rows):
+        if seed is None or not len(pending.rows):
             return self._collated(pending)
-        return self._augmented(pending, key)
+        return self._augmented(pending, seed)
 
     def _collated(self, pending: PendingBatch) -> dict[str, torch.Tensor]:
         rows = pending.rows
@@ -170,11 +172,11 @@ class Decoding:
         ordered = {name: tensors[name] for name in self._fields}
         return {**ordered, "keys": keys.pin_memory() if self._pinned else keys}
 
-    def _augmented(self, pending: PendingBatch, key: Key) -> dict[str, torch.Tensor]:
+    def _augmented(self, pending: PendingBatch, seed: AugmentationSeed) -> dict[str, torch.Tensor]:
         split: Any = self._split
         batch = as_arrays(self._collated(pending))
         with self._split_lock:
-            augmented = split.augment(batch, np.random.default_rng(key))
+            augmented = split.augment(batch, np.random.default_rng(seed))
         require_augmented(class_of(split), augmented, split.augmented_fields, len(pending.rows))
         return as_tensors(augmented, pinned=self._pinned)
 

@@ -78,8 +78,8 @@ def _span(number: int, samples: int, size: int) -> slice:
     return slice(*batch_bounds(number, samples, size))
 
 
-def shuffled(
-    chunk_starts: Sequence[int], rows: int, window: int, seed: int | Sequence[int], epoch: int
+def shuffled_order(
+    chunk_starts: Sequence[int], samples: int, window: int, seed: int | Sequence[int], epoch: int
 ) -> EpochOrder:
     """Return the shuffled order of an epoch.
 
@@ -87,7 +87,7 @@ def shuffled(
     ----------
     chunk_starts
         First row of every chunk, ascending from 0.
-    rows
+    samples
         Number of samples.
     window
         Number of chunks whose samples are mixed with each other.
@@ -97,7 +97,7 @@ def shuffled(
     """
     seeds = [seed] if isinstance(seed, int) else seed
     generator = np.random.default_rng([*seeds, epoch])
-    bounds = np.append(np.asarray(chunk_starts, dtype=np.int64), rows)
+    bounds = np.append(np.asarray(chunk_starts, dtype=np.int64), samples)
     chunks = generator.permutation(len(chunk_starts))
     windows = []
     for first in range(0, len(chunks), window):

@@ -27,6 +27,30 @@ class ShuffleQuality:
     """Independent samples that a batch is worth in the worst case."""
     effective_batch_of_full_shuffle: float
 
+    @staticmethod
+    def of(chunk_sizes: Sequence[int], window: int, batch: int) -> ShuffleQuality:
+        """Return the quality of shuffling in windows.
+
+        Parameters
+        ----------
+        chunk_sizes
+            Samples of every chunk.
+        window
+            Number of chunks that are mixed with each other.
+        batch
+            Samples of a batch.
+
+        """
+        sizes = np.asarray(chunk_sizes, dtype=np.float64)
+        batch, window = min(batch, int(sizes.sum())), min(window, len(sizes))
+        return ShuffleQuality(
+            chunks=window,
+            samples=window * float(sizes.mean()),
+            batch=batch,
+            effective_batch=_effective_batch(sizes, window, batch),
+            effective_batch_of_full_shuffle=_effective_batch(sizes, len(sizes), batch),
+        )
+
     def __str__(self) -> str:
         return (
             f"effective batch size {self.effective_batch:.1f} of {self.batch} in the worst case "
@@ -38,30 +62,6 @@ class ShuffleQuality:
         """Return the samples that a batch is worth at this intraclass correlation of its chunks."""
         same_chunk = (self.batch / self.effective_batch - 1) / max(1, self.batch - 1)
         return self.batch / (1 + (self.batch - 1) * same_chunk * correlation)
-
-
-def shuffle_quality(chunk_sizes: Sequence[int], window: int, batch: int) -> ShuffleQuality:
-    """Return the quality of shuffling in windows.
-
-    Parameters
-    ----------
-    chunk_sizes
-        Samples of every chunk.
-    window
-        Number of chunks that are mixed with each other.
-    batch
-        Samples of a batch.
-
-    """
-    sizes = np.asarray(chunk_sizes, dtype=np.float64)
-    batch, window = min(batch, int(sizes.sum())), min(window, len(sizes))
-    return ShuffleQuality(
-        chunks=window,
-        samples=window * float(sizes.mean()),
-        batch=batch,
-        effective_batch=_effective_batch(sizes, window, batch),
-        effective_batch_of_full_shuffle=_effective_batch(sizes, len(sizes), batch),
-    )
 
 
 def _effective_batch(

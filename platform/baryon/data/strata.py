@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baryon.data.contract_check import class_of
-from baryon.data.sampling import EpochOrder, Rows, batch_bounds, batches_per_epoch, shuffled
+from baryon.data.sampling import EpochOrder, Rows, batch_bounds, batches_per_epoch, shuffled_order
 from baryon.errors import BaryonError
 from baryon.interfaces import DataShard, Split
 
@@ -163,7 +163,7 @@ def _stream(
     chunk_of = np.searchsorted(bounds, rows, side="right") - 1
     starts = np.flatnonzero(np.diff(chunk_of, prepend=-1)).tolist()
     passes = range(samples.start // len(rows), -(-samples.stop // len(rows)))
-    orders = [shuffled(starts, len(rows), window, seed, number) for number in passes]
+    orders = [shuffled_order(starts, len(rows), window, seed, number) for number in passes]
     visits = [order.visits + number * len(starts) for number, order in enumerate(orders)]
     skipped = passes.start * len(rows)
     span = slice(samples.start - skipped, samples.stop - skipped)

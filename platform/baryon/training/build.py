@@ -11,7 +11,8 @@ from torch.nn.parameter import is_lazy
 
 from baryon.config.config import Config
 from baryon.data.hdf5.links import following_links
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.data.staging import staging
 from baryon.data.workers.worker_group import WorkerGroup, pickled_split
 from baryon.errors import BaryonError, form

@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.data.workers.worker_group import WorkerGroup
 from baryon.errors import BaryonError
 from baryon_climate.dataset.box_order import IN_THE_WILD, ORDERS

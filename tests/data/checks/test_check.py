@@ -14,7 +14,7 @@ from baryon.config.compose import composed
 from baryon.data.checks.check import check
 from baryon.data.checks.values import intraclass_correlation
 from baryon.data.hdf5.table import Hdf5Table
-from baryon.data.loader import Loading
+from baryon.data.loading import Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import Dataset, Field, Split
 from baryon.plugins.registry import discover

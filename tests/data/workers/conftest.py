@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from baryon.data.loader import Loading
+from baryon.data.loading import Loading
 from baryon.data.workers.worker_group import WorkerGroup
 
 sys.path.insert(0, str(Path(__file__).parent))  # the processes import splits from here

@@ -21,7 +21,8 @@ import sys
 import torch
 sys.path.insert(0, {folder!r})
 from process_splits import {kind}
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.data.workers.worker_group import WorkerGroup
 
 readers = WorkerGroup(2)

@@ -20,7 +20,8 @@ from baryon.data.checks.speed import speed
 from baryon.data.checks.tables import tables
 from baryon.data.checks.values import Survey
 from baryon.data.decoding import Decoding, as_arrays
-from baryon.data.loader import Loader, Loading
+from baryon.data.loader import Loader
+from baryon.data.loading import Loading
 from baryon.interfaces import Dataset, Split, Table
 from baryon.terminal.progress import bar
 

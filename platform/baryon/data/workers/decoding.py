@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from baryon.data.decoding import Decoding, Key, PendingBatch
+from baryon.data.decoding import AugmentationSeed, Decoding, PendingBatch
 from baryon.data.sampling import Rows
 from baryon.data.workers.shared_memory import SharedSlots, array_forms, total_bytes
 from baryon.data.workers.worker_group import WorkerGroup
@@ -96,7 +96,7 @@ class DecodingByProcesses(Decoding):
         self._workers.call_idle("read", self._split_number, start, stop, slot)
         return self._chunks.arrays(self._slots[visit], array_forms(self._fields, stop - start))
 
-    def _augmented(self, pending: PendingBatch, key: Key) -> dict[str, torch.Tensor]:
+    def _augmented(self, pending: PendingBatch, seed: AugmentationSeed) -> dict[str, torch.Tensor]:
         for decoded in pending.chunks.values():
             decoded.result()  # raises what reading raised
         offset = self._batches.acquire()
@@ -106,7 +106,7 @@ class DecodingByProcesses(Decoding):
         ]
         slot = (self._batches.number, offset)
         forms = self._workers.call_idle(
-            "augment", self._split_number, pending.rows, chunks, key, slot
+            "augment", self._split_number, pending.rows, chunks, seed, slot
         )
         shared = self._batches.arrays(offset, forms)
         batch = {name: self._copied(array) for name, array in shared.items()}

@@ -83,7 +83,7 @@ class DataWorker:
         number: int,
         rows: Rows,
         chunks: Sequence[Chunk],
-        key: Sequence[int],
+        seed: Sequence[int],
         slot: Slot,
     ) -> list[Form]:
         """Collate a batch from decoded chunks and augment it into a slot.
@@ -108,7 +108,7 @@ class DataWorker:
             for name, dtype, shape in array_forms(split.fields, len(rows))
         }
         collate(rows, (self._decoded(split, chunk) for chunk in chunks), batch)
-        augmented = split.augment({**batch, "keys": rows}, np.random.default_rng(key))
+        augmented = split.augment({**batch, "keys": rows}, np.random.default_rng(seed))
         require_augmented(class_of(split), augmented, split.augmented_fields, len(rows))
         forms = [(name, array.dtype.str, array.shape) for name, array in augmented.items()]
         self._write(slot, forms, augmented)
