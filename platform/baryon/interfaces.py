@@ -498,6 +498,29 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A curve with its band of uncertainty, which pages draw over those of other runs.
+
+    At most `LARGEST_CURVE` points; a value that is not known is NaN.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    x_label: str
+    y_label: str
+    low: Sequence[float] = ()
+    """Lower end of the 68 % interval of each `y`, if it is known."""
+    high: Sequence[float] = ()
+    """Upper end of the 68 % interval of each `y`, if it is known."""
+    log: bool = False
+    """Whether `y` is drawn on a logarithmic axis."""
+
+
+LARGEST_CURVE = 2_000
+"""Points of a `Curve`, at most: more than a page is wide would not be seen."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The result of an evaluation in the terms of its field."""
 
@@ -516,6 +539,8 @@ class Evaluation:
 
     A figure's label (`Figure.set_label`) becomes its caption in the report.
     """
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    """Curves by name, such as `roc`: runs that have a curve of the same name are compared by it."""
     warnings: Sequence[str] = ()
     judged_by: Sequence[str] = ()
     """Metrics that say which of two runs is better, the decisive one first.

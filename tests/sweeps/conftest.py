@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from baryon import figures
 from baryon.cli import main
 from baryon.errors import BaryonError
-from baryon.report import figures
 from baryon.sweeps import run_job
 from baryon.sweeps.launcher import PlacedJob
 from baryon.sweeps.local import LocalLauncher

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from baryon import figures
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch, Evaluation, Table
 
@@ -176,20 +177,24 @@ def _evaluation(
 
 
 def _figure(searches: dict[str, Search], edges: Column, seconds: float) -> Figure:
-    from matplotlib.figure import Figure
+    caption = "Share of chirps found, by their optimal signal-to-noise ratio"
+    with figures.style():
+        figure = figures.new(6, 4, caption)
+        _draw(figure, searches, edges, seconds)
+        figures.lay_out(figure)
+    return figure
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    figure.set_label("Share of chirps found, by their optimal signal-to-noise ratio")
+
+def _draw(figure: Figure, searches: dict[str, Search], edges: Column, seconds: float) -> None:
     axes = figure.subplots()
     middles = (edges[1:] + edges[:-1]) / 2
     for (name, search), style in zip(searches.items(), ("o-", "s--"), strict=True):
         axes.plot(middles, search.by_snr, style, label=name)
     axes.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
     axes.set(
-        xlabel="optimal SNR of the chirp",
-        ylabel=f"efficiency at 1 false alarm in {seconds:g} s",
+        xlabel="Optimal SNR of the chirp",
+        ylabel=f"Efficiency at 1 false alarm in {seconds:g} s",
         ylim=(0, 1.02),
     )
-    axes.grid(alpha=0.3)
     axes.legend()
-    return figure
+    figures.label_sample(axes, "Simulation", "chirps in Gaussian noise")

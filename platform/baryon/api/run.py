@@ -92,7 +92,7 @@ class Run:
 
     def curves(self) -> Figure:
         """Draw losses and the training rate by step."""
-        from baryon.report.figures import curves
+        from baryon.report.training_curves import curves
 
         show_figures()
         return curves(self.record.log)

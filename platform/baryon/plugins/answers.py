@@ -13,7 +13,7 @@ from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from baryon.errors import BaryonError, form
-from baryon.interfaces import CommunicatorSummary, Evaluation, Table
+from baryon.interfaces import LARGEST_CURVE, CommunicatorSummary, Curve, Evaluation, Table
 
 Answer = TypeVar("Answer", Evaluation, CommunicatorSummary)
 
@@ -34,7 +34,11 @@ def checked_evaluation(owner: str, answer: object) -> Evaluation:
         raise BaryonError(
             f"{owner}: its judged_by is {form(answer.judged_by)}, not a list of metrics' names"
         )
-    return _checked(owner, answer)
+    curves = {
+        name: _curve(f"{owner}: curve {name!r}", curve)
+        for name, curve in _mapping(f"{owner}: curves", answer.curves).items()
+    }
+    return replace(_checked(owner, answer), curves=curves)
 
 
 def checked_findings(owner: str, answer: object) -> CommunicatorSummary:
@@ -126,6 +130,23 @@ def _cell(owner: str, cell: Any) -> str | float:
     if value is None:
         raise BaryonError(f"{owner} has a cell that is {form(cell)}, not text or a number")
     return value
+
+
+def _curve(owner: str, curve: object) -> Curve:
+    """Return a curve of Python numbers; see `baryon.interfaces.Curve` for what it must be."""
+    if not isinstance(curve, Curve):
+        raise BaryonError(f"{owner} is {form(curve)}, not a baryon.interfaces.Curve")
+    columns = {key: list(getattr(curve, key)) for key in ("x", "y", "low", "high")}
+    lengths = {key: len(column) for key, column in columns.items()}
+    has_band = bool(lengths["low"] or lengths["high"])
+    if len({n for key, n in lengths.items() if has_band or key in ("x", "y")}) > 1:
+        raise BaryonError(f"{owner} has columns of different lengths: {lengths}")
+    if lengths["x"] > LARGEST_CURVE:
+        raise BaryonError(f"{owner} has {lengths['x']:,} points: give {LARGEST_CURVE:,} or fewer")
+    plain = {key: [_number(value) for value in column] for key, column in columns.items()}
+    if any(value is None for column in plain.values() for value in column):
+        raise BaryonError(f"{owner} holds something that is not a number")
+    return replace(curve, **plain)  # type: ignore[arg-type]
 
 
 def _figures(owner: str, figures: object) -> Mapping[str, Any]:

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from baryon import figures
 from baryon.data.checks.check import Diagnosis
 from baryon.errors import BaryonError, cannot_write
-from baryon.report import figures
 from baryon.report.page.page import picture, render
 from baryon.report.results import show_table
 from baryon.runs.directory import write_json

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from baryon import figures
 from baryon.config.config import Config
 from baryon.interfaces import Evaluation, Table
-from baryon.report import figures
 from baryon.report.page import run_page
+from baryon.report.training_curves import curves
 from baryon.runs import record as run_record
 from baryon.runs import stored_evaluation
 from baryon.runs.directory import RunDirectory, write_json
@@ -32,7 +33,7 @@ def write_results(
     records = MetricsLog(run.log).read()
     shown = dict(evaluation.figures)
     if records:
-        shown[run_page.TRAINING] = figures.curves(records)
+        shown[run_page.TRAINING] = curves(records)
     figures.save(shown, run.figures)
     captions = {name: figures.caption(name, figure) for name, figure in shown.items()}
     stored_evaluation.write(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from baryon.interfaces import Evaluation, Table
+from baryon.interfaces import LARGEST_CURVE, Curve, Evaluation, Table
 from baryon.runs.directory import RunDirectory, write_json
-from baryon.system.plain_data import Shape, fits, is_mapping, is_text, read_json
+from baryon.system.plain_data import Shape, fits, is_mapping, is_number, is_text, read_json
 from baryon.terminal.credentials import without_credentials
 
 
@@ -19,9 +20,20 @@ def _is_list(value: Any) -> bool:
 SHAPES: Mapping[str, Shape] = {
     "split": is_text, "summary": is_text, "metrics": is_mapping, "warnings": _is_list,
     "tables": is_mapping, "captions": is_mapping, "of_communication": _is_list,
-    "judged_by": _is_list,
+    "judged_by": _is_list, "curves": is_mapping,
 }  # fmt: skip
 """What each part of the file must look like: it may come from somebody else."""
+COLUMNS = ("x", "y", "low", "high")
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list) and all(entry is None or is_number(entry) for entry in value)
+
+
+CURVE: Shape = {
+    **dict.fromkeys(COLUMNS, _is_column), "x_label": is_text, "y_label": is_text,
+    "log": lambda flag: isinstance(flag, bool),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,7 @@ class StoredEvaluation:
     captions : what each saved figure shows, by its file name without suffix
     of_communication : names of the tables and figures that tell of the processes, not of the field
     judged_by : metrics that decide between runs, "-" before one of which less is better
+    curves : curves by name, which are drawn over those of other runs
 
     """
 
@@ -49,6 +62,7 @@ class StoredEvaluation:
     captions: Mapping[str, Any] = field(default_factory=dict)
     of_communication: Sequence[str] = ()
     judged_by: Sequence[str] = ()
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
 
 def write(
@@ -69,6 +83,7 @@ def write(
         captions=captions,
         of_communication=list(of_communication),
         judged_by=list(evaluation.judged_by),
+        curves=evaluation.curves,
     )
     write_json(run.evaluation, asdict(stored))
 
@@ -92,7 +107,14 @@ def read(run: RunDirectory) -> tuple[StoredEvaluation, list[str]]:
         for name, table in tables.items()
         if _is_table(table)
     }
-    problems = [f"table {name}, which is damaged" for name in tables if name not in sound["tables"]]
+    curves = sound.get("curves", {})
+    sound["curves"] = {name: _curve(curve) for name, curve in curves.items() if _is_curve(curve)}
+    problems = [
+        f"{kind} {name}, which is damaged"
+        for kind, of_kind in (("table", tables), ("curve", curves))
+        for name in of_kind
+        if name not in sound[f"{kind}s"]
+    ]
     if damaged:
         problems.append(f"{', '.join(damaged)} of {run.evaluation.name}, which is damaged")
     return StoredEvaluation(**sound), problems
@@ -106,3 +128,20 @@ def _is_table(table: Any) -> bool:
     if not isinstance(columns, list) or not isinstance(rows, list):
         return False
     return all(isinstance(row, list) and len(row) == len(columns) for row in rows)
+
+
+def _is_curve(curve: Any) -> bool:
+    """Return whether this has the columns of a curve, of one length that a page can draw."""
+    if not fits(curve, CURVE):
+        return False
+    x, y, low, high = (curve[key] for key in COLUMNS)
+    same = len(x) == len(y) and len(low) == len(high) and len(low) in (0, len(x))
+    return same and len(x) <= LARGEST_CURVE
+
+
+def _curve(curve: Mapping[str, Any]) -> Curve:
+    columns = {
+        key: [math.nan if value is None else float(value) for value in curve[key]]
+        for key in COLUMNS
+    }
+    return Curve(**columns, x_label=curve["x_label"], y_label=curve["y_label"], log=curve["log"])

@@ -29,12 +29,12 @@ from baryon.data.contract_check import (
 )
 from baryon.data.decoding import sample_bytes
 from baryon.errors import BaryonError, form
+from baryon.figures import without_layout
 from baryon.interfaces import Batch, Loss, Split
 from baryon.plugins.answers import checked_evaluation
 from baryon.plugins.components import Choice, prepare
 from baryon.plugins.failures import format_failure
 from baryon.plugins.registry import Plugins
-from baryon.report.figures import without_layout
 from baryon.training import rng
 from baryon.training.build import TRAIN, VALIDATION, RunComponents
 from baryon.training.evaluation import naming, show_batch

@@ -23,6 +23,7 @@ def figures(n=3000, psr=lambda latent, label: latent > 2.5, score=lambda x: x, s
     }
     defaults = {"bootstrap": 20, "seed": 0, "minimum_effective_background": 5}
     images = {"example_images": 3, "image_rows": "phi", "eta_max": None}
+    images |= {"experiment": "Simulation", "energy_tev": 13.0, "generator": "Pythia 8"}
     evaluator = HepRoc(**{**defaults, **images, **options})
     latent = torch.tensor(score(latent))
     evaluator.update(torch.stack([-latent, latent], dim=1), batch)
@@ -40,7 +41,7 @@ def drawn(figure):
 
 
 def legend(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
+    return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
 
 
 def test_the_curve(usual):
@@ -58,11 +59,12 @@ def test_the_curve(usual):
         "95 % limit",
         "cuts: efficiency",
         "network there",
+        "ratio",
     ):
         assert part in text
 
 
-@pytest.mark.parametrize("name", ["scores", "events"])
+@pytest.mark.parametrize("name", ["roc", "scores", "events"])
 def test_no_text_is_cut_or_covered(usual, faults_of_figure, name):
     assert faults_of_figure(usual[name]) == []
 
@@ -86,7 +88,7 @@ def test_the_curve_ends_where_the_sample_does():
     text = " ".join(legend(figure))
     assert "cuts, below" in text
     assert "network at 0." in text
-    assert not [label for label in axes.texts if "times" in label.get_text()]
+    assert "ratio" not in text
     arrows = [label for label in axes.texts if label.arrow_patch]
     assert arrows
     # Weights from 0.001 to 1 of some 1500 events: n_eff = N <w>^2 / <w^2>.

@@ -17,6 +17,9 @@ OPTIONS = {
     "example_images": 0,
     "image_rows": "phi",
     "eta_max": None,
+    "experiment": None,
+    "energy_tev": None,
+    "generator": None,
 }
 METRICS = {
     "cuts_false_positive_rate_limit",

@@ -9,6 +9,7 @@ import numpy as np
 
 from baryon.data.checks.speed import Speed
 from baryon.data.checks.values import INPUTS, FieldSurvey, Survey
+from baryon.figures import lay_out, new, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +20,14 @@ BINS = 40
 
 def draw(surveys: Mapping[str, Survey], speeds: Mapping[str, Speed]) -> dict[str, Figure]:
     """Return all figures that these data allow, by name."""
+    with style():
+        drawn = _draw_all(surveys, speeds)
+        for figure in drawn.values():
+            lay_out(figure)
+    return drawn
+
+
+def _draw_all(surveys: Mapping[str, Survey], speeds: Mapping[str, Speed]) -> dict[str, Figure]:
     first = next(iter(surveys.values()))
     figures = {"speed": _speed(speeds), "values": _values(surveys), "along": _along(first)}
     image = first.fields[INPUTS].image
@@ -28,13 +37,9 @@ def draw(surveys: Mapping[str, Survey], speeds: Mapping[str, Speed]) -> dict[str
 
 
 def _new(panels: int, caption: str, columns: int = 3) -> tuple[Figure, list[object]]:
-    # `Figure`, not pyplot: no global state, no window, no backend of the user's.
-    from matplotlib.figure import Figure
-
     across = min(columns, panels)
     down = -(-panels // across)
-    figure = Figure(figsize=(3.1 * across, 2.5 * down), layout="constrained")
-    figure.set_label(caption)
+    figure = new(3.1 * across, 2.5 * down, caption)
     axes = figure.subplots(down, across, squeeze=False).ravel()
     for panel in axes[:panels]:
         panel.locator_params(axis="x", nbins=4)
@@ -63,9 +68,9 @@ def _values(surveys: Mapping[str, Survey]) -> Figure:
         for split, column in finite.items():
             if len(column):
                 axes.hist(column, edges, density=True, histtype="step", label=split)  # type: ignore[attr-defined]
-        axes.set_title(_title(field), fontsize="medium")  # type: ignore[attr-defined]
+        axes.set_title(_title(field))  # type: ignore[attr-defined]
         if number == 0:  # the splits have the same colours in all panels
-            axes.legend(fontsize="small")  # type: ignore[attr-defined]
+            axes.legend()  # type: ignore[attr-defined]
     return figure
 
 
@@ -81,7 +86,7 @@ def _along(survey: Survey) -> Figure:
         means = np.add.reduceat(values, starts) / survey.sizes
         axes.plot(rows, means, ".", markersize=3)  # type: ignore[attr-defined]
         axes.set_title(_title(field), fontsize="medium")  # type: ignore[attr-defined]
-        axes.set_xlabel("row")  # type: ignore[attr-defined]
+        axes.set_xlabel("Row")  # type: ignore[attr-defined]
     return figure
 
 
@@ -95,10 +100,8 @@ def _mean_image(image: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Fig
 
 
 def _speed(speeds: Mapping[str, Speed]) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.2, 0.8 + 0.7 * len(speeds)), layout="constrained")
-    figure.set_label("Samples read a second, shuffled in windows and one by one in random order")
+    caption = "Samples read a second, shuffled in windows and one by one in random order"
+    figure = new(6.2, 1.2 + 0.7 * len(speeds), caption)
     axes = figure.subplots()
     positions = np.arange(len(speeds))
     rates_by_order = {
@@ -107,6 +110,7 @@ def _speed(speeds: Mapping[str, Speed]) -> Figure:
     }
     for shift, (order, rates) in zip((0.2, -0.2), rates_by_order.items(), strict=True):
         axes.barh(positions + shift, rates, height=0.38, label=order)
-    axes.set(yticks=positions, yticklabels=list(speeds), xlabel="samples a second")
-    axes.legend(fontsize="small")
+    axes.set(yticks=positions, yticklabels=list(speeds), xlabel="Samples a second")
+    axes.tick_params(axis="y", which="both", length=0)
+    figure.legend(loc="outside upper left", ncols=2)  # bars may fill all of the axes
     return figure

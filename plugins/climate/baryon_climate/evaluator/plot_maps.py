@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from baryon.figures import new
 from baryon_climate.evaluator.examples import Example
 from baryon_climate.evaluator.frames import NETWORK, Boxes, Frame
 from baryon_climate.maps.panel import Line, Panel, class_keys, explain, extent, title
@@ -23,7 +24,8 @@ def draw_maps(examples: Sequence[Example], confidence: float) -> Figure:
     """Draw a map of each frame: known boxes dashed, the network's from `confidence` on solid."""
     west, east, south, north = extent(examples[0].frame.grid)
     tall = WIDTH * 0.88 * (north - south) / (east - west) + 0.4
-    figure = Figure(figsize=(WIDTH, 0.8 + tall * len(examples)), layout="constrained")
+    caption = "Water vapour with the known boxes and those that the network found"
+    figure = new(WIDTH, 0.8 + tall * len(examples), caption)
     axes = figure.subplots(len(examples), 1, squeeze=False)[:, 0]
     panels = [
         Panel(panel_axes, example.frame.grid)
@@ -40,13 +42,7 @@ def draw_maps(examples: Sequence[Example], confidence: float) -> Figure:
         Line2D([], [], color="black", linestyle=KNOWN, label="known"),
         Line2D([], [], color="black", linestyle=FOUND, label=f"network, score ≥ {confidence:g}"),
     ]
-    figure.legend(
-        handles=[*class_keys(), *lines],
-        loc="outside lower center",
-        ncols=3,
-        fontsize=9,
-        frameon=False,
-    )
+    figure.legend(handles=[*class_keys(), *lines], loc="outside lower center", ncols=3)
     return figure
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from baryon.figures import new
+from baryon.terminal.rounding import with_error
 from baryon_climate.classes import CLASSES
 from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
-from baryon_climate.evaluator.precision import curve
-from baryon_climate.evaluator.precisions import Precisions
+from baryon_climate.evaluator.precisions import precision_over_recall
 from baryon_climate.evaluator.results import Results
 from baryon_climate.maps.palette import CLASS_COLOURS
 
@@ -23,12 +23,12 @@ _MARKERS = ("o", "s", "^", "D")
 
 def draw_precision(results: Results) -> Figure:
     """Draw a panel for each class: the network's curve at each overlap, and the criteria's end."""
-    figure = Figure(figsize=(9, 7.4), layout="constrained")
+    caption = "Precision over recall by class, at each overlap that a hit must have"
+    figure = new(9, 7.6, caption)
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for number, axes in enumerate(panels.flat):
-        axes.set_title(_title(results, number, CLASSES[number].name))
+        axes.set_title(_title(results, number, CLASSES[number].name), fontsize="small")
         axes.set(xlim=(0, 1), ylim=(0, 1.02))
-        axes.grid(alpha=0.3)
         _draw_class(axes, results, number)
     _legend(figure, results)
     for axes in panels[-1]:  # a figure's own label would lie under a legend that is below the axes
@@ -40,19 +40,25 @@ def draw_precision(results: Results) -> Figure:
 def _draw_class(axes: Axes, results: Results, number: int) -> None:
     network = results.finders[NETWORK].precisions["racah"]
     for at, line, marker in zip(results.overlaps, _LINES, _MARKERS, strict=False):
-        recall, precision = _curve(network, number, at)
+        recall, precision = precision_over_recall(network, number, at)
         axes.plot(recall, precision, line, color=CLASS_COLOURS[number])
         if HEURISTIC in results.finders:
             # Criteria give boxes without a meaningful score: only the end of the curve is theirs.
-            recall, precision = _curve(results.finders[HEURISTIC].precisions["racah"], number, at)
+            recall, precision = precision_over_recall(
+                results.finders[HEURISTIC].precisions["racah"], number, at
+            )
             axes.plot(recall[-1:], precision[-1:], marker, color="black", markerfacecolor="none")
 
 
 def _title(results: Results, number: int, name: str) -> str:
     network = results.finders[NETWORK].precisions["racah"]
-    values = ", ".join(f"{network.of_class(number, at)[0]:.2f}" for at in results.overlaps)
+    values = ", ".join(_with_error(*network.of_class(number, at)) for at in results.overlaps)
     known = results.known[number]
-    return f"{name}: AP {values} ({known} events)" if known else f"{name}: no events"
+    return f"{name}, {known:,} events\nAP {values}" if known else f"{name}: no events"
+
+
+def _with_error(value: float, error: float) -> str:
+    return with_error(value, error) if error > 0 else f"{value:.2f}"
 
 
 def _legend(figure: Figure, results: Results) -> None:
@@ -76,12 +82,3 @@ def _legend(figure: Figure, results: Results) -> None:
             for at, _, marker in looks
         ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize="small")
-
-
-def _curve(precisions: Precisions, number: int, at: float) -> tuple[np.ndarray, np.ndarray]:
-    matches = precisions.matches[number]
-    known = float(matches.known.sum())
-    if not known or not len(matches.scores):
-        return np.zeros(0), np.zeros(0)
-    right = matches.right[:, np.isclose(precisions.thresholds, at)][:, 0].astype(float)
-    return curve(np.stack([right, np.ones_like(right)]), known)

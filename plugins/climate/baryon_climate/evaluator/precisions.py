@@ -101,6 +101,16 @@ def _of_class(matches: Matches, draws: Floats, rule: Rule) -> Floats:
     return values
 
 
+def precision_over_recall(precisions: Precisions, number: int, at: float) -> tuple[Floats, Floats]:
+    """Return recall and precision (n,) of a class at an overlap, (0,) if nothing was detected."""
+    matches = precisions.matches[number]
+    known = float(matches.known.sum())
+    if not known or not len(matches.scores):
+        return np.zeros(0), np.zeros(0)
+    right = matches.right[:, np.isclose(precisions.thresholds, at)][:, 0].astype(float)
+    return curve(np.stack([right, np.ones_like(right)]), known)
+
+
 def all_precisions(
     frames: Sequence[Frame], finder: str, thresholds: Sequence[float], draws: Floats
 ) -> Mapping[Rule, Precisions]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from baryon.interfaces import Evaluation, Table
+import numpy as np
+
+from baryon.interfaces import Curve, Evaluation, Table
 from baryon.terminal.rounding import with_error
 from baryon_climate.classes import CLASSES, SHORT
 from baryon_climate.evaluator.frames import HEURISTIC, NETWORK
+from baryon_climate.evaluator.precisions import precision_over_recall
 from baryon_climate.evaluator.results import Finder, Results
 from baryon_climate.evaluator.skill import Skill
 
@@ -19,6 +22,7 @@ Row: TypeAlias = "list[str | float | int]"
 NAMES = {NETWORK: "network", HEURISTIC: "criteria"}
 PREFIX = {NETWORK: "", HEURISTIC: "criteria_"}
 COCO_AT = 0.5
+_CURVE_POINTS = 200
 
 
 def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
@@ -33,8 +37,28 @@ def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
         },
         figures=figures,
         warnings=list(_warnings(results)),
+        curves=dict(_curves(results)),
         judged_by=tuple(f"mean_ap_{100 * at:.0f}" for at in results.overlaps),
     )
+
+
+def _curves(results: Results) -> Iterator[tuple[str, Curve]]:
+    """Yield precision over recall of each class with known boxes, at the middle overlap."""
+    at = results.overlaps[len(results.overlaps) // 2]
+    precisions = results.finders[NETWORK].precisions["racah"]
+    for number, storm_class in enumerate(CLASSES):
+        recall, precision = precision_over_recall(precisions, number, at)
+        if len(recall):
+            shown = np.unique(np.linspace(0, len(recall) - 1, _CURVE_POINTS).astype(int))
+            yield (
+                f"precision_recall_{storm_class.short}",
+                Curve(
+                    x=recall[shown].tolist(),
+                    y=precision[shown].tolist(),
+                    x_label=f"Recall, {storm_class.name}",
+                    y_label=f"Precision at IoU > {at:g}",
+                ),
+            )
 
 
 def _summary(results: Results) -> str:

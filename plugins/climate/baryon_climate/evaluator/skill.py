@@ -68,3 +68,11 @@ def performance(matches: Matches) -> tuple[Floats, Floats]:
     hits = np.cumsum(matches.right[:, 0])
     detected = np.arange(1, len(hits) + 1)
     return hits / max(1, int(matches.known.sum())), hits / detected
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """Return the 68 % interval of a share (Wilson, J. Am. Stat. Assoc. 22 (1927) 209), z = 1."""
+    share, spread = hits / trials, 1 / trials
+    middle = (share + spread / 2) / (1 + spread)
+    half = math.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    return middle - half, middle + half

@@ -1,5 +1,7 @@
-"""Colours that the colour-blind can tell apart: Okabe and Ito, "Color Universal Design" (2008)."""
+"""Name the colours of the classes: all differ from the blues and greens of the maps under them."""
 
-CLASS_COLOURS = ("#E69F00", "#D55E00", "#0072B2", "#009E73")
-"""TD, TC, ETC, AR."""
-MUTED = "#7F7F7F"
+from baryon.figures import GREY, ORANGE, VERMILION
+
+CLASS_COLOURS = (ORANGE, VERMILION, "#882255", "#332288")
+"""TD, TC, ETC, AR; the last two, wine and indigo, are P. Tol's "muted" colours (2021)."""
+MUTED = GREY

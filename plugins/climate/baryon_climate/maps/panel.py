@@ -7,15 +7,14 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from baryon.figures import MOISTURE, colour_map
 from baryon_climate.classes import CLASSES, SHORT
 from baryon_climate.dates import date
 from baryon_climate.grid import Grid
@@ -26,8 +25,6 @@ from baryon_climate.storms import Storms
 
 VAPOUR = 0.0, 70.0
 """kg/m2 of the colours' ends, the same on all maps: the tropics' wettest columns have about 70."""
-DARKEST = 0.65
-"""The darkest grey (0 white, 1 black): coastlines are darker."""
 NO_COASTLINES = "no coastlines: pip install 'baryon[maps]'"
 CIRCLE = 360.0
 STEPS = 60.0, 30.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1
@@ -46,7 +43,7 @@ class Panel:
             np.zeros((grid.height, grid.width), np.float32),
             origin="lower" if grid.latitude_step > 0 else "upper",
             extent=self._extent,
-            cmap=ListedColormap(colormaps["Greys"](np.linspace(0, DARKEST, 256))),
+            cmap=colour_map(*MOISTURE),
             vmin=VAPOUR[0],
             vmax=VAPOUR[1],
             aspect="equal",
@@ -159,14 +156,14 @@ def title(seconds: int, calendar: str, *, synthetic: bool) -> str:
 
 
 def explain(figure: Figure, panels: Sequence[Panel]) -> None:
-    """Draw the scale of the greys beside the panels."""
+    """Draw the scale of the colours beside the panels."""
     figure.colorbar(
         panels[0].image,
         ax=[panel.axes for panel in panels],
         extend="max",
         aspect=28 * len(panels),
         pad=0.01,
-        label="Precipitable water [kg/m$^2$]",
+        label="Precipitable water [kg m$^{-2}$]",
     )
 
 

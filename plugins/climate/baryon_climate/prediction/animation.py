@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from baryon.figures import MOISTURE, colour_map
 from baryon_climate.maps.palette import CLASS_COLOURS
 
 WIDTH = 900
 """Pixels: a GIF of hundreds of larger maps is no pleasure to open."""
-GREYS = 128
+SHADES_OF_WATER = 128
+"""Colours of a GIF that the water vapour takes; the others are those of the lines."""
+GREYS = 64
 SHADES = 1.0, 0.75, 0.5, 0.25
 """Of a class's colour on white, at the edges of lines."""
 
@@ -45,7 +49,11 @@ def _frames(maps: Sequence[Path]) -> Iterator[Image.Image]:
 
 
 def _palette() -> Image.Image:
-    """What a map is made of: greys, and the colours of the classes."""
+    """What a map is made of: the colours of moisture, greys of texts, and those of the classes."""
+    water = [
+        tuple(round(255 * part) for part in colour[:3])
+        for colour in colour_map(*MOISTURE)(np.linspace(0, 1, SHADES_OF_WATER))
+    ]
     greys = [(round(255 * n / (GREYS - 1)),) * 3 for n in range(GREYS)]
     colours = [
         tuple(round(255 * (shade * part + 1 - shade)) for part in to_rgb(colour))
@@ -53,5 +61,5 @@ def _palette() -> Image.Image:
         for shade in SHADES
     ]
     palette = Image.new("P", (1, 1))
-    palette.putpalette([part for colour in (*greys, *colours) for part in colour])
+    palette.putpalette([part for colour in (*water, *greys, *colours) for part in colour])
     return palette

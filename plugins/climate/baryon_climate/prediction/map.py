@@ -6,9 +6,8 @@ import io
 from typing import Any
 
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
-from baryon.report.figures import lay_out
+from baryon.figures import lay_out, new, style
 from baryon_climate.grid import Grid
 from baryon_climate.maps.panel import Panel, class_keys, explain, extent
 from baryon_climate.storms import Storms
@@ -24,14 +23,14 @@ class Map:
     def __init__(self, grid: Grid) -> None:
         west, east, south, north = extent(grid)
         span = (north - south) / (east - west)
-        size = WIDTH, WIDTH * 0.88 * span + 1.0
-        self._figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
-        self.panel = Panel(self._figure.add_subplot(), grid)
-        explain(self._figure, [self.panel])
-        self._figure.legend(
-            handles=class_keys(), loc="outside lower center", ncols=4, fontsize=9, frameon=False
-        )
-        lay_out(self._figure)  # the same on every map
+        high = WIDTH * 0.88 * span + 1.0
+        with style():
+            self._figure = new(WIDTH, high, "Water vapour with the boxes of storms")
+            self._figure.set_dpi(DOTS_PER_INCH)
+            self.panel = Panel(self._figure.add_subplot(), grid)
+            explain(self._figure, [self.panel])
+            self._figure.legend(handles=class_keys(), loc="outside lower center", ncols=4)
+            lay_out(self._figure)  # the same on every map
 
     def png(self, vapour: npt.NDArray[Any], storms: Storms, title: str) -> bytes:
         """Return the frame's water vapour (H, W) in kg/m2 with its boxes, as a PNG."""

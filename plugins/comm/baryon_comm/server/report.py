@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from baryon import figures
 from baryon.interfaces import CommunicatorSummary, Table
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def _mean(counts: Mapping[int, int]) -> float:
 def _histogram(counts: Mapping[int, int]) -> str:
     """Return the share of the gradients with each staleness, from 0 on; the tail as one."""
     number = sum(counts.values())
-    shown = [f"{s}: {counts[s] / number:.0%}" for s in sorted(counts)[:SHOWN]]
+    shown = [f"{s}: {_percent(counts[s] / number)}" for s in sorted(counts)[:SHOWN]]
     tail = sum(counts[s] for s in sorted(counts)[SHOWN:])
-    return "  ".join(shown + [f"more: {tail / number:.0%}"] * bool(tail))
+    return "  ".join(shown + [f"more: {_percent(tail / number)}"] * bool(tail))
 
 
 def _layers(layers: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -102,7 +103,6 @@ def _servers(answers: Mapping[int, Mapping[str, Any]], hosts: Sequence[str]) -> 
 def _figure(layers: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw the staleness histograms of all layers as one heat map."""
     import numpy as np
-    from matplotlib.figure import Figure
 
     largest = max((s for layer in layers.values() for s in layer["staleness"]), default=0)
     counts = np.zeros((len(layers), largest + 1))
@@ -110,18 +110,31 @@ def _figure(layers: Mapping[str, Mapping[str, Any]]) -> Figure:
         for staleness, count in layer["staleness"].items():
             counts[row, staleness] = count
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(9, 1.4 + 0.34 * len(layers)), layout="constrained")
-    figure.set_label(
-        "Staleness of the gradients by layer: how many updates of other groups came in between"
-    )
+    caption = "Staleness of the gradients by layer: updates of other groups that came in between"
+    with figures.style():
+        figure = figures.new(9, 1.4 + 0.34 * len(layers), caption)
+        _draw_staleness(figure, layers, share)
+        figures.lay_out(figure)
+    return figure
+
+
+def _draw_staleness(figure: Figure, layers: Mapping[str, Any], share: Any) -> None:
+    import numpy as np
+
     axes = figure.subplots()
     image = axes.imshow(share, aspect="auto", cmap="Blues", vmin=0, vmax=1)
     axes.set_yticks(range(len(layers)), list(layers))
-    axes.set_xticks(range(largest + 1))
-    axes.set(xlabel="staleness", ylabel="layer")
+    axes.set_xticks(range(share.shape[1]))
+    axes.tick_params(which="both", length=0)
+    axes.minorticks_off()
+    axes.set(xlabel="Staleness", ylabel="Layer")
     for (row, column), value in np.ndenumerate(share):
         if value:
             colour = "white" if value > 0.5 else "black"
-            axes.text(column, row, f"{value:.0%}", ha="center", va="center", color=colour, size=8)
-    figure.colorbar(image, ax=axes, label="share of the layer's gradients")
-    return figure
+            axes.text(column, row, _percent(value), ha="center", va="center", color=colour, size=8)
+    figure.colorbar(image, ax=axes, label="Share of the layer's gradients")
+
+
+def _percent(share: float) -> str:
+    """Write a share above zero; one that would be rounded to zero is not."""
+    return "<1%" if share < 0.005 else f"{share:.0%}"

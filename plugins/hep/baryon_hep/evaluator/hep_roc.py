@@ -38,6 +38,12 @@ class HepRoc:
         Coordinate along the first axis of an image.
     eta_max
         |eta| up to which images reach; None: as far as images of their size usually do.
+    experiment
+        Name of the experiment, written over the figures.
+    energy_tev
+        Centre-of-mass energy in TeV, written over the figures.
+    generator
+        What made the events, written over the figures.
 
     Raises
     ------
@@ -57,6 +63,9 @@ class HepRoc:
         example_images: int,
         image_rows: Literal["phi", "eta"],
         eta_max: float | None,
+        experiment: str | None,
+        energy_tev: float | None,
+        generator: str | None,
     ) -> None:
         _at_least("bootstrap", bootstrap, 2)
         _at_least("seed", seed, 0)
@@ -64,6 +73,7 @@ class HepRoc:
         _at_least("minimum_effective_background", minimum_effective_background, 1)
         self._how = Replication(bootstrap, seed, minimum_effective_background)
         self._axes = image_rows, eta_max
+        self._label = experiment, energy_tev, generator
         self._events: list[Events] = []
         self._examples = Examples(per_class=example_images)
 
@@ -99,6 +109,7 @@ class HepRoc:
         from baryon_hep.evaluator.figures import figures
         from baryon_hep.evaluator.report import report
         from baryon_hep.evaluator.results import Results
+        from baryon_hep.evaluator.sample_label import SampleLabel
 
         table = gathered(self._events)
         signal, background = samples(table)
@@ -113,7 +124,8 @@ class HepRoc:
             lowest=at_lowest_rate(signal, background, roc, self._how),
             minimum_effective_background=self._how.minimum_effective_background,
         )
-        drawn = figures(results, self._examples.images, *self._axes)
+        label = SampleLabel(*self._label)
+        drawn = figures(results, self._examples.images, *self._axes, label)
         return report(results, drawn)
 
 

@@ -1,9 +1,8 @@
-"""Name colours that the colour-blind can tell apart.
+"""Name the colours of what the figures compare."""
 
-Source: M. Okabe, K. Ito, "Color Universal Design" (2008).
-"""
+from baryon.figures import BLUE, GREY, ORANGE, VERMILION
 
-NETWORK = SIGNAL = "#0072B2"
-CUTS = "#D55E00"
-BACKGROUND = "#E69F00"
-MUTED = "#7F7F7F"
+NETWORK = SIGNAL = BLUE
+CUTS = VERMILION
+BACKGROUND = ORANGE
+MUTED = GREY

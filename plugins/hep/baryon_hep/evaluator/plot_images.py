@@ -6,18 +6,19 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from baryon.figures import colour_map, new
 from baryon.terminal.rounding import short
 from baryon_hep.evaluator.examples import Images
 from baryon_hep.evaluator.results import Results
 
-_COLOURS = colormaps["viridis_r"].with_extremes(bad="white", under="white")
+# The palest tenth would vanish on white paper.
+_COLOURS = colour_map("viridis_r", low=0.1).with_extremes(bad="white", under="white")
 _DECADES = 4
 _FEWEST_CELLS = 48
 _PANEL = 2.5  # geometric mean of a panel's sides in inches
@@ -45,7 +46,8 @@ def draw_images(
     span = math.sqrt(eta_max / math.pi)
     columns = max(len(of_class) for of_class in images.values())
     size = (1.8 + _PANEL * span * columns, 0.7 + 2 * (0.3 + _PANEL / span))
-    figure = Figure(figsize=size, layout="compressed")
+    figure = new(*size, "Example images of both classes: calorimeter energy over eta and phi")
+    figure.set_layout_engine("compressed")
     grid = figure.subplots(2, columns, sharex=True, sharey=True, squeeze=False)
     pixels = _pixels_per_cell(all_images[0].shape)
     norm = _norm([_cells(image, pixels) for image in all_images])

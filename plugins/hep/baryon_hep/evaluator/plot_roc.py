@@ -7,23 +7,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from baryon.figures import band, legend_in_headroom, new
 from baryon.terminal.rounding import short, within
 from baryon_hep.evaluator.comparison import AtRate, Comparison
-from baryon_hep.evaluator.efficiency import Efficiency, Interval, efficiency
+from baryon_hep.evaluator.efficiency import Efficiency, Interval
 from baryon_hep.evaluator.palette import CUTS, MUTED, NETWORK
 from baryon_hep.evaluator.results import Results
-from baryon_hep.evaluator.roc import Roc
-
-_POINTS = 500
-_BAND_POINTS = 60
-_BAND_DRAWS = 4_000
+from baryon_hep.evaluator.roc_points import POINTS, band_ends, lowest_rate, vertices
+from baryon_hep.evaluator.sample_label import SampleLabel
 
 
-def draw_roc(results: Results) -> Figure:
+def draw_roc(results: Results, label: SampleLabel) -> Figure:
     """Draw the weighted false-positive rate, logarithmic, over the signal efficiency."""
-    figure = Figure(figsize=(7, 6.4), layout="constrained")
+    figure = new(
+        7,
+        6.2,
+        "ROC curve: background efficiency against signal efficiency, with the cuts' point",
+    )
     axes = figure.add_subplot()
-    floor = _floor(results.roc)
+    floor = lowest_rate(results.roc)
     axes.set_yscale("log")
     axes.set(xlim=(0, 1.02), ylim=(floor, 1))
     axes.set_xlabel("Signal efficiency (true-positive rate)")
@@ -34,45 +36,27 @@ def draw_roc(results: Results) -> Figure:
         _draw_comparison(axes, results.comparison)
     if results.lowest and not (results.comparison and results.comparison.network):
         _draw_network(axes, results.lowest, f"network at {short(results.lowest.rate)}")
-    figure.legend(loc="outside upper left", ncols=2)
+    legend_in_headroom(axes)
+    label.draw(axes, len(results.events))
     return figure
-
-
-def _floor(roc: Roc) -> float:
-    """Return the lowest rate of the axis, a third of that of one effective background event."""
-    # No selection of this sample tells a lower rate.
-    return float(roc.background_squares[-1]) / 3
 
 
 def _draw_curve(axes: Axes, results: Results, floor: float) -> None:
     roc = results.roc
-    drawn = _vertices(roc, floor, _POINTS)
+    drawn = vertices(roc, floor, POINTS)
     invisible = floor / 10  # a logarithmic axis has no place for zero
     of_area = _in_words(results.area.value, results.area.interval)
     label = f"network, area {of_area}"
     axes.plot(roc.tpr[drawn], np.maximum(roc.fpr[drawn], invisible), color=NETWORK, label=label)
-    low, high = _band(results, floor)
-    band = axes.fill_between(low[0], np.maximum(low[1], invisible), high[1], color=NETWORK)
-    band.set(alpha=0.3, linewidth=0, label="its statistical error (68 %)")
-
-
-def _band(results: Results, floor: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (2, P) signal efficiencies and lower ends of rates, and the same with upper ends."""
-    roc, background = results.roc, results.background
-    drawn = _vertices(roc, floor, _BAND_POINTS)
-    drawn = drawn[roc.effective_background[drawn] >= results.minimum_effective_background]
-    ends = np.zeros((len(drawn), 2))
-    for row, threshold in enumerate(roc.threshold[drawn]):
-        kept = background.score >= threshold
-        interval = efficiency(background.weight, kept, background.slices, _BAND_DRAWS).interval
-        ends[row] = interval.low, interval.high
-    return np.stack([roc.tpr[drawn], ends[:, 0]]), np.stack([roc.tpr[drawn], ends[:, 1]])
+    low, high = band_ends(results, floor)
+    lower = np.maximum(low[1], invisible)
+    band(axes, low[0], lower, high[1], color=NETWORK, label="its statistical error (68 %)")
 
 
 def _draw_unsupported(axes: Axes, results: Results, floor: float) -> None:
     """Hatch the rates of which the sample tells limits alone, and draw these limits."""
     roc, minimum = results.roc, results.minimum_effective_background
-    drawn = _vertices(roc, floor, _POINTS)
+    drawn = vertices(roc, floor, POINTS)
     few = roc.effective_background[drawn] < minimum
     if not few.any():
         return
@@ -98,14 +82,6 @@ def _arrow_down(axes: Axes, efficiency: float, limit: float, color: str) -> None
     )
 
 
-def _vertices(roc: Roc, floor: float, points: int) -> NDArray[np.int64]:
-    """Return the vertices that the eye can tell apart, a thousand of perhaps millions."""
-    rates = np.concatenate([[0.0], np.geomspace(floor / 10, 1.0, points)])
-    by_fpr = np.searchsorted(roc.fpr, rates)
-    by_tpr = np.searchsorted(roc.tpr, np.linspace(0, 1, points))
-    return np.unique(np.minimum(np.concatenate([by_fpr, by_tpr]), len(roc.fpr) - 1))
-
-
 def _draw_comparison(axes: Axes, comparison: Comparison) -> None:
     network = comparison.network
     if network is None:
@@ -123,14 +99,9 @@ def _draw_comparison(axes: Axes, comparison: Comparison) -> None:
     cuts.set_label(f"cuts: efficiency {_in_words(signal.value, signal.interval)}")
     _draw_network(axes, network, "network there")
     kept = network.point.tpr
-    axes.plot([signal.value, kept], [network.rate] * 2, ":", color=MUTED, linewidth=1.5)
-    axes.text(
-        (signal.value + kept) / 2,
-        network.rate * 1.15,
-        rf"$\times$ {_in_words(comparison.ratio, comparison.ratio_interval)}",
-        horizontalalignment="center",
-        verticalalignment="bottom",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+    ratio = f"ratio {_in_words(comparison.ratio, comparison.ratio_interval)}"
+    axes.plot(
+        [signal.value, kept], [network.rate] * 2, ":", color=MUTED, linewidth=1.5, label=ratio
     )
 
 

@@ -9,10 +9,12 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from baryon.figures import legend_in_headroom, new
 from baryon.terminal.rounding import short
 from baryon_hep.evaluator.events import Events
 from baryon_hep.evaluator.palette import BACKGROUND, MUTED, SIGNAL
 from baryon_hep.evaluator.results import Results
+from baryon_hep.evaluator.sample_label import SampleLabel
 
 _BINS = 20, 60  # fewest and most
 _DECADES = 8
@@ -30,9 +32,9 @@ _PROBABILITIES = {  # the first ones have precedence where there is not room for
 }
 
 
-def draw_scores(results: Results) -> Figure:
+def draw_scores(results: Results, label: SampleLabel) -> Figure:
     """Draw both classes over the log-odds, each of unit area, with sqrt(sum w^2) errors."""
-    figure = Figure(figsize=(7, 5.6), layout="constrained")
+    figure = new(7, 5.6, "Weighted score distributions of signal and background")
     axes = figure.add_subplot()
     edges = _edges(results.events["score"])
     heights = [
@@ -42,12 +44,13 @@ def draw_scores(results: Results) -> Figure:
     top = max(height.max() for height in heights)
     least = min(height[height > 0].min() for height in heights)
     axes.set_yscale("log")
-    axes.set(xlim=(edges[0], edges[-1]), ylim=(max(least / 3, top / 10**_DECADES), top * 3))
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(max(least / 3, top / 10**_DECADES), top * 2))
     axes.set_xlabel(r"Score: log-odds $\ln\,p/(1-p)$ of being signal")
     axes.set_ylabel("Share of weight per unit of log-odds")
     _draw_threshold(axes, results)
     _add_probabilities(axes)
-    figure.legend(loc="outside upper left", ncols=2)
+    legend_in_headroom(axes)
+    label.draw(axes, len(results.events))
     return figure
 
 
@@ -90,8 +93,9 @@ def _draw_threshold(axes: Axes, results: Results) -> None:
     network = at_cuts or results.lowest
     if network and np.isfinite(network.point.threshold):
         label = "threshold at cuts' FPR" if at_cuts else f"threshold at FPR {short(network.rate)}"
-        axes.axvline(
-            network.point.threshold, color=MUTED, linestyle="--", linewidth=1.5, label=label
+        # No higher than the data: the legend is above them.
+        axes.vlines(
+            network.point.threshold, *axes.get_ylim(), color=MUTED, linestyle="--", label=label
         )
 
 

@@ -11,6 +11,7 @@ from baryon.terminal.rounding import short, within
 from baryon_hep.evaluator.comparison import AtRate, Comparison
 from baryon_hep.evaluator.efficiency import Efficiency, Interval
 from baryon_hep.evaluator.results import Rejection, Results
+from baryon_hep.evaluator.roc_points import roc_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +29,7 @@ def report(results: Results, figures: Mapping[str, Figure]) -> Evaluation:
         warnings=list(_warnings(results)),
         # Not the loss: losses of other weightings cannot be compared.
         judged_by=("efficiency_ratio", "auc"),
+        curves={"roc": roc_points(results)},
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from baryon import figures
 from baryon_hep.evaluator.palette import SIGNAL
 
 FARTHEST = 60.0
@@ -15,7 +16,6 @@ FINE_BINS = 12_000
 """Bins that are counted; some are joined to each bin that is drawn."""
 DRAWN_BINS = 60
 """Bins that are drawn, at most."""
-DOTS_PER_INCH = 150
 
 
 class Histogram:
@@ -31,10 +31,12 @@ class Histogram:
 
     def save(self, path: Path) -> None:
         """Draw the range of scores that occur, as a PNG."""
-        from matplotlib.figure import Figure
-
         edges, counts = self._joined()
-        figure = Figure(figsize=(7, 4.2), layout="constrained")
+        with figures.style():
+            self._draw(path, edges, counts)
+
+    def _draw(self, path: Path, edges: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> None:
+        figure = figures.new(7, 4.2, "Scores of the events, not weighted")
         axes = figure.add_subplot()
         axes.stairs(counts, edges, fill=True, color=SIGNAL, alpha=0.35)
         axes.stairs(counts, edges, color=SIGNAL, linewidth=1.5)
@@ -44,9 +46,9 @@ class Histogram:
             xlim=(edges[0], edges[-1]),
             xlabel=r"Score: log-odds $\ln\,p/(1-p)$ of being signal",
             ylabel=f"Events per {edges[1] - edges[0]:.2g} of log-odds",
-            title=f"{counts.sum():,} events, not weighted",
         )
-        figure.savefig(path, dpi=DOTS_PER_INCH)
+        figures.label_sample(axes, "Prediction", f"{counts.sum():,} events, not weighted")
+        figure.savefig(path, dpi=figures.DOTS_PER_INCH)
 
     def _joined(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Return edges and counts of the bins that are drawn."""

@@ -1,20 +1,16 @@
-"""Save figures for screen and paper, and draw the curves of a run."""
+"""Lay figures out once, and save them for screen and paper."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baryon.report.page.charts import loss_terms
-from baryon.runs.metrics_log import LogLine
 from baryon.system.atomic import atomic_write
-from baryon.system.plain_data import is_number
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 150
@@ -57,33 +53,6 @@ def without_layout() -> Iterator[None]:
         yield
     finally:
         _LAYS_OUT.reset(token)
-
-
-def curves(records: Sequence[LogLine]) -> Figure:
-    """Draw the losses of training and validation, and the rate of training, against the step."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    figure.set_label("Loss of training and validation, and the rate of training, by step")
-    losses, rate = figure.subplots(1, 2)
-    _draw_losses(losses, records)
-    train = [record for record in records if record["kind"] == "train"]
-    rate.plot([r["step"] for r in train], [r["samples_per_second"] for r in train], linewidth=1.3)
-    rate.set(xlabel="step", ylabel="samples per second", ylim=(0, None))
-    rate.grid(alpha=0.3)
-    return figure
-
-
-def _draw_losses(axes: Axes, records: Sequence[LogLine]) -> None:
-    for kind, style in (("train", "-"), ("validation", "o--")):
-        of_kind = [record for record in records if record["kind"] == kind]
-        for name in loss_terms(of_kind):
-            measured = [r for r in of_kind if is_number(r.get(name))]
-            steps, values = [r["step"] for r in measured], [r[name] for r in measured]
-            axes.plot(steps, values, style, label=f"{name}, {kind}", markersize=4, linewidth=1.3)
-    axes.set(xlabel="step", ylabel="loss", yscale="log")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
 
 
 def caption(name: str, figure: Figure) -> str:

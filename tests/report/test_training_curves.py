@@ -1,9 +1,8 @@
 import json
 
 import pytest
-from matplotlib.figure import Figure
 
-from baryon.report.figures import curves, lay_out, without_layout
+from baryon.report.training_curves import curves
 from baryon.runs.directory import write_json
 from baryon.runs.metrics_log import MetricsLog
 from baryon.terminal.training_progress import describe
@@ -65,15 +64,6 @@ def test_a_high_rate_has_no_power_of_ten():
 def test_several_terms_are_told_beside_their_sum():
     assert describe({"loss": 3.0, "ce": 3.0}) == "loss 3.0000"
     assert describe({"loss": 3.0, "x": 1.0, "y": 2.0}) == "loss 3.0000  x 1.0000  y 2.0000"
-
-
-def test_a_figure_that_nobody_will_see_is_not_laid_out():
-    figure = Figure(layout="constrained")
-    with without_layout():
-        lay_out(figure)
-    assert figure.get_layout_engine() is not None
-    lay_out(figure)
-    assert figure.get_layout_engine() is None
 
 
 def test_a_number_that_json_does_not_have_is_null_in_the_log(tmp_path):
