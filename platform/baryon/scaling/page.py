@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from baryon import figures as saving
 from baryon.errors import BaryonError, cannot_write
 from baryon.interfaces import Table
-from baryon.report import figures as saving
 from baryon.report.page.page import picture, render
 from baryon.runs.directory import write_json
 from baryon.scaling import figures, tables
