@@ -67,6 +67,8 @@ def test_no_more_samples_are_computed_at_once_than_a_part_has(tmp_path):
     assert running.loader.size_at_once(DataShard(0, 1, 0, 2)) == 2  # two workers share a part
     both = trainer(tmp_path / "both", config(micro_batch=2, **PARTS))
     assert both.autotuner.micro_batch == 2
+    found = trainer(tmp_path / "found", config(memory_gib=8.0, **PARTS))  # all 11 would fit
+    assert found.autotuner.micro_batch == 4
 
 
 def test_a_step_with_a_bad_sample_in_one_part_is_skipped_as_a_whole(tmp_path):

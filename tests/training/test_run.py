@@ -217,7 +217,10 @@ def test_evaluate_repeats_the_answer_beside_it(command, finished_run):
             ["run=runs/latest", "split=other"],
             "split=other is not known; choose from: test, train, val",
         ),
-        (["run=runs/latest", "weights=old"], "weights=old is not known; choose from: best, last"),
+        (
+            ["run=runs/latest", "weights=old"],
+            "weights=old is not known; choose from: best, ema, last",
+        ),
         (["run=runs/latest", "model.filtrs=3"], "model has no key 'filtrs'; did you mean"),
         (["run=runs/latest", "model.filters=9"], "does not fit the model of this config"),
     ],

@@ -63,7 +63,10 @@ def test_a_file_that_computes_something_else_is_not_left(here, run, monkeypatch)
     [
         (["format=onxx"], "format=onxx is not known; did you mean 'onnx'? choose from: onnx, "),
         ([], "give format=safetensors|torch|onnx"),
-        (["format=onnx", "weights=first"], "weights=first is not known; choose from: best, last"),
+        (
+            ["format=onnx", "weights=first"],
+            "weights=first is not known; choose from: best, ema, last",
+        ),
         (["format=onnx", "modle.filters=3"], "the config has no key 'modle'; did you mean 'model'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

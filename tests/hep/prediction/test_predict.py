@@ -141,7 +141,10 @@ def test_what_another_worker_finds_wrong_leaves_nothing_either(
             "small.h5: images of shape (3, 32, 32), but the network was trained on",
         ),
         (["input=empty.h5"], "input=empty.h5 holds no samples: give other files"),
-        (["input={good}", "weights=worst"], "weights=worst is not known; choose from: best, last"),
+        (
+            ["input={good}", "weights=worst"],
+            "weights=worst is not known; choose from: best, ema, last",
+        ),
         (
             ["input={good}", "predict.format=csv"],
             "predictor of evaluator 'hep_roc' (plugin 'hep'): predict has no key 'format'; did you "
