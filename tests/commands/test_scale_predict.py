@@ -34,23 +34,29 @@ def test_predictions_leave_a_page_figures_and_numbers(tmp_path, capsys):
     assert "left out: groups=4 do not fit nodes=2" in said
 
 
-def test_strong_scaling_says_what_is_beyond_the_covered_range(tmp_path, capsys):
-    out = tmp_path / "strong"
-    given = ["model=hep_cnn", "nodes=64,2048", "comm=sync", "group_batch=2048", f"out={out}"]
+@pytest.fixture
+def studies(monkeypatch):
+    """Studies in the place of their pages, whose figures take seconds to draw."""
+    kept = []
+    monkeypatch.setattr("baryon.scaling.page.write_study", lambda study, folder: kept.append(study))
+    return kept
+
+
+def test_strong_scaling_says_what_is_beyond_the_covered_range(studies, capsys):
+    given = ["model=hep_cnn", "nodes=64,2048", "comm=sync", "group_batch=2048"]
     assert predict(*given) == 0
     said = shown(capsys)
     assert "1, 32 samples a node are outside the 2 to 8" in said
     assert "over one node that computes 2048 samples a step" in said
 
 
-def test_a_rate_is_answered_by_the_fewest_nodes(tmp_path, capsys):
-    out = tmp_path / "rate"
-    assert predict("model=hep_cnn", "rate=5000", "comm=sync", "steps=200", f"out={out}") == 0
-    (row,) = json.loads((out / "predictions.json").read_text())["predictions"]
-    nodes = row["job"]["workers"]
+def test_a_rate_is_answered_by_the_fewest_nodes(studies, capsys):
+    assert predict("model=hep_cnn", "rate=5000", "comm=sync", "steps=200") == 0
+    (prediction,) = studies[0].predictions
+    nodes = prediction.job.workers
     assert f"5,000 samples/s need {nodes} nodes with sync" in shown(capsys)
-    assert row["samples_per_second"] >= 5000
-    assert row["samples_per_second"] * (nodes - 1) / nodes < 5000
+    assert prediction.samples_per_second >= 5000
+    assert prediction.samples_per_second * (nodes - 1) / nodes < 5000
 
 
 @pytest.mark.parametrize(

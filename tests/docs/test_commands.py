@@ -27,6 +27,7 @@ SHORT = {
     "baryon train -m experiment=hep_demo sweep=optuna": f"{FEW_STEPS} sweep.trials=1",
     "baryon train": FEW_STEPS,
     "baryon launch": FEW_STEPS,
+    "baryon scale measure": "model.filters=4 repeats=2",
     "baryon scale": "steps=40",
     "baryon data generate dataset=hep": "generate.events=24 generate.part_events=8",
 }

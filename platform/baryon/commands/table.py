@@ -348,10 +348,30 @@ Predict what was published of a machine, as its file lists it, and say how far o
     arguments=(MACHINE, DRAWN_STEPS, SCALE_OUT),
     examples=(("scale check machine=cori_knl", ""),),
 )
+SCALE_MEASURE = Command(
+    name="scale measure",
+    summary="measure this machine with a network, for predictions",
+    description="""\
+Time each layer, the optimizer, reading, a checkpoint and the jitter of steps, for a run's own
+model, data and settings; with several ranks also messages over their MPI. The answer is a small
+file that can be carried away and edited: machine=<file> predicts with it.""",
+    arguments=(
+        Argument("batches", WholeNumbers("<N,...>", 1, 10**6), "samples of a rank; else 1..8"),
+        Argument("repeats", WholeNumber("<N>", 2, 10**4), "steps of each; else 10"),
+        Argument("out", OUT_FILE, "the new file; else scaling/<time>-measurement.json"),
+    ),
+    overrides=Overrides(RUN, ("[experiment=<name>]", "[key=value]")),
+    flags=COMPOSING,
+    option_groups=(),
+    examples=(
+        ("scale measure experiment=hep_demo", ""),
+        ("launch ranks=2 scale measure experiment=hep_demo comm=sync", ""),
+    ),
+)
 SCALE = Command(
     name="scale",
-    summary="predict how training scales on a machine",
-    actions=(SCALE_PREDICT, SCALE_CHECK),
+    summary="measure a machine, predict how training scales on it",
+    actions=(SCALE_MEASURE, SCALE_PREDICT, SCALE_CHECK),
 )
 PLUGINS_NEW = Command(
     name="plugins new",

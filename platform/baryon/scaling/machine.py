@@ -57,6 +57,7 @@ class Machine:
     name : its name
     collectives : how a group sums and broadcasts, one of `ALGORITHMS`
     figures : the figures by name (`FIGURES`)
+    origin : host, processor and date of a measurement; "" for figures of other sources
     measured : layer -> phase (`forward`, `backward`) -> samples -> seconds, where it was measured
 
     """
@@ -65,6 +66,7 @@ class Machine:
     collectives: str
     figures: Mapping[str, Figure]
     measured: Mapping[str, Mapping[str, Mapping[int, float]]]
+    origin: str = ""
 
     def __getitem__(self, figure: str) -> float:
         """Return the value of a figure."""
@@ -73,7 +75,7 @@ class Machine:
     def changed(self, **values: float) -> Machine:
         """Return a machine with other values of some figures."""
         figures = {**self.figures, **{k: Figure(v, "changed") for k, v in values.items()}}
-        return Machine(self.name, self.collectives, figures, self.measured)
+        return Machine(self.name, self.collectives, figures, self.measured, self.origin)
 
 
 def is_real(value: Any) -> bool:
@@ -127,6 +129,7 @@ def parse_machine(path: Path, values: Mapping[str, Any], network: str) -> Machin
         collectives=values["collectives"],
         figures=figures,
         measured=_measured(path, values.get("measured", {})),
+        origin=_origin(path, values.get("measured_on", {})),
     )
 
 
@@ -135,6 +138,15 @@ def _of_network(path: Path, networks: Any, network: str) -> dict[str, Figure]:
     if not fits(networks, mapping_of(mapping_of(_is_figure))):
         raise BaryonError(f"{path}: 'networks' must hold figures by network, value and source each")
     return {name: Figure(**entry) for name, entry in networks.get(network, {}).items()}
+
+
+def _origin(path: Path, measured_on: Any) -> str:
+    """Say where and when the machine was measured."""
+    keys = ("host", "processor", "cores", "date")
+    if not isinstance(measured_on, dict):
+        raise BaryonError(f"{path}: 'measured_on' must be a mapping, such as of host and date")
+    told = [f"{key} {measured_on[key]!s:.80}" for key in keys if key in measured_on]
+    return ", ".join(told)
 
 
 def _check(path: Path, name: str, figure: Figure) -> None:

@@ -121,7 +121,7 @@ def notes(study: Study) -> list[str]:
     """Say what a reader must know of the predictions: extrapolation, jobs left out."""
     machine = study.machine
     beyond = sorted({p.job.samples for p in study.predictions if p.extrapolated})
-    told = []
+    told = [f"measured on {machine.origin}"] if machine.origin else []
     if beyond:
         told.append(
             f"{', '.join(f'{n:g}' for n in beyond)} samples a node are outside the "

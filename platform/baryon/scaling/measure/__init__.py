@@ -1,0 +1,1 @@
+"""Measure a machine with a network, for predictions of how its training would scale."""
