@@ -13,6 +13,7 @@ from torch import nn
 from baryon.errors import BaryonError
 from baryon.export import parity
 from baryon.export.exported_model import Exported, named
+from baryon.export.format_names import SUFFIXES
 from baryon.export.formats import FORMATS, load_safetensors, write_onnx
 from baryon.interfaces import Normalisation
 
@@ -40,6 +41,10 @@ def exported():
 
 
 RAW = torch.randn(3, 2, 6, 5, generator=torch.Generator().manual_seed(2))
+
+
+def test_every_format_that_the_command_offers_can_be_written():
+    assert set(FORMATS) == set(SUFFIXES)
 
 
 def test_stored_values_are_normalised_first(exported):

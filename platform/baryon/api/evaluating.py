@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from baryon.config import frozen_file
-from baryon.launch.environment import cluster_environment
+from baryon.api.trained_config import trained_config
 from baryon.plugins.registry import Plugins
 from baryon.runs.directory import RunDirectory
 
@@ -45,9 +44,7 @@ def evaluate_run(
         If the run, its data, the split or the weights are not there.
 
     """
-    # However it was trained: an evaluation needs no more than a sum over its workers.
-    comm_name = "serial" if cluster_environment().ranks == 1 else "sync"
-    config = frozen_file.read(run.config, [f"comm={comm_name}", *overrides], plugins)
+    config = trained_config(run, overrides, plugins)
 
     from baryon.api.weights import chosen_weights, load_weights
     from baryon.training.build import build_components
@@ -59,7 +56,7 @@ def evaluate_run(
         distributed_run(config, plugins) as comm,
         closing(build_components(config, plugins, comm)) as components,
     ):
-        split = split or components.held_out
+        split = split or components.evaluation_split
         components.loader(split)  # fails before a folder is made
         load_weights(components.runner, checkpoint)
         path = comm.broadcast(run.new_evaluation().path if comm.is_leader else None)

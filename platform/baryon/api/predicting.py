@@ -7,7 +7,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baryon.config import frozen_file
+from baryon.api.trained_config import trained_config
 from baryon.config.primary import PREDICT_GROUP
 from baryon.launch.environment import cluster_environment
 from baryon.plugins.registry import Plugins
@@ -60,11 +60,9 @@ def predict_files(
         If something cannot be read, or the folder exists.
 
     """
-    # However it was trained: a prediction needs no more than to gather its workers' parts.
-    comm_name = "serial" if cluster_environment().ranks == 1 else "sync"
     of_predictor = [key for key in overrides if key.startswith(f"{PREDICT_GROUP}.")]
     of_run = [key for key in overrides if key not in of_predictor]
-    config = frozen_file.read(run.config, [f"comm={comm_name}", *of_run], plugins)
+    config = trained_config(run, of_run, plugins)
 
     from baryon.api.weights import chosen_weights
     from baryon.prediction.predictor import load_predictor

@@ -42,7 +42,7 @@ def _check(composition: Composition, plugins: Plugins, out: str | None, samples:
 
     composed = composition.config
     options = plain(composed.dataset)
-    name = options.pop("name", composition.options["dataset"])
+    name = options.pop("name", composition.chosen_options["dataset"])
     folder = Path(out or f"checks/{unique_name()}-{name}")
     with ExitStack() as opened:
         with lenient(), following_links(composed.data.follow_links):

@@ -41,7 +41,7 @@ def _generator(dataset: str, plugins: Plugins) -> str:
 
 def generate(composition: Composition, plugins: Plugins) -> None:
     """Call the dataset's generator with the keys of its option."""
-    name = composition.options["generate"]
+    name = composition.chosen_options["generate"]
     replace_mappings(composition.config, composition.overrides)
     component = plugins.component("dataset", name)
     owner = f"generator of dataset {name!r} (plugin {component.plugin!r})"

@@ -10,6 +10,7 @@ from baryon.api.loading import ON_CPU
 from baryon.commands.arguments import Arguments
 from baryon.config import frozen_file
 from baryon.errors import BaryonError
+from baryon.export.format_names import SUFFIXES
 from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 from baryon.runs.versions import versions
@@ -54,9 +55,7 @@ def run(arguments: Arguments) -> int:
 
 def _new_path(arguments: Arguments, directory: RunDirectory, model: str) -> Path:
     """Return where the file goes. Raises `BaryonError` for a name that cannot be."""
-    from baryon.export.formats import FORMATS
-
-    suffix = FORMATS[arguments["format"]].suffix
+    suffix = SUFFIXES[arguments["format"]]
     path = Path(arguments["out"] or directory.path / "exports" / f"{model}.{suffix}")
     if path.suffix != f".{suffix}":
         raise BaryonError(f"out={path}: the name of a {arguments['format']} file ends in .{suffix}")
@@ -79,7 +78,8 @@ def _export(
     from baryon.training.build import TRAIN
 
     model = trained.runner.model.eval()
-    normalisation, inputs, raw = _samples(trained.dataset.splits[trained.held_out], choice.name)
+    split = trained.evaluation_split
+    normalisation, inputs, raw = _samples(trained.dataset.splits[split], choice.name)
     exported = Exported(model, normalisation, inputs.dim() - 1)
     with torch.inference_mode():
         outputs = named(exported(raw[:1]))
@@ -91,7 +91,7 @@ def _export(
         file = FORMATS[form].load(temporary)
         worst = parity.check(model, file, inputs, raw, f"the {form} file")
     return (
-        f"on {len(raw)} samples of split {trained.held_out} it deviates by {worst:.1e} of the "
+        f"on {len(raw)} samples of split {split} it deviates by {worst:.1e} of the "
         f"largest output at most (allowed: {parity.TOLERANCE:.0e})"
     )
 

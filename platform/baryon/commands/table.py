@@ -29,6 +29,7 @@ from baryon.commands.kinds import (
     WholeNumber,
     WholeNumbers,
 )
+from baryon.export.format_names import SUFFIXES
 
 RUN_FOLDER = FolderWith("<dir>", "config.yaml")
 SWEEP_FOLDER = FolderWith("<dir>", "sweep.json")
@@ -138,7 +139,7 @@ is part of it. What it computes is compared with the run's model on samples of t
   onnx         for ONNX Runtime and others: pip install 'baryon[onnx]'""",
     arguments=(
         THE_RUN,
-        Argument("format", Choice("safetensors", "torch", "onnx"), "see above", required=True),
+        Argument("format", Choice(*SUFFIXES), "see above", required=True),
         Argument("out", OUT_FILE, "the new file; else <dir>/exports/<model>.<format>"),
         WEIGHTS,
     ),

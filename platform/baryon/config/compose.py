@@ -32,7 +32,7 @@ class Composition:
     ----------
     config
         The whole config, with the types of its schema.
-    options
+    chosen_options
         Each group of options with the name of the option that is chosen.
     overrides
         What was given on the command line.
@@ -40,18 +40,18 @@ class Composition:
     """
 
     config: DictConfig
-    options: Mapping[str, str]
+    chosen_options: Mapping[str, str]
     overrides: Sequence[str]
 
     @property
     def label(self) -> str:
         """Return what a run's folder is named after: the experiment, else the model's component."""
-        model = self.config.model.get("name") or self.options["model"]
-        return str(self.options.get("experiment") or model)
+        model = self.config.model.get("name") or self.chosen_options["model"]
+        return str(self.chosen_options.get("experiment") or model)
 
     def frozen(self) -> Config:
         """Resolve and check everything. Raises `BaryonError` as `freeze` does."""
-        return freeze(self.config, self.options)
+        return freeze(self.config, self.chosen_options)
 
 
 class Composer:

@@ -66,14 +66,14 @@ class Config:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def freeze(composed: DictConfig, options: Mapping[str, str]) -> Config:
+def freeze(composed: DictConfig, chosen_options: Mapping[str, str]) -> Config:
     """Resolve and check a composed config.
 
     Parameters
     ----------
     composed
         The config as Hydra composed it, without Hydra's own section.
-    options
+    chosen_options
         Group -> name of the chosen option: one without a `name` is named like its component.
 
     Raises
@@ -86,7 +86,7 @@ def freeze(composed: DictConfig, options: Mapping[str, str]) -> Config:
     for key in interpolations(values):
         raise BaryonError(f"{key} holds '${{' after all has been resolved: give it plainly")
     of_the_run = {key: value for key, value in values.items() if key not in OF_SWEEPS}
-    return thaw(of_the_run, options)
+    return thaw(of_the_run, chosen_options)
 
 
 def plain(composed: DictConfig) -> dict[str, Any]:
@@ -105,11 +105,11 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     return dict(values)
 
 
-def thaw(values: Mapping[str, Any], options: Mapping[str, str] | None = None) -> Config:
+def thaw(values: Mapping[str, Any], chosen_options: Mapping[str, str] | None = None) -> Config:
     """Make the config of plain values, as they are written into a run's folder.
 
-    `options` names the component of a kind whose section has no `name`. Raises `BaryonError` for
-    values that are not the config of a run.
+    `chosen_options` name the component of a kind whose section has no `name`. Raises `BaryonError`
+    for values that are not the config of a run.
     """
     values = dict(values)
     for kind in KINDS:
@@ -118,7 +118,7 @@ def thaw(values: Mapping[str, Any], options: Mapping[str, str] | None = None) ->
         # An option without a `name` is named like its component; with it a user's overlay
         # (`defaults: [hep_cnn, _self_]`) is another option for the same one. The frozen config
         # names all, and so says by itself which components it uses.
-        values[kind] = {"name": (options or {}).get(kind, ""), **values[kind]}
+        values[kind] = {"name": (chosen_options or {}).get(kind, ""), **values[kind]}
         require_option_name(kind, values[kind]["name"])
     seed, sections = _typed({key: value for key, value in values.items() if key not in KINDS})
     check_seed("seed", seed)

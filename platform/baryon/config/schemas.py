@@ -141,7 +141,7 @@ class Run:
 
 @dataclass
 class Tracking:
-    """Section `tracking`: what else is told of the run while it goes on."""
+    """Section `tracking`: the trackers that record the run besides its own log."""
 
     tensorboard: bool = MISSING
     mlflow: str | None = MISSING
@@ -280,7 +280,7 @@ class LaunchOnCluster(Launch):
 
 @dataclass
 class LaunchBySlurm(LaunchOnCluster):
-    """Section `launch` with `launch=slurm`: beside the common keys what `sbatch` is told."""
+    """Section `launch` with `launch=slurm`: besides the common keys the options of `sbatch`."""
 
     partition: str | None = MISSING
     qos: str | None = MISSING

@@ -28,7 +28,6 @@ ONNX_LIMIT = 2 * GIB
 class Format:
     """How a format is written and loaded."""
 
-    suffix: str
     write: Callable[[Exported, Mapping[str, Any], torch.Tensor, Path], None]
     """Write a model, its description and, where needed, an example of its inputs (N, ...)."""
     load: Callable[[Path], Call]
@@ -169,7 +168,7 @@ def _require_onnx() -> None:
 
 
 FORMATS: Mapping[str, Format] = {
-    "safetensors": Format("safetensors", write_safetensors, load_safetensors),
-    "torch": Format("pt2", write_torch, load_torch),
-    "onnx": Format("onnx", write_onnx, load_onnx),
+    "safetensors": Format(write_safetensors, load_safetensors),
+    "torch": Format(write_torch, load_torch),
+    "onnx": Format(write_onnx, load_onnx),
 }

@@ -93,6 +93,6 @@ def _value(key: str, composition: Composition) -> Any:
     """Return the option chosen in a group, or the value of a key with its type."""
     from omegaconf import OmegaConf
 
-    if key in composition.options:
-        return composition.options[key]
+    if key in composition.chosen_options:
+        return composition.chosen_options[key]
     return OmegaConf.select(composition.config, key.lstrip("+"))

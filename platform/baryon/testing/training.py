@@ -219,7 +219,7 @@ def check_state(owner: str, model: torch.nn.Module) -> None:
 
 def check_evaluator(owner: str, components: RunComponents) -> None:
     """Check that its state travels between ranks, and two halves merged answer like the whole."""
-    with closing(components.loader(components.held_out).in_order()) as in_order:
+    with closing(components.loader(components.evaluation_split).in_order()) as in_order:
         batches = list(islice(in_order, 2))
     whole, halves = copy.deepcopy(components.evaluator), []
     with naming(f"{owner}: update() fails on the model's output and a batch"):

@@ -60,7 +60,7 @@ class TrainedModel:
         return Loader(split, self.loading)
 
     @property
-    def held_out(self) -> str:
+    def evaluation_split(self) -> str:
         """Name of the split for the final evaluation: the first there is of test, val and train."""
         return next(name for name in (TEST, VALIDATION, TRAIN) if name in self.dataset.splits)
 

@@ -222,7 +222,9 @@ def _run_this_rank(
                 trainer.prepare()
                 _train(run, trainer, checkpoint)
                 _take_final_weights(run, config, components)
-                evaluate_and_write(run, config, components, components.held_out, trackers, stop)
+                evaluate_and_write(
+                    run, config, components, components.evaluation_split, trackers, stop
+                )
             return run.path
 
 

@@ -113,7 +113,7 @@ class TrialBatch:
     def evaluate(self) -> None:
         """Show some samples to a copy of the evaluator, and ask it for a result."""
         components, owner = self._components, self._owners["evaluator"]
-        split = components.held_out
+        split = components.evaluation_split
         batch = self._batch(split)
         components.runner.model.eval()
         output = components.runner.to_cpu(self._output(batch, split))

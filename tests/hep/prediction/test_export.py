@@ -8,6 +8,7 @@ import torch
 
 from baryon.cli import execute
 from baryon.errors import BaryonError
+from baryon.export.format_names import SUFFIXES
 from baryon.export.formats import FORMATS, load_safetensors
 from baryon_hep.dataset.images import Images
 from baryon_hep.evaluator.events import log_odds
@@ -18,7 +19,7 @@ from baryon_hep.evaluator.events import log_odds
 def test_stored_images_give_the_scores_that_predict_writes(
     here, run, unlabelled, images, predicted, capsys, name
 ):
-    path = here / f"model.{FORMATS[name].suffix}"
+    path = here / f"model.{SUFFIXES[name]}"
     assert execute(["export", f"run={run}", f"format={name}", f"out={path}"]) == 0
     assert "on 8 samples of split test it deviates by " in capsys.readouterr().out
     with torch.inference_mode():

@@ -45,7 +45,7 @@ class ClimateSemiSupervised:
 
     Beyond the paper, and off at zero: `focusing`, the exponent of a focal objectness
     (arXiv:1708.02002); `nearness`, how far around a box's centre, in parts of its sides, empty
-    cells are blamed less (arXiv:1904.07850); `overlap`, the weight of 1 - GIoU of each object's
+    cells cost less (arXiv:1904.07850); `overlap`, the weight of 1 - GIoU of each object's
     box (arXiv:1902.09630), which is what average precision asks for.
     """
 
@@ -67,7 +67,7 @@ class ClimateSemiSupervised:
         nearness: float,
         overlap: float,
     ) -> None:
-        weights = {
+        settings = {
             "position": position,
             "size": size,
             "objects": objects,
@@ -78,9 +78,9 @@ class ClimateSemiSupervised:
             "nearness": nearness,
             "overlap": overlap,
         }
-        for name, weight in weights.items():
-            if weight < 0:
-                raise BaryonError(f"loss climate_semi_supervised: {name}={weight} is below 0")
+        for name, value in settings.items():
+            if value < 0:
+                raise BaryonError(f"loss climate_semi_supervised: {name}={value} is below 0")
         self._position, self._size, self._classes = position, size, classes
         self._objects, self._no_objects = objects, no_objects
         self._reconstruction = reconstruction
@@ -105,7 +105,7 @@ class ClimateSemiSupervised:
         terms = self._box_terms(output, batch, cells)
         if self._overlap:
             apart = 1 - _generalised_iou(output, cells.targets, cells.cell)
-            terms["overlap"] = self._overlap * _mean(apart, cells.objects)
+            terms["overlap"] = self._overlap * _sum_per_sample(apart, cells.objects)
         if "reconstruction" in output:
             # departures from the mean map, where the dataset brings them (dataset.anomalies)
             target = batch["anomalies"] if "anomalies" in batch else batch["inputs"]
@@ -122,11 +122,11 @@ class ClimateSemiSupervised:
         classes = cross_entropy(output["classes"], targets.classes, reduction="none")
         object_cost, empty_cost = self._objectness(output["objectness"], batch["boxes"], cells)
         return {
-            "position": self._position * _mean(position, cells.objects),
-            "size": self._size * _mean(size, cells.objects),
-            "objectness": self._objects * _mean(object_cost, cells.objects)
-            + self._no_objects * _mean(empty_cost, cells.empty),
-            "class": self._classes * _mean(classes, cells.objects),
+            "position": self._position * _sum_per_sample(position, cells.objects),
+            "size": self._size * _sum_per_sample(size, cells.objects),
+            "objectness": self._objects * _sum_per_sample(object_cost, cells.objects)
+            + self._no_objects * _sum_per_sample(empty_cost, cells.empty),
+            "class": self._classes * _sum_per_sample(classes, cells.objects),
         }
 
     def _objectness(
@@ -154,9 +154,9 @@ def _cells(output: Mapping[str, torch.Tensor], batch: Batch) -> _Cells:
     return _Cells(frame, cell, targets, targets.occupied & labelled, labelled & ~targets.occupied)
 
 
-def _mean(each: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-    """Return the sum over some cells, divided by all samples."""
-    return each.where(where, 0.0).sum() / len(each)
+def _sum_per_sample(cost: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Return the sum of `cost` over some `cells`, both (N, h, w), divided by all N samples."""
+    return cost.where(cells, 0.0).sum() / len(cost)
 
 
 def _generalised_iou(
