@@ -45,6 +45,7 @@ def _check(composition: Composition, plugins: Plugins, out: str | None, samples:
     name = options.pop("name", composition.chosen_options["dataset"])
     folder = Path(out or f"checks/{unique_name()}-{name}")
     with ExitStack() as opened:
+        # Lenient: a training refuses bad values where it opens a file, a check has to list them.
         with lenient(), following_links(composed.data.follow_links):
             dataset = prepare(plugins, Choice("dataset", name, options))()
         for split in dataset.splits.values():
@@ -56,6 +57,7 @@ def _check(composition: Composition, plugins: Plugins, out: str | None, samples:
         diagnosis = check(dataset, loading, samples)
     check_page.write(diagnosis, name, options, folder)
     check_page.show(diagnosis, folder)
+    # Only what stops a training is an error to a script; warnings are for people.
     return 1 if diagnosis.refused else 0
 
 

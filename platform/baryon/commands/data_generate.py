@@ -47,6 +47,7 @@ def generate(composition: Composition, plugins: Plugins) -> None:
     owner = f"generator of dataset {name!r} (plugin {component.plugin!r})"
     generator = load_target(owner, component.load().generator)
     values = plain(composition.config.generate)
+    # `name` chooses the option and is no argument of what it configures.
     settings = {key: value for key, value in values.items() if key != "name"}
     check_arguments(owner, generator, settings, runtime=())
     generator(**settings)

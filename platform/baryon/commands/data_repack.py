@@ -22,6 +22,7 @@ def run(arguments: Arguments) -> int:
 
     from baryon.config.schemas import Repack
 
+    # Stored here and not with the schema of runs, which no other command needs to import.
     ConfigStore.instance().store(name="repack_schema", node=Repack)
     composition = compose_or_print(primary.DATA_REPACK, arguments, discover())
     if composition is not None:

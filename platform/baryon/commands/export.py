@@ -36,6 +36,7 @@ def run(arguments: Arguments) -> int:
     overrides = [*arguments.overrides, *ON_CPU]
     config = frozen_file.read(directory.config, overrides, plugins)
     choice = config.choices["model"]
+    # A file that cannot be written is said before the seconds that the model takes.
     path = _new_path(arguments, directory, choice.name)
 
     from baryon.api.weights import chosen_weights
@@ -89,6 +90,7 @@ def _export(
     with new_file(path) as temporary:
         FORMATS[form].write(exported, description, raw[:2], temporary)
         file = FORMATS[form].load(temporary)
+        # Compared before it gets its name: a file that computes something else never appears.
         worst = parity.check(model, file, inputs, raw, f"the {form} file")
     return (
         f"on {len(raw)} samples of split {split} it deviates by {worst:.1e} of the "

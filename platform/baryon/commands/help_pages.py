@@ -83,6 +83,7 @@ def _folded(start: str, parts: Sequence[str]) -> list[str]:
     """Put the parts behind the start, in lines of at most `WIDTH` columns."""
     lines = [start]
     for part in parts:
+        # A part is never broken: someone may copy it.
         if len(lines[-1]) + 1 + len(part) > WIDTH:
             lines.append(" " * len(start))
         lines[-1] += f" {part}"
@@ -126,6 +127,7 @@ def _show_options(groups: Sequence[str] | None) -> None:
     from baryon.terminal import console
     from baryon.terminal.tables import fitted_text
 
+    # Not `checked_plugins`: the help is most needed where something is broken.
     plugins = discover()
     options = Options(plugins)
     # Names alone: with a line for each option the help would outgrow a screen; `show` has those.

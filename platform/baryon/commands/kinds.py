@@ -50,6 +50,7 @@ class Choice(Kind):
     @property
     def words(self) -> list[str]:
         """Return the words that can be chosen."""
+        # Kept in the placeholder alone, so that what is shown and what is taken cannot differ.
         return self.placeholder.split("|")
 
     def read(self, given: str, text: str) -> str:
@@ -91,6 +92,7 @@ class Tolerance(Kind):
             value = float(text)
         except ValueError:
             value = math.nan
+        # NaN, of which every comparison is false, is refused as well.
         if not 0 <= value < math.inf:
             raise BaryonError(f"{given:.80} must be a number, 0 or more")
         return value
@@ -102,6 +104,7 @@ class Files(Kind):
     def read(self, given: str, text: str) -> list[str]:
         """Return the entries. Raises `BaryonError` if one is empty."""
         entries = text.removeprefix("[").removesuffix("]").split(",")
+        # Spaces around a comma are for the eye; an empty entry would match the whole folder.
         files = [entry.strip() for entry in entries]
         if not all(files):
             raise BaryonError(f"{given:.80} must be files with commas between them")
@@ -113,6 +116,7 @@ class Folder(Kind):
 
     def read(self, given: str, text: str) -> Path:
         """Return its absolute path. Raises `BaryonError` if there is no such folder."""
+        # Absolute now: the command may change the working directory before it is used.
         folder = Path(text).absolute()
         if not folder.is_dir():
             raise BaryonError(f"{given:.80}: there is no such folder")

@@ -58,6 +58,7 @@ def parse(command: Command, words: Sequence[str]) -> Arguments:
     overrides = []
     for word in own_words:
         argument, text = _read_word(command, word, values)
+        # A key of the config is checked here for its form, and by the schema for its meaning.
         if argument is None or argument.of_config:
             overrides.append(word)
         if argument is not None:
@@ -72,6 +73,8 @@ def _set(values: dict[str, Any], argument: Argument, value: Any) -> None:
     elif values[argument.name] is None:
         values[argument.name] = value
     else:
+        # Which of the two is meant, nobody can tell: the last one, as shells have it, would be a
+        # guess.
         raise BaryonError(f"{argument.name}= is given twice")
 
 
@@ -79,6 +82,7 @@ def _own(command: Command, words: Sequence[str]) -> tuple[Sequence[str], Sequenc
     """Split off the command line that follows, from its first bare word on."""
     if not command.starts:
         return words, ()
+    # Only its own arguments are of the form name=value, a command begins with its name.
     place = next((place for place, word in enumerate(words) if "=" not in word), len(words))
     return words[:place], words[place:]
 
@@ -163,6 +167,7 @@ def _parser(command: Command) -> ArgumentParser:
 
     names = ", ".join(", ".join(reversed(flag.names)) for flag in command.flags)
 
+    # argparse would print its own usage and exit with 2, as no other wrong word does.
     class Parser(ArgumentParser):
         def error(self, message: str) -> Any:
             raise BaryonError(
@@ -170,6 +175,7 @@ def _parser(command: Command) -> ArgumentParser:
                 f"the flags are {names}"
             )
 
+    # No abbreviations: a flag that is added later would make them ambiguous.
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("words", nargs="*")
     for flag in command.flags:

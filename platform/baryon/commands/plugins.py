@@ -13,6 +13,7 @@ from baryon.terminal.tables import fitted_text
 def run(arguments: Arguments) -> int:
     """Show the plugins; the exit code is 1 if anything is wrong with what is installed."""
     del arguments
+    # Broken ones are listed too: this command is there to tell what is wrong with them.
     plugins = discover()
     problems = list(plugins.problems())
     rows = [_row(plugin, problems) for plugin in plugins.all]

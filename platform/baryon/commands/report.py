@@ -22,8 +22,10 @@ def run(arguments: Arguments) -> int:
     file = Path(out) if out else _file(runs, sweep)
     if file.is_dir():
         raise BaryonError(f"out={out} is a folder: give a file, such as out={file}/report.html")
+    # Not made: a mistyped folder would be, and the page lost in it.
     if out and not file.parent.is_dir():
         raise BaryonError(f"out={out}: there is no folder {file.parent}; make it first")
+    # Links of the page are relative to where it will lie, links of the file system followed.
     text, missing = page(runs, sweep, file.parent.resolve())
     write_text(file, text)
     for line in missing:

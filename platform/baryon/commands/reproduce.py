@@ -74,6 +74,7 @@ def _provenance(run: RunDirectory) -> Provenance:
     """Return what the run ran on. Raises `BaryonError` if it does not tell its processes."""
     provenance = provenance_file.read(run)
     ranks = provenance.ranks
+    # Somebody else's file: PyTorch would try to start as many threads as it says.
     if not ranks or not all(0 < rank.threads <= MOST_THREADS for rank in ranks):
         raise BaryonError(
             f"{run.provenance} is damaged: it does not tell the threads of each process"
@@ -113,6 +114,7 @@ def _launch(
     command += [f"folder={folder}"] if folder else []
     threads = {"OMP_NUM_THREADS": str(ranks[0].threads)}
     code = follow(launch_command(len(ranks), command), launch_environment(len(ranks)) | threads)
+    # The ranks have said what went wrong; a second line would hide it.
     if code:
         raise SystemExit(code)
 
@@ -130,6 +132,7 @@ def _train(original: RunDirectory, provenance: Provenance, path: Path, folder: P
     torch.set_num_threads(ranks[min(environment.rank, len(ranks) - 1)].threads)
     plugins = checked_plugins()
     config = _config(original, plugins)
+    # After plugins and config are read, whose paths begin at the user's own folder.
     if folder is not None:
         os.chdir(folder)
     training_run.start_or_resume(RunDirectory(path), config, plugins, git=folder is not None)

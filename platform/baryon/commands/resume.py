@@ -11,6 +11,7 @@ from baryon.runs import directory as run_directory
 def run(arguments: Arguments) -> int:
     """Train to the end; a finished run is left alone."""
     directory = run_directory.find(arguments["run"])
+    # Asked here too, before plugins are imported: it is the commonest mistake.
     directory.require_unfinished()
     plugins = checked_plugins()
     config = frozen_file.read(directory.config, arguments.overrides, plugins)

@@ -30,6 +30,7 @@ def run(arguments: Arguments) -> int:
     if arguments["rate"]:
         nodes = fewest_nodes(machine, network, request, arguments["rate"])
         say(f"{arguments['rate']:,} samples/s need {nodes:,} nodes with {request.comms[0]}")
+        # The page then shows just the answer, not a curve around it.
         request = replace(request, nodes=(nodes,))
     result = study(machine, network, request)
     folder = Path(arguments["out"] or f"scaling/{unique_name()}-{machine.name}-{network.name}")

@@ -110,6 +110,7 @@ def _origin(option: Option, plugins: Plugins) -> str:
 def _target(option: Option, name: str, plugins: Plugins) -> str:
     """Return what an option configures, as "module:factory"; "" for an experiment or `train`."""
     is_generator = option.group == primary.GENERATE_GROUP
+    # A generator has no hook of its own: the dataset's factory names it.
     kind = "dataset" if is_generator else option.group
     component = plugins.components(kind).get(name) if kind in KINDS else None
     target = component.target if component else ""

@@ -26,6 +26,7 @@ def run(arguments: Arguments) -> int:
     require_single_run(composition)
     config = composition.frozen()
 
+    # Imported when all else is right: a wrong key is said before PyTorch has been loaded.
     from baryon.training import run as training_run
 
     training_run.start(config, plugins, composition.label)

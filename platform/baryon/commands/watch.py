@@ -30,6 +30,7 @@ def run(arguments: Arguments) -> int:
     from baryon.report.server import Watched, serve
 
     look = _sweep(path) if is_sweep else _run(path)
+    # Looked before a port is taken, and before anybody opens a page that never changes.
     if not look().going:
         say(f"{path} is not running; {_hint(path)}")
         return 0
@@ -37,6 +38,7 @@ def run(arguments: Arguments) -> int:
     try:
         serve(watched, port, lambda url: say(f"watching {path.name} on {url} (Ctrl-C stops)"))
     except KeyboardInterrupt:
+        # The usual way to end it, and so no error.
         say(f"stopped watching; {path.name} goes on")
         return 0
     say(f"{path.name} has ended; {_hint(path)}")
@@ -99,4 +101,5 @@ def _stat(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
     except OSError:
+        # Written anew just now, or removed: the next look will tell.
         return None

@@ -107,6 +107,7 @@ class Composer:
         from hydra.core.global_hydra import GlobalHydra
 
         register(self._plugins, self._user_folder)
+        # A notebook or an embedding program may have initialised Hydra for itself.
         before = GlobalHydra.instance().hydra
         GlobalHydra.instance().clear()
         try:

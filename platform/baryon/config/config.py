@@ -83,6 +83,7 @@ def freeze(composed: DictConfig, chosen_options: Mapping[str, str]) -> Config:
 
     """
     values = plain(composed)
+    # What is written down is read by others: a later reader's environment must not change it.
     for key in interpolations(values):
         raise BaryonError(f"{key} holds '${{' after all has been resolved: give it plainly")
     of_the_run = {key: value for key, value in values.items() if key not in OF_SWEEPS}
@@ -95,6 +96,7 @@ def plain(composed: DictConfig) -> dict[str, Any]:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
+        # Asked before it is resolved, which fails at the first one and names no others.
         missing = sorted(OmegaConf.missing_keys(composed))
         values: Any = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
@@ -138,6 +140,7 @@ def _typed(values: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     from baryon.config.schemas import Root
 
     try:
+        # Composing has checked this already; a file of a run is checked here alone.
         checked: Any = OmegaConf.merge(OmegaConf.structured(Root), values)
         names = ("train", "run", "data", "tracking")
         return checked.seed, {name: OmegaConf.to_object(checked[name]) for name in names}

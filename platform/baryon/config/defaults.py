@@ -39,6 +39,7 @@ def changed_now(values: Mapping[str, Any]) -> dict[str, Any] | str:
     try:
         return changed(values, discover())
     except (BaryonError, KeyError, TypeError, ValueError) as error:
+        # A report must come about whatever the run's plugins have become since.
         return f"what differs from the defaults is not known: {error}"
 
 
@@ -52,6 +53,7 @@ def _same(default: Any, value: Any) -> bool:
     return bool(default == value)
 
 
+# Cached: a sweep asks for every one of its jobs.
 @cache
 def _host_defaults() -> dict[str, Any]:
     from omegaconf import OmegaConf

@@ -24,6 +24,7 @@ def hydra_errors() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise BaryonError(one_line(error)) from error
     except ValueError as error:
+        # Any other ValueError is a fault of ours or of a plugin, and keeps its traceback.
         if not str(error).startswith(NO_NAME):
             raise
         raise BaryonError(one_line(error)) from error
@@ -31,6 +32,7 @@ def hydra_errors() -> Iterator[None]:
 
 def one_line(error: Exception) -> str:
     """Return the error as one line that says what is wrong and what exists instead."""
+    # The narrow ones first: the last two also fit errors that the others explain better.
     for explain in (
         _unnamed,
         _ambiguous,
@@ -88,6 +90,7 @@ def _unknown_option(error: BaseException) -> str:
 
 
 def _unchosen(error: BaseException) -> str:
+    # It names no attribute that holds the options: they stand in its text alone.
     match = re.match(r"You must specify '([^']+)'.*?options:\s*(.*)", str(error), re.DOTALL)
     if not match:
         return ""

@@ -26,6 +26,7 @@ def write(config: Config, path: Path) -> None:
     """Write the config as YAML. Raises `BaryonError` for one that `read` would not take."""
     from omegaconf import OmegaConf
 
+    # OmegaConf's writer quotes texts that YAML would read as something else, such as `1e-3`.
     text = OmegaConf.to_yaml(OmegaConf.create(dict(config.values)))
     if len(text.encode()) > LARGEST_YAML:
         raise BaryonError(
@@ -122,6 +123,7 @@ def _another_communicator(
 
 
 def _warn_of_ignored(path: Path, wanted: Mapping[str, Any], given: Iterable[str]) -> None:
+    # One process says it for all.
     if cluster_environment().rank:
         return
     for key, value in wanted.items():

@@ -65,6 +65,7 @@ class Document:
     def base(self) -> list[str]:
         """Return the options of its own group that it starts from."""
         entries = self._values.get("defaults", [])
+        # `_self_` says when its own keys are merged, which changes no meaning of a key.
         return [entry for entry in entries if isinstance(entry, str) and entry != "_self_"]
 
     @property

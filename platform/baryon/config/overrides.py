@@ -19,6 +19,7 @@ def require_readable(overrides: Iterable[str]) -> None:
     for override in overrides:
         _require_no_setting_of_hydra(override)
         _require_shallow(override)
+        # One by one, so that the message names the one that is wrong.
         try:
             parser.parse_overrides([override])
         except HydraException as error:
@@ -28,6 +29,8 @@ def require_readable(overrides: Iterable[str]) -> None:
 
 
 def _require_no_setting_of_hydra(override: str) -> None:
+    # Hydra would move the working directory, its own logs and a job's folder where we look for none
+    # of them.
     key = override.lstrip("+~").partition("=")[0]
     if key.startswith(("hydra.", "hydra/")):
         raise BaryonError(

@@ -56,6 +56,7 @@ class ParameterGroup:
         _require("train.parameter_groups.", self, NOT_NEGATIVE, *OF_GROUPS)
 
 
+# No defaults in any of these classes: they stand in `conf/` alone, where `show` reads them.
 @dataclass
 class Train:
     """Section `train`; see `conf/train/default.yaml` for each key's meaning."""
@@ -339,6 +340,7 @@ class Root:
     train: Train = MISSING
     run: Run = MISSING
     data: Data = MISSING
+    # Typed when a sweep reads them: their schema depends on the option that is chosen.
     sweep: dict[str, Any] = MISSING
     launch: dict[str, Any] = MISSING
     tracking: Tracking = MISSING

@@ -24,6 +24,8 @@ def register(plugins: Plugins, user_folder: str | None = None) -> None:
     search_path = _search_path_plugin()
     search_path.plugins = plugins
     search_path.user_folder = _existing(user_folder)
+    # Registered by hand: a package of the namespace hydra_plugins is not found when it is installed
+    # with --editable.
     HydraPlugins.instance().register(search_path)
     ConfigStore.instance().store(name="baryon_schema", node=Root)
 

@@ -20,6 +20,7 @@ def section(composed: DictConfig, name: str, schema: type[Any]) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
+        # Under its own name, so that a message says `launch.jobs` and not `jobs`.
         typed = OmegaConf.create({name: OmegaConf.structured(schema)})
         values = OmegaConf.to_container(composed[name], resolve=True)
         checked: Any = OmegaConf.merge(typed, {name: values})

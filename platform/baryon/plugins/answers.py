@@ -117,6 +117,7 @@ def _table(owner: str, table: object) -> Table:
         raise BaryonError(f"{owner} is {form(table)}, not a baryon.interfaces.Table")
     rows = []
     for row in table.rows:
+        # A terminal, a page and a CSV file would each show such a row in another way.
         if len(row) != len(table.columns):
             raise BaryonError(
                 f"{owner} has {len(table.columns)} columns and a row of {len(row)} cells"

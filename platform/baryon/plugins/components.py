@@ -77,6 +77,8 @@ def build(owner: str, kind: str, factory: Maker, arguments: Mapping[str, Any]) -
         raise BaryonError(
             f"{owner} cannot be built with these values: {format_failure(error)}"
         ) from error
+    # A factory that forgets its `return` is the commonest mistake; it would else fail far from
+    # here, as an attribute of None.
     missing = [name for name in MEMBERS[kind] if not hasattr(component, name)]
     if missing:
         raise BaryonError(
@@ -130,6 +132,7 @@ def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 def _check_type(
     owner: str, factory: Callable[..., Any], parameter: inspect.Parameter, value: Any
 ) -> None:
+    # Here and not above: the help and the completion need this module, and not typeguard.
     from typeguard import TypeCheckError, check_type
 
     if parameter.annotation is parameter.empty:

@@ -22,6 +22,7 @@ def location(error: BaseException) -> str:
 
     Such as `acme_baryon/mlp.py:17`; "" if it came through none.
     """
+    # The last one: deeper frames are a library's, which the plugin's author cannot mend.
     places = list(_in_plugins(error))
     if not places:
         return ""

@@ -163,6 +163,7 @@ def host_conf() -> Path:
 
 def discover() -> Plugins:
     """Read every installed plugin's hooks; what is broken is recorded, not raised."""
+    # A variable and no option: it has to work where a plugin breaks the command line itself.
     disabled = {name.strip() for name in os.environ.get("BARYON_DISABLE", "").split(",")}
     installed = entry_points(group=ENTRY_POINT_GROUP)
     points = [point for point in installed if point.name not in disabled]
@@ -245,6 +246,7 @@ def _require_marks(module: ModuleType, plugin: Plugin, manager: pluggy.PluginMan
     """Raise `BaryonError` for a function that is meant as a hook and is not marked as one."""
     hooks = list(KINDS.values())
     for name, function in vars(module).items():
+        # pluggy passes over a function without the mark, and the component would just be missing.
         meant = inspect.isfunction(function) and difflib.get_close_matches(name, hooks, cutoff=0.85)
         if meant and manager.parse_hookimpl_opts(module, name) is None:
             other = "" if name in hooks else f" (and is named {meant[0]!r})"

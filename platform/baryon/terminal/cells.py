@@ -13,6 +13,7 @@ def cell(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     if isinstance(value, float):
+        # Here the `g` format would write a power of ten, where people still count.
         if 1e4 <= abs(value) < 1e7:
             return f"{value:,.0f}"
         mantissa, _, exponent = f"{value:.4g}".partition("e")

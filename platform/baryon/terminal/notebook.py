@@ -39,6 +39,7 @@ class NotebookProgress:
         picture = HTML(
             f'<progress value="{done}" max="{total}"></progress> {done}/{total} {escape(text)}'
         )
+        # One output that is replaced: a notebook keeps all others in its file.
         if self._handle is None:
             self._handle = display(picture, display_id=True)
         else:

@@ -68,6 +68,7 @@ def _log_lines(description: str, total: int, unit: str) -> Iterator[Advance]:
         nonlocal finished, last
         finished += done
         now = time.monotonic()
+        # By time, not by share: a log of hours must not have a line for every percent of seconds.
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
             rate = finished / (now - started)

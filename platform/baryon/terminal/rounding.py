@@ -22,6 +22,7 @@ def with_error(value: float, below: float, above: float | None = None) -> str:
     errors = [error for error in (below, above) if error > 0]
     if not errors or not all(map(math.isfinite, (value, below, above))):
         return short(value)
+    # The power is the value's, also for its errors: `(2.4 ± 0.6)e-4`.
     power = _power(value)
     value, below, above = (number / 10.0**power for number in (value, below, above))
     digits = _digits(min(errors) / 10.0**power)

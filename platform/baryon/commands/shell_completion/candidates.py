@@ -30,6 +30,7 @@ def candidates(line: str) -> list[str]:
     """Return the whole words that the last, unfinished one of a command line may become."""
     words, started = _split(line)
     possible = _after(words[1:], started)
+    # Shells differ in what they filter themselves, so nothing is left to them.
     fitting = {word for word in possible if word.startswith(started) and word != started}
     return sorted(word for word in fitting if PLAIN.fullmatch(word))
 
@@ -39,6 +40,7 @@ def _split(line: str) -> tuple[list[str], str]:
     try:
         words = shlex.split(line)
     except ValueError:
+        # A quote is still open, as it is while somebody types.
         words = line.split()
     if not line or line[-1].isspace():
         return words, ""
@@ -136,6 +138,7 @@ def _options(options: Options, started: str) -> list[str]:
     words = [f"{group}=" for group in options.groups]
     group, equals, text = started.partition("=")
     if equals and group in options.groups:
+        # A shell replaces the whole word, not what stands behind its last comma.
         before = text[: text.rfind(",") + 1]
         words += [f"{group}={before}{option.name}" for option in options.of(group)]
     return words
@@ -143,6 +146,7 @@ def _options(options: Options, started: str) -> list[str]:
 
 def _nearest(keys: Iterable[str], started: str) -> list[str]:
     """Return the keys of a section once its name is there, the sections' names until then."""
+    # Some hundred keys at once would hide the options that stand beside them.
     if "." in started:
         return [f"{key}=" for key in keys]
     sections = (key.partition(".") for key in keys)

@@ -39,6 +39,7 @@ def check_name(name: str, plugins: Plugins) -> None:
                 f"plugin {plugin.name!r} has an option {clash[0]} already, as {name!r} would: "
                 "choose another name"
             )
+    # Python would go on importing the one that is there, whatever is written now.
     if find_spec(package_of(name)) is not None:
         raise BaryonError(
             f"a package {package_of(name)!r} can be imported already: choose another name"
