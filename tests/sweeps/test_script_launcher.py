@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ from omegaconf import OmegaConf
 
 from baryon.config.schemas import LaunchByScript
 from baryon.errors import BaryonError
+from baryon.launch.mpiexec import OPEN_MPI
 from baryon.plugins.registry import host_conf
 from baryon.runs.sweep_file import SweepFile
 from baryon.sweeps import job_script, job_status, queue, script_launcher
@@ -239,3 +241,31 @@ def test_a_training_in_a_script_is_that_of_this_machine(
     assert job_status.read(folder).batch_job is not None
     again = sweep_here(*few)  # here now, where nothing is left to do
     assert "1 finished before and skipped" in again.stdout
+
+
+@pytest.mark.extended
+@pytest.mark.mpi
+def test_a_training_of_two_ranks_writes_its_checkpoint_in_time_and_goes_on(
+    sweep_here, left, batch_system, monkeypatch, tmp_path
+):
+    """The time of the first attempt is up while it trains, whose ranks mpiexec has started."""
+    monkeypatch.setattr(queue, "SECONDS_BETWEEN_QUESTIONS", 0.2)
+    mpiexec = Path(sys.executable).parent / "mpiexec"
+    mark = tmp_path / "mark"  # of the first attempt, whose steps are slow
+    pause = f"$(test -e {mark} && echo 0 || echo 1)"
+    variables = {**OPEN_MPI, "TOY_PAUSE": pause}
+    setup = [*(f"export {name}={value}" for name, value in variables.items()), f"touch {mark}"]
+    done = sweep_here(
+        *("model.width=2,2", "train.epochs=10", "train.checkpoint_every_steps=1000"),
+        *("launch=pbs", "launch.ranks=2", f"launch.mpiexec={mpiexec}", "comm=sync"),
+        *("launch.timeout_min=1", "launch.signal_delay_s=30", "launch.max_num_timeout=2"),
+        f"launch.setup=[{','.join(map(repr, setup))}]",
+        **batch_system.environment,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "its time was up; it is submitted again" in done.stdout
+    assert left().states == ["finished"]
+    said = (left().path / left().jobs[0]["run"] / "output.txt").read_text()
+    assert "stopped by SIGUSR1 after step " in said
+    assert "steps 1 to 40" in said
+    assert len(batch_system.states()) > 1

@@ -37,15 +37,17 @@ THE_RUN = Argument("run", RUN_FOLDER, "the folder of the run", required=True)
 WEIGHTS = Argument(
     "weights",
     Choice("best", "last", "ema"),
-    "of lowest validation loss, the last, or their average; else as configured",
+    "those of the lowest validation loss, the last, or their average (default: as configured)",
 )
 LARGEST_PORT = 65535
 LARGEST_STEP = 10**15
 
-CFG = Flag(("--cfg", "-c"), "show the config instead", Choice("job"))
-PACKAGE = Flag(("--package", "-p"), "of the config, that part", Kind("<key>"))
-CONFIG_DIR = Flag(("--config-dir", "-cd"), "a folder with options of your own", Kind("<dir>"))
-MULTIRUN = Flag(("--multirun", "-m"), "a sweep")
+CFG = Flag(("--cfg", "-c"), "show the composed config, and run nothing", Choice("job"))
+PACKAGE = Flag(("--package", "-p"), "show only this part of the config", Kind("<key>"))
+CONFIG_DIR = Flag(
+    ("--config-dir", "-cd"), "take options from this folder of your own as well", Kind("<dir>")
+)
+MULTIRUN = Flag(("--multirun", "-m"), "run a sweep: every combination of the values given")
 COMPOSING = (CFG, PACKAGE, CONFIG_DIR)
 """Flags of every command that composes a config."""
 
@@ -74,14 +76,22 @@ Go on with an unfinished run from its last checkpoint, at the very sample where 
 its own config. The communicator, the number of ranks, data.processes and data.threads may change.
 Give data.stage and trackers again: they are not taken from the run's folder.
 A checkpoint of other versions of Baryon or of a plugin is refused.""",
-    arguments=(THE_RUN, Argument("versions", Choice("any"), "go on with other versions too")),
+    arguments=(
+        THE_RUN,
+        Argument("versions", Choice("any"), "accept a checkpoint of other versions"),
+    ),
     # Overrides that leave each step its samples.
     overrides=Overrides(
         FROZEN,
         ("[comm=<name>]", "[comm.key=value]", "[data.key=value]", "[tracking.key=value]"),
         only=(
-            *("comm=", "comm.", "data.processes=", "data.threads=", "data.stage="),
-            *("data.stage_mib=", "tracking."),
+            "comm=",
+            "comm.",
+            "data.processes=",
+            "data.threads=",
+            "data.stage=",
+            "data.stage_mib=",
+            "tracking.",
         ),
     ),
     examples=(
@@ -97,7 +107,7 @@ EVALUATE = Command(
 Evaluate a run's weights again; the answer goes into <dir>/evaluations, the run's own stays.""",
     arguments=(
         THE_RUN,
-        Argument("split", Choice("test", "val", "train"), "else the first there is of these"),
+        Argument("split", Choice("test", "val", "train"), "default: the first there is of these"),
         WEIGHTS,
     ),
     overrides=Overrides(FROZEN, ("[key=value]",)),
@@ -116,7 +126,7 @@ Run a model over new files, which need no labels, and write its predictions into
     arguments=(
         THE_RUN,
         Argument("input", Files("<files>"), "files or globs, commas between them", required=True),
-        Argument("out", OUT_FOLDER, "the new folder; else <dir>/predictions/<time>"),
+        Argument("out", OUT_FOLDER, "the new folder (default: <dir>/predictions/<time>)"),
         WEIGHTS,
     ),
     overrides=Overrides(FROZEN, ("[predict.key=value]", "[key=value]")),
@@ -140,7 +150,7 @@ is part of it. What it computes is compared with the run's model on samples of t
     arguments=(
         THE_RUN,
         Argument("format", Choice(*SUFFIXES), "see above", required=True),
-        Argument("out", OUT_FILE, "the new file; else <dir>/exports/<model>.<format>"),
+        Argument("out", OUT_FILE, "the new file (default: <dir>/exports/<model>.<format>)"),
         WEIGHTS,
     ),
     overrides=Overrides(FROZEN, ("[key=value]",)),
@@ -174,7 +184,7 @@ Read the data as a training would, and say what is wrong with them and how fast 
 the files, values, labels and weights, duplicates, checksums. The exit code is 1 if a training
 would refuse the data.""",
     arguments=(
-        Argument("out", OUT_FOLDER, "of the report; else checks/<time>-<dataset>"),
+        Argument("out", OUT_FOLDER, "folder of the report (default: checks/<time>-<dataset>)"),
         Argument(
             "samples", WholeNumber("<N>", 1, LARGEST_STEP), "look at about N of each split, not all"
         ),
@@ -200,7 +210,7 @@ infinite, the batch that was saved then.""",
     arguments=(
         THE_RUN,
         Argument(
-            "step", WholeNumber("<N>", 1, LARGEST_STEP), "else the last before its checkpoint"
+            "step", WholeNumber("<N>", 1, LARGEST_STEP), "default: the last before its checkpoint"
         ),
     ),
     examples=(("data show run=runs/latest", ""), ("data show run=runs/latest step=17", "")),
@@ -254,7 +264,11 @@ side; of a sweep.""",
     arguments=(
         Argument("run", RUN_FOLDER, "the folder of a run, or of each of several", repeated=True),
         Argument("sweep", SWEEP_FOLDER, "the folder of a sweep"),
-        Argument("out", OUT_FILE, "else <dir>/report.html; comparison.html of several runs"),
+        Argument(
+            "out",
+            OUT_FILE,
+            "the page (default: <dir>/report.html, or comparison.html of several runs)",
+        ),
     ),
     either=("run", "sweep"),
     examples=(
@@ -273,7 +287,9 @@ the run does, or by Ctrl-C. On a cluster: ssh -L 8265:127.0.0.1:8265 <node>.""",
     arguments=(
         Argument("run", RUN_FOLDER, "the folder of a run"),
         Argument("sweep", SWEEP_FOLDER, "the folder of a sweep"),
-        Argument("port", WholeNumber("<number>", 0, LARGEST_PORT), "else 8265; 0: any free one"),
+        Argument(
+            "port", WholeNumber("<number>", 0, LARGEST_PORT), "default: 8265; 0 is any free one"
+        ),
     ),
     either=("run", "sweep"),
     examples=(
@@ -291,8 +307,10 @@ bitwise equal, or equal within the tolerance; else 1, and the first difference i
 Differences in versions, machine or data are listed.""",
     arguments=(
         THE_RUN,
-        Argument("tolerance", Tolerance("<number>"), "relative; else 1e-3"),
-        Argument("folder", Folder("<dir>"), "where relative paths of its data and its git begin"),
+        Argument("tolerance", Tolerance("<number>"), "relative tolerance (default: 1e-3)"),
+        Argument(
+            "folder", Folder("<dir>"), "where its relative paths begin, and its git repository is"
+        ),
         Argument("into", OUT_FOLDER, hidden=True),
     ),
     examples=(
@@ -304,8 +322,10 @@ Differences in versions, machine or data are listed.""",
 MACHINE = Argument(
     "machine", Described("<name|file>", "machine"), "a machine, or what was measured", required=True
 )
-SCALE_OUT = Argument("out", OUT_FOLDER, "the folder of the page; else scaling/<time>-...")
-DRAWN_STEPS = Argument("steps", WholeNumber("<N>", 1, 10**6), "steps that are drawn; else 1000")
+SCALE_OUT = Argument("out", OUT_FOLDER, "the folder of the page (default: scaling/<time>-...)")
+DRAWN_STEPS = Argument(
+    "steps", WholeNumber("<N>", 1, 10**6), "steps that are drawn (default: 1000)"
+)
 SCALE_PREDICT = Command(
     name="scale predict",
     summary="predict throughput, losses and the best groups on a machine",
@@ -315,23 +335,53 @@ the workers; parameter servers come on top. a..b doubles from a to b; without gr
 best ones are looked for.""",
     arguments=(
         MACHINE,
-        Argument("model", Described("<name|file>", "network"), "a network; else the measured one"),
-        Argument("nodes", WholeNumbers("<N,...>", 1, 10**6), "such as 1..16384, or"),
         Argument(
-            "rate", WholeNumber("<N>", 1, 10**12), "samples/s: the fewest nodes that reach it"
+            "model", Described("<name|file>", "network"), "a network (default: the measured one)"
         ),
-        Argument("comm", Choices("sync", "hybrid"), "one or both; else both"),
-        Argument("groups", WholeNumbers("<N,...>", 1, 10**6), "groups of hybrid; else the best"),
-        Argument("servers", WholeNumbers("<N,...>", 1, 10**6), "its servers; else the best"),
-        Argument("batch", WholeNumber("<N>", 1, 10**6), "samples of a node: weak scaling; else 8"),
         Argument(
-            "group_batch", WholeNumber("<N>", 1, 10**9), "instead, of a group: strong scaling"
+            "nodes", WholeNumbers("<N,...>", 1, 10**6), "number of nodes, such as 1..16384; or"
         ),
-        Argument("checkpoint_every", WholeNumber("<N>", 1, 10**9), "steps; else no checkpoints"),
-        Argument("hours", WholeNumber("<N>", 1, 10**5), "of the job, for failures; else 24"),
-        Argument("window", WholeNumber("<N>", 1, 10**5), "steps of sustained FLOP/s; else 100"),
+        Argument(
+            "rate",
+            WholeNumber("<N>", 1, 10**12),
+            "samples/s, to find the fewest nodes that reach it",
+        ),
+        Argument("comm", Choices("sync", "hybrid"), "one of them (default: both)"),
+        Argument(
+            "groups",
+            WholeNumbers("<N,...>", 1, 10**6),
+            "groups of hybrid (default: the best number)",
+        ),
+        Argument(
+            "servers",
+            WholeNumbers("<N,...>", 1, 10**6),
+            "parameter servers (default: the best number)",
+        ),
+        Argument(
+            "batch",
+            WholeNumber("<N>", 1, 10**6),
+            "samples of each node, for weak scaling (default: 8)",
+        ),
+        Argument(
+            "group_batch",
+            WholeNumber("<N>", 1, 10**9),
+            "instead: samples of each group, for strong scaling",
+        ),
+        Argument(
+            "checkpoint_every",
+            WholeNumber("<N>", 1, 10**9),
+            "steps between checkpoints (default: none)",
+        ),
+        Argument(
+            "hours",
+            WholeNumber("<N>", 1, 10**5),
+            "length of the job, for its failures (default: 24)",
+        ),
+        Argument(
+            "window", WholeNumber("<N>", 1, 10**5), "steps of sustained FLOP/s (default: 100)"
+        ),
         DRAWN_STEPS,
-        Argument("seed", WholeNumber("<N>", 0, 2**32), "of the draws; else 1"),
+        Argument("seed", WholeNumber("<N>", 0, 2**32), "seed of the random draws (default: 1)"),
         SCALE_OUT,
     ),
     either=("nodes", "rate"),
@@ -380,7 +430,7 @@ PLUGINS_NEW = Command(
     description="""\
 Write the package of a plugin of your own, which runs as it is: its parts are to be replaced.""",
     word=Argument("name", Kind("<name>"), "the plugin's name, as in my_field", required=True),
-    arguments=(Argument("out", OUT_FOLDER, "the new folder; else baryon-<name>"),),
+    arguments=(Argument("out", OUT_FOLDER, "the new folder (default: baryon-<name>)"),),
     examples=(
         ("plugins new my_field", ""),
         ("plugins new my_field out=~/work/my-field", ""),
@@ -430,7 +480,19 @@ Print a script that completes commands, groups, options and keys of all installe
 )
 
 COMMANDS = (
-    *(TRAIN, RESUME, EVALUATE, PREDICT, EXPORT, DATA, LAUNCH, REPORT, WATCH, REPRODUCE),
-    *(SCALE, PLUGINS, SHOW, COMPLETION),
+    TRAIN,
+    RESUME,
+    EVALUATE,
+    PREDICT,
+    EXPORT,
+    DATA,
+    LAUNCH,
+    REPORT,
+    WATCH,
+    REPRODUCE,
+    SCALE,
+    PLUGINS,
+    SHOW,
+    COMPLETION,
 )
 """All commands, in the order of `baryon --help`."""

@@ -103,9 +103,9 @@ def _not_installed(option: Path) -> str:
 
 def _projects() -> Iterator[Path]:
     """Generate the Python projects in the working directory that are not Baryon's own."""
-    here = Path.cwd()
+    working_directory = Path.cwd()
     # A home directory may have thousands, and this only makes a message better.
-    folders = [here, *sorted(here.glob("*/"))[:MOST_PROJECTS]]
+    folders = [working_directory, *sorted(working_directory.glob("*/"))[:MOST_PROJECTS]]
     yield from (folder for folder in folders if (folder / "pyproject.toml").is_file())
 
 

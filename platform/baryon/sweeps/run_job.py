@@ -25,6 +25,7 @@ from baryon.sweeps import job_status
 from baryon.sweeps.optuna_study import pruning
 from baryon.system import locks
 from baryon.system.process_exit import end_with_one_line
+from baryon.system.signals import Terminated
 from baryon.training.stop_request import ASKED_TO_STOP
 
 OUTLIVES_SWEEP = "--outlives-sweep"
@@ -77,6 +78,9 @@ def _train_with_status(folder: Path) -> None:
         _train(folder)
     except BaryonError as error:
         write(FAILED, str(error))
+        raise
+    except Terminated:  # in the start, before a signal is kept until a step is done
+        write(WAITING)
         raise
     except SystemExit as stop:
         write(PRUNED if stop.code == ASKED_TO_STOP else WAITING)

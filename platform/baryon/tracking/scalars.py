@@ -8,7 +8,8 @@ from typing import Any
 
 from baryon.runs.metrics_log import STEPS
 
-WHERE = ("step", "epoch", "seconds", STEPS)
+POSITION = ("step", "epoch", "seconds", STEPS)
+"""Entries that say where in the run a line stands, and measure nothing."""
 GROUPS = {
     "samples_per_second": "speed",
     "tflops_per_second": "speed",
@@ -36,7 +37,7 @@ def scalars(kind: str, values: Mapping[str, Any]) -> dict[str, float]:
         return {}
     numbers: dict[str, float] = {}
     for name, value in values.items():
-        if name in WHERE:
+        if name in POSITION:
             continue
         if isinstance(value, Mapping):
             numbers |= {f"{name}/{key}": part for key, part in value.items() if _is_number(part)}
