@@ -61,6 +61,7 @@ class Answer:
         """Return a figure as `IPython.display.Image`. Raises `BaryonError` if there is none."""
         if name not in self.figures:
             raise BaryonError(f"no figure {name!r}; {did_you_mean(self.figures, name)}")
+        # No dependency of Baryon: whoever wants to see it has it.
         try:
             from IPython.display import Image
         except ImportError as error:

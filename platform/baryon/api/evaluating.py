@@ -46,6 +46,7 @@ def evaluate_run(
     """
     config = trained_config(run, overrides, plugins)
 
+    # All of these import PyTorch, which a wrong override need not wait for.
     from baryon.api.weights import chosen_weights, load_weights
     from baryon.training.build import build_components
     from baryon.training.consistency import distributed_run

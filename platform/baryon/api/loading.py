@@ -34,6 +34,7 @@ def load_model(run: RunDirectory, plugins: Plugins, weights: str | None = None) 
     checkpoint = chosen_weights(run, weights, config.train.weights)
     with closing(build_trained_model(config, plugins)) as trained:
         put_weights(trained.runner.model, schema.read_weights(checkpoint), checkpoint)
+        # Values are normalised as in training, whatever the files are that the model will see.
         split = trained.dataset.splits[TRAIN]
         axes = len(split.fields["inputs"].shape)
         return Exported(trained.runner.model, split.normalisation(), axes).eval()

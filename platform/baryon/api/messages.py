@@ -24,6 +24,7 @@ def messages_shown() -> Iterator[None]:
     try:
         yield
     finally:
+        # Put back as it was: the next call may come after the program has set up `logging`.
         for handler in list(LOGGER.handlers):
             LOGGER.removeHandler(handler)
         LOGGER.setLevel(level)

@@ -116,6 +116,7 @@ def _predict(
 def _new_folder(run: RunDirectory, given: Path | None) -> Path:
     folder = given or run.path / "predictions" / unique_name()
     require_new(folder)
+    # All ranks look whether the folder is new, one of them tells what lies beside it.
     if cluster_environment().rank == 0:
         for temporary in stale_temporaries(folder.parent, folder.name if given else "*"):
             warn(f"{temporary} is left of a prediction that was killed: you may remove it")

@@ -29,6 +29,8 @@ class Rows(list[dict[str, Any]]):
             import pandas as pd
         except ImportError as error:
             raise BaryonError("to_pandas needs pandas: pip install pandas") from error
+        # Columns are given: without rows they would be lost, and their order follows from the
+        # first.
         return pd.DataFrame(list(self), columns=self.columns)
 
     def _repr_html_(self) -> str:

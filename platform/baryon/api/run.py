@@ -164,6 +164,7 @@ class Run:
             `"best"`, `"last"` or `"ema"`; see `load_model`.
 
         """
+        # A text is a sequence too, of its letters.
         names = [files] if isinstance(files, (str, Path)) else files
         with messages_shown(), interrupting():
             return predict_files(
@@ -177,6 +178,7 @@ class Run:
 
     def resume(self, overrides: Sequence[str] = ()) -> Run:
         """Go on with an unfinished run from its last checkpoint, as `baryon resume` does."""
+        # Here and not above: `import baryon` must not wait for PyTorch.
         from baryon.training import run as training_run
 
         self._directory.require_unfinished()

@@ -65,6 +65,8 @@ def list_runs(folder: str | Path = "runs") -> RunList:
     if not path.is_dir():
         raise BaryonError(f"{path} does not exist: give the folder that holds runs")
     runs = [Run(entry) for entry in folders_in(path.resolve()) if (entry / "config.yaml").is_file()]
+    # By the time of the config, which is written when a run starts or goes on; that of the folder
+    # changes with each file in it.
     return RunList(sorted(runs, key=lambda run: (run.path / "config.yaml").stat().st_mtime))
 
 
@@ -75,5 +77,6 @@ def _row(record: RunRecord) -> dict[str, Any]:
 
 def _short_row(record: RunRecord) -> dict[str, Any]:
     row = _row(record)
+    # A minus sign says that less is better.
     judges = [name.removeprefix("-") for name in record.evaluation.judged_by]
     return {key: row[key] for key in ("run", "state", "seconds", *SHOWN, *judges) if key in row}

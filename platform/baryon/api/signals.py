@@ -13,6 +13,7 @@ def interrupting() -> Iterator[None]:
     try:
         yield
     except SystemExit as end:
+        # An embedding program, such as a kernel of Jupyter, must outlive what it has called.
         if end.code == 128 + signal.SIGINT:
             raise KeyboardInterrupt from None
         raise

@@ -61,6 +61,7 @@ def train(config: Config | Sequence[str]) -> Run:
 
     with messages_shown(), interrupting():
         path = training_run.start(frozen, checked_plugins(), label)
+    # A parameter server's process has no run to return, and nothing to do behind this call.
     if path is None:
         raise SystemExit(0)
     return Run(path)

@@ -23,6 +23,7 @@ def chosen_weights(run: RunDirectory, wanted: str | None, usual: str) -> Path:
     if wanted not in (None, *WEIGHTS):
         raise BaryonError(f"weights={wanted} is not known; choose from: {', '.join(WEIGHTS)}")
     path = run.checkpoints / f"{wanted or usual}.pt"
+    # Asked for by name, missing weights are an error; as the usual ones, the last will do.
     if wanted is None and not path.is_file():
         return run.checkpoints / LAST
     if path.name == EMA and not path.is_file():

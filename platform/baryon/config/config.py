@@ -62,6 +62,7 @@ class Config:
     @property
     def digest(self) -> str:
         """Return the hash of all that decides the result: 12 hexadecimal digits of a SHA-256."""
+        # Sorted: the order of keys differs between a composed config and one that was read again.
         text = json.dumps(self.decisive, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

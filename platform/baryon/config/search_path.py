@@ -49,6 +49,8 @@ def _search_path_plugin() -> Any:
         user_folder: Path | None
 
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            # Hydra takes the first file of a name and says nothing of others; two plugins with the
+            # same option are refused before (`Plugins.check`).
             for plugin in self.plugins.all:
                 if plugin.conf is not None:
                     search_path.append(provider=plugin.name, path=f"file://{plugin.conf}")

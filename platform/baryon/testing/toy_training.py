@@ -52,6 +52,7 @@ class Toy:
     """
 
     def __init__(self, model_seed: int = 1, device: torch.device | str = "cpu") -> None:
+        # Ranks may be given other seeds, so that `start` has weights to make alike.
         torch.manual_seed(model_seed)
         self.model = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 8), nn.Linear(8, 2))
         random = torch.Generator().manual_seed(7)
@@ -93,6 +94,7 @@ def one_step(
     """Do a step as the trainer does it; return whether all workers stop behind it."""
     rows = part_of(toy.rows(step, size), comm.shard)
     comm.begin(step, len(rows), BATCH, stop=stop)
+    # A worker without samples computes nothing, and yet takes part in the exchange.
     if len(rows):
         toy.loss(rows).backward()  # type: ignore[no-untyped-call]
     return comm.step()

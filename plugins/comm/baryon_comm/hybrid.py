@@ -39,6 +39,7 @@ def hybrid(
     options = Options(transport, wire, overlap, deadline_s, check_every, on_death)
     policy = StalenessPolicy(staleness_policy, compensation, max_staleness)
     world = World(options.deadline_s)
+    # All ranks find the same mistake; one of them says it.
     with world.report_once():
         layout = create_layout(world.ranks, groups, servers, "hybrid")
     return create_rank(world, layout, _strategy(layout, policy, momentum_correction), options)
@@ -62,6 +63,7 @@ def asynchronous(
     """
     options = Options("mpi", "fp32", overlap, deadline_s, check_every=0)
     policy = StalenessPolicy(staleness_policy, compensation, max_staleness)
+    # Before MPI starts, which on some machines takes seconds.
     if servers < 1:
         raise BaryonError(
             "comm=async learns through parameter servers: give comm.servers=1 or more"

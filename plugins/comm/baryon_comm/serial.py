@@ -47,6 +47,7 @@ class Serial:
 
     def begin(self, step: int, samples: int, batch_size: int, *, stop: bool) -> None:
         """Record the number of the step."""
+        # The gradient of one worker is that of the whole batch: there is nothing to weigh.
         del samples, batch_size
         self._step, self._stop = step, stop
 

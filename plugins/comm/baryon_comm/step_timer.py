@@ -39,6 +39,7 @@ class StepTimer:
         self._total_steps += steps
         self._computing = self._waiting = 0.0
         self._steps = 0
+        # What lies between two readings (validation, a checkpoint) is no part of a step.
         self.restart()
         return {"exposed_ms": 1e3 * waiting / steps} if steps else {}
 

@@ -90,6 +90,7 @@ class Worker:
             is_leader=lambda: self.is_leader,
         )
         device = parameters[0][0].device
+        # Only now is the device known, which decides by which library a group sums.
         self._membership.run(self._group.connect(device), "connecting the group")
         weights = self.broadcast(_on_cpu(model.state_dict()) if self.is_leader else None)
         model.load_state_dict(weights)
@@ -133,6 +134,8 @@ class Worker:
         groups = self._membership.shard.num_groups
         alone = self._layout.group_size == 1
         self._expected_samples = None if alone else batch_size / groups
+        # Parts differ by a sample, or a worker skipped some: weighed by samples, the mean over
+        # workers is that of the batch.
         scale = 1.0 if self._expected_samples is None else samples / self._expected_samples
         self._reducer.arm(scale, samples, stop=stop)
 
@@ -266,6 +269,7 @@ class Worker:
         membership = self._membership
         gather = membership.gather_group if in_group else membership.gather_all
         total: dict[str, float] = {}
+        # Added in the order of ranks on each of them: floats added in another order differ.
         for worker in gather(dict(values)):
             for name, value in worker.items():
                 total[name] = total.get(name, 0.0) + value
@@ -337,6 +341,7 @@ class Worker:
 
     def close(self) -> None:
         """Say goodbye to the servers, then leave together."""
+        # Servers first: they serve until all workers have said so.
         servers = self._layout.server_ranks()
         self._membership.run(goodbye(self._world, servers), "leaving")
         self._membership.run(self._world.leave(), "leaving")

@@ -18,7 +18,7 @@ def trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
 
 
 def by_name(model: torch.nn.Module, optimizer: OptimizerStep) -> StateByName:
-    """Return the state of each of the model's `trained` parameters, which `update` optimizes."""
+    """Return the state of each of the model's `trained` parameters, which `optimizer` changes."""
     names = [name for name, _ in trained(model)]
     return dict(zip(names, optimizer.state_dict()["parameters"], strict=True))
 

@@ -58,6 +58,7 @@ class Reducer:
         self.armed = False
         with torch.no_grad():
             for index in range(self._next, len(self.buckets)):
+                # What backward has completed is packed already.
                 if self._missing[index]:
                     self._pack(index)
                 self._launch(index)
@@ -93,6 +94,7 @@ class Reducer:
                 view.copy_(parameter.grad)
             else:
                 torch.mul(parameter.grad, self._scale, out=view)
+            # Freed at once: memory for gradients and buckets of all layers would be twice as much.
             parameter.grad = None
         bucket.tail[:3] = torch.tensor((*self._tail, present))
         bucket.side_stream.record_ready()

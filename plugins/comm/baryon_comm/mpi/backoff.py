@@ -44,6 +44,7 @@ class PollBackoff:
         """Sleep until the next poll. With `hurry`, spin first: the caller is otherwise idle."""
         idle = time.perf_counter() - self._last_event
         if hurry and idle < self._policy.spin_seconds:
+            # Not a sleep, of which the shortest takes longer than a message of a small layer.
             os.sched_yield()
         else:
             time.sleep(min(max(SHORTEST_SLEEP, self._policy.idle_share * idle), LONGEST_SLEEP))

@@ -96,6 +96,7 @@ class ProgressEngine:
         self.is_awaited = False
         """Whether the computing thread has nothing to do but to wait for this engine."""
         self._backoff = PollBackoff(policy)
+        # A daemon: a process that fails must not wait for messages that never come.
         self._thread = threading.Thread(target=self._run, name="baryon-progress", daemon=True)
         self._thread.start()
 
@@ -118,6 +119,7 @@ class ProgressEngine:
                 raise work.error
 
     def _wait_for(self, work: Work) -> None:
+        # Asked again after each wait: the deadline may have been extended meanwhile.
         while not work.done.wait(max(0.0, work.remaining())):
             if work.remaining() <= 0:
                 self._on_deadline(work)
@@ -138,6 +140,7 @@ class ProgressEngine:
         while True:
             if not self._take_submitted(active):
                 return
+            # All advance in turn: a task that waits for a slow rank must not hold up the others.
             ended = [work for work in active if self._advance(work)]
             active = [work for work in active if work not in ended]
             if ended:

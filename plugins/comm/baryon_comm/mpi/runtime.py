@@ -23,6 +23,7 @@ def start_mpi() -> Any:
     try:
         import mpi4py
 
+        # Asked for, not required: below, one thread at a time is enough.
         mpi4py.rc.thread_level = "multiple"
         mpi4py.rc.finalize = False  # `World` finalizes, unless a rank has died
         from mpi4py import MPI

@@ -55,6 +55,7 @@ class LayerState:
         self._copy_on_write()
         self.values.copy_(values)
         self.version = version
+        # Weights of before are no base for a compensation any more.
         self._sent.clear()
 
     def adopt(self, values: torch.Tensor, version: int) -> None:
@@ -115,6 +116,7 @@ class LayerState:
     def reply_to(self, group: int) -> Bucket:
         """Return the weights with which a group computes next; see `mark_in_flight`."""
         if self._policy.name == COMPENSATED:
+            # A copy for each group, which only compensation needs: it costs as much as the layer.
             self._sent[group] = self.values.clone()
         if self._policy.momentum_by_group:
             return self._lookahead_of(group)

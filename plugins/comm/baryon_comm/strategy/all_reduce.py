@@ -38,6 +38,7 @@ class AllReduceStrategy(Strategy):
 
     def stops(self, step: int, gradients: list[Bucket]) -> bool:
         """Stop if any worker asked for it."""
+        # The sum of all wishes to stop travels with the first layer, so all see the same.
         del step
         return bool(gradients[0].tail[STOP] > 0)
 

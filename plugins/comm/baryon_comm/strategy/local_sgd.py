@@ -124,6 +124,7 @@ class LocalSgdStrategy(Strategy):
 
     def synchronize(self) -> Task:
         """Average, if any step was taken since; average the inner optimizers."""
+        # Nothing may be lost of what workers learned since.
         if self._steps_since_average:
             yield from self._average()
         inner = [on_cpu(state) for state in self._optimizer.state_dict()["parameters"]]

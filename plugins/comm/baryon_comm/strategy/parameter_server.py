@@ -107,6 +107,7 @@ class ParameterServerStrategy(Strategy):
         group, layer = self._context.group, gradient.layer.index
         total = self._sum_bucket(gradient)
         yield from group.mean_on_root(gradient, total, expected)
+        # After a death the step is repeated; weights that have come need not be asked for again.
         if group.rank == 0 and self._received_step[layer] < step:
             yield from total.copy_to_host()
             stop_at = int(self._current[layer].header[STOP_AT])
@@ -165,6 +166,7 @@ class ParameterServerStrategy(Strategy):
             layer: (version, server, values)
             for server, layers in answers.items()
             for layer, (version, values) in layers.items()
+            # A server that was given up for dead may still answer, with weights of before.
             if self._placement.server_of(layer) == server
         }
         for layer, (version, server, values) in latest.items():
