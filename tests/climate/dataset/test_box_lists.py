@@ -220,7 +220,7 @@ def test_a_damaged_feature_of_geojson_is_named(read, content, says):
 
 
 def test_a_folder_or_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
-    with pytest.raises(BaryonError, match="does not exist"):
+    with pytest.raises(BaryonError, match="is a folder without a file"):
         listed_boxes(tmp_path, frame_times(), "noleap", GLOBE, "auto", 0)
     path = tmp_path / "boxes.csv"
     path.write_text(HEADER)

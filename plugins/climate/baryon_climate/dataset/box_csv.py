@@ -55,6 +55,13 @@ def read_csv(path: Path, first_class: int) -> tuple[list[ListedBox], bool]:
     return boxes, layout is EXTREME_WEATHER
 
 
+def is_list(path: Path) -> bool:
+    """Tell by the header whether a file is a list of boxes, and no other table."""
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        header = {name.strip() for name in file.readline(10_000).split(",")}
+    return any(set(columns) <= header for columns in LAYOUTS)
+
+
 def _layout(path: Path, header: Sequence[str]) -> Sequence[str]:
     layout = next((columns for columns in LAYOUTS if set(columns) <= set(header)), None)
     if layout is None:

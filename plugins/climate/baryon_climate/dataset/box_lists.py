@@ -1,10 +1,13 @@
-"""Boxes in lists beside the frames: CSV (`box_csv`) and GeoJSON (`box_geojson`)."""
+"""Boxes in files beside the frames.
+
+Lists as CSV (`box_csv`) or GeoJSON (`box_geojson`), tracks of storms (`baryon_climate.tracks`), and
+masks (`box_masks`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +16,13 @@ import numpy.typing as npt
 from baryon.errors import BaryonError, format_error
 from baryon.terminal.console import say, warn
 from baryon_climate.dataset import box_order
-from baryon_climate.dataset.box_csv import read_csv
+from baryon_climate.dataset.box_csv import is_list, read_csv
 from baryon_climate.dataset.box_geojson import read_geojson
-from baryon_climate.dataset.calendar import TIME_UNITS
+from baryon_climate.dataset.box_masks import is_mask, read_masks
 from baryon_climate.dataset.listed_box import ListedBox
 from baryon_climate.grid import Grid
+from baryon_climate.tracks.box_rules import BoxRules, boxes_of
+from baryon_climate.tracks.reading import FORMATS, is_track_file, read_fixes
 
 KEEP = 0.5
 """Share of a box's area that must lie in a region."""
@@ -33,14 +38,16 @@ def listed_boxes(
     order: str,
     first_class: int,
     keep: float = KEEP,
+    rules: BoxRules | None = None,
 ) -> npt.NDArray[np.float64]:
     """Read boxes (frames, most, 5) at their frames: ymin, xmin, ymax, xmax, class; unused rows -1.
 
-    `times` are seconds since 1900-01-01 in the calendar. A box over the edge of a region is clipped
+    `times` are seconds since 1900-01-01 in the calendar. `rules` say how storms of a track file
+    become boxes; without them it is refused. A box over the edge of a region is clipped
     to it if at least `keep` of its area is inside, else left out. Raises `BaryonError` naming the
     line of what cannot be read, and if no box is at any frame's time.
     """
-    listed, in_pixels = _read(path, first_class)
+    listed, in_pixels = _read(path, first_class, rules)
     if not listed:
         warn(f"{path} lists no boxes")
     elif in_pixels:
@@ -92,18 +99,25 @@ def _report_elsewhere(path: Path, count: int, elsewhere: int) -> None:
         say(f"{path}: {elsewhere:,} of {count:,} boxes are at times of which there is no frame")
 
 
-def _read(path: Path, first_class: int) -> tuple[list[ListedBox], bool]:
+def _read(path: Path, first_class: int, rules: BoxRules | None) -> tuple[list[ListedBox], bool]:
     """Return the boxes, and whether they are in pixels."""
-    if not path.is_file():
+    if not path.exists():
         raise BaryonError(f"dataset.boxes={path} does not exist")
     try:
+        if is_mask(path):
+            return read_masks(path), False
         if path.suffix.lower() in (".geojson", ".json"):
             return read_geojson(path, first_class), False
+        if rules is not None and not is_list(path) and is_track_file(path):
+            return boxes_of(path, read_fixes(path, rules.agency), rules), False
         if path.suffix.lower() == ".csv":
             return read_csv(path, first_class)
     except OSError as error:
         raise BaryonError(f"dataset.boxes={path} cannot be read ({format_error(error)})") from error
-    raise BaryonError(f"dataset.boxes={path} must be .csv or .geojson")
+    raise BaryonError(
+        f"dataset.boxes={path} must be .csv or .geojson with boxes, .nc with masks, or tracks: "
+        f"{FORMATS}"
+    )
 
 
 def _reordered(path: Path, listed: Sequence[ListedBox], order: str, grid: Grid) -> list[ListedBox]:
@@ -155,24 +169,9 @@ def _inside(low: float, high: float, size: int) -> float:
 
 def _seconds(path: Path, entry: ListedBox, calendar: str) -> int:
     """Return the time of a box in seconds since 1900-01-01 in the calendar."""
-    when = entry.moment
+    from baryon_climate.dates import seconds
+
     try:
-        return _midnight(calendar)(when.year, when.month, when.day) + when.second
-    except (ValueError, OverflowError) as error:
-        raise BaryonError(
-            f"{path}: {entry.place}: the calendar {calendar!r} has no "
-            f"{when.year}-{when.month:02}-{when.day:02}"
-        ) from error
-
-
-@lru_cache
-def _midnight(calendar: str) -> Callable[[int, int, int], int]:
-    """Return what gives the seconds from 1900-01-01 to the beginning of a date of the calendar."""
-    import cftime
-
-    @lru_cache(maxsize=4096)  # many boxes are of one day
-    def seconds(year: int, month: int, day: int) -> int:
-        midnight = cftime.datetime(year, month, day, calendar=calendar)
-        return round(float(cftime.date2num(midnight, TIME_UNITS, calendar)))
-
-    return seconds
+        return seconds(entry.moment, calendar)
+    except ValueError as error:
+        raise BaryonError(f"{path}: {entry.place}: {error}") from error

@@ -28,6 +28,7 @@ from baryon_climate.dataset.splits import (
     unlabel,
 )
 from baryon_climate.dataset.unlabelled import unlabelled
+from baryon_climate.tracks.box_rules import BoxRules, box_rules
 
 Files = str | Sequence[str]
 
@@ -45,6 +46,7 @@ class ClimateNetcdf(Dataset):
         variables: Mapping[str, str | None],
         allow_gaps: bool,
         boxes: str | None,
+        tracks: Mapping[str, str | float],
         box_order: str,
         first_class: int,
         empty_frames: str,
@@ -64,6 +66,7 @@ class ClimateNetcdf(Dataset):
         self._variables, self._allow_gaps = variables, allow_gaps
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         listed = None if boxes is None else Path(boxes).expanduser()
+        rules = box_rules(tracks)
         self.splits: dict[str, Frames] = {}
         for name, files in {"train": train, "val": val, "test": test}.items():
             if files is not None:
@@ -74,7 +77,7 @@ class ClimateNetcdf(Dataset):
                     *(flag and name == TRAIN for flag in (augment, mirror)),
                 )
                 source = self._open(f"dataset.{name}", files)
-                self.splits[name] = _split(name, source, listed, options, view)
+                self.splits[name] = _split(name, source, listed, rules, options, view)
         self.calendar = _one_calendar(self.splits)
         same_size(self.splits)
         same_number_of_boxes(self.splits)  # a batch has one shape, whatever the split
@@ -121,7 +124,12 @@ def _require_local(key: str, pattern: str) -> None:
 
 
 def _split(
-    name: str, source: NetcdfFiles, listed: Path | None, options: LabelOptions, view: View
+    name: str,
+    source: NetcdfFiles,
+    listed: Path | None,
+    rules: BoxRules,
+    options: LabelOptions,
+    view: View,
 ) -> Frames:
     if listed is None:
         nobody_looked = unknown(len(source), 1)
@@ -134,6 +142,7 @@ def _split(
         options.box_order,
         options.first_class,
         view.keep,
+        rules,
     )
     in_pixels = LabelOptions(IN_THE_WILD[0], 0, options.empty_frames, options.bad_boxes)
     known = labels(
