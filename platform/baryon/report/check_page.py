@@ -42,6 +42,10 @@ def write(diagnosis: Diagnosis, name: str, options: Mapping[str, Any], folder: P
     result = {
         "summary": diagnosis.summary,
         "refused": diagnosis.refused,
+        "checks": [
+            {"name": result.name, "state": result.state, "skipped": result.skipped}
+            for result in diagnosis.checks
+        ],
         "findings": [asdict(finding) for finding in diagnosis.findings],
         "checksums": diagnosis.checksums,
     }
@@ -58,5 +62,7 @@ def show(diagnosis: Diagnosis, folder: Path) -> None:
             refuse(f"refused: {text}")
         else:
             warn(text)
-    say(diagnosis.summary)
+    made = [result for result in diagnosis.checks if not result.skipped]
+    passed = sum(result.state == "passed" for result in made)
+    say(f"{diagnosis.summary}; {passed} of {len(made)} checks passed")
     say(f"report: {folder / 'report.html'}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,37 @@ from baryon.runs.sweep_file import SweepFile, SweepJob
 from baryon.system.atomic import write_text
 from baryon.system.plain_data import read_json
 from baryon.terminal.cells import cell
+from baryon.terminal.rounding import interval
 
 CSV = "sweep.csv"
 
 
 def write_csv(sweep: SweepFile, folder: Path) -> None:
-    """Write `sweep.csv` into the folder of the sweep: a row a job, in order of their numbers."""
+    """Write `sweep.csv` into the folder of the sweep: a row a job, the best first.
+
+    `<metric>_low` and `<metric>_high` are the ends of its 68 % interval, empty if it has none.
+    """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["job", "run", *sweep.swept, sweep.metric, "state", "seconds", "error"])
-    for job in sweep.jobs:
+    ends = [f"{sweep.metric}_low", f"{sweep.metric}_high"]
+    rows.writerow(["job", "run", *sweep.swept, sweep.metric, *ends, "state", "seconds", "error"])
+    for job in sweep.ranked():
         choices = [job.choices.get(key, "") for key in sweep.swept]
-        rows.writerow([job.number, job.run, *choices, job.value, job.state, job.seconds, job.error])
+        ends_of_job = ("", "")
+        if job.value is not None:
+            ends_of_job = _interval(folder / job.run, sweep.metric, job.value)
+        rows.writerow(
+            [
+                job.number,
+                job.run,
+                *choices,
+                job.value,
+                *ends_of_job,
+                job.state,
+                job.seconds,
+                job.error,
+            ]
+        )
     write_text(folder / CSV, text.getvalue())
 
 
@@ -44,6 +65,15 @@ def value_text(job: SweepJob, metric: str, folder: Path) -> str:
     with_error = value_with_error(metrics, metric)
     # An error belongs to the evaluator's metric, not to a validation loss of the same name.
     return with_error if with_error and metrics[metric] == job.value else cell(job.value)
+
+
+@lru_cache(maxsize=4096)  # the table is written at each change of a job, of hundreds
+def _interval(run: Path, metric: str, value: float) -> tuple[float | str, float | str]:
+    """Return the ends of the 68 % interval of a run's value, empty texts where it has none."""
+    metrics = _metrics(run)
+    low, high = interval(metrics, metric)
+    # An error belongs to the evaluator's metric, not to a validation loss of the same name.
+    return (low, high) if metrics.get(metric) == value and math.isfinite(low) else ("", "")
 
 
 def _row(job: SweepJob, sweep: SweepFile, folder: Path) -> list[str | float | int]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from baryon.data.checks.checksums import checksum, checksum_findings
+from baryon.data.checks.checksums import SUMS, checksum, checksum_findings, is_listed
 from baryon.data.checks.distributions import distribution_findings
 from baryon.data.checks.duplicates import duplicate_findings
 from baryon.data.checks.figures import draw
-from baryon.data.checks.finding import Finding
+from baryon.data.checks.finding import CheckResult, Finding
 from baryon.data.checks.layout import layout_findings
 from baryon.data.checks.speed import speed
 from baryon.data.checks.tables import tables
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRAIN = "train"
+STATES = ("refused", "warning", "passed", "skipped")
+"""States of a check in the order in which they are shown."""
 POOR = 0.5
 """A shuffle is warned of if its batches are worth less than this share of fully shuffled ones."""
 
@@ -38,12 +40,18 @@ class Diagnosis:
     """The result of all checks of a dataset."""
 
     summary: str
-    findings: Sequence[Finding]
-    """Faults first, then warnings."""
+    checks: Sequence[CheckResult]
+    """All checks, those that refuse the data first, then those with warnings."""
     tables: Mapping[str, Table]
     figures: Mapping[str, Figure]
     checksums: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file, in hexadecimal, by path."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found by all checks: faults first, then warnings."""
+        found = [finding for result in self.checks for finding in result.findings]
+        return sorted(found, key=lambda finding: not finding.refused)
 
     @property
     def refused(self) -> bool:
@@ -71,31 +79,59 @@ def check(dataset: Dataset, loading: Loading, max_samples: int | None) -> Diagno
     speeds = {name: speed(loader) for name, loader in loaders.items()}
     surveys = {name: _survey(name, loader, max_samples) for name, loader in loaders.items()}
     sums = {name: _checksums(loader.split) for name, loader in loaders.items()}
-    findings = [*_field_findings(splits), *_findings(loaders, surveys, sums)]
+    checks = _checks(splits, loaders, surveys, sums)
+    findings = [finding for result in checks for finding in result.findings]
     return Diagnosis(
         summary=_summary(findings, splits),
-        findings=sorted(findings, key=lambda finding: not finding.refused),
+        checks=sorted(checks, key=lambda result: STATES.index(result.state)),
         tables=tables(loaders, speeds, surveys),
         figures=draw(surveys, speeds) if surveys else {},
         checksums={str(path): digest for files in sums.values() for path, digest in files.items()},
     )
 
 
-def _findings(
+def _checks(
+    splits: Mapping[str, Split],
     loaders: Mapping[str, Loader],
     surveys: Mapping[str, Survey],
     sums: Mapping[str, Mapping[Path, str]],
-) -> Iterator[Finding]:
-    for name, loader in loaders.items():
-        yield from layout_findings(name, loader.split.stored(), loader.loading.window_mib)
-        for survey in surveys[name].fields.values():
-            yield from survey.findings(name, loader.split.place)
-        yield from checksum_findings(name, sums[name])
-    if surveys:
-        yield from distribution_findings(surveys)
-    yield from duplicate_findings(surveys)
-    if TRAIN in surveys:
-        yield from _shuffle_findings(loaders[TRAIN], surveys[TRAIN])
+) -> list[CheckResult]:
+    """Make all checks, in the order in which one looks at data."""
+    layout = [
+        finding
+        for name, loader in loaders.items()
+        for finding in layout_findings(name, loader.split.stored(), loader.loading.window_mib)
+    ]
+    values = [
+        finding
+        for name, survey in surveys.items()
+        for field in survey.fields.values()
+        for finding in field.findings(name, loaders[name].split.place)
+    ]
+    checksums = [finding for name in loaders for finding in checksum_findings(name, sums[name])]
+    distributions = list(distribution_findings(surveys)) if surveys else []
+    shuffle = list(_shuffle_findings(loaders[TRAIN], surveys[TRAIN])) if TRAIN in surveys else []
+    nothing = "" if surveys else "no split has samples"
+    listed = any(is_listed(path) for of_split in sums.values() for path in of_split)
+    return [
+        CheckResult("Splits have samples, and the same fields", list(_field_findings(splits))),
+        CheckResult(
+            "Files have the checksums that are listed beside them",
+            checksums,
+            "" if listed else f"no {SUMS} lists these files",
+        ),
+        CheckResult("Values are finite, and no input is constant", values, nothing),
+        CheckResult("Classes and weights leave enough to learn from", distributions, nothing),
+        CheckResult(
+            "No sample is repeated or in two splits", list(duplicate_findings(surveys)), nothing
+        ),
+        CheckResult("Chunks can be read fast in a shuffled order", layout, nothing),
+        CheckResult(
+            "Batches are well mixed",
+            shuffle,
+            "" if TRAIN in surveys else f"there is no split {TRAIN} with samples",
+        ),
+    ]
 
 
 def _field_findings(splits: Mapping[str, Split]) -> Iterator[Finding]:

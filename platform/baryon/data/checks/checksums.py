@@ -30,6 +30,11 @@ def checksum_findings(split: str, sums: Mapping[Path, str]) -> Iterable[Finding]
             )
 
 
+def is_listed(path: Path) -> bool:
+    """Return whether a `SHA256SUMS` beside a file lists it."""
+    return bool(_listed(path))
+
+
 def _listed(path: Path) -> str:
     """Return the SHA-256 that `SHA256SUMS` lists for a file; empty if it lists none."""
     sums = path.parent / SUMS

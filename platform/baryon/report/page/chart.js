@@ -39,6 +39,12 @@
     return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
   }
 
+  // The unit in which a time axis is labelled.
+  function timeUnit(seconds) {
+    return [[3 * 86400, "days", 86400], [2 * 3600, "hours", 3600], [120, "minutes", 60], [0, "seconds", 1]]
+      .find(([least]) => seconds >= least);
+  }
+
   function linearTicks(low, high, count) {
     const raw = (high - low) / Math.max(1, count) || 1;
     const power = 10 ** Math.floor(Math.log10(raw));
@@ -207,7 +213,7 @@
       this.reset.hidden = this.state.range === null;
       this.lines = this.shown();
       if (this.spec.stacked) this.stack();
-      const values = this.lines.flatMap((line) => [...line.ys, ...(line.base ?? [])]).filter((y) => y !== null);
+      const values = this.lines.flatMap((line) => [...line.ys, ...line.raw, ...(line.base ?? [])]).filter((y) => y !== null);
       const xs = this.lines.flatMap((line) => line.xs);
       if (!values.length) {
         this.svg.append(make("text", { x: width / 2, y: HEIGHT / 2, class: "axis middle" }, "nothing to show"));
@@ -262,18 +268,18 @@
           make("text", { x: this.left - 8, y: y + 4, class: "axis end" }, short(tick)),
         );
       }
-      for (const tick of linearTicks(first, last, Math.max(2, Math.floor(width / 85)))) {
-        const x = this.x(tick);
+      const [, unit, size] = this.state.axis === "step" ? [0, "step", 1] : timeUnit(last);
+      for (const tick of linearTicks(first / size, last / size, Math.max(2, Math.floor(width / 85)))) {
+        const x = this.x(tick * size);
         if (x > width - RIGHT + 1 || (this.state.axis === "step" && tick % 1)) continue;
         this.svg.append(
           make("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4, class: "grid" }),
           make("text", { x, y: bottom + 17, class: "axis middle" }, short(tick)),
         );
       }
-      const label = this.state.axis === "step" ? "step" : "seconds";
       const middle = (this.left + width - RIGHT) / 2;
       this.svg.append(
-        make("text", { x: middle, y: HEIGHT - 5, class: "axis middle label" }, label),
+        make("text", { x: middle, y: HEIGHT - 5, class: "axis middle label" }, unit),
         make("text", {
           x: 0, y: 0, class: "axis middle label", transform: `translate(11 ${(TOP + bottom) / 2}) rotate(-90)`,
         }, this.spec.unit),
@@ -396,11 +402,13 @@
       const all = rows.length;
       if (all > 9) rows = [...rows].sort((a, b) => a.value - b.value).slice(0, 8);
       const where = this.state.axis === "step" ? `step ${short(x)}` : duration(x);
-      const lines = rows.map(({ line, value }) => {
+      const lines = rows.map(({ line, value, y }) => {
         const swatch = html("span", { class: "swatch" });
         swatch.style.setProperty("--colour", this.colour(line));
         const name = this.spec.series.length > 1 ? `${line.name} ` : "";
-        return html("div", {}, swatch, name, html("strong", {}, short(value)), ` ${this.spec.unit === "loss" ? "" : this.spec.unit}`);
+        const measured = y === value || this.spec.stacked ? "" : ` (measured ${short(value)})`;
+        const told = this.spec.stacked ? value : y;
+        return html("div", {}, swatch, name, html("strong", {}, short(told)), ` ${this.spec.unit === "loss" ? "" : this.spec.unit}${measured}`);
       });
       if (all > rows.length) lines.push(html("div", {}, `and ${all - rows.length} higher`));
       this.tip.replaceChildren(html("div", { class: "where" }, where), ...lines);

@@ -11,6 +11,7 @@ from typing import Any
 from baryon.config.flatten import flat
 from baryon.interfaces import Table
 from baryon.report.page import charts, runs_table
+from baryon.report.page.overlays import overlays
 from baryon.report.page.page import render
 from baryon.report.page.ranking import ranks, shade_charts, shades
 from baryon.report.page.run_page import times
@@ -53,6 +54,7 @@ def page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> str:
         missing=[f"{name}: {text}" for name, run in named.items() for text in run.problems],
         headline_tiles=[],
         parallel=False,
+        overlays=overlays(named),
         columns=[column.head() for column in columns],
         rows=runs_table.with_cells(rows, columns),
         errors=[],

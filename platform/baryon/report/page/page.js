@@ -29,17 +29,33 @@
     say();
   }
 
-  // A picture fills the window when it is pressed; Escape or another press closes it.
+  function part(name, properties, ...children) {
+    const element = Object.assign(document.createElement(name), properties);
+    element.append(...children);
+    return element;
+  }
+
+  // A picture fills the window when it is pressed, and has its own size when it is pressed again,
+  // to be moved about; Escape, its button or a press beside it close it.
   function enlarge() {
     const dialog = document.getElementById("enlarged");
     document.addEventListener("click", (event) => {
       const button = event.target.closest("button.enlarge");
       if (!button) return;
       const image = button.querySelector("img").cloneNode();
-      dialog.replaceChildren(image);
+      const whole = part("button", { type: "button", ariaPressed: "false" }, "full size");
+      const close = part("button", { type: "button" }, "close");
+      const save = part("a", { href: image.src, download: "figure.png" }, "download PNG");
+      const grow = () => whole.setAttribute("aria-pressed", String(dialog.classList.toggle("whole")));
+      image.addEventListener("click", grow);
+      whole.addEventListener("click", grow);
+      close.addEventListener("click", () => dialog.close());
+      dialog.classList.remove("whole");
+      dialog.replaceChildren(part("div", { className: "tools" }, save, whole, close), image);
       dialog.showModal();
+      close.focus();
     });
-    dialog.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   }
 
   function copy() {
@@ -49,13 +65,6 @@
       const text = document.getElementById(button.dataset.of).textContent;
       try { await navigator.clipboard.writeText(text); button.textContent = "copied"; }
       catch { getSelection().selectAllChildren(document.getElementById(button.dataset.of)); }
-    });
-  }
-
-  function only() {
-    document.addEventListener("change", (event) => {
-      if (event.target.id === "only-changed")
-        document.getElementById("config").classList.toggle("all", !event.target.checked);
     });
   }
 
@@ -135,7 +144,6 @@
   theme();
   enlarge();
   copy();
-  only();
   window.baryonTables(document);
   show(data(document));
   follow();

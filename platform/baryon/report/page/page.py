@@ -95,7 +95,12 @@ def flops(tflops: float) -> tuple[str, str]:
 
 def picture(path: Path, caption: str) -> dict[str, str]:
     """Return a PNG file as a picture inside the page."""
-    data = base64.b64encode(read_bytes(path, LARGEST_FIGURE)).decode()
+    return picture_of(read_bytes(path, LARGEST_FIGURE), caption)
+
+
+def picture_of(png: bytes, caption: str) -> dict[str, str]:
+    """Return the bytes of a PNG as a picture inside the page."""
+    data = base64.b64encode(png).decode()
     return {"source": f"data:image/png;base64,{data}", "caption": caption}
 
 

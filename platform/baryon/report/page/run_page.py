@@ -15,6 +15,7 @@ from baryon.report import speed
 from baryon.report.page import charts
 from baryon.report.page.page import flops, picture, render
 from baryon.runs.git_state import UNKNOWN, GitState
+from baryon.runs.judgement import value_with_error
 from baryon.runs.provenance import InitialWeights, Provenance, RankProvenance
 from baryon.runs.record import RunRecord
 from baryon.runs.run_state import FINISHED, RUNNING
@@ -23,6 +24,8 @@ from baryon.terminal.units import duration
 TRAINING = "training"
 """Name of the figure of the curves, which the page draws itself."""
 MACHINE = {"memory_gib": "memory, GiB", "gpus": "GPUs", "mpi": "MPI"}
+MAX_ANSWERS = 3
+"""Metrics in large type."""
 MIN_SHARE = 0.005  # of the wall clock, below which a phase is not shown
 SIZES = (("G", 10**9), ("M", 10**6), ("k", 10**3))
 
@@ -33,6 +36,9 @@ def page(run: RunRecord, tag: str = "") -> str:
     `tag` is the state of the page where it is served live.
     """
     communication = _communication(run)
+    results = _results(run, communication)
+    # The first figure of the evaluator is its answer as a picture: a curve, a map.
+    first_picture = results["pictures"].pop(0) if results and results["pictures"] else None
     return render(
         "run.html.j2",
         {"charts": charts.of_run(run), "parallel": None},
@@ -44,12 +50,29 @@ def page(run: RunRecord, tag: str = "") -> str:
         started=moment(run.provenance.started),
         progress=_progress(run),
         headline_tiles=tiles(run),
-        results=_results(run, communication),
+        answers=_answers(run),
+        first_picture=first_picture,
+        results=results,
         times=times(run),
         communication=communication,
         config=_config(run),
         provenance=_provenance(run),
     )
+
+
+def _answers(run: RunRecord) -> list[dict[str, str]]:
+    """Return the few metrics by which runs are judged, with their errors."""
+    metrics = run.evaluation.metrics
+    names = [str(name).removeprefix("-") for name in run.evaluation.judged_by]
+    values = {name: value_with_error(metrics, name) for name in names}
+    known = [(name, value) for name, value in values.items() if value]
+    return [_answer(name, value) for name, value in known[:MAX_ANSWERS]]
+
+
+def _answer(name: str, text: str) -> dict[str, str]:
+    """Return a metric for the template, its error apart unless both share a power of ten."""
+    value, _, error = (text, "", "") if text.startswith("(") else text.partition(" ")
+    return {"name": name.replace("_", " "), "value": value, "error": error}
 
 
 def choices(config: Mapping[str, Any]) -> dict[str, str]:

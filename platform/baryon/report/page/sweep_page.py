@@ -11,6 +11,7 @@ from typing import Any
 
 from baryon.config.schemas import VALIDATION_LOSS
 from baryon.report.page import charts, runs_table
+from baryon.report.page.overlays import overlays
 from baryon.report.page.page import render
 from baryon.report.page.ranking import ranks, shade_charts, shades
 from baryon.report.page.runs_table import Column, metric_column, scalar
@@ -45,13 +46,13 @@ def page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
     `place` is the folder that the page is written to: links lead from there to each run. `tag` is
     the state of the page where it is served live.
     """
-    jobs = _ranked(sweep)
+    jobs = _by_result(_ranked(sweep))
     runs = {job.name: job.job.run for job in jobs if job.job.run is not None}
     drawn = charts.of_runs(runs)
     shade_charts(drawn, {job.name: job.shade for job in jobs})
     best = _best(sweep, runs)
     coordinates = _parallel_coordinates(sweep, jobs)
-    columns = _columns(sweep, runs)
+    columns = _columns(sweep, [job.job for job in jobs])
     return render(
         "several.html.j2",
         {"charts": drawn, "parallel": coordinates},
@@ -64,6 +65,7 @@ def page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
         missing=sweep.problems,
         headline_tiles=_tiles(sweep),
         parallel=coordinates is not None,
+        overlays=overlays(_best_runs(jobs)),
         columns=[column.head() for column in columns],
         rows=runs_table.with_cells(_rows(jobs, best, place), columns),
         errors=_errors(jobs),
@@ -76,6 +78,17 @@ def page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
 def _ranked(sweep: SweepRecord) -> list[_RankedJob]:
     of_jobs = ranks([job.value for job in sweep.jobs], higher=sweep.direction == MAXIMIZE)
     return list(map(_RankedJob, sweep.jobs, of_jobs, shades(of_jobs)))
+
+
+def _by_result(jobs: Sequence[_RankedJob]) -> list[_RankedJob]:
+    """Return the jobs in the order of their results: the best first, those without any last."""
+    return sorted(
+        jobs, key=lambda job: (job.rank is None, job.rank or 0, job.job.state, job.job.number)
+    )
+
+
+def _best_runs(jobs: Sequence[_RankedJob]) -> dict[str, RunRecord]:
+    return {job.name: job.job.run for job in jobs if job.rank is not None and job.job.run}
 
 
 def _rows(jobs: Sequence[_RankedJob], best: Mapping[str, Any], place: Path) -> list[dict[str, Any]]:
@@ -92,23 +105,23 @@ def _rows(jobs: Sequence[_RankedJob], best: Mapping[str, Any], place: Path) -> l
     ]
 
 
-def _columns(sweep: SweepRecord, by_name: Mapping[str, RunRecord]) -> list[Column]:
-    """Return the swept keys, the metrics and the time of all jobs."""
-    runs = [job.run for job in sweep.jobs]
-    metrics = runs_table.distinguishing_metrics([r.evaluation.metrics for r in by_name.values()])
+def _columns(sweep: SweepRecord, jobs: Sequence[JobRecord]) -> list[Column]:
+    """Return the swept keys, the metrics and the time of the jobs, in their order."""
+    runs = [job.run for job in jobs]
+    metrics = runs_table.distinguishing_metrics([run.evaluation.metrics for run in runs if run])
     values = Column(
         sweep.metric,
-        [job.value for job in sweep.jobs],
-        texts=[_value_with_error(job, sweep.metric) for job in sweep.jobs],
+        [job.value for job in jobs],
+        texts=[_value_with_error(job, sweep.metric) for job in jobs],
     )
     losses = [lowest_validation_loss(run) if run else None for run in runs]
     lowest = [Column("lowest validation loss", losses)] if sweep.metric != VALIDATION_LOSS else []
     return [
-        *[Column(key, [job.choices.get(key) for job in sweep.jobs]) for key in sweep.swept],
+        *[Column(key, [job.choices.get(key) for job in jobs]) for key in sweep.swept],
         values,
         *lowest,
         *[metric_column(name, runs) for name in metrics if name != sweep.metric],
-        Column("time", [job.seconds for job in sweep.jobs], seconds=True),
+        Column("time", [job.seconds for job in jobs], seconds=True),
     ]
 
 

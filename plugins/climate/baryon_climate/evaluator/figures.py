@@ -17,12 +17,10 @@ from baryon_climate.evaluator.results import Results
 def figures(results: Results, examples: Sequence[Example]) -> dict[str, Figure]:
     """Draw the curves of precision and performance, and maps if any frames were kept."""
     with style():
-        drawn = {
-            "precision_recall": draw_precision(results),
-            "performance": draw_performance(results),
-        }
-        if examples:
-            drawn["maps"] = draw_maps(examples, results.confidence)
+        # The first one stands beside the answer on the page of a run.
+        drawn = {"maps": draw_maps(examples, results.confidence)} if examples else {}
+        drawn["precision_recall"] = draw_precision(results)
+        drawn["performance"] = draw_performance(results)
         for figure in drawn.values():
             lay_out(figure)
     return drawn
