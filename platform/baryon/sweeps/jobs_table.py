@@ -33,7 +33,7 @@ def write_csv(sweep: SweepFile, folder: Path) -> None:
     rows.writerow(["job", "run", *sweep.swept, sweep.metric, *ends, "state", "seconds", "error"])
     for job in sweep.ranked():
         choices = [job.choices.get(key, "") for key in sweep.swept]
-        ends_of_job = ("", "")
+        ends_of_job: tuple[float | str, float | str] = ("", "")
         if job.value is not None:
             ends_of_job = _interval(folder / job.run, sweep.metric, job.value)
         rows.writerow(
