@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 sys.path.insert(0, str(Path(__file__).parent / "toys"))  # components that several tests break
+sys.path.insert(0, str(Path(__file__).parent / "forks"))
+
+from forked_programs import ForkedPrograms  # noqa: E402
+
 show_messages()  # as the command line does: many tests read what a function says
 
 settings.register_profile("baryon", deadline=None)  # machines differ, and are shared
@@ -113,15 +117,22 @@ def cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def short_run(tmp_path_factory, hep_files, cache) -> Path:
+def forked() -> Iterator[ForkedPrograms]:
+    """Programs that act as `baryon` and `python`, and are up at once."""
+    with ForkedPrograms() as programs:
+        yield programs
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory, hep_files, cache, forked) -> Path:
     """A finished run of three steps, with its `train.h5` beside `runs/`; do not change it."""
     folder = tmp_path_factory.mktemp("short")
     _write_events(folder / "train.h5", 48, seed=7)
     few = ["train.steps=3", "run.name=short", "evaluator.example_images=4"]
     given = [*hep_files, "dataset.train=train.h5", *few]
     variables = os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"}
-    command = [BARYON, "train", *given]
-    subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True)
+    arguments = [forked.baryon, "train", *given]
+    subprocess.run(arguments, cwd=folder, env=variables, check=True, capture_output=True)
     return folder / "runs" / "short"
 
 
@@ -132,13 +143,22 @@ def environment(cache) -> dict[str, str]:
 
 
 @pytest.fixture
-def baryon(tmp_path, environment) -> Command:
-    """Run `baryon <arguments>` in the test's folder."""
+def baryon(tmp_path, environment, forked) -> Command:
+    """Run `baryon <arguments>` in the test's folder, in a fork that has imported all already."""
+    return command(forked.baryon, tmp_path, environment)
 
+
+@pytest.fixture
+def baryon_process(tmp_path, environment) -> Command:
+    """Run `baryon <arguments>` in the test's folder, as a user's shell starts it."""
+    return command(BARYON, tmp_path, environment)
+
+
+def command(program: Path, folder: Path, environment: dict[str, str]) -> Command:
     def run(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-        settings = {"cwd": tmp_path, "env": environment, "timeout": 120} | options
+        settings = {"cwd": folder, "env": environment, "timeout": 120} | options
         return subprocess.run(
-            [BARYON, *arguments], text=True, capture_output=True, check=False, **settings
+            [program, *arguments], text=True, capture_output=True, check=False, **settings
         )
 
     return run

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,18 +49,24 @@ def shortened(block: str) -> str:
     return "\n".join(["set -e", *lines])
 
 
-def run_in_bash(script: str, folder: Path, environment: dict[str, str]) -> None:
-    """With the commands of the tests' own environment first."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=folder,
-        env=environment | {"PATH": path},
-        text=True,
-        capture_output=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+@pytest.fixture
+def run_in_bash(tmp_path, environment, forked) -> Callable[[str], None]:
+    """Run a script in the test's folder; `baryon` and `python` in it are forks."""
+    folders = (forked.folder, Path(sys.executable).parent)
+    path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+
+    def run(script: str) -> None:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=environment | {"PATH": path},
+            text=True,
+            capture_output=True,
+            timeout=280,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+
+    return run
 
 
 # Their commands are those of other pages, with other values.
@@ -75,22 +82,22 @@ SIMILAR = ("sweeps.md", "tutorial-physicist.md", "tutorial-climate.md")
     ],
     ids=lambda page: page.name,
 )
-def test_the_commands_of_a_page_run(page, tmp_path, environment):
+def test_the_commands_of_a_page_run(page, run_in_bash):
     if page.name in TESTED_ELSEWHERE:
         pytest.skip(TESTED_ELSEWHERE[page.name])
     for block in blocks(page):
-        run_in_bash(shortened(block), tmp_path, environment)
+        run_in_bash(shortened(block))
 
 
 @pytest.mark.slow
-def test_the_python_of_predictions_and_exports_runs_after_their_commands(tmp_path, environment):
+def test_the_python_of_predictions_and_exports_runs_after_their_commands(tmp_path, run_in_bash):
     pages = [ROOT / "docs" / name for name in ("predict.md", "export.md")]
     lines = [line for page in pages for block in blocks(page) for line in block.splitlines()]
     commands = shortened("\n".join(dict.fromkeys(lines)))  # both train the same run first
     programs = [program for page in pages for program in blocks(page, "python")]
     assert len(programs) == 4
     (tmp_path / "programs.py").write_text("\n".join(programs))
-    run_in_bash(f"{commands}\npython programs.py", tmp_path, environment)
+    run_in_bash(f"{commands}\npython programs.py")
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
@@ -98,14 +105,14 @@ WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
-def test_the_python_of_a_page_runs(page, tmp_path, environment):
+def test_the_python_of_a_page_runs(page, tmp_path, environment, forked):
     """The tests in it too, for pages show what a test of a plugin calls."""
     if page.name in TESTED_ELSEWHERE:
         pytest.skip(TESTED_ELSEWHERE[page.name])
     for number, block in enumerate(blocks(page, "python")):
         (tmp_path / f"test_{number}.py").write_text(f"{block}\n\ndef test_it_ran(): ...\n")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", tmp_path],
+        [forked.python, "-m", "pytest", "-q", tmp_path],
         cwd=tmp_path,
         env=environment,
         text=True,
