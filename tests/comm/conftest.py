@@ -21,12 +21,12 @@ BARYON = Path(sys.executable).parent / "baryon"
 
 
 @pytest.fixture
-def launch(tmp_path, environment) -> Callable[..., subprocess.CompletedProcess[str]]:
+def launch(tmp_path, environment, forked) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`baryon launch ranks=N ...` in the test's folder."""
 
     def run(ranks: int, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [BARYON, "launch", f"ranks={ranks}", *arguments],
+            [forked.baryon, "launch", f"ranks={ranks}", *arguments],
             cwd=tmp_path,
             env=environment,
             text=True,
@@ -39,13 +39,13 @@ def launch(tmp_path, environment) -> Callable[..., subprocess.CompletedProcess[s
 
 
 @pytest.fixture(scope="session")
-def train_toy() -> Callable[..., subprocess.CompletedProcess[str]]:
+def train_toy(forked) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Train the toy in several ways, one after the other, in one job; see `on_ranks.py`."""
     script = str(Path(__file__).parent / "on_ranks.py")
 
     def run(folder: Path, ranks: int, ways) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            launch_command(ranks, [sys.executable, script, str(folder), json.dumps(ways)]),
+            launch_command(ranks, [str(forked.python), script, str(folder), json.dumps(ways)]),
             env=launch_environment(ranks) | {"OMP_NUM_THREADS": "1"},
             text=True,
             capture_output=True,
@@ -122,13 +122,22 @@ class Job:
 
 
 @pytest.fixture
-def begin(tmp_path, environment, hep_files):
-    """Start a training as `job` and give it as it runs; `program` stands for `baryon`."""
+def begin(tmp_path, environment, hep_files, forked):
+    """Start a training as `job` and give it as it runs; `program` stands for `baryon`.
+
+    Its ranks are forks, which end with the processes that mpiexec has started; a signal other than
+    those that end one wants `forks=False`.
+    """
     jobs = []
 
     def run(
-        ranks: int, *arguments: str, tolerant: bool = True, program: tuple[str, ...] = ()
+        ranks: int,
+        *arguments: str,
+        tolerant: bool = True,
+        forks: bool = True,
+        program: tuple[str, ...] = (),
     ) -> Job:
+        baryon = str(forked.baryon if forks else BARYON)
         train = [
             "train",
             *hep_files,
@@ -138,9 +147,9 @@ def begin(tmp_path, environment, hep_files):
             *arguments,
         ]
         if tolerant and not program:
-            command = [str(BARYON), "launch", f"ranks={ranks}", *train]
+            command = [baryon, "launch", f"ranks={ranks}", *train]
         else:
-            command = launch_command(ranks, [*(program or (str(BARYON),)), *train])
+            command = launch_command(ranks, [*(program or (baryon,)), *train])
         if not tolerant:
             command = [part for part in command if part not in ("--with-ft", "ulfm")]
         jobs.append(Job(command, tmp_path, launch_environment(ranks) | environment))

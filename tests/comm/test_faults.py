@@ -79,8 +79,8 @@ def test_a_group_of_three_goes_on_as_two(begin, tmp_path, transport):
     finished_well(job, tmp_path, dead=(1,))
 
 
-def test_a_step_is_repeated_in_the_same_order_on_all_members(begin, tmp_path):
-    uneven = (sys.executable, str(Path(__file__).parent / "uneven_sums.py"))
+def test_a_step_is_repeated_in_the_same_order_on_all_members(begin, forked, tmp_path):
+    uneven = (str(forked.python), str(Path(__file__).parent / "uneven_sums.py"))
     choices = ("comm=hybrid", "comm.groups=1", "comm.check_every=1", "train.epochs=6")
     job = begin(4, *choices, program=uneven)
     for steps in (5, 15):
@@ -124,7 +124,7 @@ def test_sync_ends_soon_and_names_the_dead(begin, tmp_path, tolerant):
     [pytest.param(2, ("comm=sync",), 1, marks=EXTENDED), (3, ("comm=hybrid",), 2)],
 )
 def test_a_hung_rank_is_named_and_the_job_ends(begin, ranks, comm, hung):
-    job = begin(ranks, *comm, "comm.deadline_s=2", "train.epochs=300")
+    job = begin(ranks, *comm, "comm.deadline_s=2", "train.epochs=300", forks=False)
     job.wait_for(steps=5)
     job.kill(hung, number=signal.SIGSTOP)
     assert job.end(100) == 1

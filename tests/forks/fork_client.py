@@ -80,10 +80,13 @@ def program(words: list[str]) -> tuple[str, list[str]] | None:
 
 def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
     """Return what a Python reads in the environment when it starts."""
+    unread = set(SET_IN_FORK)
+    if "OMPI_COMM_WORLD_RANK" in environment:
+        unread.add("LD_LIBRARY_PATH")  # leads to Open MPI's own libraries, which find one another
     return {
         name: value
         for name, value in environment.items()
-        if name.startswith(READ_AT_START) and name not in SET_IN_FORK
+        if name.startswith(READ_AT_START) and name not in unread
     }
 
 
