@@ -17,11 +17,11 @@ HEAVY = {"h5py", "matplotlib", "mpi4py", "torch"}
 
 
 @pytest.mark.parametrize("arguments", QUICK, ids=" ".join)
-def test_quick_commands_take_little_processor_time(baryon, arguments):
+def test_quick_commands_take_little_processor_time(baryon_process, arguments):
     def user_seconds() -> float:
         """Measure the processor's time, not the clock's: other programs may be running."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        assert baryon(*arguments).returncode == 0
+        assert baryon_process(*arguments).returncode == 0
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
     assert min(user_seconds() for _ in range(3)) < 0.5
@@ -75,8 +75,8 @@ def test_no_command_shows_the_help_and_fails(baryon):
     assert done.stdout == baryon("--help").stdout
 
 
-def test_an_unknown_command_is_wrong_usage(baryon):
-    done = baryon("trian")
+def test_an_unknown_command_is_wrong_usage(baryon_process):
+    done = baryon_process("trian")
     assert (done.returncode, done.stdout) == (2, "")
     commands = ", ".join(sorted(command.name for command in COMMANDS))
     assert (
@@ -85,9 +85,9 @@ def test_an_unknown_command_is_wrong_usage(baryon):
     )
 
 
-def test_version_is_the_installed_distributions(baryon):
+def test_version_is_the_installed_distributions(baryon_process):
     versions = {plugin.version for plugin in discover().all if plugin.distribution == "baryon"}
-    assert {baryon("--version").stdout} == {f"baryon {version}\n" for version in versions}
+    assert {baryon_process("--version").stdout} == {f"baryon {version}\n" for version in versions}
 
 
 def test_plugins_lists_each_with_origin_components_and_health(baryon):
@@ -124,8 +124,8 @@ def test_train_help_shows_every_option_of_every_group(baryon):
         assert name in shown[group]
 
 
-def test_a_blocked_plugin_is_gone(baryon, environment):
-    done = baryon("plugins", env=environment | {"BARYON_DISABLE": "comm, hep"})
+def test_a_blocked_plugin_is_gone(baryon_process, environment):
+    done = baryon_process("plugins", env=environment | {"BARYON_DISABLE": "comm, hep"})
     assert (done.returncode, done.stderr) == (0, "")
     assert "hep" not in done.stdout
     assert "serial" not in done.stdout

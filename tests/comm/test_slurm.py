@@ -11,9 +11,9 @@ pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 BARYON = Path(sys.executable).parent / "baryon"
 
 
-def srun(slurm, environment, folder, nodes: int, ranks: int, *arguments: str):
+def srun(slurm, environment, folder, nodes: int, ranks: int, *arguments: str, program=BARYON):
     return subprocess.run(
-        ["srun", "-N", str(nodes), "-n", str(ranks), str(BARYON), "train", *arguments],
+        ["srun", "-N", str(nodes), "-n", str(ranks), str(program), "train", *arguments],
         env=environment | {"SLURM_CONF": slurm["SLURM_CONF"]},
         cwd=folder,
         capture_output=True,
@@ -22,9 +22,9 @@ def srun(slurm, environment, folder, nodes: int, ranks: int, *arguments: str):
     )
 
 
-def test_srun_starts_a_hybrid_training(slurm, environment, tmp_path, hep_files):
+def test_srun_starts_a_hybrid_training(slurm, environment, tmp_path, hep_files, forked):
     arguments = (*hep_files, "comm=hybrid", "comm.groups=2", "train.steps=6")
-    done = srun(slurm, environment, tmp_path, 2, 3, *arguments)
+    done = srun(slurm, environment, tmp_path, 2, 3, *arguments, program=forked.baryon)
     assert done.returncode == 0, done.stderr
     assert "worker of group 1" in done.stdout
     assert (tmp_path / "runs" / "latest" / "metrics.json").is_file()

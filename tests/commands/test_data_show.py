@@ -3,8 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from baryon.cli import execute
 from baryon.errors import BaryonError
 
-BARYON = Path(sys.executable).parent / "baryon"
 pytestmark = pytest.mark.slow
 
 
@@ -23,12 +20,13 @@ def files(tmp_path_factory, write_events):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, files, hep_files, cache):
+def run(tmp_path_factory, files, hep_files, cache, forked):
     """Two steps of sixteen."""
     folder = tmp_path_factory.mktemp("shown")
     given = [f"dataset.{name}={path}" for name, path in files.items()]
+    train = (forked.baryon, "train")
     subprocess.run(
-        [BARYON, "train", *hep_files, *given, "dataset.test=null", "train.steps=2", "run.name=it"],
+        [*train, *hep_files, *given, "dataset.test=null", "train.steps=2", "run.name=it"],
         cwd=folder,
         env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
         check=True,

@@ -38,7 +38,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shell(folder):
+def shell(folder, forked):
     """Run commands as the page has them; pip is told to install into a folder of the test."""
     target = folder / "installed"
     settings = {
@@ -48,7 +48,7 @@ def shell(folder):
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_UPGRADE": "1",
         "PYTHONPATH": str(target),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([str(forked.folder), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "OMP_NUM_THREADS": "1",
         "XDG_CACHE_HOME": str(folder / "cache"),
     }

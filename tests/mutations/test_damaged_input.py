@@ -6,7 +6,6 @@ The large counts, of which docs/reliability.md has the table, come from count.py
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,9 @@ COMMAND_LINES = "command lines"
 FILES = [name for name in all_kinds() if name != COMMAND_LINES]
 
 
-def counted(folder: Path, mutants: int, *kinds: str) -> tuple[dict[str, dict[str, int]], str]:
+def counted(python: Path, folder: Path, mutants: int, *kinds: str) -> tuple[dict[str, dict[str, int]], str]:
     """The counts of these kinds, and all that was said: one process for all."""
-    command = [sys.executable, Path(__file__).with_name("count.py"), "--mutants", str(mutants)]
+    command = [python, Path(__file__).with_name("count.py"), "--mutants", str(mutants)]
     done = subprocess.run(
         [*command, *kinds],
         cwd=folder,
@@ -34,9 +33,9 @@ def counted(folder: Path, mutants: int, *kinds: str) -> tuple[dict[str, dict[str
 
 
 @pytest.fixture(scope="module")
-def damaged_files(tmp_path_factory) -> tuple[dict[str, dict[str, int]], str]:
+def damaged_files(tmp_path_factory, forked) -> tuple[dict[str, dict[str, int]], str]:
     """The counts of all kinds of files."""
-    return counted(tmp_path_factory.mktemp("mutants"), FEW, *FILES)
+    return counted(forked.python, tmp_path_factory.mktemp("mutants"), FEW, *FILES)
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -47,7 +46,7 @@ def test_damaged_input_ends_with_a_right_result_or_one_line(damaged_files, kind)
     assert {how: counts[kind].get(how, 0) for how in BAD} == dict.fromkeys(BAD, 0), said
 
 
-def test_an_odd_command_line_does_what_it_says_or_ends_with_one_line(tmp_path):
-    counts, said = counted(tmp_path, FEW_COMMAND_LINES, COMMAND_LINES)
+def test_an_odd_command_line_does_what_it_says_or_ends_with_one_line(tmp_path, forked):
+    counts, said = counted(forked.python, tmp_path, FEW_COMMAND_LINES, COMMAND_LINES)
     assert sum(counts[COMMAND_LINES].values()) == FEW_COMMAND_LINES
     assert not set(BAD) & set(counts[COMMAND_LINES]), said

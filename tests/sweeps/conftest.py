@@ -207,13 +207,19 @@ def sweep_here(toy, tmp_path, capfd) -> Sweep:
 
 
 @pytest.fixture
-def begin(toy, tmp_path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def begin(toy, tmp_path, forked) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start one whose jobs take their time, and come back when a file like `pattern` is there."""
     processes: list[subprocess.Popen[str]] = []
 
-    def run(*arguments: str, until: str, pause: str = "0.2", **environment: str):
+    def run(
+        *arguments: str,
+        until: str,
+        pause: str = "0.2",
+        program: Path = forked.baryon,
+        **environment: str,
+    ):
         process = subprocess.Popen(
-            [BARYON, *SWEEP, *arguments],
+            [program, *SWEEP, *arguments],
             cwd=tmp_path,
             env=toy | {"TOY_PAUSE": pause} | environment,
             text=True,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -17,6 +18,7 @@ from baryon.sweeps.folder import opened
 
 pytestmark = pytest.mark.slow
 
+BARYON = Path(sys.executable).parent / "baryon"
 WIDTHS = "model.width=2,3"
 CHECKPOINT_OF_THE_SECOND = "runs/sweep-*/1-*/checkpoints/last.pt"
 
@@ -39,7 +41,7 @@ def test_a_sweep_leaves_all_it_promises(whole):
 def test_after_a_power_cut_the_same_command_gives_the_same_results(
     begin, sweep_here, left, whole, error_line
 ):
-    process = begin(WIDTHS, until=CHECKPOINT_OF_THE_SECOND)
+    process = begin(WIDTHS, until=CHECKPOINT_OF_THE_SECOND, program=BARYON)
     job = left().path / left().jobs[1]["run"]
     training = json.loads((job / ".lock").read_text())["process"]
     os.kill(training, signal.SIGSTOP)  # so that it does not finish while another sweep is refused
@@ -94,11 +96,13 @@ def test_done_again_widened_and_begun_afresh(sweep_here, tmp_path, left):
     assert "1 finished before" in sweep_here(*few, "model.width=2").stdout
 
 
-def test_a_job_whose_sweep_has_died_stops_with_a_checkpoint(sweep_here, left, toy, tmp_path):
+def test_a_job_whose_sweep_has_died_stops_with_a_checkpoint(
+    sweep_here, left, toy, tmp_path, forked
+):
     sweep_here("model.width=2,2", TOY_FAILS="2")
     folder = left().path / left().jobs[0]["run"]
     job = subprocess.Popen(
-        [sys.executable, "-m", "baryon.sweeps.run_job", str(folder)],
+        [forked.python, "-m", "baryon.sweeps.run_job", str(folder)],
         cwd=tmp_path,
         env=toy | {"TOY_PAUSE": "0.2"},
         stdin=subprocess.PIPE,

@@ -53,12 +53,14 @@ def finished_run(short_run, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path, environment, hep_files):
+def start(tmp_path, environment, hep_files, forked):
     """Start a long run; give the process when it has logged some steps."""
 
-    def begin(*arguments: str, steps: int = 5) -> subprocess.Popen[str]:
+    def begin(
+        *arguments: str, steps: int = 5, program: Path = forked.baryon
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [BARYON, "train", *hep_files, "train.epochs=200", "run.name=cut", *arguments],
+            [program, "train", *hep_files, "train.epochs=200", "run.name=cut", *arguments],
             cwd=tmp_path,
             env=environment,
             text=True,
@@ -138,10 +140,10 @@ END = ["train.steps=40", "train.checkpoint_every_steps=3", "model.dropout=0.3"]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory, hep_files, cache) -> Path:
+def uninterrupted(tmp_path_factory, hep_files, cache, forked) -> Path:
     folder = tmp_path_factory.mktemp("uninterrupted")
     subprocess.run(
-        [BARYON, "train", *hep_files, "train.epochs=200", *END],
+        [forked.baryon, "train", *hep_files, "train.epochs=200", *END],
         cwd=folder,
         env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
         check=True,
@@ -166,7 +168,8 @@ def test_a_resumed_run_ends_with_the_same_weights(start, baryon, uninterrupted, 
 
 def test_a_run_goes_on_once_however_often_it_is_resumed(start, baryon, environment, tmp_path):
     """While it lives, and twice at once after it was killed: two terminals, or two requeues."""
-    process = start("train.steps=60", "train.checkpoint_every_steps=3", steps=10)
+    few = ("train.steps=60", "train.checkpoint_every_steps=3")
+    process = start(*few, steps=10, program=BARYON)
     process.send_signal(signal.SIGSTOP)  # or a slow machine would see it end meanwhile
     while_it_lives = error_line(baryon("resume", "run=runs/cut"))
     assert f"runs/cut is being trained by process {process.pid} on " in while_it_lives
