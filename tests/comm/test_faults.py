@@ -54,7 +54,7 @@ def finished_well(job, folder, dead, steps=72) -> None:
 def test_hybrid_survives_deaths_at_random_times(begin, tmp_path, number):
     dice = random.Random(1708 + number)  # noqa: S311  no secret
     dead = list(CASES.values())[number % len(CASES)]
-    job = begin(6, *HYBRID, *LONG, "comm.check_every=1", f"seed={number + 1}")
+    job = begin(6, *HYBRID, *LONG, "comm.check_every=1", f"seed={number + 1}", forks=False)
     job.wait_for(steps=dice.randrange(3, 30))
     time.sleep(dice.random() * 0.3)
     job.kill(*dead)
@@ -110,7 +110,7 @@ def test_the_last_server_is_not_to_be_replaced(begin):
     "tolerant", [True, pytest.param(False, marks=EXTENDED)], ids=["ulfm", "plain"]
 )
 def test_sync_ends_soon_and_names_the_dead(begin, tmp_path, tolerant):
-    job = begin(2, "comm=sync", "train.epochs=200", tolerant=tolerant)
+    job = begin(2, "comm=sync", "train.epochs=200", tolerant=tolerant, forks=False)
     job.wait_for(steps=8)
     job.kill(1)
     assert job.end(10) != 0

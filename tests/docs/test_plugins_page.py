@@ -48,7 +48,9 @@ def shell(folder, forked):
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_UPGRADE": "1",
         "PYTHONPATH": str(target),
-        "PATH": os.pathsep.join([str(forked.folder), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PATH": os.pathsep.join(
+            [str(forked.folder), str(Path(sys.executable).parent), os.environ["PATH"]]
+        ),
         "OMP_NUM_THREADS": "1",
         "XDG_CACHE_HOME": str(folder / "cache"),
     }

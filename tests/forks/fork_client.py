@@ -1,7 +1,6 @@
 """Stand for a program whose process a fork server makes; see `forked_programs.py`.
 
-`forked_programs.py` makes a program of this text and of values for the names that have none here. It
-runs under `python -I -S` and imports next to nothing, so that it is up in a hundredth of a second.
+It runs under `python -I -S` and imports next to nothing: it is up in a hundredth of a second.
 """
 
 import marshal
@@ -10,43 +9,40 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Mapping
-
-SERVER: str
-"""Socket of the fork server."""
-REAL: list[str]
-"""The program that this one stands for, as a command."""
-START: dict[str, str]
-"""What the server's Python had read in the environment when it started."""
-LIMITS: dict[str, tuple[int, int]]
-"""The server's resource limits."""
+from collections.abc import Mapping, Sequence
 
 READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "OMP_NUM_THREADS")
+"""What Python and its libraries read in the environment when they start, by how it begins."""
 SET_IN_FORK = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUNBUFFERED")
-PASSED_ON = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
+RELAYED = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
+
+Limits = Mapping[str, tuple[int, int]]
 
 
-def main() -> None:
-    """Run the program in a fork, or as it is where a fork would differ from it."""
-    words = program(sys.argv[1:])
-    if words is None or read_at_start(os.environ) != START or limits() != LIMITS:
-        os.execv(REAL[0], [*REAL, *sys.argv[1:]])
-    ignored = [n for n in PASSED_ON if signal.getsignal(n) == signal.SIG_IGN]
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+def main(server: str, real: list[str], start: Mapping[str, str], limits: Limits) -> None:
+    """Run a program in a fork, or as it is where a fork would differ from it.
+
+    `real` is the command of the program, of which `python` has one word. `start` and `limits` are
+    what the Python of the server read in the environment, and its resource limits.
+    """
+    words = sys.argv[1:]
+    safe = len(real) == 1 and words[:1] == ["-P"]
+    program = ("file", [real[1], *words]) if len(real) > 1 else program_of(words[safe:])
+    if program is None or read_at_start(os.environ) != start or current_limits() != limits:
+        os.execv(real[0], [*real, *words])  # noqa: S606
+    ignored = [number for number in RELAYED if signal.getsignal(number) == signal.SIG_IGN]
+    # Until the fork is known to which they are relayed.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, RELAYED)
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(SERVER)
-    files = [number for number in map(int, os.listdir("/proc/self/fd")) if is_inherited(number)]
+    connection.connect(server)
+    files = open_files()
     request = {
-        "program": words,
+        "program": program,
+        "safe_path": safe or bool(os.environ.get("PYTHONSAFEPATH")),
         "files": files,
-        "folder": os.getcwd(),
+        "folder": os.getcwd(),  # noqa: PTH109
         "environment": dict(os.environb),
         "umask": current_umask(),
         "ignored": [int(number) for number in ignored],
@@ -55,34 +51,31 @@ def main() -> None:
     body = marshal.dumps(request)
     socket.send_fds(connection, [len(body).to_bytes(8, "little")], files)
     connection.sendall(body)
-    process = number_from(connection)
-    for number in set(PASSED_ON) - set(ignored):
+    process = received_number(connection)
+    for number in set(RELAYED) - set(ignored):
         signal.signal(number, lambda number, _: os.kill(process, number))
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    end_as(number_from(connection))
+    end_as(received_number(connection))
 
 
-def program(words: list[str]) -> tuple[str, list[str]] | None:
-    """Return how the words say what to run: as a file, a module or code, and its `sys.argv`.
+def program_of(words: Sequence[str]) -> tuple[str, list[str]] | None:
+    """Return what `python <words>` runs: whether a file, a module or code, and its `sys.argv`.
 
-    None if the fork cannot run it so.
+    None if it has options that a fork does not know.
     """
-    if len(REAL) > 1:  # a script
-        return "file", [REAL[-1], *words]
-    if words[:1] == ["-P"]:
-        os.environ["PYTHONSAFEPATH"] = "1"
-        words = words[1:]
-    kinds = {"-m": "module", "-c": "code"}
-    if words[:1] and words[0] in kinds and len(words) > 1:
-        return kinds[words[0]], words[1:]
-    return ("file", words) if words and not words[0].startswith("-") else None
+    if not words:
+        return None
+    kind = {"-m": "module", "-c": "code"}.get(words[0])
+    if kind is not None:
+        return (kind, [*words[1:]]) if len(words) > 1 else None
+    return None if words[0].startswith("-") else ("file", [*words])
 
 
 def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a Python reads in the environment when it starts."""
+    """Return what a Python that starts reads in the environment, but for what a fork sets."""
     unread = set(SET_IN_FORK)
     if "OMPI_COMM_WORLD_RANK" in environment:
-        unread.add("LD_LIBRARY_PATH")  # leads to Open MPI's own libraries, which find one another
+        unread.add("LD_LIBRARY_PATH")  # leads to Open MPI's libraries, which find one another
     return {
         name: value
         for name, value in environment.items()
@@ -90,18 +83,9 @@ def read_at_start(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def limits() -> dict[str, tuple[int, int]]:
-    """Return the resource limits of this process."""
+def current_limits() -> Limits:
     names = (name for name in dir(resource) if name.startswith("RLIMIT_"))
     return {name: resource.getrlimit(getattr(resource, name)) for name in names}
-
-
-def is_inherited(number: int) -> bool:
-    """Return whether this process was given an open file of this number."""
-    try:
-        return os.get_inheritable(number)
-    except OSError:  # the one by which the folder was listed
-        return False
 
 
 def current_umask() -> int:
@@ -110,7 +94,19 @@ def current_umask() -> int:
     return umask
 
 
-def number_from(connection: socket.socket) -> int:
+def open_files() -> list[int]:
+    """Return the numbers of the files that this process was given."""
+    numbers = []
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        try:
+            if os.get_inheritable(int(name)):
+                numbers.append(int(name))
+        except OSError:  # the one by which the folder was listed
+            continue
+    return numbers
+
+
+def received_number(connection: socket.socket) -> int:
     """Return the next number that the server sends."""
     answer = connection.recv(8, socket.MSG_WAITALL)
     if len(answer) < 8:
@@ -119,14 +115,11 @@ def number_from(connection: socket.socket) -> int:
 
 
 def end_as(code: int) -> None:
-    """End as the fork did; `code` is negative for a signal."""
+    """End as the fork did: with its exit code, or by the signal `-code`."""
     if code < 0:
         if -code not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(-code, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, LIMITS["RLIMIT_CORE"][1]))
+        _, most = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))
         os.kill(os.getpid(), -code)
     os._exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 python -P fork_server.py <number of a listening socket> <path of the client for Python>
 
-Ends with its standard input. It imports and calculates nothing of its own: threads do not survive a fork.
+It ends with its standard input. It only imports: threads of a calculation would not survive a fork.
 """
 
 import atexit
@@ -21,6 +21,7 @@ import sys
 import threading
 import types
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 LIBRARIES = (
@@ -61,9 +62,10 @@ class Fork:
         self.process = process
         self.connection = connection
         self.end = os.pidfd_open(process)
-        self.tell(process)
+        self.files = (self.end, connection.fileno())
+        self.send(process)
 
-    def tell(self, number: int) -> None:
+    def send(self, number: int) -> None:
         with suppress(OSError):  # the client was killed
             self.connection.sendall(number.to_bytes(8, "little", signed=True))
 
@@ -72,55 +74,72 @@ class Fork:
 
     def finish(self) -> None:
         """Tell the client how the process has ended."""
-        self.tell(os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]))
+        self.send(os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]))
         self.connection.close()
         os.close(self.end)
 
 
-def serve(listener: socket.socket) -> Request:
-    """Fork for each client until the standard input ends; return in the forks only."""
-    selector = selectors.DefaultSelector()
-    selector.register(0, selectors.EVENT_READ)
-    selector.register(listener, selectors.EVENT_READ)
-    forks: dict[int, Fork] = {}
-    while True:
-        for key, _ in selector.select():
-            if key.fd == 0:
-                for fork in set(forks.values()):
+class Server:
+    """Forks for each client that connects."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(0, selectors.EVENT_READ)
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._forks: set[Fork] = set()
+
+    def serve(self) -> Request:
+        """Serve until the standard input ends, which ends all; return in each fork alone."""
+        while True:
+            for key, _ in self._selector.select():
+                fork = key.data
+                if key.fd == 0:
+                    for fork in self._forks:
+                        fork.kill()
+                    os._exit(0)
+                if fork is None:
+                    request = self._fork()
+                    if request is not None:
+                        return request
+                elif fork not in self._forks:  # it was finished a moment ago
+                    continue
+                elif key.fd == fork.end:
+                    self._forget(fork)
+                elif key.fd in self._selector.get_map():  # the client was killed: it says nothing
                     fork.kill()
-                os._exit(0)
-            if key.fileobj is listener:
-                connection, _ = listener.accept()
-                request = receive(connection)
-                process = os.fork()
-                if process == 0:
-                    selector.close()
-                    for used in (listener, connection, *(f.connection for f in forks.values())):
-                        used.detach()  # its number is about to be another file's
-                    return request
-                for number in request["received"]:
-                    os.close(number)
-                fork = Fork(process, connection)
-                for file in (fork.end, connection.fileno()):
-                    forks[file] = fork
-                    selector.register(file, selectors.EVENT_READ)
-            elif key.fd in forks and key.fd == forks[key.fd].end:
-                fork = forks[key.fd]
-                for file in (fork.end, fork.connection.fileno()):
-                    del forks[file]
-                    with suppress(KeyError):
-                        selector.unregister(file)
-                fork.finish()
-            elif key.fd in forks:  # nobody but the kernel says anything here: the client has gone
-                forks[key.fd].kill()
-                selector.unregister(key.fd)
+                    self._selector.unregister(key.fd)
+
+    def _fork(self) -> Request | None:
+        connection, _ = self._listener.accept()
+        request = receive(connection)
+        process = os.fork()
+        if process == 0:
+            self._selector.close()
+            for used in (self._listener, connection, *(fork.connection for fork in self._forks)):
+                used.detach()  # its number is about to be another file's
+            return request
+        for number in request["received"]:
+            os.close(number)
+        fork = Fork(process, connection)
+        self._forks.add(fork)
+        for file in fork.files:
+            self._selector.register(file, selectors.EVENT_READ, fork)
+        return None
+
+    def _forget(self, fork: Fork) -> None:
+        self._forks.remove(fork)
+        for file in fork.files:
+            with suppress(KeyError):
+                self._selector.unregister(file)
+        fork.finish()
 
 
 def receive(connection: socket.socket) -> Request:
     """Return what a client asks for; `received` are its files as numbered here."""
     size, files, _, _ = socket.recv_fds(connection, 8, 253)
     body = connection.recv(int.from_bytes(size, "little"), socket.MSG_WAITALL)
-    return {**marshal.loads(body), "received": files}
+    return {**marshal.loads(body), "received": files}  # noqa: S302  only we connect
 
 
 def become(request: Request) -> None:
@@ -156,12 +175,12 @@ def open_standard_streams() -> None:
     """Open them as Python does at its start."""
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED"))
     # Libraries may have kept the server's, which write to the same numbers: they must stay open.
-    sys.streams_of_the_server = (sys.stdin, sys.stdout, sys.stderr)  # type: ignore[attr-defined]
+    sys.streams_of_the_server = (sys.stdin, sys.stdout, sys.stderr)
     with suppress(OSError):
-        sys.stdin = sys.__stdin__ = open(0, closefd=False)  # type: ignore[misc]
+        sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
     for number, name, errors in ((1, "stdout", "strict"), (2, "stderr", "backslashreplace")):
         try:
-            raw = open(number, "wb", 0 if unbuffered else -1, closefd=False)
+            raw = open(number, "wb", 0 if unbuffered else -1, closefd=False)  # noqa: SIM115
         except OSError:  # closed
             stream = None
         else:
@@ -174,30 +193,33 @@ def open_standard_streams() -> None:
         setattr(sys, f"__{name}__", stream)
 
 
-def run(kind: str, words: list[str]) -> None:
-    """Run a program as `python` does; `words` are its name or text, and its arguments."""
-    what, safe = words[0], os.environ.get("PYTHONSAFEPATH")
+def run(kind: str, words: list[str], *, safe_path: bool) -> None:
+    """Run a program as `python` does; `words` are its name or text, and its arguments.
+
+    `safe_path`: its folder, or the working directory, is not searched for modules.
+    """
+    what = words[0]
     sys.argv = ["-c" if kind == "code" else what, *words[1:]]
-    if not safe:
-        sys.path.insert(0, os.path.dirname(os.path.realpath(what)) if kind == "file" else "")
+    if not safe_path:
+        first = {"file": str(Path(what).resolve().parent), "module": str(Path.cwd()), "code": ""}
+        sys.path.insert(0, first[kind])
     if kind == "module":
         runpy.run_module(what, run_name="__main__", alter_sys=True)
         return
     main = sys.modules["__main__"] = types.ModuleType("__main__")
     if kind == "file":
         main.__file__ = what
-        with open(what, encoding="utf-8") as file:
-            code = compile(file.read(), what, "exec")
+        code = compile(Path(what).read_bytes(), what, "exec")
     else:
         code = compile(what, "<string>", "exec")
-    exec(code, main.__dict__)
+    exec(code, main.__dict__)  # noqa: S102
 
 
 def end_as(code: object) -> NoReturn:
-    """End as Python does, but leave its memory to the kernel: to free so many objects takes long."""
+    """End as Python does, but leave the memory to the kernel: to free each object takes long."""
     if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+        print(code, file=sys.stderr)  # noqa: T201
+    threading._shutdown()  # waits for threads
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):
@@ -209,10 +231,10 @@ if __name__ == "__main__":
     import_all(sys.argv[2])
     gc.collect()
     gc.freeze()  # else collections in a fork would copy the pages of all objects
-    REQUEST = serve(socket.socket(fileno=int(sys.argv[1])))
+    REQUEST = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
     become(REQUEST)
     try:
-        run(*REQUEST["program"])
+        run(*REQUEST["program"], safe_path=REQUEST["safe_path"])
         CODE: object = 0
     except SystemExit as end:
         CODE = end.code

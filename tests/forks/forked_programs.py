@@ -1,13 +1,16 @@
-"""Programs that act as `baryon` and `python` but take a hundredth of their time to start.
+"""Programs that act as `baryon` and `python` but are up in a hundredth of a second.
 
-Most of a short command's time is the import of PyTorch and its like. A server imports them once and forks a
-process for each command: with its own arguments, folder, environment, open files and exit code, in which
-`main` runs from its first line to its last. What a fork cannot show stays a matter of real processes: what is
-imported and when, what the kernel knows of a process (parents, group, `/proc`), what Python reads at its start.
+Most of a short command's time is the import of PyTorch and its like. A server imports them once and
+forks a process for each command: with its own arguments, folder, environment, open files, signals
+and exit code, in which `main` runs from its first line to its last.
+
+What a fork cannot show stays a matter of real processes: what is imported and when, what the kernel
+knows of a process (its parent, group, command and environment), and a stop (SIGSTOP), which stops
+the client alone. A fork whose client is killed is killed by the server. Where Python would read
+something else at its start, or limits differ, a client executes the real program by itself.
 """
 
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -21,6 +24,13 @@ import fork_client
 FOLDER = Path(__file__).parent
 PYTHON = Path(sys.executable)
 BARYON = PYTHON.parent / "baryon"
+CLIENT = """\
+#!{python} -IS
+import sys
+sys.path.insert(0, {folder!r})
+from fork_client import main
+main(server={server!r}, real={real!r}, start={start!r}, limits={limits!r})
+"""
 
 
 class ForkedPrograms:
@@ -29,7 +39,7 @@ class ForkedPrograms:
     Attributes
     ----------
     baryon : acts as the command `baryon`
-    python : acts as this Python, for scripts, `-m` and `-c`; executes it otherwise
+    python : acts as this Python for scripts, `-m` and `-c`; executes it for all else
     folder : where both are, to be put first on a PATH
 
     """
@@ -39,12 +49,13 @@ class ForkedPrograms:
         self._place = tempfile.TemporaryDirectory(prefix="baryon-forks-")
         self.folder = Path(self._place.name)
         self.baryon, self.python = self.folder / "baryon", self.folder / "python"
-        path = str(self.folder / "socket")
+        path = self.folder / "socket"
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        write_client(self.baryon, path, [PYTHON, BARYON], environment)
-        write_client(self.python, path, [PYTHON], environment)
+        environment.pop("PYTHONPATH", None)  # each fork has its own
+        _write_client(self.baryon, path, [PYTHON, BARYON], environment)
+        _write_client(self.python, path, [PYTHON], environment)
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
+            listener.bind(str(path))
             listener.listen(64)
             self._server = subprocess.Popen(
                 [PYTHON, "-P", FOLDER / "fork_server.py", str(listener.fileno()), self.python],
@@ -64,22 +75,21 @@ class ForkedPrograms:
         traceback: TracebackType | None,
     ) -> None:
         self._server.stdin.close()
-        self._server.wait(10)
+        self._server.wait(60)
         self._place.cleanup()
 
 
-def write_client(
-    path: Path, server: str, real: list[Path], environment: Mapping[str, str]
+def _write_client(
+    path: Path, server: Path, real: list[Path], environment: Mapping[str, str]
 ) -> None:
     """Write the program that stands for the command `real`."""
-    values = {
-        "SERVER": server,
-        "REAL": [str(word) for word in real],
-        "START": fork_client.read_at_start(environment),
-        "LIMITS": fork_client.limits(),
-    }
-    text = Path(fork_client.__file__).read_text()
-    for name, value in values.items():
-        text = re.sub(rf"^{name}: .*$", lambda line, value=value: f"{line[0]} = {value!r}", text, flags=re.M)
-    path.write_text(f"#!{PYTHON} -IS\n{text}")
+    text = CLIENT.format(
+        python=PYTHON,
+        folder=str(FOLDER),
+        server=str(server),
+        real=[str(word) for word in real],
+        start=fork_client.read_at_start(environment),
+        limits=fork_client.current_limits(),
+    )
+    path.write_text(text)
     path.chmod(0o755)

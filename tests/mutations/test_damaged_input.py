@@ -17,7 +17,9 @@ COMMAND_LINES = "command lines"
 FILES = [name for name in all_kinds() if name != COMMAND_LINES]
 
 
-def counted(python: Path, folder: Path, mutants: int, *kinds: str) -> tuple[dict[str, dict[str, int]], str]:
+def counted(
+    python: Path, folder: Path, mutants: int, *kinds: str
+) -> tuple[dict[str, dict[str, int]], str]:
     """The counts of these kinds, and all that was said: one process for all."""
     command = [python, Path(__file__).with_name("count.py"), "--mutants", str(mutants)]
     done = subprocess.run(
