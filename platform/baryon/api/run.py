@@ -66,6 +66,11 @@ class Run:
         return self.record.state
 
     @property
+    def early_stop(self) -> str:
+        """When and why the run ended before its last step (`train.patience`); else empty."""
+        return self.record.early_stop
+
+    @property
     def config(self) -> Mapping[str, Any]:
         """The frozen config as nested dictionaries."""
         return self.record.config
