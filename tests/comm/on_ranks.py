@@ -42,14 +42,14 @@ def make(told):
 
 def serve(comm, last: int | None) -> None:
     """Until the end, or until `last` of group 0 is answered."""
-    apply = Server._apply
+    apply = Server._apply_and_reply
 
     def apply_and_die(server, layer, bucket, source) -> None:
         apply(server, layer, bucket, source)
         if bucket.header[GROUP] == 0 and bucket.header[STEP] == last:
             threading.Timer(SECONDS_TO_DIE, os.kill, (os.getpid(), signal.SIGKILL)).start()
 
-    Server._apply = apply_and_die
+    Server._apply_and_reply = apply_and_die
     comm.serve()
 
 
