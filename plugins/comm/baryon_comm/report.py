@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from baryon.interfaces import CommunicatorSummary, Table
+from baryon_comm.mpi.layout import Layout
+from baryon_comm.topology import HybridRun, draw_topology
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STRAGGLER = 1.5  # times the median of the other workers
 
 
 def worker_summary(
-    workers: Sequence[Mapping[str, Any]], dead: Mapping[int, str], strategy: CommunicatorSummary
+    workers: Sequence[Mapping[str, Any]],
+    dead: Mapping[int, str],
+    strategy: CommunicatorSummary,
+    layout: Layout,
 ) -> CommunicatorSummary:
-    """Summarise the times and failures of the living workers, beside the strategy's summary."""
+    """Summarise the times and failures of the living workers, beside the strategy's summary.
+
+    Runs with parameter servers get a picture of their ranks.
+    """
     warnings = _stragglers(workers)
     faults = _first_noticed(workers)
     warnings += [f"{_death(name, faults.get(rank))}" for rank, name in dead.items()]
@@ -22,9 +33,31 @@ def worker_summary(
     return CommunicatorSummary(
         metrics={"exposed_communication_ms": exposed, **strategy.metrics},
         tables={"workers": _table(workers), **_faults(dead, faults), **strategy.tables},
-        figures=strategy.figures,
+        figures={**_topology(workers, dead, faults, layout), **strategy.figures},
         warnings=[*warnings, *strategy.warnings],
     )
+
+
+def _topology(
+    workers: Sequence[Mapping[str, Any]],
+    dead: Mapping[int, str],
+    faults: Mapping[int, Mapping[str, Any]],
+    layout: Layout,
+) -> dict[str, Figure]:
+    """Draw the ranks of a run with parameter servers; nothing for others."""
+    if not layout.num_servers:
+        return {}
+    staleness: dict[int, Sequence[tuple[int, float]]] = {}
+    for worker in workers:  # members of a group have seen the same
+        if len(worker["staleness"]) > len(staleness.get(worker["group"], ())):
+            staleness[worker["group"]] = worker["staleness"]
+    run = HybridRun(
+        layout=layout,
+        deaths={rank: faults[rank]["step"] if rank in faults else None for rank in dead},
+        staleness=staleness,
+        steps=max((worker["steps"] for worker in workers), default=0),
+    )
+    return {"topology": draw_topology(run)}
 
 
 def _stragglers(workers: Sequence[Mapping[str, Any]]) -> list[str]:

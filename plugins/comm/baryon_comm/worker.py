@@ -309,14 +309,19 @@ class Worker:
     def summary(self) -> CommunicatorSummary:
         """Return who was slow, who died, and the strategy's own summary."""
         membership = self._membership
-        times = {"who": membership.description, "faults": membership.failures}
+        times = {
+            "who": membership.description,
+            "faults": membership.failures,
+            "group": membership.group_number,
+            "staleness": self._strategy.staleness_by_step(),
+        }
         workers = self.gather({**times, **self._timer.total()})
         if not self.is_leader:
             return CommunicatorSummary()
         strategy_summary = membership.run(self._strategy.summary(), "asking the servers")
         failed = sorted(self._world.failed_ranks())
         dead = {rank: self._world.describe(rank, self._layout) for rank in failed}
-        return worker_summary(workers, dead, strategy_summary)
+        return worker_summary(workers, dead, strategy_summary, self._layout)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the strategy's state; nobody goes on before the leader has it."""

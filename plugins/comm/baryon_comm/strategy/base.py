@@ -103,6 +103,10 @@ class Strategy(ABC):
         """Return what was measured since the last call."""
         return {}
 
+    def staleness_by_step(self) -> list[tuple[int, float]]:
+        """Return the mean staleness of the gradients by step; empty if none can be stale."""
+        return []
+
     def summary(self) -> Task:
         """Return the `CommunicatorSummary` of the whole run, on the leader."""
         return completed(CommunicatorSummary())

@@ -20,6 +20,7 @@ from baryon_comm.server.protocol import FETCH, LOAD, REPORT, SET_UP, STATE, SetU
 from baryon_comm.server.report import server_summary
 from baryon_comm.server.staleness import StalenessPolicy
 from baryon_comm.strategy.base import Strategy, StrategyContext
+from baryon_comm.strategy.history import History
 from baryon_comm.strategy.posting_order import PostingOrder
 
 Origin = tuple[int, ...]
@@ -42,6 +43,7 @@ class ParameterServerStrategy(Strategy):
         self._received_step: list[int] = []
         self._posting_order = PostingOrder()
         self._staleness: list[list[int]] = []
+        self._history = History()
         self._previous_version, self._steps = 0, 0
 
     def start(self, context: StrategyContext, make_optimizer: OptimizerFactory) -> None:
@@ -125,10 +127,11 @@ class ParameterServerStrategy(Strategy):
 
     def finish(self, step: int, gradients: list[Bucket]) -> None:
         """Use the fresh weights as the model's."""
-        del step, gradients
+        del gradients
         self._current, self._next = self._next, self._current
         self._steps += 1
         self._staleness.append([int(bucket.header[STALENESS]) for bucket in self._current])
+        self._history.add(step + 1, sum(self._staleness[-1]) / len(self._current))
         self._put_into_model()
 
     def _put_into_model(self) -> None:
@@ -217,6 +220,10 @@ class ParameterServerStrategy(Strategy):
             values["updates_per_step"] = (version - self._previous_version) / self._steps
         self._previous_version, self._steps, self._staleness = version, 0, []
         return values
+
+    def staleness_by_step(self) -> list[tuple[int, float]]:
+        """Return the mean over the layers by step."""
+        return self._history.entries()
 
     def summary(self) -> Task:
         """Return staleness, momentum, and what the servers did."""
