@@ -118,7 +118,8 @@ def verify(
     random = np.random.default_rng(seed)
     count = len(sought) + len(tracks)
     draws = random.poisson(1.0, (replicas, count)).astype(np.float64)
-    basins = [_basin(storm) for storm in sought], [_basin(track) for track in tracks]
+    storm_basins = np.array([_basin(storm) for storm in sought])
+    track_basins = np.array([_basin(track) for track in tracks], dtype=str)
     categories = [_category(storm) for storm in sought]
     false = {number for number in range(len(tracks)) if units.owner[number] < 0}
     return Verification(
@@ -126,8 +127,8 @@ def verify(
         least_knots,
         all=units.scores(np.ones(len(sought), bool), np.ones(len(tracks), bool), draws),
         by_basin={
-            name: units.scores(*(np.array([b == name for b in of]) for of in basins), draws)
-            for name in sorted({*basins[0], *basins[1]})
+            name: units.scores(storm_basins == name, track_basins == name, draws)
+            for name in sorted({*storm_basins.tolist(), *track_basins.tolist()})
         },
         by_category={
             name: units.scores(np.array([c == name for c in categories]), None, draws)
