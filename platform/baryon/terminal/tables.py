@@ -45,10 +45,6 @@ def _fitted(
     caption: str = "",
     boxed: bool = True,
 ) -> RenderableType:
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
     # A `Text` is shown as it is: the console makes only plain strings printable.
     columns, caption = [printable(name) for name in columns], printable(caption)
     rows = [[printable(value) for value in row] for row in rows]
@@ -56,6 +52,23 @@ def _fitted(
     widths = _widths(columns, rows, width - whole - each * len(columns))
     if widths is None:
         return _blocks(columns, rows, caption)
+    return _columns(columns, rows, widths, numbers, caption, boxed=boxed)
+
+
+def _columns(
+    columns: Sequence[str],
+    rows: Rows,
+    widths: Sequence[int],
+    numbers: Sequence[bool],
+    caption: str,
+    *,
+    boxed: bool,
+) -> RenderableType:
+    """Return the rows beside each other, each column as wide as `widths` says."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
     shown = RichTable(
         title=Text(caption) if caption else None,
         title_justify="left",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from baryon.config import frozen_file
 from baryon.config.config import Config
 from baryon.errors import BaryonError
+from baryon.interfaces import Communicator
 from baryon.plugins.registry import Plugins
 from baryon.report import speed
 from baryon.report.results import show_table
@@ -190,17 +192,7 @@ def _run_this_rank(
     has no folder: None.
     """
     with distributed_run(config, plugins) as comm:
-
-        def build() -> RunComponents | None:
-            if comm.is_server:
-                return None
-            components = build_components(config, plugins, comm)
-            if comm.is_leader:  # on one worker: all have the same components and data
-                if config.train.init and not (checkpoints and has_checkpoint(checkpoints)):
-                    _take_initial_weights(config, components)  # all others take the leader's
-                try_components(config, plugins, components)
-            return components
-
+        build = partial(_build, config, plugins, comm, checkpoints)
         components = build_consistently(comm, config, plugins, build)
         ranks = comm.all_gather_object(provenance.rank_provenance(torch.get_num_threads()))
         if components is None:
@@ -213,19 +205,31 @@ def _run_this_rank(
         with closing(components), stop_on_signals() as stop:
             first: RunStart = comm.broadcast(prepare(components, ranks) if comm.is_leader else None)
             run = RunDirectory(first.folder)
-            checkpoint = None
-            if first.from_checkpoint:
-                checkpoint = _load_checkpoint(run, config, components, any_version=any_version)
+            load = partial(_load_checkpoint, run, config, components, any_version=any_version)
+            checkpoint = load() if first.from_checkpoint else None
             trackers = Trackers(config, run)
             with closing(trackers), component_failures(config, plugins, run):
                 trainer = Trainer(components, config, run, stop, trackers, observe, lock)
                 trainer.prepare()
                 _train(run, trainer, checkpoint)
                 _take_final_weights(run, config, components)
-                evaluate_and_write(
-                    run, config, components, components.evaluation_split, trackers, stop
-                )
+                split = components.evaluation_split
+                evaluate_and_write(run, config, components, split, trackers, stop)
             return run.path
+
+
+def _build(
+    config: Config, plugins: Plugins, comm: Communicator, checkpoints: Path | None
+) -> RunComponents | None:
+    """Build and try the components of a worker; None on a parameter server's rank."""
+    if comm.is_server:
+        return None
+    components = build_components(config, plugins, comm)
+    if comm.is_leader:  # on one worker: all have the same components and data
+        if config.train.init and not (checkpoints and has_checkpoint(checkpoints)):
+            _take_initial_weights(config, components)  # all others take the leader's
+        try_components(config, plugins, components)
+    return components
 
 
 def _take_initial_weights(config: Config, components: RunComponents) -> None:

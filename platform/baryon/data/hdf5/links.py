@@ -110,12 +110,9 @@ class LinkedFiles:
                     item = item[part]
                     continue
             if link is None:
-                if not links:
-                    return None
-                raise BaryonError(
-                    f"{self.path}: {name!r} is a link to {part!r} in {self.name_of(item)}, which "
-                    "does not exist: put it there, or correct the link"
-                )
+                if links:
+                    raise self._dangling(name, part, item)
+                return None
             links += 1
             if links > MOST_LINKS:
                 raise BaryonError(f"{self.path}: the links of {name!r} form a cycle")
@@ -125,6 +122,12 @@ class LinkedFiles:
                 item = item.file
             parts.extendleft(reversed(_parts(link.path)))
         return item
+
+    def _dangling(self, name: str, part: str, item: Any) -> BaryonError:
+        return BaryonError(
+            f"{self.path}: {name!r} is a link to {part!r} in {self.name_of(item)}, which does not "
+            "exist: put it there, or correct the link"
+        )
 
     def other(self, of: Any, target: str, member: str) -> h5py.File:
         """Open the file that an object refers to by the name `target`."""

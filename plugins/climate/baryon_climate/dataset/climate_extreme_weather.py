@@ -73,14 +73,10 @@ class ClimateExtremeWeather(Dataset):
         self.calendar = calendar.calendar_of(counts)
         options = LabelOptions(box_order, first_class, empty_frames, bad_boxes)
         self.splits: dict[str, Frames] = {}
+        view = View(window, crop_size(crop), keep_boxes, augment, mirror)
         for name, paths in files.items():
-            view = View(
-                window,
-                crop_size(crop),
-                keep_boxes,
-                *(flag and name == TRAIN for flag in (augment, mirror)),
-            )
-            self.splits[name] = _open(name, paths, options, view, self.calendar, step_hours)
+            of_split = view.of_split(name == TRAIN)
+            self.splits[name] = _open(name, paths, options, of_split, self.calendar, step_hours)
             self.splits[name].synthetic = _any_synthetic(paths)
         same_size(self.splits)
         unlabel(self.splits[TRAIN], labelled_share, labelled_seed)

@@ -68,16 +68,12 @@ class ClimateNetcdf(Dataset):
         listed = None if boxes is None else Path(boxes).expanduser()
         rules = box_rules(tracks)
         self.splits: dict[str, Frames] = {}
+        view = View(window, crop_size(crop), keep_boxes, augment, mirror)
         for name, files in {"train": train, "val": val, "test": test}.items():
             if files is not None:
-                view = View(
-                    window,
-                    crop_size(crop),
-                    keep_boxes,
-                    *(flag and name == TRAIN for flag in (augment, mirror)),
-                )
                 source = self._open(f"dataset.{name}", files)
-                self.splits[name] = _split(name, source, listed, rules, options, view)
+                of_split = view.of_split(name == TRAIN)
+                self.splits[name] = _split(name, source, listed, rules, options, of_split)
         self.calendar = _one_calendar(self.splits)
         same_size(self.splits)
         same_number_of_boxes(self.splits)  # a batch has one shape, whatever the split

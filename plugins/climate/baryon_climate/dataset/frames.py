@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -64,6 +64,10 @@ class View:
     """Crops of training are cut anywhere, whole circles are turned."""
     mirror: bool = False
     """Half of the training samples are mirrored at the equator, before they are cut."""
+
+    def of_split(self, is_training: bool) -> View:
+        """Return the same view for a split: only samples of training are changed at random."""
+        return self if is_training else replace(self, augment=False, mirror=False)
 
     @property
     def changes(self) -> bool:
