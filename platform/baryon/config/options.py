@@ -13,7 +13,6 @@ from pathlib import Path
 from baryon.config.option_document import Document, Key, first_comment
 from baryon.config.primary import PRIMARY
 from baryon.errors import BaryonError, did_you_mean
-from baryon.plugins import not_installed
 from baryon.plugins.registry import KINDS, Plugins, host_conf
 
 FIRST_GROUPS = ("experiment", *KINDS, "train")
@@ -75,6 +74,8 @@ class Options:
                 f"there is no group {group!r} of options; {did_you_mean(groups, group)}"
             )
         if name not in by_name:
+            from baryon.plugins import not_installed  # which a press of the Tab key never needs
+
             reason = not_installed.reason(group, name)
             known = did_you_mean(by_name, name)
             raise BaryonError(f"no option {group}={name}; {known}{'; ' * bool(reason)}{reason}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 """Environment of processes that libraries start (multiprocessing, submitit)."""
@@ -30,6 +29,8 @@ def child_program(statements: str, *arguments: str) -> list[str]:
 
 
 def _module_path() -> list[str]:
+    import sysconfig  # here: every command imports this module, and few start a program
+
     # `python script.py` puts the script's folder first. This process has imported the standard
     # library; a new one would take the user's `enum.py` beside the script for it, and not start.
     standard = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
