@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -98,15 +99,14 @@ def test_without_an_improvement_nothing_changes_the_best_weights(tmp_path):
 
 def test_a_job_of_a_sweep_that_ends_early_has_finished(tmp_path):
     """Its sweep sees each validation, and compares it by the loss of the weights it evaluated."""
-    observed, values = [], {}
-    for weights_to_evaluate in ("best", "last"):
-        settings = config(weights=weights_to_evaluate, learning_rate=0.5, **STOPS)
-        run = RunDirectory(tmp_path / weights_to_evaluate)
-        training_run.start_or_resume(
-            run, settings, plugins(), observe=lambda epoch, _: observed.append(epoch), git=False
-        )
-        assert run.finished
-        values[weights_to_evaluate] = objective.value(run, settings, "validation_loss")
-    assert observed == [1, 2, 3] * 2
+    observed, run = [], RunDirectory(tmp_path / "job")
+    settings = config(learning_rate=0.5, **STOPS)
+    training_run.start_or_resume(
+        run, settings, plugins(), observe=lambda epoch, _: observed.append(epoch), git=False
+    )
+    assert run.finished
+    assert observed == [1, 2, 3]
     losses = [line["loss"] for line in MetricsLog(run.log).read() if line["kind"] == "validation"]
-    assert values == {"best": min(losses), "last": losses[-1]}
+    for evaluated, expected in (("best", min(losses)), ("last", losses[-1])):
+        of_weights = replace(settings, train=replace(settings.train, weights=evaluated))
+        assert objective.value(run, of_weights, "validation_loss") == expected
