@@ -109,7 +109,7 @@ def test_a_leader_that_dies_leaves_the_average_to_its_successor(tmp_path):
 
 
 def test_the_final_evaluation_is_of_the_average_if_asked(tmp_path):
-    settings = config(weights="ema", learning_rate=0.02, epochs=1, batch_size=4, **EMA | {"ema": 0.99})
+    settings = config(weights="ema", ema=0.99, epochs=1, batch_size=4)
     settings = replace(settings, run=replace(settings.run, root=str(tmp_path), name="run"))
     run = RunDirectory(training_run.start(settings, plugins(), "toy"))
     running = trainer(run.path, settings)  # only for its model and its data
