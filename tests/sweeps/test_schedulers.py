@@ -28,7 +28,8 @@ Job Id: 4714.pbs
 Job Id: 4715.pbs
     job_state = E
 """,
-    "bjobs": "4711 RUN\n4712 PEND\n4713 PSUSP\n4714 DONE\n4715 SSUSP\n4716 EXIT\n4717 UNKWN\n",
+    "bjobs": "4711 RUN a\n4712 PEND b\n4713 PSUSP b\n4714 DONE c\n4715 SSUSP c\n4716 EXIT d\n"
+    "4717 UNKWN d\n",
 }
 
 
@@ -49,13 +50,17 @@ def test_states_of_pbs(tmp_path, monkeypatch):
     unknown = "qstat: Unknown Job Id 4717.pbs\n"
     answer(tmp_path, monkeypatch, "qstat", ANSWERS["qstat"], finished + unknown, 153)
     states = {"4711.pbs": False, "4712.pbs": True, "4713.pbs": True, "4715.pbs": False}
-    assert PBS().queued([]) == states
+    queued = PBS().queued([])
+    assert {number: job.waits for number, job in queued.items()} == states
+    assert queued["4711.pbs"].name == "baryon-0-abcdef"
 
 
 def test_states_of_lsf(tmp_path, monkeypatch):
     answer(tmp_path, monkeypatch, "bjobs", ANSWERS["bjobs"], "Job <4718> is not found\n", 255)
     states = {"4711": False, "4712": True, "4713": True, "4715": False, "4717": False}
-    assert LSF().queued([]) == states
+    queued = LSF().queued([])
+    assert {number: job.waits for number, job in queued.items()} == states
+    assert [job.name for job in queued.values()] == ["a", "b", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(("scheduler", "program"), [(PBS(), "qstat"), (LSF(), "bjobs")])

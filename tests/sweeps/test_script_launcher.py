@@ -90,7 +90,7 @@ def start(request, tmp_path, batch_system, monkeypatch, capsys):
             entry = record.add(f"{number}-{kind}", {"n": number})
             entry.run = f"{number}-{kind}"
             folder = sweep / entry.run
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             follower.add(entry, config)
             placed.append(PlacedJob(entry.id, folder, {}))
         errors = []
@@ -160,6 +160,7 @@ def test_with_fail_fast_jobs_that_run_write_checkpoints_and_those_that_wait_are_
 def test_jobs_that_the_user_cancels_are_told(start, capsys):
     run = start("waits", "waits", "works")
     wait_for(lambda: all((folder / "begun").exists() for folder in run.folders[:2]))
+    wait_for(lambda: len(run.launcher._submitted) == 3)
     (run.system.folder / "paused").touch()
     numbers = [number for number, _ in sorted(run.launcher._submitted.items())]
     commands = run.launcher._scheduler
@@ -209,6 +210,29 @@ def test_a_site_that_takes_no_further_job_for_now_is_asked_later(start, capsys):
     assert run.errors == []
     said = capsys.readouterr().out
     assert said.count("would exceed queue's per-user limit; 1 jobs are submitted later") == 1
+
+
+@BOTH
+def test_jobs_that_an_earlier_start_has_left_are_not_submitted_again(start, capsys):
+    """Its process has died: nothing has told the jobs to end."""
+    first = start("waits", "waits", "works")
+    wait_for(lambda: all((folder / "begun").exists() for folder in first.folders[:2]))
+    wait_for(lambda: len(first.launcher._submitted) == 3)
+    numbers = sorted(first.launcher._submitted)
+    first.launcher._submitted.clear()
+    first.launcher._stopping = True
+    first.thread.join(30)
+    other = job_script.number_file(first.sweep, "1-waits")
+    other.write_text(numbers[0])  # of another job: by its name it is not ours
+    again = start("waits", "waits", "works", jobs=9)
+    wait_for(lambda: len(again.launcher._submitted) == 3)
+    assert set(numbers) - set(again.launcher._submitted) == {numbers[1]}
+    assert "2 jobs are still in the queue of " in capsys.readouterr().out
+    again.launcher._scheduler.warn([numbers[0], numbers[1]])
+    wait_for(lambda: again.jobs[2].state == "finished")
+    again.launcher.stop()
+    again.thread.join(30)
+    assert len(again.system.states()) == 4
 
 
 @ONE

@@ -41,11 +41,13 @@ def submit(system: str, text: str) -> None:
     with (ROOT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         number = len(list(ROOT.glob("job-*"))) + 1
-        job = ROOT / f"job-{number}"
-        job.mkdir()
-    (job / "script").write_text(text)
-    (job / "log").write_text(options["-o"][0])
-    field(job, "state", "waiting")
+        new = ROOT / f".job-{number}"
+        new.mkdir()
+        (new / "script").write_text(text)
+        (new / "log").write_text(options["-o"][0])
+        (new / "name").write_text((options.get("-N") or options["-J"])[0])
+        (new / "state").write_text("waiting")
+        job = new.rename(ROOT / f"job-{number}")  # which others see whole
     with (job / "spool").open("w") as spool:
         subprocess.Popen(
             [sys.executable, "-S", __file__, "run", system, str(number)],
@@ -123,7 +125,8 @@ def main(program: str, words: list[str]) -> None:
         for word, job in jobs(words[1:]):
             state = field(job, "state") if job.exists() else ""
             if state in codes:
-                print(f"Job Id: {word}\n    Job_Name = baryon\n    job_state = {codes[state]}\n")
+                print(f"Job Id: {word}\n    Job_Name = {field(job, 'name')}")
+                print(f"    job_state = {codes[state]}\n")
             elif state:
                 history = "use -x or -H to obtain historical job information"
                 print(f"qstat: {word} Job has finished, {history}", file=sys.stderr)
@@ -133,11 +136,11 @@ def main(program: str, words: list[str]) -> None:
                 complaints = 153
         sys.exit(complaints)
     elif program == "bjobs":
-        assert words[:3] == ["-noheader", "-o", "jobid stat"]
+        assert words[:3] == ["-noheader", "-o", "jobid stat job_name"]
         codes = {"waiting": "PEND", "running": "RUN", "ended": "DONE"}
         for word, job in jobs(words[3:]):
             if job.exists():
-                print(word, codes[field(job, "state")])
+                print(word, codes[field(job, "state")], field(job, "name"))
             else:
                 print(f"Job <{word}> is not found", file=sys.stderr)
     elif program == "qsig":

@@ -99,6 +99,16 @@ def log(sweep: Path, run: str) -> Path:
     return scripts(sweep) / f"{run}.log"
 
 
+def number_file(sweep: Path, run: str) -> Path:
+    """Return the file with the number under which the batch system has a job."""
+    return scripts(sweep) / f"{run}.number"
+
+
+def job_name(folder: Path) -> str:
+    """Return the name of a job in the batch system, by the folder of its run."""
+    return f"baryon-{folder.name}"[:NAME_LENGTH]
+
+
 def time_is_up(sweep: Path, run: str) -> Path:
     """Return the file that a script leaves when the time of its job was up."""
     return scripts(sweep) / f"{run}.timeout"
@@ -113,7 +123,7 @@ def values(sweep: Path, job: PlacedJob, settings: LaunchByScript) -> dict[str, A
         *("mem_gb", "setup", "directives"),
     )
     return {name: getattr(settings, name) for name in same_name} | {
-        "name": f"baryon-{folder.name}"[:NAME_LENGTH],
+        "name": job_name(folder),
         "ranks_per_node": settings.ranks // settings.nodes,
         "cpus_per_task": settings.cpus_per_task or 1,
         "walltime": f"{settings.timeout_min // 60:02}:{settings.timeout_min % 60:02}:00",

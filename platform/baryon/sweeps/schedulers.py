@@ -8,10 +8,19 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from baryon.errors import BaryonError
 from baryon.sweeps.queue import SECONDS_TO_ANSWER
+
+
+@dataclass(frozen=True)
+class QueuedJob:
+    """A job that has not ended: its name, and whether it waits to begin."""
+
+    name: str
+    waits: bool
 
 
 class Scheduler(ABC):
@@ -41,8 +50,8 @@ class Scheduler(ABC):
             raise BaryonError(f"{self.programs[0]} took no job ({script}): {text:.300}")
         return number
 
-    def queued(self, numbers: Collection[str]) -> dict[str, bool] | None:
-        """Return which of the jobs have not ended, and whether each waits to begin.
+    def queued(self, numbers: Collection[str]) -> dict[str, QueuedJob] | None:
+        """Return those of the jobs that have not ended, by number.
 
         None if the batch system is silent.
         """
@@ -86,8 +95,8 @@ class Scheduler(ABC):
         """Tell whether a line of an error says that a job has ended or is not known any more."""
 
     @abstractmethod
-    def _parse(self, answer: str) -> dict[str, bool]:
-        """Return from the answer which jobs have not ended, and whether each waits."""
+    def _parse(self, answer: str) -> dict[str, QueuedJob]:
+        """Return from the answer the jobs that have not ended, by number."""
 
     @abstractmethod
     def _warning(self, numbers: Sequence[str]) -> Sequence[str]:
@@ -132,16 +141,19 @@ class PBS(Scheduler):
     def _is_of_ended_job(self, complaint: str) -> bool:
         return bool(re.search(r"Unknown Job Id|has finished", complaint))
 
-    def _parse(self, answer: str) -> dict[str, bool]:
-        states: dict[str, str] = {}
-        number = ""
+    def _parse(self, answer: str) -> dict[str, QueuedJob]:
+        jobs: dict[str, QueuedJob] = {}
+        number = name = ""
         for line in answer.splitlines():
             if match := re.match(r"Job Id: (\S+)", line):
-                number = match[1]
-            elif match := re.match(r"\s+job_state = (\w)", line):
-                states[number] = match[1]
-        # F, X and Torque's C have ended; Q, H, W and T have not begun (qstat(1B)).
-        return {number: state in "QHWT" for number, state in states.items() if state not in "FXC"}
+                number, name = match[1], ""
+            elif match := re.match(r"\s+Job_Name = (\S+)", line):
+                name = match[1]
+            # F, X and Torque's C have ended; Q, H, W and T have not begun (qstat(1B)). The name
+            # comes before the state.
+            elif (match := re.match(r"\s+job_state = (\w)", line)) and match[1] not in "FXC":
+                jobs[number] = QueuedJob(name, waits=match[1] in "QHWT")
+        return jobs
 
     def _warning(self, numbers: Sequence[str]) -> Sequence[str]:
         return ["qsig", "-s", "SIGUSR1", *numbers]
@@ -165,18 +177,20 @@ class LSF(Scheduler):
         return match[1] if match else None
 
     def _query(self, numbers: Sequence[str]) -> Sequence[str]:
-        return ["bjobs", "-noheader", "-o", "jobid stat", *numbers]
+        return ["bjobs", "-noheader", "-o", "jobid stat job_name", *numbers]
 
     def _is_of_ended_job(self, complaint: str) -> bool:
         return bool(re.search(r"is not found|No (unfinished|matching) job found", complaint))
 
-    def _parse(self, answer: str) -> dict[str, bool]:
-        states: Mapping[str, str] = {
-            fields[0]: fields[1] for line in answer.splitlines() if len(fields := line.split()) == 2
-        }
+    def _parse(self, answer: str) -> dict[str, QueuedJob]:
         # bjobs(1): PEND, PSUSP and WAIT have not begun; UNKWN is a host that does not answer.
         waiting, ended = ("PEND", "PSUSP", "WAIT"), ("DONE", "EXIT")
-        return {number: state in waiting for number, state in states.items() if state not in ended}
+        rows = [line.split(maxsplit=2) for line in answer.splitlines()]
+        return {
+            number: QueuedJob(name.strip(), waits=state in waiting)
+            for number, state, name in (row for row in rows if len(row) == 3)
+            if state not in ended
+        }
 
     def _warning(self, numbers: Sequence[str]) -> Sequence[str]:
         return ["bkill", "-s", "USR1", *numbers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Collection, Sequence
@@ -14,10 +15,15 @@ from baryon.sweeps import job_script, job_status
 from baryon.sweeps.launcher import Launcher, Observer, PlacedJob
 from baryon.sweeps.queue import SECONDS_BETWEEN_LOOKS, Queue
 from baryon.sweeps.schedulers import Scheduler
+from baryon.system.atomic import write_text
+from baryon.system.plain_data import read_text
 from baryon.terminal.console import say, warn
 
 SECONDS_BETWEEN_TRIES = 60.0
 """Between two attempts to submit, where the site takes no further job of this user for now."""
+LARGEST_NUMBER = 200
+"""Characters of the number of a job."""
+NUMBER = re.compile(r"\d[\w.-]*")
 
 
 class ScriptLauncher(Launcher):
@@ -41,7 +47,8 @@ class ScriptLauncher(Launcher):
 
     def run(self, jobs: Sequence[PlacedJob], observer: Observer) -> None:
         """Submit jobs and wait for them. Raises `BaryonError` if none of them is taken."""
-        self._waiting.extend(jobs)
+        adopted = self._adopt(jobs)
+        self._waiting.extend(job for job in jobs if job not in adopted)
         while True:
             self._submit_next()
             self._look(observer)
@@ -52,9 +59,12 @@ class ScriptLauncher(Launcher):
     def stop(self) -> None:
         """Cancel the jobs that wait in the queue; those that run write their checkpoints."""
         self._stopping = True
-        states = self._scheduler.queued(self._submitted) or dict.fromkeys(self._submitted, False)
-        self._scheduler.cancel([number for number, waits in states.items() if waits])
-        self._scheduler.warn([number for number, waits in states.items() if not waits])
+        jobs = self._scheduler.queued(self._submitted)
+        if jobs is None:  # silent: whether they wait is not known, and a warning ends no more
+            self._scheduler.warn(self._submitted)
+            return
+        self._scheduler.cancel([number for number, job in jobs.items() if job.waits])
+        self._scheduler.warn([number for number, job in jobs.items() if not job.waits])
 
     def last_error(self, folder: Path, number: str) -> str:
         """Return the error that the job wrote, or else the batch system's last word about it."""
@@ -63,6 +73,30 @@ class ScriptLauncher(Launcher):
         return job_status.last_error(folder) or job_status.last_error(
             job_script.scripts(self._sweep), job_script.log(self._sweep, run).name
         )
+
+    def _adopt(self, jobs: Sequence[PlacedJob]) -> list[PlacedJob]:
+        """Follow the jobs that an earlier start of the sweep has left in the queue."""
+        paths = [job_script.number_file(self._sweep, job.folder.name) for job in jobs]
+        numbers = [
+            read_text(path, LARGEST_NUMBER).strip() if path.is_file() else "" for path in paths
+        ]
+        asked = [number for number in numbers if NUMBER.fullmatch(number)]
+        queued = (self._scheduler.queued(asked) if asked else None) or {}
+        for job, number in zip(jobs, numbers, strict=True):
+            # By its name as well: the file may be somebody else's, the number that of another job,
+            # which `stop` must not cancel.
+            entry = queued.get(number)
+            if entry is not None and entry.name == job_script.job_name(job.folder):
+                self._follow(job, number)
+        if self._submitted:
+            count = len(self._submitted)
+            what = "1 job is" if count == 1 else f"{count} jobs are"
+            say(f"{what} still in the queue of {self.scheduler}, and not submitted again")
+        return list(self._submitted.values())
+
+    def _follow(self, job: PlacedJob, number: str) -> None:
+        self._submitted[number] = job
+        self._queue.add(number)
 
     def _queued(self, numbers: Collection[str]) -> Collection[str] | None:
         return self._scheduler.queued(numbers)
@@ -85,8 +119,8 @@ class ScriptLauncher(Launcher):
                 self._next_try = time.monotonic() + SECONDS_BETWEEN_TRIES
                 return
             self._waiting.popleft()
-            self._submitted[number] = job
-            self._queue.add(number)
+            self._follow(job, number)
+            write_text(job_script.number_file(self._sweep, job.folder.name), f"{number}\n")
 
     def _look(self, observer: Observer) -> None:
         """Tell the observer of what has changed, and let go of the jobs that have ended."""
