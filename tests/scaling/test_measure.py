@@ -72,6 +72,17 @@ def test_a_typical_step_is_as_long_as_the_mean():
     assert result.forward[1] / result.forward[0] == pytest.approx(2)
 
 
+def test_the_spread_of_ranks_is_what_chance_does_not_explain():
+    def rank(*totals):
+        return measure.RankTimes({}, totals, 0.0, 0.0, 0.0)
+
+    assert measure._spread([rank(0.9, 1.1), rank(0.95, 1.05)]) == 0
+    assert measure._spread([rank(1.0, 1.0), rank(3.0, 3.0)]) == pytest.approx(0.5)
+    assert measure._spread([rank(0.8, 1.2), rank(2.8, 3.2)]) == pytest.approx(
+        (1 - 0.2**2 / 2) ** 0.5 / 2
+    )
+
+
 @pytest.mark.parametrize(("algorithm", "hops"), [("ring", 15), ("tree", 4)])
 def test_the_algorithm_and_bandwidth_of_sums_are_found_again(algorithm, hops):
     latency, bandwidth = 2e-6, 5e9

@@ -117,7 +117,7 @@ def predict(
     runs = list(slowest_delays(machine, job, node.computing, settings.steps, settings.seed))
     straggler = float(np.mean([run.mean() for run in runs]))
     servers = place_layers(machine, network, job.servers) if job.is_hybrid else None
-    exposed = _exposed(machine, network, job, node, servers, straggler)
+    exposed = exposed_communication(machine, network, job, node, servers, straggler)
     update = 0.0 if job.is_hybrid else node.update
     plain = [run + (node.compute + exposed + update) for run in runs]
     missed = np.concatenate([staleness(run) for run in plain])
@@ -159,7 +159,7 @@ def single_rate(machine: Machine, network: Network, samples: float) -> float:
     return samples / (node.compute + node.update)
 
 
-def _exposed(
+def exposed_communication(
     machine: Machine,
     network: Network,
     job: Job,
@@ -167,7 +167,10 @@ def _exposed(
     servers: Servers | None,
     straggler: float,
 ) -> float:
-    """Return the exposed communication, with the waiting at servers that goes with it."""
+    """Return the exposed seconds of a step, with the waiting at servers that goes with them.
+
+    `straggler` are the mean seconds by which the slowest worker of a group is late.
+    """
     if servers is None:
         return exposed_all_reduce(machine, network, job, node)
     # The shorter a step, the longer gradients wait at the servers, and the longer the step: the two

@@ -15,6 +15,7 @@ NUMBERS_AT_ONCE = 2**20
 """Numbers drawn at a time: they stay in the processor's cache."""
 
 Delays = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+Nodes = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 def slowest_delays(
@@ -41,20 +42,30 @@ def slowest_delays(
 
     """
     random = np.random.default_rng(seed)
-    spread, jitter = machine["speed_spread"], machine["jitter"]
     for first in range(0, steps, STEPS_OF_RUN):
-        count = min(STEPS_OF_RUN, steps - first)
-        normal = random.standard_normal((job.groups, job.group_size), dtype=np.float32)
-        factor = np.exp(np.float32(spread) * normal)
-        # Measured was an average node: the average of those drawn takes just as long.
-        own = np.float32(computing) * factor / factor.mean()
-        delays = np.empty((count, job.groups))
-        at_once = max(1, NUMBERS_AT_ONCE // job.workers)
-        for start in range(0, count, at_once):
-            stop = min(count, start + at_once)
-            shape = (stop - start, job.groups, job.group_size)
-            late = random.standard_exponential(shape, dtype=np.float32)
-            late *= np.float32(jitter)
-            late += own - np.float32(jitter)
-            delays[start:stop] = late.max(axis=2) - computing
-        yield np.maximum(delays, -computing)
+        nodes = draw_nodes(random, machine, job, computing)
+        yield draw_delays(random, machine, nodes, computing, min(STEPS_OF_RUN, steps - first))
+
+
+def draw_nodes(random: np.random.Generator, machine: Machine, job: Job, computing: float) -> Nodes:
+    """Return (groups, group size) seconds that each node takes, which stay for a run."""
+    normal = random.standard_normal((job.groups, job.group_size), dtype=np.float32)
+    factor = np.exp(np.float32(machine["speed_spread"]) * normal)
+    # Measured was an average node: the average of those drawn takes just as long.
+    return np.asarray(np.float32(computing) * factor / factor.mean())
+
+
+def draw_delays(
+    random: np.random.Generator, machine: Machine, nodes: Nodes, computing: float, steps: int
+) -> Delays:
+    """Return (steps, groups) seconds by which the slowest of each group is late in each step."""
+    jitter = np.float32(machine["jitter"])
+    delays = np.empty((steps, len(nodes)))
+    at_once = max(1, NUMBERS_AT_ONCE // nodes.size)
+    for start in range(0, steps, at_once):
+        stop = min(steps, start + at_once)
+        late = random.standard_exponential((stop - start, *nodes.shape), dtype=np.float32)
+        late *= jitter
+        late += nodes - jitter
+        delays[start:stop] = late.max(axis=2) - computing
+    return np.maximum(delays, -computing)

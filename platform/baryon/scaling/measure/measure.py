@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -230,6 +231,13 @@ def _content(
     return content | ({"messages": messages.as_plain()} if messages else {})
 
 
+def _spread(of_ranks: Sequence[RankTimes]) -> float:
+    """Return the relative spread of the ranks' mean steps, beyond what chance alone makes of it."""
+    means = [mean(times.totals) for times in of_ranks]
+    by_chance = mean(pstdev(times.totals) ** 2 / len(times.totals) for times in of_ranks)
+    return math.sqrt(max(0.0, pstdev(means) ** 2 - by_chance)) / mean(means)
+
+
 def _figures(
     network: Network, of_ranks: Sequence[RankTimes], messages: Messages | None
 ) -> dict[str, tuple[float, str]]:
@@ -258,7 +266,7 @@ def _figures(
             f"measured: standard deviation of {len(of_ranks[0].totals)} steps",
         ),
         "speed_spread": (
-            pstdev(largest) / mean(largest),
+            _spread(of_ranks),
             f"measured: {ranks} ranks" if ranks > 1 else "assumed: one rank shows no spread",
         ),
         "checkpoint_bandwidth": (

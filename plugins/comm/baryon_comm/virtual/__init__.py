@@ -1,0 +1,1 @@
+"""Many groups and servers in one process, in the time of a machine that is described."""
