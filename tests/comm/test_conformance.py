@@ -10,6 +10,7 @@ from baryon.testing import check_communicator, communicator
 
 pytestmark = [pytest.mark.mpi, pytest.mark.slow]
 
+ONE_GROUP = {"workers": 4, "groups": 1, "servers": 0, "momentum_correction": False}
 HOOKS = """
 from baryon import hookimpl
 
@@ -34,6 +35,9 @@ def ranks_are_forks(forked, monkeypatch):
         ("hybrid", 6, {"groups": 2, "servers": 2}, False),
         ("async", 3, {"staleness_policy": "dana"}, False),
         ("local_sgd", 2, {}, False),
+        # Cheaper tests hold its weights against serial's (tests/comm/virtual).
+        pytest.param("virtual", 1, ONE_GROUP, True, marks=pytest.mark.extended),
+        pytest.param("virtual", 1, {"groups": 4}, False, marks=pytest.mark.extended),
     ],
 )
 def test_ours(comm, ranks, options, like_serial):
