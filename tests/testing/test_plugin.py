@@ -122,6 +122,10 @@ FAULTS = {
         _faulty("uncommented", yaml="width: 3\n"),
         "option model/uncommented_mlp of plugin 'uncommented': the first line of ",
     ),
+    "local": (
+        _faulty("local") | {"faults_local/conf/experiment/local.yaml": "# A study\nseed: 3\n"},
+        "option experiment/local of plugin 'local': ",
+    ),
     "hollow": (
         _faulty("hollow", mlp=""),
         "model 'hollow_mlp' of plugin 'hollow' points to 'faults_hollow.mlp:mlp', but ",

@@ -74,12 +74,7 @@ class OptionMistakes:
 
     def _not_global(self) -> str:
         path = self._file(EXPERIMENT, self._given.get(EXPERIMENT, ""))
-        if path is None or _package(path) == GLOBAL:
-            return ""
-        return (
-            f"{path}: its first line must be `# @package {GLOBAL}`, for an experiment's keys are "
-            "those of the whole config; without it they are taken for keys of `experiment`"
-        )
+        return "" if path is None else experiment_mistake(path)
 
     def _wrong_override(self, message: str) -> str:
         match = NO_OVERRIDE.search(message)
@@ -137,6 +132,16 @@ class OptionMistakes:
     def _file(self, group: str, name: str) -> Path | None:
         paths = [folder / group / f"{name}.yaml" for folder in self._folders if group and name]
         return next((path for path in paths if path.is_file()), None)
+
+
+def experiment_mistake(path: Path) -> str:
+    """Return what is wrong with the head of an experiment's file; "" if nothing is."""
+    if _package(path) == GLOBAL:
+        return ""
+    return (
+        f"{path}: its first line must be `# @package {GLOBAL}`, for an experiment's keys are those "
+        "of the whole config; without it they are taken for keys of `experiment`"
+    )
 
 
 def _right(group: str, entry: _Entry) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from baryon.config.option_document import first_comment
+from baryon.config.option_mistakes import EXPERIMENT, experiment_mistake
 from baryon.config.option_values import option_values
 from baryon.config.primary import GENERATE_GROUP, PREDICT_GROUP, PRIMARY
 from baryon.interfaces import RUNTIME_ARGUMENTS
@@ -56,6 +57,9 @@ def check_plugin(name: str) -> None:
             check_predictor(plugin, component)
     for option in plugin.options:
         check_comment(plugin, option)
+        if plugin.conf is not None and option.startswith(f"{EXPERIMENT}/"):
+            mistake = experiment_mistake(plugin.conf / f"{option}.yaml")
+            require(not mistake, f"option {option} of plugin {name!r}: {mistake}")
         if option.partition("/")[0] in (*KINDS, *PRIMARY):
             check_option(plugin, option, plugins)
 
