@@ -47,6 +47,7 @@ def write_run(folder: Path) -> None:
     command = [
         sys.executable, "-m", "baryon", "train", "dataset=hep_images", "model=hep_cnn",
         "model.filters=2", "train.steps=3", "train.batch_size=8", "train.checkpoint_every_steps=2",
+        "train.ema=0.9",
         "train.precision=fp32", "train.compile=never", "train.keep_checkpoints=2",
         f"dataset.train={DATA}", f"dataset.test={DATA}", "evaluator.bootstrap=2",
         "evaluator.example_images=0", "tracking.tensorboard=false", f"run.name={RUN.name}",
