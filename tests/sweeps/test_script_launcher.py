@@ -175,6 +175,18 @@ def test_jobs_that_the_user_cancels_are_told(start, capsys):
 
 
 @ONE
+def test_a_job_whose_script_fails_is_told_with_what_the_script_said(start):
+    run = start("works", setup=["module_of_nobody || exit 3"])
+    (run.folders[0] / "stderr.txt").write_text("baryon: error: of an earlier attempt\n")
+    run.thread.join(30)
+    assert run.jobs[0].state == "failed"
+    error = run.jobs[0].error
+    assert error.startswith(f"{run.name} job 1")
+    assert " ended before its training began: " in error
+    assert error.endswith("module_of_nobody: command not found")
+
+
+@ONE
 def test_a_job_whose_time_is_up_is_submitted_again(start, capsys):
     run = start("late", "waits", timeout_min=1, signal_delay_s=59, max_num_timeout=1)
     run.thread.join(30)

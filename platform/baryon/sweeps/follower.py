@@ -97,8 +97,11 @@ class Follower:
                     warn(f"{entry}: {batch_job} was stopped; it does not resume by itself")
                 return
             reason = self._launcher.last_error(job.folder, number)
-            text = f"{batch_job} was cancelled before it began"
-            error = f"{text}: {reason}" if reason else text
+            error = (
+                f"{batch_job} ended before its training began: {reason}"
+                if reason
+                else f"{batch_job} was cancelled before it began"
+            )
             job_status.write(job.folder, FAILED, status.seconds, error)
             self._look(entry)
 

@@ -107,7 +107,7 @@ class ScriptLauncher(Launcher):
                 return
             job = self._waiting[0]
             script = job_script.write(self._sweep, job, self._settings)
-            self._forget_time(job)
+            self._forget_attempt(job)
             try:
                 number = self._scheduler.submit(script)
             except BaryonError as error:
@@ -153,5 +153,12 @@ class ScriptLauncher(Launcher):
         self._waiting.appendleft(job)
         say(f"{self.scheduler} job {number}: its time was up; it is submitted again")
 
-    def _forget_time(self, job: PlacedJob) -> None:
-        job_script.time_is_up(self._sweep, job.folder.name).unlink(missing_ok=True)
+    def _forget_attempt(self, job: PlacedJob) -> None:
+        """Remove what an earlier attempt has said, which is none of this one's errors."""
+        run = job.folder.name
+        for path in (
+            job_script.time_is_up(self._sweep, run),
+            job_script.log(self._sweep, run),
+            job.folder / job_status.STDERR,
+        ):
+            path.unlink(missing_ok=True)

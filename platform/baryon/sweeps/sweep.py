@@ -47,6 +47,7 @@ class Sweep:
         self.record.metric = settings.metric
         self.record.direction = settings.direction or "minimize"
         self._follower = Follower(folder, self.record, launcher, fail_fast=settings.fail_fast)
+        self._without_password: set[str] = set()
 
     @property
     def at_once(self) -> int:
@@ -107,11 +108,13 @@ class Sweep:
         if not self._launcher.outlives:
             return asked
         clean = without_credentials(dict(asked))
-        for key in [key for key, value in asked.items() if clean[key] != value]:
+        changed = {key for key, value in asked.items() if clean[key] != value}
+        for key in sorted(changed - self._without_password):
             warn(
                 f"the password in {key} is not written into the files of a batch job: give it to "
                 "the jobs by a variable or file of the tracker's own"
             )
+        self._without_password |= changed
         return clean
 
     @contextmanager
