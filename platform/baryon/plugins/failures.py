@@ -1,4 +1,4 @@
-"""Say where in a plugin's own code an error arose, and which component that is."""
+"""Say where in a plugin's own code an error arose, and of which component that is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from baryon.errors import format_error
-from baryon.plugins.registry import ENTRY_POINT_GROUP, Component
+from baryon.plugins.hookspecs import ENTRY_POINT_GROUP
 
 
 def format_failure(error: Exception) -> str:
@@ -32,19 +32,19 @@ def location(error: BaseException) -> str:
     return f"{Path(*path.parts[-parts:])}:{number}"
 
 
-def failed_component(error: BaseException, chosen: Iterable[Component]) -> Component | None:
-    """Return which of the chosen components an error came from, None if from none of them.
+def failed_target(error: BaseException, targets: Iterable[str]) -> str | None:
+    """Return which of the components' targets an error came from, None if from none of them.
 
     It is the one in whose module the last line of a plugin stands, else the first of that plugin.
     """
     modules = [_module(frame) for frame, _ in _in_plugins(error)]
     if not modules:
         return None
-    by_module = {component.target.partition(":")[0]: component for component in reversed([*chosen])}
+    by_module = {target.partition(":")[0]: target for target in reversed([*targets])}
     if modules[-1] in by_module:
         return by_module[modules[-1]]
     package = _package(modules[-1])
-    return next((c for name, c in by_module.items() if _package(name) == package), None)
+    return next((target for name, target in by_module.items() if _package(name) == package), None)
 
 
 def _in_plugins(error: BaseException) -> Iterator[tuple[FrameType, int]]:

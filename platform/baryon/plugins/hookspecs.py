@@ -24,6 +24,9 @@ from collections.abc import Mapping
 
 import pluggy
 
+ENTRY_POINT_GROUP = "baryon"
+"""Group of the entry points that name the packages with hooks."""
+
 hookspec = pluggy.HookspecMarker("baryon")
 
 Targets = Mapping[str, str]

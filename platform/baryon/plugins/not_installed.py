@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from baryon.plugins.registry import ENTRY_POINT_GROUP
+from baryon.plugins.hookspecs import ENTRY_POINT_GROUP
 
 MOST_PROJECTS = 100
 """Folders of the working directory that are looked into."""

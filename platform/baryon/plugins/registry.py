@@ -24,8 +24,8 @@ import pluggy
 
 from baryon.errors import BaryonError, did_you_mean, format_error
 from baryon.plugins import hookspecs
-
-ENTRY_POINT_GROUP = "baryon"
+from baryon.plugins.failures import format_failure
+from baryon.plugins.hookspecs import ENTRY_POINT_GROUP
 
 KINDS: Mapping[str, str] = {
     "dataset": "baryon_datasets",
@@ -62,8 +62,6 @@ def load_target(owner: str, target: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        from baryon.plugins.failures import format_failure  # which needs this module
-
         raise BaryonError(
             f"{owner} failed to import {module_name}: {format_failure(error)}"
         ) from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from baryon.config.config import Config
 from baryon.errors import BaryonError
-from baryon.plugins.failures import failed_component, format_failure
+from baryon.plugins.failures import failed_target, format_failure
 from baryon.plugins.registry import Plugins
 from baryon.runs.directory import RunDirectory
 from baryon.system.atomic import write_text
@@ -31,9 +31,10 @@ def component_failures(config: Config, plugins: Plugins, run: RunDirectory) -> I
     except BaryonError:
         raise
     except Exception as error:
-        component = failed_component(error, chosen)
-        if component is None:
+        target = failed_target(error, [component.target for component in chosen])
+        if target is None:
             raise
+        component = next(component for component in chosen if component.target == target)
         write_text(run.traceback, "".join(traceback.format_exception(error)))
         raise BaryonError(
             f"{component.owner} failed: {format_failure(error)}; the traceback is in "
