@@ -39,5 +39,8 @@ def baryon_losses() -> Mapping[str, str]:
 
 @hookimpl
 def baryon_evaluators() -> Mapping[str, str]:
-    """Precision and skill against hand-made criteria."""
-    return {"climate_boxes": "baryon_climate.evaluator.climate_boxes:ClimateBoxes"}
+    """Precision and skill of boxes against hand-made criteria, of tracks against best tracks."""
+    return {
+        "climate_boxes": "baryon_climate.evaluator.climate_boxes:ClimateBoxes",
+        "climate_tracks": "baryon_climate.evaluator.climate_tracks:ClimateTracks",
+    }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -65,6 +66,16 @@ class Storms:
 
     def __len__(self) -> int:
         return len(self.classes)
+
+    def of_classes(self, numbers: Sequence[int]) -> Storms:
+        """Return the boxes of some classes."""
+        chosen = np.isin(self.classes, numbers)
+        arrays = {
+            entry.name: getattr(self, entry.name)[chosen]
+            for entry in fields(self)
+            if entry.name not in ("frame", "time")
+        }
+        return replace(self, **arrays)
 
 
 def storms(

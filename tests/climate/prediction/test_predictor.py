@@ -19,6 +19,7 @@ OPTIONS = {
     "suppression": 0.3,
     "most": 100,
     "formats": ["csv"],
+    "tracks": None,
     "map_every": 0,
     "animation": 0,
     "frames_a_second": 4.0,
@@ -30,6 +31,7 @@ class Split(SimpleNamespace):
 
     calendar = "noleap"
     file_order = FileOrder.same(*SIZE)
+    grid = Grid.globe(*SIZE)
     synthetic = False
     channels = CHANNELS
 
@@ -101,6 +103,37 @@ def test_rows_and_columns_are_those_of_the_file(tmp_path):
     assert node.split()[:2] == ["8", "23"]
 
 
+LIMITS = {"distance_km": 200.0, "speed": 25.0, "gap_hours": 24.0, "least_hours": 6.0}
+
+
+def test_boxes_of_frames_are_linked_to_tracks_with_their_intensity(tmp_path):
+    options = OPTIONS | {"formats": ["csv", "nodes", "geojson", "netcdf"], "tracks": LIMITS}
+    predictor = ClimateBoxesPredictor(**options, split=Split())
+    batch = _batch(0, 4)
+    batch["scaling"][:, index("PSL")] = torch.tensor([1.0e5, 1e3])
+    batch["inputs"][:, index("PSL"), 42, 60] = -2.0  # in the box
+    batch["inputs"][:, index("PSL"), 2, 60] = -9.0
+    said = predictor.write(iter([predictor.predict(_output(4), batch)]), tmp_path)
+    assert said.endswith("0 TD, 4 TC, 0 ETC, 0 AR; 1 tracks: 0 TD, 1 TC, 0 ETC, 0 AR")
+    with (tmp_path / "tracks.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["time"][11:13] for row in rows] == ["00", "03", "06", "09"]
+    assert {row["track_id"] for row in rows} == {"0"}
+    assert {row["pressure_hpa"] for row in rows} == {"980.00"}
+    assert {float(row["wind_ms"]) for row in rows} == {round(2**0.5, 2)}
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"tracks.csv", "tracks.txt", "tracks.geojson", "tracks.nc"} <= names
+    assert "tracks.png" not in names  # no maps were asked for
+
+
+def test_frames_too_far_apart_for_tracks_are_told(tmp_path, caplog):
+    limits = LIMITS | {"gap_hours": 2.0}
+    predictor = ClimateBoxesPredictor(**OPTIONS | {"tracks": limits}, split=Split())
+    predictor.write(iter([predictor.predict(_output(3), _batch(0, 3))]), tmp_path)
+    told = " ".join(caplog.text.split())
+    assert "frames are 3 h apart, more than predict.tracks.gap_hours=2: no box is linked" in told
+
+
 def test_maps_are_made_of_every_nth_frame_and_joined(tmp_path):
     options = OPTIONS | {"formats": [], "map_every": 2, "animation": 10}
     predictor = ClimateBoxesPredictor(**options, split=Split())
@@ -128,6 +161,7 @@ def test_a_frame_with_gaps_is_named(value):
     [
         ({"confidence": 1.5}, "confidence=1.5 must be from 0 to 1"),
         ({"formats": []}, "there is nothing to write"),
+        ({"tracks": LIMITS | {"speed": 0}}, "tracks.speed=0 must be above 0"),
         ({"map_every": -1}, "map_every=-1 must be 0 or more"),
         ({"split": Split(channels=CHANNELS[:3]), "map_every": 1}, "a map shows TMQ, which is not"),
     ],

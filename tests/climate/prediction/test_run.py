@@ -103,9 +103,9 @@ def test_predict_finds_what_the_exported_model_finds_in_the_stored_fields(here, 
         assert turned == pytest.approx(0, abs=1e-2)
     assert {row["time"][:10] for row in rows} <= {"1981-01-01", "1981-01-02"}
     files = {path.name for path in (here / "storms").iterdir()}
-    assert files == {"nodes", "maps", "animation.gif", "prediction.json"} | {
-        f"boxes.{suffix}" for suffix in ("csv", "geojson", "nc")
-    }
+    assert files - {"tracks.png"} == {"nodes", "maps", "animation.gif", "prediction.json"} | {
+        f"{name}.{suffix}" for name in ("boxes", "tracks") for suffix in ("csv", "geojson", "nc")
+    } | {"tracks.txt"}
     assert sorted(path.name for path in (here / "storms" / "maps").iterdir()) == [
         "0_1981-01-01T0000.png",
         "3_1981-01-01T1800.png",

@@ -104,6 +104,10 @@ def test_counts_and_errors_of_tracks_written_by_hand():
     assert result.by_category["64 to 95 kt"].pod.value == 1
     assert result.by_category["34 to 63 kt"].pod.value == 0
     assert verify(tracks, best, least_knots=0).all.storms == 4
+    categories = verify(tracks, best, least_knots=0).by_category
+    assert {name: scores.storms for name, scores in categories.items()} == dict.fromkeys(
+        ("below 34 kt", "34 to 63 kt", "64 to 95 kt", "wind not known"), 1
+    )
 
 
 def test_the_same_storms_are_found_across_the_seam_and_in_any_order():

@@ -19,12 +19,16 @@ from baryon_climate.boxes.coding import cell_of, detect
 from baryon_climate.classes import SHORT
 from baryon_climate.grid import Grid
 from baryon_climate.storms import Storms, storms
+from baryon_climate.tracks.batch_fields import fields_of
+from baryon_climate.tracks.intensity import intensities
+from baryon_climate.tracks.linking import Linker, Sighting, link_rules
 from baryon_climate.windows import labelled_step
 
 if TYPE_CHECKING:
     from baryon_climate.dataset.frames import Frames
     from baryon_climate.prediction.map import Map
 
+OWNER = "predictor of climate_boxes"
 VAPOUR = "TMQ"
 WINDOW_AXES = 5
 FARTHEST = 1e3
@@ -47,10 +51,12 @@ class Prediction:
     storms: Storms
     png: bytes | None
     """Map of the frame, if one was asked for."""
+    sighting: Sighting | None = None
+    """The same storms with their intensity, if tracks are asked for."""
 
 
 class ClimateBoxesPredictor:
-    """Boxes with their class, score, corners in degrees and time; maps; an animation."""
+    """Boxes with their class, score, corners in degrees and time; tracks; maps; an animation."""
 
     def __init__(
         self,
@@ -59,6 +65,7 @@ class ClimateBoxesPredictor:
         suppression: float,
         most: int,
         formats: Sequence[Literal["csv", "nodes", "geojson", "netcdf"]],
+        tracks: Mapping[str, float] | None,
         map_every: int,
         animation: int,
         frames_a_second: float,
@@ -82,6 +89,7 @@ class ClimateBoxesPredictor:
         self._map_every = map_every
         self._animation, self._frames_a_second = animation, frames_a_second
         self._split = split
+        self._rules = None if tracks is None else link_rules(OWNER, tracks)
         self._map: tuple[Grid, Map] | None = None
 
     def predict(self, output: Any, batch: Batch) -> list[Prediction]:
@@ -116,8 +124,13 @@ class ClimateBoxesPredictor:
             )
             wanted = self._map_every and row % self._map_every == 0
             png = self._draw(batch, number, grid, of_frame) if wanted else None
-            predictions.append(Prediction(of_frame, png))
+            sighting = self._sighting(batch, number, grid, of_frame) if self._rules else None
+            predictions.append(Prediction(of_frame, png, sighting))
         return predictions
+
+    def _sighting(self, batch: Batch, number: int, grid: Grid, of_frame: Storms) -> Sighting:
+        fields = fields_of(batch, number, self._names)
+        return Sighting(of_frame, *intensities(fields, grid, of_frame))
 
     def _require_values(self, batch: Batch) -> None:
         inputs = batch["inputs"]
@@ -146,11 +159,12 @@ class ClimateBoxesPredictor:
         return self._map[1].png(field.numpy() * half + middle, of_frame, when)
 
     def write(self, predictions: Iterator[list[Prediction]], folder: Path) -> str:
-        """`boxes.csv`, `nodes/`, `boxes.geojson`, `boxes.nc`, `maps/` and `animation.gif`."""
+        """`boxes.*`, `nodes/`, `tracks.*`, `maps/` and `animation.gif`; what they hold in short."""
         from baryon_climate.prediction.animation import animate
 
         counts = np.zeros(len(SHORT), np.int64)
         frames, maps = 0, []
+        linker = None if self._rules is None else Linker(self._rules)
         with ExitStack() as stack:
             writers: list[Writer] = [
                 stack.enter_context(_writers()[form](folder, self._split)) for form in self._formats
@@ -160,17 +174,39 @@ class ClimateBoxesPredictor:
                     writer.append(prediction.storms)
                 if prediction.png is not None:
                     maps.append(self._save(prediction, folder / "maps"))
+                if linker is not None and prediction.sighting is not None:
+                    linker.add(prediction.sighting)
                 counts += np.bincount(prediction.storms.classes, minlength=len(SHORT))
                 frames += 1
         if maps and self._animation:
             animate(maps, folder / "animation.gif", self._animation, self._frames_a_second)
         if maps:
             _warn_of_missing_coastlines()
+        linked = "" if linker is None else self._write_tracks(linker, folder)
         shown = ", ".join(f"{count:,} {short}" for count, short in zip(counts, SHORT, strict=True))
         return (
             f"{counts.sum():,} boxes of score {self._detecting['confidence']:g} or more in "
-            f"{frames:,}{' synthetic' if self._split.synthetic else ''} frames: {shown}"
+            f"{frames:,}{' synthetic' if self._split.synthetic else ''} frames: {shown}{linked}"
         )
+
+    def _write_tracks(self, linker: Linker, folder: Path) -> str:
+        """Write the tracks and their map; return how many they are, to follow the boxes."""
+        from baryon_climate.tracks.track_files import write_tracks
+        from baryon_climate.tracks.track_map import draw_tracks
+
+        assert self._rules is not None
+        tracks = linker.finish()
+        if (linker.step_hours or 0.0) > self._rules.gap_hours:
+            warn(
+                f"frames are {linker.step_hours:g} h apart, more than predict.tracks.gap_hours="
+                f"{self._rules.gap_hours:g}: no box is linked to another"
+            )
+        write_tracks(tracks, folder, self._split, self._formats)
+        if tracks and self._map_every:
+            draw_tracks(self._split.grid, tracks).savefig(folder / "tracks.png")
+        kinds = np.bincount([track.kind for track in tracks], minlength=len(SHORT))
+        counts = ", ".join(f"{n:,} {short}" for n, short in zip(kinds, SHORT, strict=True))
+        return f"; {len(tracks):,} tracks: {counts}"
 
     def _save(self, prediction: Prediction, folder: Path) -> Path:
         from baryon_climate.dates import date
@@ -202,13 +238,12 @@ def _warn_of_missing_coastlines() -> None:
 
 def _require(holds: object, fault: str) -> None:
     if not holds:
-        raise BaryonError(f"predictor of climate_boxes: {fault}")
+        raise BaryonError(f"{OWNER}: {fault}")
 
 
 def _require_libraries() -> None:
     missing = [name for name in LIBRARIES if find_spec(name) is None]
     if missing:
         raise BaryonError(
-            f"predictor of climate_boxes: {' and '.join(missing)} is not installed: "
-            "pip install 'baryon[climate]'"
+            f"{OWNER}: {' and '.join(missing)} is not installed: pip install 'baryon[climate]'"
         )

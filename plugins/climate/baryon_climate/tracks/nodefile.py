@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from baryon_climate.classes import TC
 from baryon_climate.dataset.listed_box import Moment, number, whole
-from baryon_climate.tracks.fix import Fix, hectopascals, position
+from baryon_climate.tracks.fix import Fix, hectopascals, position, quantity
 
 START = "start"
 TIME = 4
@@ -61,7 +61,7 @@ def _fix(place: str, storm: str, fields: Sequence[str]) -> Fix:
         raise ValueError("it has no position")
     year, month, day = (whole("date", text) for text in fields[-TIME:-1])
     hour = number("hour", fields[-1])
-    variables = [number("variable", text) for text in fields[4:-TIME]]
+    variables = [quantity("variable", text) for text in fields[4:-TIME]]
     return Fix(
         place=place,
         storm=storm,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -80,6 +80,10 @@ class Track:
         """Return the part from time `first` to `last`; None if there is none."""
         inside = (self.times >= first) & (self.times <= last)
         return self.take(inside) if inside.any() else None
+
+    def named(self, name: str) -> Track:
+        """Return the same track under a name."""
+        return replace(self, name=name)
 
     def take(self, rows: npt.NDArray[np.bool_] | Counts) -> Track:
         """Return the track of some of its points."""

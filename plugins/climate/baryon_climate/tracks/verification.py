@@ -23,11 +23,12 @@ from baryon_climate.tracks.matching import Pair, match
 from baryon_climate.tracks.track import Numbers, Track
 
 CATEGORIES = {
+    "below 34 kt": (0.0, 34.0),
     "34 to 63 kt": (34.0, 64.0),
     "64 to 95 kt": (64.0, 96.0),
     "96 kt on": (96.0, math.inf),
 }
-"""By the largest wind of a storm's life: tropical storm, hurricane, major hurricane."""
+"""By the largest wind of a storm's life: depression, tropical storm, hurricane, major hurricane."""
 WITHOUT_WIND = "wind not known"
 ROUNDING = 1e-6
 """m/s: 34 knots read from a file are 34 knots."""
@@ -172,8 +173,7 @@ def _basin(track: Track) -> str:
 def _category(storm: Track) -> str:
     knots = (storm.strongest + ROUNDING) / KNOT
     return next(
-        (name for name, (low, high) in CATEGORIES.items() if low <= knots < high),
-        WITHOUT_WIND if math.isnan(knots) else f"below {CATEGORIES['34 to 63 kt'][0]:g} kt",
+        (name for name, (low, high) in CATEGORIES.items() if low <= knots < high), WITHOUT_WIND
     )
 
 

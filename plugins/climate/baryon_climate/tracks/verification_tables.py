@@ -19,10 +19,11 @@ NAMES = {
 def summary(result: Verification) -> str:
     """Return the answer in one sentence."""
     scores = result.all
+    strong = f" of {result.least_knots:g} knots or more" if result.least_knots > 0 else ""
     return (
         f"probability of detection {shown(scores.pod)}, false-alarm ratio {shown(scores.far)}, "
         f"critical success index {shown(scores.csi)}: {scores.detected:,} of {scores.storms:,} "
-        f"storms of {result.least_knots:g} knots or more found within {result.within_km:g} km, "
+        f"storms{strong} found within {result.within_km:g} km, "
         f"{scores.false_alarms:,} of {scores.tracks:,} tracks follow none"
     )
 
