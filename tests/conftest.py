@@ -20,7 +20,8 @@ from hypothesis import settings
 from omegaconf import OmegaConf
 
 from baryon.plugins.registry import host_conf
-from baryon.runs.directory import FORMAT
+from baryon.runs import record as run_record
+from baryon.runs.directory import FORMAT, RunDirectory
 from baryon.terminal.handler import show_messages
 
 # Before PyTorch is imported: tests run side by side, and threads of several processes that wait for
@@ -590,3 +591,17 @@ def write_run() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def evaluated_run(tmp_path, write_run):
+    """Write a run with these metrics, and read it."""
+
+    def written(name, metrics, *, slope=0.05, judged_by=("auc",), split="test", **options):
+        path = write_run(tmp_path / name, slope=slope, **options)
+        answer = json.loads((path / "evaluation.json").read_text())
+        answer |= {"metrics": metrics, "judged_by": list(judged_by), "split": split}
+        (path / "evaluation.json").write_text(json.dumps(answer))
+        return run_record.read(RunDirectory(path))
+
+    return written

@@ -1,25 +1,12 @@
 import numpy as np
 import pytest
 from hypothesis import assume, given
-from hypothesis import strategies as st
+from tests.hep.evaluator.scored_events import samples
 
 from baryon_hep.evaluator.area import area, area_with_interval
 from baryon_hep.evaluator.bootstrap import Sample
 from baryon_hep.evaluator.roc import roc_curve
 from baryon_hep.evaluator.slices import slices
-
-WEIGHTS = st.sampled_from([0.0, 1e-3, 0.5, 1.0, 7.0, 1e4])
-
-
-@st.composite
-def samples(draw):
-    """Few distinct scores, so that there are ties within and between the classes."""
-    event = st.tuples(st.integers(-3, 3), WEIGHTS, st.booleans())
-    score, weight, signal = zip(*draw(st.lists(event, min_size=2, max_size=40)), strict=True)
-    score, weight, signal = np.array(score, float), np.array(weight), np.array(signal)
-    assume(weight[signal].sum() > 0)
-    assume(weight[~signal].sum() > 0)
-    return score, weight, signal
 
 
 def mann_whitney(score, weight, signal):
