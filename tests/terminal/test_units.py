@@ -2,7 +2,7 @@
 
 import pytest
 
-from baryon.terminal.units import duration, size
+from baryon.terminal.units import counted, duration, size
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,9 @@ def test_duration(seconds, said):
 )
 def test_size(count, said):
     assert size(count) == said
+
+
+def test_a_noun_agrees_with_its_number():
+    assert [counted(number, "sample") for number in (0, 1, 1200)] == [
+        "0 samples", "1 sample", "1,200 samples",
+    ]  # fmt: skip

@@ -12,6 +12,7 @@ from baryon.plugins.registry import checked_plugins
 from baryon.runs import directory as run_directory
 from baryon.runs.directory import RunDirectory
 from baryon.terminal.console import say
+from baryon.terminal.units import counted
 
 if TYPE_CHECKING:
     from baryon.config.config import Config
@@ -77,4 +78,5 @@ def _samples(ledger: Ledger, step: int, split: Split) -> Table:
             rows.append([worker, index, *place, *(values[name][number].item() for name in scalars)])
     columns = ["worker", "sample", *(["where"] if has_place else []), *scalars]
     later = "" if step <= ledger.step else " (still to come at the last checkpoint)"
-    return Table(columns, rows, f"{len(rows)} samples of {len(parts)} workers{later}")
+    shown = f"{counted(len(rows), 'sample')} of {counted(len(parts), 'worker')}"
+    return Table(columns, rows, f"{shown}{later}")

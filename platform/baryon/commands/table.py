@@ -255,6 +255,15 @@ training with a checkpoint. On a cluster use the site's own: `mpiexec -n 64 bary
         ("launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2", ""),
     ),
 )
+RUNS = Command(
+    name="runs",
+    summary="list runs with their answers",
+    description="""\
+List the runs in a folder, the newest first: state, choices, time, and what they are judged by, with
+its error.""",
+    arguments=(Argument("root", Folder("<dir>"), "the folder of the runs (default: runs)"),),
+    examples=(("runs", ""), ("runs root=runs/sweep-a08fc105", "the jobs of a sweep")),
+)
 REPORT = Command(
     name="report",
     summary="write a page of a run, of several runs, or of a sweep",
@@ -487,6 +496,7 @@ COMMANDS = (
     EXPORT,
     DATA,
     LAUNCH,
+    RUNS,
     REPORT,
     WATCH,
     REPRODUCE,

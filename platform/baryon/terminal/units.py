@@ -29,3 +29,8 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.3g} {unit}"
         count /= 1024
     return f"{count:,.1f} {BINARY[-1]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 sample`, `1,200 samples`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

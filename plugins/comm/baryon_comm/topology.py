@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from baryon import figures
+from baryon.terminal.units import counted
 from baryon_comm.mpi.layout import Layout
 
 if TYPE_CHECKING:
@@ -102,17 +103,13 @@ def _draw_rank(
 def _roles(layout: Layout) -> str:
     """Return the sizes in words, and how much of them is drawn."""
     text = (
-        f"{_counted(layout.num_groups, 'group')} of {_counted(layout.group_size, 'worker')}, "
-        f"{_counted(layout.num_servers, 'parameter server')}"
+        f"{counted(layout.num_groups, 'group')} of {counted(layout.group_size, 'worker')}, "
+        f"{counted(layout.num_servers, 'parameter server')}"
     )
     sizes = (layout.num_groups, layout.group_size, layout.num_servers)
     limits = (MAX_GROUPS, MAX_WORKERS, MAX_SERVERS)
     cut = any(size > limit for size, limit in zip(sizes, limits, strict=True))
     return f"{text} (the first of each are drawn)" if cut else text
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _draw_timeline(axes: Axes, run: HybridRun) -> None:

@@ -24,6 +24,7 @@ from baryon.data.loader import Loader
 from baryon.data.loading import Loading
 from baryon.interfaces import Dataset, Split, Table
 from baryon.terminal.progress import bar
+from baryon.terminal.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -196,10 +197,6 @@ def _checksums(split: Split) -> dict[Path, str]:
 def _summary(findings: Sequence[Finding], splits: Mapping[str, Split]) -> str:
     samples = ", ".join(f"{name} {len(split):,}" for name, split in splits.items())
     faults = sum(finding.refused for finding in findings)
-    warnings = _counted(len(findings) - faults, "warning")
-    verdict = f"Data refused: {_counted(faults, 'fault')}, " if faults else "Data OK: "
-    return f"{verdict}{warnings} in {_counted(len(splits), 'split')} ({samples} samples)"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    warnings = counted(len(findings) - faults, "warning")
+    verdict = f"Data refused: {counted(faults, 'fault')}, " if faults else "Data OK: "
+    return f"{verdict}{warnings} in {counted(len(splits), 'split')} ({samples} samples)"

@@ -1,7 +1,8 @@
 // Tables whose heads sort: a button in each, `aria-sort` on the column.
 "use strict";
 (() => {
-  const order = new Map();
+  const order = new Map(), unfolded = new Set();
+  const MOST_ROWS = 30; // the style shows the first 25 of a longer table
 
   function value(row, column) {
     const cell = row.cells[column];
@@ -29,6 +30,25 @@
     table.tBodies[0].append(...rows.map(([, row]) => row));
   }
 
+  // Of a long table the first rows are shown, until the others are asked for.
+  function shorten(table) {
+    const rows = table.tBodies[0].rows.length, place = table.closest(".scroll");
+    if (rows <= MOST_ROWS || place.nextElementSibling?.matches(".all-rows")) return;
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "plain all-rows", textContent: `all ${rows} rows` });
+    const show = () => {
+      const all = unfolded.has(table.id);
+      table.classList.toggle("short", !all);
+      button.setAttribute("aria-pressed", String(all));
+    };
+    button.addEventListener("click", () => {
+      if (!unfolded.delete(table.id)) unfolded.add(table.id);
+      show();
+    });
+    place.after(button);
+    show();
+  }
+
   // Gives every head its button; a table that was sorted before is sorted so again.
   window.baryonTables = (within) => {
     for (const table of within.querySelectorAll("table.sortable")) {
@@ -44,6 +64,7 @@
         head.append(button);
       });
       if (order.has(table.id)) sort(table, ...order.get(table.id));
+      shorten(table);
     }
   };
 })();

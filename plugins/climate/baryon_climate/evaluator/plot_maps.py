@@ -24,7 +24,7 @@ def draw_maps(examples: Sequence[Example], confidence: float) -> Figure:
     """Draw a map of each frame: known boxes dashed, the network's from `confidence` on solid."""
     west, east, south, north = extent(examples[0].frame.grid)
     tall = WIDTH * 0.88 * (north - south) / (east - west) + 0.4
-    caption = "Water vapour with the known boxes and those that the network found"
+    caption = "Water vapour with known boxes and those of the network; plate carrée projection"
     figure = new(WIDTH, 0.8 + tall * len(examples), caption)
     axes = figure.subplots(len(examples), 1, squeeze=False)[:, 0]
     panels = [

@@ -186,7 +186,7 @@ def _size_table(results: Results) -> Table:
                 [storm_class.name, NAMES[finder_name], size.hits, *in_thousands, size.ratio]
             )
     return Table(
-        columns=["class", "found by", "hits", "known 1000 km2", "found 1000 km2", "median ratio"],
+        columns=["class", "found by", "hits", "known, 1000 km²", "found, 1000 km²", "median ratio"],
         rows=rows,
         caption="Area on the sphere of the boxes of the hits: means, and the median of found over "
         "known.",
