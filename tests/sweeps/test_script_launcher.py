@@ -186,15 +186,26 @@ def test_a_job_whose_script_fails_is_told_with_what_the_script_said(start):
     assert error.endswith("module_of_nobody: command not found")
 
 
+SHORT = {"timeout_min": 1, "signal_delay_s": 59, "max_num_timeout": 1}
+
+
 @ONE
 def test_a_job_whose_time_is_up_is_submitted_again(start, capsys):
-    run = start("late", "waits", timeout_min=1, signal_delay_s=59, max_num_timeout=1)
+    run = start("late", **SHORT)
     run.thread.join(30)
-    assert [job.state for job in run.jobs] == ["finished", "waiting"]
-    assert len(run.system.states()) == 4  # the second one again as well, and then no more
-    said = capsys.readouterr().out
-    assert said.count("its time was up; it is submitted again") == 2
-    assert said.count("was stopped; it does not resume by itself") == 1
+    assert run.jobs[0].state == "finished"
+    assert len(run.system.states()) == 2
+    assert capsys.readouterr().out.count("its time was up; it is submitted again") == 1
+
+
+@pytest.mark.extended
+@BOTH
+def test_a_job_is_submitted_again_no_more_often_than_asked(start, capsys):
+    run = start("waits", **SHORT)
+    run.thread.join(30)
+    assert run.jobs[0].state == "waiting"
+    assert len(run.system.states()) == 2
+    assert "was stopped; it does not resume by itself" in capsys.readouterr().out
 
 
 @ONE
@@ -247,7 +258,8 @@ def test_jobs_that_an_earlier_start_has_left_are_not_submitted_again(start, caps
     assert len(again.system.states()) == 4
 
 
-@ONE
+@pytest.mark.extended
+@BOTH
 def test_a_batch_system_that_is_silent_for_a_while_loses_no_job(start):
     run = start("waits")
     wait_for(lambda: (run.folders[0] / "begun").exists())
