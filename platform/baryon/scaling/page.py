@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from baryon import figures as saving
+from baryon import figures
 from baryon.errors import BaryonError, cannot_write
 from baryon.interfaces import Table
 from baryon.report.page.page import picture, render
 from baryon.runs.directory import write_json
-from baryon.scaling import figures, tables
+from baryon.scaling import drawing, tables
 from baryon.scaling.machine import FIGURES
 from baryon.scaling.published import Point
 from baryon.scaling.study import Study
@@ -40,7 +40,7 @@ def write_study(study: Study, folder: Path) -> None:
         tables.summary(study),
         tables.notes(study),
         {**shown, "machine": sources},
-        figures.draw_study(study),
+        drawing.draw_study(study),
     )
     write_json(folder / "predictions.json", {"predictions": [asdict(p) for p in study.predictions]})
 
@@ -53,7 +53,7 @@ def write_points(name: str, points: Sequence[Point], folder: Path) -> None:
         tables.summary_of_points(points),
         [],
         {"points": tables.of_points(points)},
-        {"published": figures.draw_points(points)},
+        {"published": drawing.draw_points(points)},
     )
     write_json(folder / "published.json", {"points": [asdict(point) for point in points]})
 
@@ -70,7 +70,7 @@ def _write(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BaryonError(cannot_write(folder, error, "out")) from error
-    saving.save(drawn, folder / "figures")
+    figures.save(drawn, folder / "figures")
     page = render(
         "scaling.html.j2",
         {"charts": [], "parallel": None},
@@ -79,7 +79,7 @@ def _write(
         notes=notes,
         tables=shown_tables,
         shown_figures=[
-            picture(folder / "figures" / f"{name}.png", saving.caption(name, figure))
+            picture(folder / "figures" / f"{name}.png", figures.caption(name, figure))
             for name, figure in drawn.items()
         ],
     )
