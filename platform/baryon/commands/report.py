@@ -14,22 +14,63 @@ def run(arguments: Arguments) -> int:
     """Read what is there, write the page, say where it lies and what is missing in it."""
     from baryon.system.atomic import write_text
 
-    runs = [Path(path) for paths in arguments["run"] for path in paths.split(",") if path]
+    if arguments["scaling"]:
+        return _scaling(arguments)
+    if arguments["machine"]:
+        raise BaryonError("machine= goes with scaling=<dir>: predictions beside real runs")
+    runs = _folders(arguments["run"])
     sweep = Path(arguments["sweep"]) if arguments["sweep"] else None
     if not runs and sweep is None:  # run=,
         raise BaryonError("give run=<dir>")
     out = arguments["out"]
     file = Path(out) if out else _file(runs, sweep)
-    if file.is_dir():
-        raise BaryonError(f"out={out} is a folder: give a file, such as out={file}/report.html")
-    # Not made: a mistyped folder would be, and the page lost in it.
-    if out and not file.parent.is_dir():
-        raise BaryonError(f"out={out}: there is no folder {file.parent}; make it first")
+    _require_writable(file, out)
     # Links of the page are relative to where it will lie, links of the file system followed.
     text, missing = page(runs, sweep, file.parent.resolve())
     write_text(file, text)
     for line in missing:
         say(f"missing: {line}")
+    say(f"report: {file}")
+    return 0
+
+
+def _require_writable(file: Path, out: str | None) -> None:
+    if file.is_dir():
+        raise BaryonError(f"out={out} is a folder: give a file, such as out={file}/report.html")
+    # Not made: a mistyped folder would be, and the page lost in it.
+    if out and not file.parent.is_dir():
+        raise BaryonError(f"out={out}: there is no folder {file.parent}; make it first")
+
+
+def _folders(given: Sequence[str]) -> list[Path]:
+    return [Path(path) for paths in given for path in paths.split(",") if path]
+
+
+def _scaling(arguments: Arguments) -> int:
+    """Write the page of how runs scaled, with predictions for a machine if one is given."""
+    from baryon.report.results import show_table
+    from baryon.runs import record as run_record
+    from baryon.runs.directory import RunDirectory
+    from baryon.scaling import page, tables
+    from baryon.scaling.measurement import read_machine_and_network
+    from baryon.scaling.real_runs import read_runs
+    from baryon.system.atomic import write_text
+
+    folders = _folders(arguments["scaling"])
+    if not folders:  # scaling=,
+        raise BaryonError("give scaling=<dir>")
+    file = Path(arguments["out"] or "scaling.html")
+    _require_writable(file, arguments["out"])
+    records = [run_record.read(RunDirectory(path.resolve())) for path in folders]
+    machine, network, notes = None, None, []
+    if arguments["machine"]:
+        machine, network = read_machine_and_network(arguments["machine"], None)
+        notes = [f"predictions for machine {machine.name}, measured on {machine.origin}"]
+    runs = read_runs(records, machine, network)
+    write_text(file, page.page_of_runs(runs, notes), "out")
+    show_table(tables.of_runs(runs))
+    for note in notes:
+        say(note)
     say(f"report: {file}")
     return 0
 

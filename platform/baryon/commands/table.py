@@ -273,17 +273,20 @@ side; of a sweep.""",
     arguments=(
         Argument("run", RUN_FOLDER, "the folder of a run, or of each of several", repeated=True),
         Argument("sweep", SWEEP_FOLDER, "the folder of a sweep"),
+        Argument("scaling", RUN_FOLDER, "of each of several runs: how they scaled", repeated=True),
+        Argument("machine", Described("<name|file>", "machine"), "of scaling=: its predictions"),
         Argument(
             "out",
             OUT_FILE,
-            "the page (default: <dir>/report.html, or comparison.html of several runs)",
+            "the page (default: <dir>/report.html, comparison.html of several runs, scaling.html)",
         ),
     ),
-    either=("run", "sweep"),
+    either=("run", "sweep", "scaling"),
     examples=(
         ("report run=runs/latest", ""),
         ("report run=runs/small run=runs/large out=small-and-large.html", ""),
         ("report sweep=runs/my-sweep", ""),
+        ("report scaling=runs/one scaling=runs/two scaling=runs/four machine=here.json", ""),
     ),
 )
 WATCH = Command(

@@ -10,6 +10,7 @@ import numpy as np
 from baryon import figures
 from baryon.scaling.prediction import PARTS, Prediction
 from baryon.scaling.published import CALIBRATION, RESTATED, Point
+from baryon.scaling.real_runs import RealRun, single_rate_of
 from baryon.scaling.study import Study
 
 if TYPE_CHECKING:
@@ -127,6 +128,55 @@ def _stack(axes: Axes, name: str, curve: Sequence[Prediction]) -> None:
     axes.set_xticks(positions, labels, fontsize="small")
     axes.tick_params(axis="x", which="both", length=0)
     axes.set(ylabel="Seconds a step", title=name, ylim=(0, 1.05 * base.max()))
+
+
+def draw_runs(runs: Sequence[RealRun]) -> dict[str, Figure]:
+    """Return the figures of real runs, by name: speed-up beside predictions, time of the steps."""
+    with figures.style():
+        drawn = {"speed_up": _speed_up_of_runs(runs), "phases": _phases_of_runs(runs)}
+        for figure in drawn.values():
+            figures.lay_out(figure)
+    return drawn
+
+
+def _speed_up_of_runs(runs: Sequence[RealRun]) -> Figure:
+    figure = figures.new(6.2, 4.2, "Speed-up of real runs by workers; dashed: predicted")
+    axes = figure.subplots()
+    single = single_rate_of(runs)
+    for marker, comm in zip(MARKERS * 4, dict.fromkeys(run.comm for run in runs), strict=False):
+        of_comm = [run for run in runs if run.comm == comm]
+        workers = [run.job.workers for run in of_comm]
+        rates = [run.samples_per_second / single for run in of_comm]
+        (line,) = axes.plot(workers, rates, marker, label=comm)
+        predictions = [run.prediction.samples_per_second for run in of_comm if run.prediction]
+        if len(predictions) == len(workers):
+            values = [rate / single for rate in predictions]
+            axes.plot(workers, values, "x--", color=line.get_color(), label=f"{comm}, predicted")
+    counts = sorted({run.job.workers for run in runs})
+    axes.plot(counts, counts, ":", color=figures.GREY, linewidth=1, label="linear")
+    axes.set(xlabel="Workers", ylabel="Speed-up over one worker", xscale="log", yscale="log")
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.tick_params(axis="x", which="minor", bottom=False, top=False, labelbottom=False)
+    axes.legend(loc="upper left")
+    return figure
+
+
+def _phases_of_runs(runs: Sequence[RealRun]) -> Figure:
+    """Draw each run's time by phases, as shares of its steps."""
+    figure = figures.new(7, 1.5 + 0.4 * len(runs), "Where the time of the steps went, by run")
+    axes = figure.subplots()
+    base = np.zeros(len(runs))
+    for phase in dict.fromkeys(phase for run in runs for phase in run.phases):
+        shares = np.array([run.phases.get(phase, 0) / sum(run.phases.values()) for run in runs])
+        axes.barh(range(len(runs)), shares, left=base, height=0.7, label=phase)
+        base += shares
+    names = [f"{run.comm} on {run.job.workers}" for run in runs]
+    axes.set_yticks(range(len(runs)), names)
+    axes.tick_params(axis="y", which="both", length=0)
+    axes.invert_yaxis()
+    axes.set(xlabel="Share of the time", xlim=(0, 1))
+    figure.legend(loc="outside upper center", ncols=4)
+    return figure
 
 
 def draw_points(points: Sequence[Point]) -> Figure:

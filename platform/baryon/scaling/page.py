@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from baryon import figures
@@ -15,6 +16,7 @@ from baryon.runs.directory import write_json
 from baryon.scaling import drawing, tables
 from baryon.scaling.machine import FIGURES
 from baryon.scaling.published import Point
+from baryon.scaling.real_runs import RealRun, kind_of_scaling
 from baryon.scaling.study import Study
 from baryon.system.atomic import write_text
 
@@ -58,6 +60,19 @@ def write_points(name: str, points: Sequence[Point], folder: Path) -> None:
     write_json(folder / "published.json", {"points": [asdict(point) for point in points]})
 
 
+def page_of_runs(runs: Sequence[RealRun], notes: Sequence[str]) -> str:
+    """Return the page of real runs."""
+    with TemporaryDirectory() as folder:
+        return _page(
+            Path(folder),
+            f"Scaling of {runs[0].network}: {len(runs)} runs",
+            kind_of_scaling(runs),
+            notes,
+            {"runs": tables.of_runs(runs)},
+            drawing.draw_runs(runs),
+        )
+
+
 def _write(
     folder: Path,
     title: str,
@@ -70,8 +85,21 @@ def _write(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BaryonError(cannot_write(folder, error, "out")) from error
+    page = _page(folder, title, summary, notes, shown_tables, drawn)
+    write_text(folder / "report.html", page, "out")
+
+
+def _page(
+    folder: Path,
+    title: str,
+    summary: str,
+    notes: Sequence[str],
+    shown_tables: Mapping[str, Any],
+    drawn: Mapping[str, Figure],
+) -> str:
+    """Save the figures into a folder, and return the page that shows them."""
     figures.save(drawn, folder / "figures")
-    page = render(
+    return render(
         "scaling.html.j2",
         {"charts": [], "parallel": None},
         title=title,
@@ -83,4 +111,3 @@ def _write(
             for name, figure in drawn.items()
         ],
     )
-    write_text(folder / "report.html", page, "out")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from baryon.interfaces import Table
 from baryon.scaling.prediction import Prediction
 from baryon.scaling.published import Point, held_out_errors
+from baryon.scaling.real_runs import RealRun, kind_of_scaling, single_rate_of
 from baryon.scaling.study import Study
 from baryon.terminal.units import duration
 
@@ -16,6 +17,13 @@ LOSSES = (
     *("input", "stragglers", "exposed", "checkpoint", "staleness", "95th"),
     *("server load", "survival", "saved every", "failures"),
 )
+
+
+RUN = (
+    *("run", "comm", "workers", "groups", "servers", "samples a worker"),
+    *("samples/s", "speed-up", "efficiency", "TFLOP/s"),
+)
+PREDICTED = ("predicted, samples/s", "error")
 
 
 def percent(share: float) -> str:
@@ -76,6 +84,24 @@ def _job(prediction: Prediction) -> tuple[str, str, str, str, str]:
 
 def _flops(prediction: Prediction) -> tuple[float, float, float]:
     return prediction.flops, prediction.peak_flops, prediction.sustained_flops
+
+
+def of_runs(runs: Sequence[RealRun]) -> Table:
+    """Return the rates of real runs beside their predictions."""
+    single = single_rate_of(runs)
+    predicted = any(run.prediction for run in runs)
+    rows = []
+    for run in runs:
+        speed_up = run.samples_per_second / single
+        row = [run.name, run.comm, f"{run.job.workers}", f"{run.job.groups}", f"{run.job.servers}"]
+        row += [f"{run.job.samples:g}", f"{run.samples_per_second:,.4g}", f"{speed_up:.3g}"]
+        row += [percent(speed_up / run.job.workers), f"{run.flops / 1e12:.4g}"]
+        if run.prediction:
+            rate = run.prediction.samples_per_second
+            row += [f"{rate:,.4g}", f"{100 * (rate / run.samples_per_second - 1):+.1f}%"]
+        rows.append(row)
+    columns = (*RUN, *PREDICTED) if predicted else RUN
+    return Table(columns, rows, kind_of_scaling(runs))
 
 
 def of_points(points: Sequence[Point]) -> Table:
