@@ -247,7 +247,7 @@ def test_weights_that_are_no_numbers_stop_the_run(command, hep_files, tmp_path):
     assert line.endswith("lower train.learning_rate or set train.clip_norm; nothing was saved")
     shown = command("data", "show", "run=runs/latest", "step=2")
     assert shown.returncode == 0, shown.stderr
-    assert "16 samples of 1 workers" in shown.stdout
+    assert "16 samples of 1 worker" in shown.stdout
     assert "the batch that stopped a run (step-2.pt)" in shown.stdout
     assert re.search(r"first went wrong in +│ conv2 ", shown.stdout)
     assert "(16, 3, 64, 64) torch.float32" in shown.stdout

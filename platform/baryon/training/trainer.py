@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from baryon.config.config import Config
+from baryon.config.schemas import Train
 from baryon.data.ledger import Ledger
 from baryon.interfaces import Batch
 from baryon.runs.directory import RunDirectory
@@ -42,6 +43,7 @@ from baryon.training.running_loss import RunningLoss
 from baryon.training.state import TrainingState
 from baryon.training.stop_request import StopRequest
 from baryon.training.training_log import TrainingLog
+from baryon.training.training_run import TrainingRun
 from baryon.training.validation import Observer, Validation
 from baryon.training.weight_average import WeightAverage
 
@@ -67,45 +69,23 @@ class Trainer:
         self.loader = components.loader(TRAIN)
         splits = components.dataset.splits.items()
         self.ledger = Ledger(self.loader, {name: split.fingerprint() for name, split in splits})
-        steps_per_epoch = self.loader.batches_per_epoch()
-        all_epochs = train.epochs * steps_per_epoch
-        self.state = TrainingState(
-            min(all_epochs, train.steps or all_epochs),
-            steps_per_epoch,
-            early_stopping=EarlyStopping(train.patience, train.min_improvement),
-        )
+        self.state = _first_state(train, self.loader.batches_per_epoch())
+        training = TrainingRun(components, config, run, self.state)
 
         self._stopwatch = Stopwatch(clock_of(runner.device))
         self.meters = Meters(self._stopwatch, comm.shard.num_groups * comm.shard.group_size)
         self._running_loss = RunningLoss()
         self._average = WeightAverage(runner.model, train.ema)
-        self._log = TrainingLog(components, run, self.state, self.meters, trackers, lock)
+        self._log = TrainingLog(training, self.meters, trackers, lock)
         self._checkpoints = CheckpointWriter(
-            components,
-            config,
-            run,
-            self.state,
-            self.meters,
-            self.ledger,
-            self._running_loss,
-            self._average,
+            training, self.meters, self.ledger, self._running_loss, self._average
         )
         self._validation = Validation(
-            components,
-            config,
-            self.state,
-            self._log,
-            self._checkpoints,
-            self._average,
-            self._stopwatch,
-            stop,
-            observe,
+            training, self._log, self._checkpoints, self._average, self._stopwatch, stop, observe
         )
         skips = train.nonfinite == "skip"
         self._gradient = Gradient(runner, components.loss, self._stopwatch, skips=skips)
-        self._guard = NonFiniteGuard(
-            components, config, run, self.state, self._checkpoints, self._gradient
-        )
+        self._guard = NonFiniteGuard(training, self._checkpoints, self._gradient)
         self._flops = FirstStepFlops(
             self.meters, self._gradient, recomputes=train.activation_checkpointing
         )
@@ -278,3 +258,11 @@ class Trainer:
         return ScheduledOptimizerFactory(
             self.config.train, state.total_steps, state.steps_per_epoch, stopwatch
         )
+
+
+def _first_state(train: Train, steps_per_epoch: int) -> TrainingState:
+    """Return where a new run stands, whose steps end with the last epoch or with `train.steps`."""
+    all_epochs = train.epochs * steps_per_epoch
+    total_steps = min(all_epochs, train.steps or all_epochs)
+    early_stopping = EarlyStopping(train.patience, train.min_improvement)
+    return TrainingState(total_steps, steps_per_epoch, early_stopping=early_stopping)

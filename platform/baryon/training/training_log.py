@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from baryon.plugins.answers import numbers
-from baryon.runs.directory import RunDirectory
 from baryon.runs.metrics_log import STEPS, MetricsLog
 from baryon.terminal.console import speak
 from baryon.tracking.trackers import Trackers
-from baryon.training.build import RunComponents
 from baryon.training.metrics.meters import Meters
 from baryon.training.run_lock import RunLock
 from baryon.training.running_loss import RunningLoss
-from baryon.training.state import TrainingState
+from baryon.training.training_run import TrainingRun
 
 SAMPLES, TO_READ = "samples", "samples to read"
 """Names of sums beside those of the loss terms, so no loss term may be called like these."""
@@ -29,24 +27,24 @@ class TrainingLog:
 
     def __init__(
         self,
-        components: RunComponents,
-        run: RunDirectory,
-        state: TrainingState,
+        run: TrainingRun,
         meters: Meters,
         trackers: Trackers | None,
         lock: RunLock | None,
     ) -> None:
-        self._comm, self._comm_name = components.comm, components.owners["comm"]
-        self._run, self._state, self._meters = run, state, meters
+        self._comm, self._comm_name = run.components.comm, run.components.owners["comm"]
+        self._directory, self._state, self._meters = run.directory, run.state, meters
         self._trackers, self._lock = trackers, lock
-        self._file = MetricsLog(run.log)
+        self._file = MetricsLog(run.directory.log)
 
     def record(self, kind: str, values: Mapping[str, Any]) -> None:
         """Write a line of `kind` with the step, the epoch and the seconds since the start."""
         if not self._comm.is_leader:
             return
         if self._lock is not None:
-            self._lock.acquire(self._run.path)  # the lock may have died with the previous leader
+            self._lock.acquire(
+                self._directory.path
+            )  # the lock may have died with the previous leader
         state = self._state
         seconds = round(self._meters.seconds(), 3)
         record = {"step": state.step, "epoch": state.epoch + 1, "seconds": seconds, **values}

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baryon.config.config import Config
 from baryon.data.ledger import Ledger
 from baryon.errors import BaryonError
-from baryon.runs.directory import RunDirectory
 from baryon.training import rng
-from baryon.training.build import RunComponents
 from baryon.training.checkpoints.file import DamagedError
 from baryon.training.checkpoints.folder import Folder
 from baryon.training.checkpoints.names import BEST, EMA, LAST
@@ -21,7 +18,7 @@ from baryon.training.checkpoints.weights import put_weights
 from baryon.training.metrics.meters import Meters
 from baryon.training.optimizers import BUFFERS
 from baryon.training.running_loss import RunningLoss, merged
-from baryon.training.state import TrainingState
+from baryon.training.training_run import TrainingRun
 from baryon.training.weight_average import WeightAverage
 
 
@@ -30,17 +27,13 @@ class CheckpointWriter:
 
     def __init__(
         self,
-        components: RunComponents,
-        config: Config,
-        run: RunDirectory,
-        state: TrainingState,
+        run: TrainingRun,
         meters: Meters,
         ledger: Ledger,
         running_loss: RunningLoss,
         average: WeightAverage,
     ) -> None:
-        self._components, self._config, self._run = components, config, run
-        self._state, self._meters, self._ledger = state, meters, ledger
+        self._run, self._meters, self._ledger = run, meters, ledger
         self._running_loss, self._average = running_loss, average
         self._saver = Saver()
         self._folder: Folder | None = None
@@ -58,22 +51,22 @@ class CheckpointWriter:
     def save_last(self) -> None:
         """Save everything that a resume needs. Collective."""
         self._saver.wait_for_copies()  # the communicator changes weights when it synchronizes
-        comm = self._components.comm
+        comm = self._run.components.comm
         comm.synchronize()
         self._average.synchronize(comm)
         worker = {
-            "random": rng.random_state(self._components.runner.device),
+            "random": rng.random_state(self._run.components.runner.device),
             "running_loss": self._running_loss.state_dict(),
         }
         values = {
             "communicator": comm.state_dict(),
             "ema": self._average.state_dict(),
-            "best": self._state.best,
-            "early_stopping": self._state.early_stopping.state_dict(),
+            "best": self._run.state.best,
+            "early_stopping": self._run.state.early_stopping.state_dict(),
             "meters": self._meters.state_dict(),
             "workers": comm.gather(worker),
-            "ledger": self._ledger.state_dict(self._state.step),
-            "config": self._config.decisive,
+            "ledger": self._ledger.state_dict(self._run.state.step),
+            "config": self._run.config.decisive,
         }
         self._save(LAST, values)
 
@@ -92,7 +85,7 @@ class CheckpointWriter:
     def last_good(self) -> str:
         """Say where the last good weights are, for the message of an error that ends the run."""
         self._saver.finish()
-        path = self._run.checkpoints / LAST
+        path = self._run.directory.checkpoints / LAST
         return f"the last good weights are in {path}" if path.is_file() else "nothing was saved"
 
     def restore(self, saved: Mapping[str, Any], path: Path) -> None:
@@ -113,27 +106,27 @@ class CheckpointWriter:
             If what it holds does not fit together.
 
         """
-        comm, model = self._components.comm, self._components.runner.model
+        comm, model = self._run.components.comm, self._run.components.runner.model
         self._ledger.load_state_dict(saved["ledger"])
-        if saved["step"] > self._state.total_steps:
+        if saved["step"] > self._run.state.total_steps:
             raise BaryonError(
                 f"{path} is of step {saved['step']}, but this run ends after "
-                f"{self._state.total_steps}: put the run's own checkpoint there"
+                f"{self._run.state.total_steps}: put the run's own checkpoint there"
             )
         put_weights(model, saved, path)
-        buffers = BUFFERS[self._config.train.optimizer]
+        buffers = BUFFERS[self._run.config.train.optimizer]
         trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
         require_optimizer(path, saved["communicator"], trained, buffers)
         comm.load_state_dict(saved["communicator"])
         self._average.load_state_dict(saved["ema"], path)
-        self._state.step, self._state.best = saved["step"], saved["best"]
-        self._state.early_stopping.load_state_dict(saved["early_stopping"])
-        if self._state.early_stopping.is_due:
-            self._state.end_here()  # it ended early, and was killed before it was evaluated
+        self._run.state.step, self._run.state.best = saved["step"], saved["best"]
+        self._run.state.early_stopping.load_state_dict(saved["early_stopping"])
+        if self._run.state.early_stopping.is_due:
+            self._run.state.end_here()  # it ended early, and was killed before it was evaluated
         self._restore_worker(saved["workers"], path)
 
     def _restore_worker(self, workers: Sequence[Mapping[str, Any]], path: Path) -> None:
-        comm, device = self._components.comm, self._components.runner.device
+        comm, device = self._run.components.comm, self._run.components.runner.device
         if (worker := rng.state_of_worker(workers, comm.shard)) is not None:
             try:
                 rng.set_random_state(worker["random"], device)
@@ -142,26 +135,30 @@ class CheckpointWriter:
             self._running_loss.load_state_dict(worker["running_loss"], device)
             return
         # With another number of workers the saved states belong to none: all generators start anew.
-        rng.seed_worker(self._config.seed, self._state.step, comm.shard)
+        rng.seed_worker(self._run.config.seed, self._run.state.step, comm.shard)
         running = [worker["running_loss"] for worker in workers]
         if not comm.is_leader:  # the leader takes over the sums of all, for it writes the log
             running = [{**running[0], "samples": 0, "sums": {}}]
         self._running_loss.load_state_dict(merged(running), device)
 
     def _save(self, name: str, values: Mapping[str, Any]) -> None:
-        runner, train = self._components.runner, self._config.train
-        if not self._components.comm.is_leader:
+        runner, train = self._run.components.runner, self._run.config.train
+        if not self._run.components.comm.is_leader:
             return
         if self._folder is None:
-            self._folder = Folder(self._run.checkpoints, train.keep_checkpoints, train.shard_gib)
+            self._folder = Folder(
+                self._run.directory.checkpoints, train.keep_checkpoints, train.shard_gib
+            )
         state = {
-            "step": self._state.step,
+            "step": self._run.state.step,
             "execution": runner.execution.state(),
-            "identity": self._components.identity,
+            "identity": self._run.components.identity,
             "model": runner.model.state_dict(),
             **values,
         }
         # Forward changes the buffers (batch norm's means) at once; all else only changes in the
         # update, so it is copied while the next step computes its gradient.
         buffers = {("model", buffer) for buffer, _ in runner.model.named_buffers()}
-        self._saver.save(self._folder.write, name, self._state.step, state, buffers.__contains__)
+        self._saver.save(
+            self._folder.write, name, self._run.state.step, state, buffers.__contains__
+        )
