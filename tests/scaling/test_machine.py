@@ -40,6 +40,11 @@ def test_a_shipped_machine_has_every_figure_with_its_source(name, network):
         (lambda v: v["figures"].update(latncy=v["figures"]["latency"]), "did you mean 'latency'"),
         (lambda v: v["figures"]["bandwidth"].update(value=0), "bandwidth=0 must be above 0"),
         (lambda v: v["figures"]["jitter"].update(value=-1), "jitter=-1 must be above 0"),
+        (
+            lambda v: v["figures"]["speed_spread"].update(value=30),
+            "speed_spread=30 must be at most",
+        ),
+        (lambda v: v["figures"]["efficiency"].update(value=45), "efficiency=45 must be at most 1"),
         (lambda v: v["figures"]["jitter"].update(value="fast"), "no valid 'figures' value and"),
         (lambda v: v["figures"]["jitter"].update(value=float("inf")), "no valid 'figures'"),
         (lambda v: v["figures"]["jitter"].pop("source"), "no valid 'figures'"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from baryon.errors import BaryonError
 from baryon.scaling.failures import failures
 from baryon.scaling.job import Job
-from baryon.scaling.machine import read_machine
+from baryon.scaling.machine import FIGURES, LARGEST, read_machine
 from baryon.scaling.network import read_network
 from baryon.scaling.node import interpolate, node_step
 from baryon.scaling.prediction import PARTS, Settings, predict
@@ -96,6 +96,26 @@ def test_less_bandwidth_never_makes_a_step_shorter(job, nbytes):
     assert predict(slower, HEP, job, FEW).step >= predict(CORI, HEP, job, FEW).step * (1 - 1e-9)
 
 
+@given(
+    job=jobs,
+    figures=st.dictionaries(
+        st.sampled_from(sorted(set(FIGURES) - {"nodes", *LARGEST})),
+        st.floats(-25, 25).map(lambda power: 10**power),
+    ),
+)
+@settings(max_examples=60)
+def test_any_figures_give_finite_numbers_or_one_line(job, figures):
+    try:
+        prediction = predict(CORI.changed(**figures), HEP, job, FEW)
+    except BaryonError:
+        return
+    for value in (prediction.step, prediction.samples_per_second, prediction.peak_flops):
+        assert math.isfinite(value)
+        assert value > 0
+    assert 0 <= prediction.failures.survival <= 1
+    assert 0 <= prediction.failures.loss <= 1
+
+
 def test_equal_seeds_give_equal_predictions():
     job = Job(128, 4, 6)
     assert predict(CORI, HEP, job, FEW) == predict(CORI, HEP, job, FEW)
@@ -172,6 +192,7 @@ def test_checkpoints_add_their_time_to_the_steps_that_wait():
         (lambda: Job(10, 4, 1), "groups=4 do not fit nodes=10.* give nodes=8 or 12"),
         (lambda: Job(8, 2, 0), "give servers=1 or more"),
         (lambda: Job(0), "must be above 0"),
+        (lambda: predict(CORI, HEP, Job(4), Settings(steps=10**9)), "give fewer steps"),
         (lambda: predict(CORI, HEP, Job(9688, 8, 1), FEW), "has 9,688 nodes, fewer than 9688"),
     ],
 )

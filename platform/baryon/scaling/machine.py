@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ FIGURES: Mapping[str, str] = {
 POSITIVE = frozenset(FIGURES) - {
     *("batch_overhead", "input_overlap", "latency", "speed_spread", "jitter", "restart", "shrink")
 }
+LARGEST = {"efficiency": 1, "input_overlap": 1, "speed_spread": 1}
+"""Figures that are shares of something."""
 ALGORITHMS = ("ring", "tree")
 """How a group sums and broadcasts: over n-1 or log2(n) messages one after the other."""
 
@@ -156,6 +159,8 @@ def _check(path: Path, name: str, figure: Figure) -> None:
         )
     if figure.value < 0 or (figure.value == 0 and name in POSITIVE):
         raise BaryonError(f"{path}: figure {name}={figure.value} must be above 0: {FIGURES[name]}")
+    if figure.value > LARGEST.get(name, math.inf):
+        raise BaryonError(f"{path}: figure {name}={figure.value} must be at most 1, as a share")
 
 
 def _measured(path: Path, values: Any) -> dict[str, dict[str, dict[int, float]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ PARTS = (
 )
 """Where the time of a step goes: input that is not hidden, computing, a worker's own optimizer;
 waiting for the slowest worker, for messages after backward, for checkpoints."""
+
+
+MOST_STEPS = 10**8
+"""Steps of all groups that are drawn: they take a few times so many numbers of memory."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,29 @@ def predict(
             f"machine {machine.name!r} has {machine['nodes']:,.0f} nodes, fewer than "
             f"{job.workers} workers and {job.servers} servers"
         )
+    if settings.steps * job.groups > MOST_STEPS:
+        raise BaryonError(
+            f"{settings.steps} steps of {job.groups} groups are more than can be drawn, "
+            f"{MOST_STEPS:,}: give fewer steps"
+        )
+    with np.errstate(all="ignore"):
+        prediction = _predict(machine, network, job, settings, single_samples)
+    rates = (prediction.samples_per_second, prediction.speed_up, prediction.peak_flops)
+    if not all(0 < value < math.inf for value in (prediction.step, *rates)):
+        raise BaryonError(
+            f"the figures of machine {machine.name!r} give a step of {prediction.step:g} s and no "
+            "finite rate: look for one that is far too large or too small"
+        )
+    return prediction
+
+
+def _predict(
+    machine: Machine,
+    network: Network,
+    job: Job,
+    settings: Settings,
+    single_samples: float | None,
+) -> Prediction:
     node = node_step(machine, network, job.samples, job.workers)
     runs = list(slowest_delays(machine, job, node.computing, settings.steps, settings.seed))
     straggler = float(np.mean([run.mean() for run in runs]))

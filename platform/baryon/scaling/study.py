@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 
 from baryon.errors import BaryonError
 from baryon.scaling.job import HYBRID, SYNC, Job
@@ -110,19 +112,27 @@ def fewest_nodes(machine: Machine, network: Network, request: Request, rate: flo
 def _predicted(
     machine: Machine, network: Network, request: Request, comm: str, nodes: int
 ) -> Iterator[Prediction | BaryonError]:
-    if comm == HYBRID and not (request.groups and request.servers):
+    """Yield the predictions for so many workers, and the reason of each that cannot be made."""
+
+    def attempt(make: Callable[[], Prediction]) -> Prediction | BaryonError:
         try:
-            yield best(machine, network, request, nodes)
+            return make()
         except BaryonError as error:
-            yield error
-        return
-    for groups in request.groups if comm == HYBRID else (1,):
-        for servers in request.servers if comm == HYBRID else (0,):
-            try:
-                job = _job(request, nodes, groups, servers)
-                yield _predict(machine, network, request, job)
-            except BaryonError as error:
-                yield error
+            return error
+
+    def of(groups: int, servers: int) -> Prediction:
+        return _predict(machine, network, request, _job(request, nodes, groups, servers))
+
+    if comm == SYNC:
+        yield attempt(lambda: of(1, 0))
+    elif request.groups and request.servers:
+        for groups, servers in product(request.groups, request.servers):
+            yield attempt(partial(of, groups, servers))
+    else:
+        # Of each number of groups that was asked for, or of all together.
+        for choice in [(groups,) for groups in request.groups] or [()]:
+            wanted = replace(request, groups=choice)
+            yield attempt(partial(best, machine, network, wanted, nodes))
 
 
 def best(machine: Machine, network: Network, request: Request, nodes: int) -> Prediction:
