@@ -130,7 +130,8 @@ def _predicted(
             yield attempt(partial(of, groups, servers))
     else:
         # Of each number of groups that was asked for, or of all together.
-        for choice in [(groups,) for groups in request.groups] or [()]:
+        choices: list[tuple[int, ...]] = [(groups,) for groups in request.groups]
+        for choice in choices or [()]:
             wanted = replace(request, groups=choice)
             yield attempt(partial(best, machine, network, wanted, nodes))
 
