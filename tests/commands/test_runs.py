@@ -28,3 +28,10 @@ def test_a_folder_without_runs_says_so(tmp_path, capfd):
 def test_a_folder_that_does_not_exist_is_one_line(tmp_path, capfd):
     assert main(["runs", f"root={tmp_path / 'none'}"]) != 0
     assert "there is no such folder" in capfd.readouterr().err
+
+
+def test_without_a_folder_it_lists_runs(write_run, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "runs" / "only")
+    assert main(["runs"]) == 0
+    assert "only" in capfd.readouterr().out

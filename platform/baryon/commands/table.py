@@ -262,6 +262,7 @@ RUNS = Command(
 List the runs in a folder, the newest first: state, choices, time, and what they are judged by, with
 its error.""",
     arguments=(Argument("root", Folder("<dir>"), "the folder of the runs (default: runs)"),),
+    bare=True,
     examples=(("runs", ""), ("runs root=runs/sweep-a08fc105", "the jobs of a sweep")),
 )
 REPORT = Command(

@@ -42,6 +42,7 @@ _STYLE: Any = {
     "errorbar.capsize": 2,
     "legend.frameon": False,
     "legend.fontsize": "small",
+    "legend.title_fontsize": "small",
     "hatch.linewidth": 0.6,
     "figure.dpi": 150,
     "savefig.dpi": 150,

@@ -21,7 +21,8 @@ MAX_RUNS = len(figures.CYCLE)
 """Runs in one figure: more could not be told apart."""
 MAX_CURVES = 8
 """Figures on a page."""
-_LONGEST_NAME = 40
+_LONGEST_NAME, _LONGEST_LABEL = 40, 60
+"""Letters of a run's name and of an axis' label, which somebody else may have written."""
 
 
 def overlays(runs: Mapping[str, RunRecord]) -> list[dict[str, str]]:
@@ -48,10 +49,11 @@ def _picture(name: str, curves: Mapping[str, Curve]) -> dict[str, str]:
     with figures.style():
         figure = figures.new(7, 5.2, caption)
         axes = figure.subplots()
-        axes.set(xlabel=_text(first.x_label), ylabel=_text(first.y_label))
+        x_label, y_label = (_text(text, _LONGEST_LABEL) for text in (first.x_label, first.y_label))
+        axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_yscale("log" if first.log else "linear")
         for (run, curve), colour in zip(curves.items(), figures.CYCLE, strict=False):
-            _draw(axes, curve, colour, _text(run))
+            _draw(axes, curve, colour, _text(run, _LONGEST_NAME))
         axes.set_ylim(*axes.get_ylim())
         figures.legend_in_headroom(axes)
         figures.lay_out(figure)
@@ -71,7 +73,7 @@ def _draw(axes: Axes, curve: Curve, colour: str, label: str) -> None:
         figures.band(axes, x, np.maximum(low, least), high, color=colour)
 
 
-def _text(text: str) -> str:
+def _text(text: str, longest: int) -> str:
     """Return a text of somebody else's as a short label that is shown as it is."""
-    cut = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return figures.plain_text(cut)
