@@ -188,6 +188,7 @@ def _point_latest_to(path: Path) -> None:
 
 def unique_name() -> str:
     """Return a name that no other folder has: date, time and four random letters."""
+    # By time first, so that folders are listed in the order of their runs.
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
@@ -196,6 +197,7 @@ def find(path: str) -> RunDirectory:
 
     Raises `BaryonError` if it holds no config, or an entry of it is a link.
     """
+    # `latest` is resolved once: the next run would else move it while this one is read.
     directory = RunDirectory(Path(path).resolve())
     if not directory.config.is_file():
         raise BaryonError(f"run={path} is not a run folder: it has no {directory.config.name}")
@@ -205,5 +207,6 @@ def find(path: str) -> RunDirectory:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all, with null for numbers that are not finite."""
+    # JSON has no NaN; browsers and other languages refuse the word that Python writes for it.
     text = json.dumps(finite(values), indent=2, default=str)
     write_text(path, text + "\n")

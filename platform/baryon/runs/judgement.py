@@ -45,6 +45,7 @@ def judge(runs: Mapping[str, RunRecord]) -> Judgement:
     for decisive in _decisive_metrics(evaluated):
         metric = decisive.removeprefix("-")  # "-": less is better
         metrics = {name: run.evaluation.metrics for name, run in evaluated.items()}
+        # A metric that one run could not compute decides nothing: the next one is asked.
         if all(_is_known(of_run.get(metric)) for of_run in metrics.values()):
             return by_metric(metrics, metric, higher=not decisive.startswith("-"))
     return Judgement(note="No best: these runs have no metric in common that decides.")
@@ -112,6 +113,7 @@ def not_comparable(runs: Sequence[RunRecord]) -> str:
     if len(splits) > 1:
         return f"these runs were evaluated on different splits ({', '.join(sorted(splits))})"
     fingerprints = {str(run.provenance.data.get(run.evaluation.split, "")) for run in runs}
+    # A run that does not tell its data may have the same as the others.
     if len(fingerprints - {""}) > 1:
         return "these runs were evaluated on different data"
     return ""

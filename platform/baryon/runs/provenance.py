@@ -318,6 +318,7 @@ def parse(run: RunDirectory, values: Mapping[str, Any]) -> tuple[Provenance, lis
 
 def _dataclass(kind: type[Part], values: Mapping[str, Any]) -> Part:
     """Build a dataclass of those values that it has a field for."""
+    # What a later version adds is passed over, as long as the format has the same number.
     names = [entry.name for entry in fields(kind)]
     return kind(**{name: values[name] for name in names if name in values})
 

@@ -93,6 +93,8 @@ def weights(then: Mapping[str, torch.Tensor], now: Mapping[str, torch.Tensor]) -
             differences.append(Difference(f"weights {name}", math.nan, math.nan, math.inf))
         elif not torch.equal(old, new):
             norm = float(old.double().norm())
+            # In double precision, where the rounding of the comparison is below that of the
+            # weights.
             distance = float((old.double() - new.double()).norm())
             relative = distance / norm if norm else math.inf
             new_norm = float(new.double().norm())
@@ -120,6 +122,7 @@ def verdict(differences: Sequence[Difference], tolerance: float) -> tuple[str, b
             f"{largest.what}; tolerance {tolerance:g})",
             True,
         )
+    # The first, not the largest: what comes after it follows from it.
     first = next(difference for difference in differences if difference.relative > tolerance)
     return f"different, first in {first}", False
 

@@ -47,5 +47,6 @@ def run_state(
         return STOPPED
     if process.is_on_this_host:
         return RUNNING if process.is_alive else INTERRUPTED
+    # Nobody can ask another host for its processes: only the log tells that a run lives.
     last_sign = log_time if log_time is not None else process.started
     return RUNNING if time.time() - last_sign < SILENT_SECONDS else INTERRUPTED

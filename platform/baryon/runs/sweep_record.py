@@ -174,6 +174,7 @@ def _from_runs(path: Path) -> SweepRecord:
 
 def _by_number(path: Path) -> tuple[int, str]:
     """Sort folders named by a number in its order, and before all others."""
+    # Bounded: a name of thousands of digits would take int() long, and is no job's.
     number = path.name.isdecimal() and len(path.name) < 10
     return (int(path.name), "") if number else (10**9, path.name)
 

@@ -49,6 +49,7 @@ class Group:
         self.revoke()
         connected = False
         while not connected:
+            # Again until all agree: one more may die while the others connect.
             self._comm = self._comm.Shrink()
             try:
                 yield from self.connect(device)

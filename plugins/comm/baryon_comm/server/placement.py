@@ -53,6 +53,7 @@ def _balance(sizes: Sequence[int], servers: int) -> list[int]:
     """Return a server for each layer: the largest layer first, each to the least loaded server."""
     load = [0] * servers
     home = [0] * len(sizes)
+    # Largest first (Graham's rule): the small ones then fill the gaps that are left.
     for layer in sorted(range(len(sizes)), key=lambda n: -sizes[n]):
         home[layer] = min(range(servers), key=lambda n: (load[n], n))
         load[home[layer]] += max(1, sizes[layer])

@@ -23,6 +23,7 @@ def server_summary(
         for rank, answer in answers.items()
         for name, layer in answer["layers"].items()
     }
+    # As the model has them, whichever servers they lie on.
     layers = dict(sorted(layers.items(), key=lambda item: item[1]["index"]))
     metrics = {"staleness": _mean(_total(layers.values()))}
     dropped = sum(layer["dropped"] for layer in layers.values())

@@ -158,6 +158,7 @@ class Server:
 
     def _note_stop(self, group: int, step: int, known: int, *, asked: bool) -> None:
         """Choose the step after which all groups stop: the first that none can have passed."""
+        # Groups are in different steps: a step that one has passed it could not stop after.
         others = [latest for g, latest in self._latest_step.items() if g != group]
         self._latest_step[group] = step
         if self._stop_at == NEVER and known != NEVER:

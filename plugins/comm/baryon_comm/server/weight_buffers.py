@@ -39,6 +39,7 @@ class WeightBuffers:
             return False
         sent_weights = self.latest
         free = next((buffer for buffer in self._buffers if buffer not in busy), None)
+        # Never many more than there are groups: each waits for one reply at a time.
         self.latest = free or self._new_buffer()
         self.latest.values.copy_(sent_weights.values)
         return True

@@ -114,5 +114,6 @@ class Strategy(ABC):
 
 def completed(value: Any = None) -> Task:
     """Return a task that has ended with `value`."""
+    # The unreachable `yield` makes this function a generator, as every task is.
     return value
     yield

@@ -94,6 +94,7 @@ class LocalSgdStrategy(Strategy):
                 move.parameters, start.parameters, parameters, strict=True
             ):
                 torch.sub(before, parameter.data, out=view)
+            # Workers meet only here, so the wish to stop waits for this.
             move.tail[STOP] = float(self._asked_to_stop)
             move.side_stream.record_ready()
         for move in self._moves:
@@ -129,6 +130,7 @@ class LocalSgdStrategy(Strategy):
             yield from self._average()
         inner = [on_cpu(state) for state in self._optimizer.state_dict()["parameters"]]
         states = yield from self._context.group_gather.gather(inner)
+        # Also of what each optimizer remembers: the weights they start from are the same now.
         mean = [averaged(of_parameter) for of_parameter in zip(*states, strict=True)]
         self._optimizer.load_state_dict({"parameters": mean})
 
