@@ -1,11 +1,13 @@
 """The shipped descriptions of networks are those of the components themselves."""
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from baryon.config.option_values import option_values
 from baryon.errors import BaryonError
 from baryon.plugins.registry import checked_plugins
-from baryon.scaling.count import count_component
+from baryon.scaling.count import count_component, count_layers
 from baryon.scaling.network import as_plain, parse_network, read_network
 
 
@@ -16,6 +18,32 @@ def test_a_shipped_network_is_what_its_component_counts(name):
     settings = option_values(name, "model", name, plugins)
     settings.pop("name")
     assert count_component(plugins, name, settings, network.input) == network.layers
+
+
+class TiedAutoencoder(torch.nn.Module):
+    """Decodes with the weights of its encoder, in no layer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+
+    def forward(self, inputs):
+        weight = self.encoder.weight
+        return torch.nn.functional.conv_transpose2d(self.encoder(inputs), weight, stride=2)
+
+
+def test_operations_outside_of_any_layer_are_not_lost():
+    with torch.device("meta"):
+        model, sample = TiedAutoencoder(), torch.empty(1, 3, 16, 16)
+    (layer,) = count_layers(model, sample)
+    with FlopCounterMode(display=False) as counter:
+        model(sample).sum().backward()
+    assert layer.forward_flops + layer.backward_flops == counter.get_total_flops()
+
+
+def test_a_model_without_layers_is_refused():
+    with pytest.raises(BaryonError, match="no layer with parameters"):
+        count_layers(torch.nn.ReLU(), torch.ones(1, 2))
 
 
 def test_the_networks_of_the_paper_have_its_sizes():

@@ -39,7 +39,8 @@ def count_component(
 def count_layers(model: torch.nn.Module, sample: torch.Tensor) -> tuple[Layer, ...]:
     """Count the layers of a model, in the order of forward, for a batch of one sample.
 
-    Raises `BaryonError` for a model without layers that have parameters.
+    Together they have all operations of the model's forward and backward. Raises `BaryonError` for
+    a model without layers that have parameters.
     """
     names = _in_order_of_forward(model, sample)
     forward = _flops_of_forward(model, sample)
@@ -47,7 +48,8 @@ def count_layers(model: torch.nn.Module, sample: torch.Tensor) -> tuple[Layer, .
         raise BaryonError("the model has no layer with parameters")
     total = _flops_of_training(model, sample)
     # PyTorch's counter gives the backward of parallel branches to the wrong modules; only its total
-    # is right. Layers fed by the input itself compute no gradient of it.
+    # is right. Layers fed by the input itself compute no gradient of it. What no layer computes,
+    # such as a decoder with the encoder's weights, counts with the first one's backward.
     backward = {n: MULTIPLY_ADDS_OF_BACKWARD * forward.get(n, 0.0) for n in names}
     surplus = sum(forward.values()) + sum(backward.values()) - total
     backward[names[0]] = max(0.0, backward[names[0]] - surplus)
