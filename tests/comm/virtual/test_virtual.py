@@ -105,20 +105,20 @@ def test_a_group_computes_with_the_weights_that_it_was_given():
 @pytest.mark.parametrize("groups", [2, 4, 8])
 def test_a_gradient_misses_the_updates_of_the_other_groups(groups):
     comm = virtual(**OPTIONS | {"groups": groups})
-    train(comm, 100 * groups)
+    train(comm, 40 * groups)
     missed = Counter(comm._layers[0].staleness)
-    assert sum(missed.values()) == 100 * groups
+    assert sum(missed.values()) == 40 * groups
     mean = sum(value * count for value, count in missed.items()) / missed.total()
-    assert mean == pytest.approx(groups - 1, rel=0.03)
+    assert mean == pytest.approx(groups - 1, rel=0.06)
     assert comm.metrics()["staleness"] == pytest.approx(mean)
 
 
 def test_virtual_time_is_that_of_the_machine():
     comm = virtual(**OPTIONS)
-    train(comm, 400)
-    # 100 steps of each of 4 groups of 16 nodes, between a lone node's 57 ms and a late group's.
+    train(comm, 160)
+    # 40 steps of each of 4 groups of 16 nodes, between a lone node's 57 ms and a late group's.
     seconds = comm.metrics()["virtual_seconds"]
-    assert 100 * 0.057 < seconds < 100 * 0.120
+    assert 40 * 0.057 < seconds < 40 * 0.120
     assert comm.summary().metrics["virtual_seconds"] == seconds
 
 
