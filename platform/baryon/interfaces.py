@@ -201,6 +201,29 @@ class Split(ABC):
         """
         return None
 
+    def groups(self) -> np.ndarray | None:
+        """Return the key of the group that every sample belongs to, or None.
+
+        With `train.folds` samples of one key never stand in two folds: give the events of one
+        shower, the frames of one storm, the images of one patient the same key. Without an override
+        (None) the key is a hash of `raw`, so that only equal samples stand together; it takes one
+        pass over the data.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N,) or (N, columns) numbers that do not depend on where a sample is stored.
+
+        """
+        return None
+
+    def classes(self) -> Mapping[str, np.ndarray]:
+        """Return the samples of each class, (N,) booleans by the class's name.
+
+        Every fold needs some of each (`train.folds`); without an override there are no classes.
+        """
+        return {}
+
     def place(self, row: int) -> str:
         """Describe where a sample is stored, such as its file and the row there, for messages."""
         return f"sample {row}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from baryon.api.folds import evaluate_new_folds
 from baryon.api.messages import messages_shown
 from baryon.api.run import Run
 from baryon.api.run_list import RunList, list_runs
@@ -70,8 +71,10 @@ def train(config: Config | Sequence[str]) -> Run:
 def sweep(overrides: Sequence[str]) -> RunList:
     """Do a sweep as `baryon train -m <overrides>` does, and return its runs.
 
-    The jobs are processes of their own. Called again with the same overrides, it goes on with what
-    is left. Ctrl-C lets the jobs write their checkpoints and raises `KeyboardInterrupt`.
+    The jobs are processes of their own. With `train.folds` all folds are judged together in the
+    end, below `evaluations/` of the sweep's folder. Called again with the same overrides, it goes
+    on with what is left. Ctrl-C lets the jobs write their checkpoints and raises
+    `KeyboardInterrupt`.
 
     Parameters
     ----------
@@ -88,7 +91,9 @@ def sweep(overrides: Sequence[str]) -> RunList:
 
     _require_list(overrides)
     with messages_shown(), interrupting():
-        folder: Path = command.run(Composer(checked_plugins()), list(overrides))
+        plugins = checked_plugins()
+        folder: Path = command.run(Composer(plugins), list(overrides))
+        evaluate_new_folds(folder, plugins)
     return list_runs(folder)
 
 

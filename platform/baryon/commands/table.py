@@ -102,18 +102,22 @@ A checkpoint of other versions of Baryon or of a plugin is refused.""",
 )
 EVALUATE = Command(
     name="evaluate",
-    summary="evaluate a run again",
+    summary="evaluate a run, or all folds of a sweep, again",
     description="""\
-Evaluate a run's weights again; the answer goes into <dir>/evaluations, the run's own stays.""",
+Evaluate a run's weights again; the answer goes into <dir>/evaluations, the run's own stays.
+Of a sweep with train.folds every sample is judged by the network that never saw it.""",
     arguments=(
-        THE_RUN,
+        Argument("run", RUN_FOLDER, "the folder of the run"),
+        Argument("sweep", SWEEP_FOLDER, "the folder of a sweep with train.folds"),
         Argument("split", Choice("test", "val", "train"), "default: the first there is of these"),
         WEIGHTS,
     ),
+    either=("run", "sweep"),
     overrides=Overrides(FROZEN, ("[key=value]",)),
     examples=(
         ("evaluate run=runs/latest", ""),
         ("evaluate run=runs/latest split=val", ""),
+        ("evaluate sweep=runs/my-folds", ""),
         ("evaluate run=runs/latest dataset.test='other/*.h5' evaluator.bootstrap=1000", ""),
     ),
 )

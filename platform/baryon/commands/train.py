@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baryon.api.folds import evaluate_new_folds
 from baryon.api.training import require_single_run
 from baryon.commands.arguments import Arguments
 from baryon.commands.composing import compose_or_print
@@ -40,4 +41,4 @@ def _sweep(arguments: Arguments, composer: Composer) -> None:
         raise BaryonError("--cfg shows one config and -m makes many: leave one of them out")
     folder = arguments["config_dir"]
     flags = ["--multirun", *([] if folder is None else ["--config-dir", folder])]
-    command.run(composer, arguments.overrides, flags)
+    evaluate_new_folds(command.run(composer, arguments.overrides, flags), checked_plugins())

@@ -33,6 +33,8 @@ VALIDATION_LOSS = "validation_loss"
 OF_GROUPS = ("learning_rate_scale", "weight_decay")
 MOST_AT_ONCE = 1024
 """Threads, processes and batches ahead: a config may be somebody else's, and ask for any number."""
+FEWEST_FOLDS = 3  # to learn from, to choose the weights by, and to be judged
+MOST_FOLDS = 1000
 COMPRESSIONS = ("auto", "gzip", "none", "shuffled-gzip")
 
 
@@ -63,6 +65,8 @@ class Train:
 
     epochs: int = MISSING
     steps: int | None = MISSING
+    folds: int | None = MISSING
+    fold: int | None = MISSING
     batch_size: int = MISSING
     accumulation_steps: int = MISSING
     optimizer: str = MISSING
@@ -117,6 +121,7 @@ class Train:
         if self.micro_batch is not None and self.memory_gib is not None:
             raise BaryonError("give train.micro_batch, or train.memory_gib to find it, not both")
         _require("train.", self, BELOW_ONE, "momentum", "beta2", "ema")
+        _require_fold(self.folds, self.fold)
         if self.weights == "ema" and self.ema is None:
             raise BaryonError(
                 "train.weights=ema needs an average of the weights: give train.ema=0.999"
@@ -375,6 +380,23 @@ def _require(prefix: str, section: Any, rule: _Rule, *keys: str) -> None:
         value = getattr(section, key)
         if value is not None and not rule.holds(value):
             raise BaryonError(f"{prefix}{key}={value} must be {rule.words}")
+
+
+def _require_fold(folds: int | None, fold: int | None) -> None:
+    """Raise `BaryonError` unless `train.fold` is one of `train.folds`, or neither is given."""
+    if folds is None and fold is not None:
+        raise BaryonError(f"train.fold={fold} is one of several: give train.folds=<their number>")
+    if folds is None:
+        return
+    if not FEWEST_FOLDS <= folds <= MOST_FOLDS:
+        raise BaryonError(f"train.folds={folds} must be from {FEWEST_FOLDS} to {MOST_FOLDS}")
+    if fold is None:
+        raise BaryonError(
+            f"train.folds={folds} makes {folds} runs: add -m (in Python: baryon.sweep) to train "
+            f"them all and judge them together, or choose one by train.fold=0"
+        )
+    if not 0 <= fold < folds:
+        raise BaryonError(f"train.fold={fold} must be from 0 to {folds - 1}: there are {folds}")
 
 
 def _require_choice(key: str, value: str, names: Sequence[str]) -> None:

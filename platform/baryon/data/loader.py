@@ -120,9 +120,14 @@ class Loader:
         )
         return on_device(batches, self.loading.device) if self._reader.pinned else batches
 
-    def in_order(self, shard: DataShard = ALL) -> Batches:
-        """Yield all batches in the order of the files; each worker reads one run of rows."""
-        rows = part_of(np.arange(len(self.split), dtype=np.int64), shard)
+    def in_order(self, shard: DataShard = ALL, rows: Rows | None = None) -> Batches:
+        """Yield batches in the order of the files, of all rows or of some ascending ones.
+
+        Each worker reads one run of them.
+        """
+        if rows is None:
+            rows = np.arange(len(self.split), dtype=np.int64)
+        rows = part_of(rows, shard)
         size = self.size_at_once(shard)
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         return self._reader.read(parts)

@@ -60,7 +60,9 @@ def _as_test_split(files: Sequence[str], config: Config, plugins: Plugins) -> Sp
     paths = files[0] if len(files) == 1 else list(files)
     changed = replace(choice, arguments={**choice.arguments, TEST: paths})
     choices = {**config.choices, "dataset": changed}
-    dataset = build_dataset(replace(config, choices=choices), plugins)
+    # The files to predict are no part of the folds that the run has learnt from.
+    whole = replace(config.train, folds=None, fold=None)
+    dataset = build_dataset(replace(config, choices=choices, train=whole), plugins)
     for name, split in dataset.splits.items():
         if name != TEST:
             split.close()

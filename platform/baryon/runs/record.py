@@ -167,7 +167,7 @@ def read(
         log=log,
         evaluation=evaluation,
         figures=figures,
-        later_evaluations=_read_later_evaluations(directory),
+        later_evaluations=read_later_evaluations(directory),
         reproductions=_read_reproductions(directory),
         problems=[
             *config_problems,
@@ -284,7 +284,8 @@ def _require_png(directory: RunDirectory, name: str) -> Path | None:
     return path
 
 
-def _read_later_evaluations(directory: RunDirectory) -> dict[str, StoredEvaluation]:
+def read_later_evaluations(directory: RunDirectory) -> dict[str, StoredEvaluation]:
+    """Read the answers below `evaluations/` of a run or a sweep, by the names of their folders."""
     runs = map(RunDirectory, folders_in(directory.evaluations))
     return {
         run.path.name: _read_evaluation(run, is_finished=True)[0]

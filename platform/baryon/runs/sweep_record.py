@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from baryon.runs import sweep_file
 from baryon.runs.directory import RunDirectory
 from baryon.runs.record import RunRecord
 from baryon.runs.run_state import FINISHED, INTERRUPTED, RUNNING, STOPPED
+from baryon.runs.stored_evaluation import StoredEvaluation
 from baryon.runs.sweep_file import SweepFile, SweepJob
 
 
@@ -71,6 +72,7 @@ class SweepRecord:
     file : content of `sweep.json`
     jobs : all jobs, in their order
     problems : a line for each thing that should be there and is missing
+    answers : evaluations of all folds together, by the names of their folders
 
     """
 
@@ -78,6 +80,7 @@ class SweepRecord:
     file: SweepFile
     jobs: Sequence[JobRecord]
     problems: Sequence[str]
+    answers: Mapping[str, StoredEvaluation] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -133,7 +136,8 @@ def read(path: Path) -> SweepRecord:
     jobs = [JobRecord(job, _run(path / job.run)) for job in file.jobs]
     lost = [record for record in jobs if record.run is None and record.state == FINISHED]
     problems = [f"the folder of job {record.number} ({record.job.run})" for record in lost]
-    return SweepRecord(path, file, jobs, problems)
+    answers = run_record.read_later_evaluations(RunDirectory(path))
+    return SweepRecord(path, file, jobs, problems, answers)
 
 
 def _run(path: Path) -> RunRecord | None:

@@ -1,4 +1,4 @@
-"""Run every combination of the values given."""
+"""Run every combination of the values given, and of each every fold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from baryon.errors import BaryonError
-from baryon.sweeps.planner import Planner, common_overrides, single_override
+from baryon.sweeps.planner import FOLD, Planner, common_overrides, single_override
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -29,6 +29,8 @@ def prepare(planner: Planner, overrides: Sequence[Override]) -> Callable[[Sweep]
             )
     keys = [override.get_key_element() for override in swept]
     values = [list(override.sweep_string_iterator()) for override in swept]
+    if planner.folds:
+        keys, values = [*keys, FOLD], [*values, planner.folds]
     jobs = [
         planner.job([*common_overrides(overrides), *map(single_override, keys, combination)], keys)
         for combination in itertools.product(*values)

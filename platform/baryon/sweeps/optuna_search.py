@@ -10,7 +10,7 @@ from baryon.errors import BaryonError
 from baryon.runs.sweep_file import FAILED, FINISHED, PRUNED
 from baryon.sweeps import optuna_study as studies
 from baryon.sweeps.identity import Job
-from baryon.sweeps.planner import Planner, common_overrides, single_override
+from baryon.sweeps.planner import FOLD, Planner, common_overrides, single_override
 
 if TYPE_CHECKING:
     import optuna
@@ -32,6 +32,8 @@ def prepare(
 
     Raises `BaryonError` for a range that is none, or a job that is wrong.
     """
+    if planner.folds:
+        raise BaryonError(f"a search trains one run a trial: choose a fold by {FOLD}=0")
     studies.import_optuna()
     space = {o.get_key_element(): _distribution(o) for o in overrides if o.is_sweep_override()}
     if not space:

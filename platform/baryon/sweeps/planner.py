@@ -10,6 +10,7 @@ from baryon.config.command_line_keys import asked_for
 from baryon.config.compose import Composer, Composition
 from baryon.config.config import plain
 from baryon.config.errors import hydra_errors
+from baryon.config.schemas import MOST_FOLDS
 from baryon.errors import BaryonError
 from baryon.plugins import components
 from baryon.plugins.registry import KINDS, Plugins
@@ -18,6 +19,9 @@ from baryon.sweeps.identity import NOT_DECISIVE, Job
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
+
+
+FOLDS, FOLD = "train.folds", "train.fold"
 
 
 class Planner:
@@ -47,8 +51,19 @@ class Planner:
                     f"{key} cannot be swept: it does not decide what a job computes; sweep keys "
                     f"of {', '.join(KINDS)}, train, data or seed"
                 )
+            if override.is_sweep_override() and key == FOLDS:
+                raise BaryonError(f"{FOLDS} cannot be swept: its runs are judged together")
         first_job = [*common_overrides(self.overrides), *_first_values(self.overrides)]
         self.master: DictConfig = composer.compose(primary.RUN, first_job).config
+
+    @property
+    def folds(self) -> list[str]:
+        """Values of `train.fold` that the command leaves to the sweep: those of all folds."""
+        folds, fold = self.master.train.folds, self.master.train.fold
+        if folds is None or fold is not None:
+            return []
+        # Of too many none is made: the first job is refused.
+        return [str(number) for number in range(min(folds, MOST_FOLDS + 1))]
 
     @property
     def seed(self) -> int:

@@ -135,7 +135,7 @@ class Sweep:
             say(f"sweep {self.folder}: stopped; the same command resumes it")
             raise
         self._show()
-        self._write_report()
+        write_report(self.folder)
         self._require_success()
 
     def why_without_value(self, entry: SweepJob) -> str:
@@ -165,16 +165,6 @@ class Sweep:
             value = value_text(best, metric, self.folder)
             say(f"{what} {metric}: {value} of {best} in {self._follower.folder(best)}")
 
-    def _write_report(self) -> None:
-        path = self.folder / REPORT
-        try:
-            sweep = sweep_record.read(self.folder.resolve())
-            write_text(path, sweep_page.page(sweep, sweep.path))
-        except BaryonError as error:  # the jobs' results matter more than their page
-            warn(f"no report of the sweep: {error}")
-        else:
-            say(f"report: {path}")
-
     def _require_success(self) -> None:
         jobs = self._follower.asked_for
         failed = in_state(jobs, [FAILED])
@@ -200,3 +190,15 @@ class Sweep:
                     f"{self.why_without_value(job)}; nothing is lost: the same command with "
                     "another sweep.metric compares these jobs again"
                 )
+
+
+def write_report(folder: Path) -> None:
+    """Write the page of a sweep into its folder, and say where it is."""
+    path = folder / REPORT
+    try:
+        sweep = sweep_record.read(folder.resolve())
+        write_text(path, sweep_page.page(sweep, sweep.path))
+    except BaryonError as error:  # the jobs' results matter more than their page
+        warn(f"no report of the sweep: {error}")
+    else:
+        say(f"report: {path}")

@@ -10,6 +10,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from baryon.config.config import Config
+from baryon.data.folds.dataset import FoldedDataset
 from baryon.data.hdf5.links import following_links
 from baryon.data.loader import Loader
 from baryon.data.loading import Loading
@@ -159,6 +160,8 @@ def build_dataset(config: Config, plugins: Plugins) -> Dataset:
     with following_links(config.data.follow_links):
         dataset: Dataset = prepare(plugins, choice)()
     _require_contract(plugins.component("dataset", choice.name).owner, dataset)
+    if config.train.folds is not None and config.train.fold is not None:
+        dataset = FoldedDataset(dataset, config.train.folds, config.train.fold)
     if config.data.processes:
         plugin = plugins.component("dataset", choice.name).plugin
         for name, split in dataset.splits.items():

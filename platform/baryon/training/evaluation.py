@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from baryon.data.loader import Loader
+from baryon.data.sampling import Rows
 from baryon.errors import BaryonError
 from baryon.interfaces import Batch, Evaluation, Evaluator
 from baryon.plugins.answers import checked_evaluation, require_some_number
@@ -85,8 +87,24 @@ def _not_finite(values: torch.Tensor) -> torch.Tensor:
     return ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
 
 
+@dataclass(frozen=True)
+class Pass:
+    """A part of an evaluation: some rows of a split, and the weights that judge them.
+
+    `prepare` puts the weights into the model; None leaves those that are there. `rows` are
+    ascending; None takes all.
+    """
+
+    prepare: Callable[[], object] | None = None
+    rows: Rows | None = None
+
+
 def evaluate(
-    components: RunComponents, loader: Loader, split: str, stop: StopRequest | None = None
+    components: RunComponents,
+    loader: Loader,
+    split: str,
+    stop: StopRequest | None = None,
+    passes: Sequence[Pass] = (Pass(),),
 ) -> Evaluation | None:
     """Return the evaluator's answer over a split on the leader, None elsewhere. Collective.
 
@@ -100,6 +118,8 @@ def evaluate(
         Its name, for messages.
     stop
         What has caught the signals.
+    passes
+        Which weights judge which rows, every row once.
 
     Raises
     ------
@@ -113,7 +133,7 @@ def evaluate(
     comm, owner = components.comm, components.owners["evaluator"]
     while True:
         evaluator = copy.deepcopy(components.evaluator)
-        seen = _show_all_batches(components, evaluator, loader, split, stop)
+        seen = _show_all_batches(components, evaluator, loader, split, stop, passes)
         if comm.all_reduce_sum({"stopped": float(_has_signal(stop))})["stopped"]:
             raise StoppedError
         with naming(f"{owner}: state() fails"):
@@ -145,20 +165,34 @@ def _show_all_batches(
     loader: Loader,
     split: str,
     stop: StopRequest | None,
+    passes: Sequence[Pass],
 ) -> int:
     """Show the evaluator this worker's part of a split; return the number of samples shown."""
-    runner, shard, seen = components.runner, components.comm.shard, 0
-    with inference(runner), bar("evaluating", len(loader.split), "samples") as advance:
-        for batch in loader.in_order(shard):
+    shard, seen = components.comm.shard, 0
+    outputs = _outputs(components, loader, passes)
+    with closing(outputs), bar("evaluating", len(loader.split), "samples") as advance:
+        for batch, output in outputs:
             if _has_signal(stop):
                 break
-            output = runner.to_cpu(runner(runner.to_device(batch)))
             _require_no_nan(output, batch, split)
             show_batch(components.owners["evaluator"], evaluator, output, batch)
             seen += len(batch["keys"])
             # The other workers are about as far: the bar is of all samples of the split.
             advance(len(batch["keys"]) * shard.num_groups * shard.group_size)
     return seen
+
+
+def _outputs(
+    components: RunComponents, loader: Loader, passes: Sequence[Pass]
+) -> Generator[tuple[Batch, Any]]:
+    """Yield this worker's batches of every pass, each with what the model says of it."""
+    runner = components.runner
+    for part in passes:
+        if part.prepare is not None:
+            part.prepare()
+        with inference(runner):
+            for batch in loader.in_order(components.comm.shard, part.rows):
+                yield batch, runner.to_cpu(runner(runner.to_device(batch)))
 
 
 def show_batch(owner: str, evaluator: Evaluator, output: Any, batch: Batch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from baryon.config.config import Config
+from baryon.data.loader import Loader
 from baryon.interfaces import CommunicatorSummary, Evaluation
 from baryon.plugins.answers import checked_findings
 from baryon.report.results import show_results, write_results
@@ -13,8 +15,16 @@ from baryon.runs.metrics_log import MetricsLog
 from baryon.terminal.console import say
 from baryon.tracking.trackers import Trackers
 from baryon.training.build import TRAIN, RunComponents
-from baryon.training.evaluation import StoppedError, evaluate
+from baryon.training.evaluation import Pass, StoppedError, evaluate
 from baryon.training.stop_request import StopRequest, exit_code_of_all
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Samples, and which weights judge which of them: see `baryon.training.evaluation.Pass`."""
+
+    loader: Loader
+    passes: Sequence[Pass]
 
 
 def evaluate_and_write(
@@ -24,6 +34,7 @@ def evaluate_and_write(
     split: str,
     trackers: Trackers | None = None,
     stop: StopRequest | None = None,
+    judged: Judged | None = None,
 ) -> None:
     """Evaluate on a split; the leader writes and shows the results. Collective.
 
@@ -42,6 +53,8 @@ def evaluate_and_write(
         of that training is then part of the results.
     stop
         What has caught the signals.
+    judged
+        What is evaluated in place of the split with the weights that the model has.
 
     Raises
     ------
@@ -53,7 +66,7 @@ def evaluate_and_write(
     """
     comm = components.comm
     while True:
-        evaluation = _evaluate_or_exit(run, components, split, stop)
+        evaluation = _evaluate_or_exit(run, components, split, stop, judged)
         summary = comm.summary() if trackers else CommunicatorSummary()
         if evaluation is not None:
             summary = checked_findings(components.owners["comm"], summary)
@@ -69,10 +82,16 @@ def evaluate_and_write(
 
 
 def _evaluate_or_exit(
-    run: RunDirectory, components: RunComponents, split: str, stop: StopRequest | None
+    run: RunDirectory,
+    components: RunComponents,
+    split: str,
+    stop: StopRequest | None,
+    judged: Judged | None,
 ) -> Evaluation | None:
     """Return the evaluation on the leader, None elsewhere; exit if a signal came meanwhile."""
     try:
+        if judged is not None:
+            return evaluate(components, judged.loader, split, stop, judged.passes)
         return evaluate(components, components.loader(split), split, stop)
     except StoppedError:
         say(

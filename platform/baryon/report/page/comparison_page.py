@@ -53,6 +53,7 @@ def page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> str:
         best=_best(named, judgement, differences),
         missing=[f"{name}: {text}" for name, run in named.items() for text in run.problems],
         headline_tiles=[],
+        answers=[],
         parallel=False,
         overlays=overlays(named),
         columns=[column.head() for column in columns],

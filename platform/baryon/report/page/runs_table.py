@@ -90,9 +90,12 @@ def distinguishing_metrics(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def link(run: RunRecord | None, place: Path) -> str:
     """Return the address of a run's page, seen from the folder `place`; "" if it has none."""
-    if run is None or not run.directory.report.is_file():
-        return ""
-    return quote(Path(os.path.relpath(run.directory.report, place)).as_posix())
+    return "" if run is None else page_link(run.directory.report, place)
+
+
+def page_link(page: Path, place: Path) -> str:
+    """Return the address of a page, seen from the folder `place`; "" if there is no such file."""
+    return quote(Path(os.path.relpath(page, place)).as_posix()) if page.is_file() else ""
 
 
 def scalar(value: Any) -> Any:

@@ -15,6 +15,7 @@ from baryon.report.page.overlays import overlays
 from baryon.report.page.page import render
 from baryon.report.page.ranking import ranks, shade_charts, shades
 from baryon.report.page.runs_table import Column, metric_column, scalar
+from baryon.runs.directory import RunDirectory
 from baryon.runs.judgement import Judgement, by_metric, judge, not_comparable, value_with_error
 from baryon.runs.record import RunRecord
 from baryon.runs.run_state import FINISHED
@@ -67,12 +68,26 @@ def page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
         parallel=coordinates is not None,
         overlays=overlays(_best_runs(jobs)),
         columns=[column.head() for column in columns],
+        answers=_answers(sweep, place),
         rows=runs_table.with_cells(_rows(jobs, best, place), columns),
         errors=_errors(jobs),
         splits=[],
         differences=[],
         command=shlex.join(map(str, sweep.command)) if sweep.command else "",
     )
+
+
+def _answers(sweep: SweepRecord, place: Path) -> list[dict[str, str]]:
+    """Return what all folds together say, each with the address of its page."""
+    folders = RunDirectory(sweep.path).evaluations
+    return [
+        {
+            "name": name,
+            "summary": answer.summary,
+            "link": runs_table.page_link(folders / name / "report.html", place),
+        }
+        for name, answer in sweep.answers.items()
+    ]
 
 
 def _ranked(sweep: SweepRecord) -> list[_RankedJob]:

@@ -164,6 +164,10 @@ class Frames(Split):
         """Return 1 for each sample whose boxes are known, 0 for the others: see `data.stratify`."""
         return self.labels.known[self._rows].astype(np.int64)
 
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Return the same number for all samples of 30 days: what one storm does is one group."""
+        return self.times[self._rows] // (30 * 24 * 3600)
+
     def raw(self, start: int, stop: int) -> Numbers:
         """Return the inputs of samples start..stop-1 in the channels' units."""
         rows = self._rows[start:stop]

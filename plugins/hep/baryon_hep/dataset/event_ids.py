@@ -10,11 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from baryon.errors import BaryonError
-from baryon_hep.dataset.images import Column, Images
-
-EVENT_ID = "eid"
-SAMPLE = ("label", "jz", "mg", "mn")
-"""Columns that tell samples apart; others number the events of each sample from 0."""
+from baryon_hep.dataset.images import EVENT_ID, SAMPLE, Column, Images
 
 
 def require_distinct(splits: Mapping[str, Images]) -> None:

@@ -16,6 +16,10 @@ from baryon_hep.dataset.geometry import require_alike
 
 Column = np.ndarray[Any, Any]
 
+EVENT_ID = "eid"
+SAMPLE = ("label", "jz", "mg", "mn")
+"""Columns that tell samples apart; others number the events of each sample from 0."""
+
 
 class Images(Split):
     """A split of images: `inputs` (channels, rows, columns) float32, and numbers of each event.
@@ -101,6 +105,19 @@ class Images(Split):
         """Describe how the members are stored."""
         return self.table.stored()
 
+    def groups(self) -> Column | None:
+        """Return the numbers that tell showers apart; None where the files number no events."""
+        if EVENT_ID not in self.columns:
+            return None
+        names = [name for name in (*SAMPLE, EVENT_ID) if name in self.columns]
+        return np.stack([_whole(self.columns[name]) for name in names], axis=1)
+
+    def classes(self) -> Mapping[str, Column]:
+        """Return the events of both classes that have a weight."""
+        counts = self.columns["weight"] > 0
+        label = self.columns["label"]
+        return {"signal": counts & (label == 1), "background": counts & (label == 0)}
+
     def augment(self, arrays: Arrays, random: np.random.Generator) -> Arrays:
         """Turn images in phi, and mirror them in phi and eta, by chance, if `augmented` is set."""
         # The beams are alike and the detector is round: no direction is better than another.
@@ -128,6 +145,13 @@ class Images(Split):
     def close(self) -> None:
         """Close the files."""
         self.table.close()
+
+
+def _whole(column: Column) -> Column:
+    """Return a column as int64, a float as its bits: event numbers do not fit into floats."""
+    if column.dtype.kind == "f":
+        return column.astype(np.float64).view(np.int64)
+    return column.astype(np.int64)
 
 
 def _rearranged(images: Column, axis: int, *, turn: bool, random: np.random.Generator) -> Column:

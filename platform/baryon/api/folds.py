@@ -1,0 +1,197 @@
+"""Judge the runs of all folds together: every sample by the network that never saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from baryon.config import frozen_file
+from baryon.config.config import Config
+from baryon.errors import BaryonError
+from baryon.launch.environment import cluster_environment
+from baryon.plugins.registry import Plugins
+from baryon.runs import sweep_file
+from baryon.runs.directory import RunDirectory, fill, unique_name
+from baryon.runs.sweep_file import choices_text
+from baryon.sweeps.sweep import write_report
+from baryon.terminal.console import say
+
+if TYPE_CHECKING:
+    from baryon.data.folds.dataset import FoldedDataset
+    from baryon.training.build import RunComponents
+    from baryon.training.evaluation import Pass
+
+ALL_FOLDS = "all folds"
+"""What a report calls the split."""
+FOLD = "train.fold"
+
+
+@dataclass(frozen=True)
+class FoldRuns:
+    """The runs of a sweep that differ in their fold alone.
+
+    Attributes
+    ----------
+    choices : values of the other swept keys
+    runs : the runs by their fold
+    folds : number of folds
+    digest : hash of all that decides the result, but for the fold
+
+    """
+
+    choices: Mapping[str, Any]
+    runs: Mapping[int, RunDirectory]
+    folds: int
+    digest: str
+
+    def __str__(self) -> str:
+        others = f" ({choices_text(self.choices)})" if self.choices else ""
+        return f"all {self.folds} folds together{others}"
+
+
+def evaluate_new_folds(sweep: Path, plugins: Plugins) -> list[RunDirectory]:
+    """Evaluate what the sweep has of complete folds and has not evaluated yet; return the answers.
+
+    A sweep without `train.folds` has none.
+    """
+    answers, groups = [], _groups(sweep)
+    for group in groups:
+        answer = RunDirectory(sweep / "evaluations" / f"folds-{group.digest[:8]}")
+        if len(group.runs) < group.folds:
+            continue
+        if answer.finished:
+            say(f"{group}: {answer.report}")
+        else:
+            evaluate_folds(group, answer, plugins)
+        answers.append(answer)
+    if answers:
+        write_report(sweep)
+    return answers
+
+
+def evaluate_sweep(
+    sweep: Path, plugins: Plugins, overrides: Sequence[str] = (), *, weights: str | None = None
+) -> list[RunDirectory]:
+    """Evaluate all folds of a sweep again, in new folders below its `evaluations/`.
+
+    Parameters
+    ----------
+    sweep
+        Folder of a sweep with `train.folds`.
+    plugins
+        All installed plugins.
+    overrides
+        Changes of the frozen configs.
+    weights
+        `"best"`, `"last"` or `"ema"`; None takes what the configs say.
+
+    Raises
+    ------
+    BaryonError
+        If the sweep has no folds, or not all of them have been trained.
+
+    """
+    groups = _groups(sweep)
+    if not groups:
+        raise BaryonError(
+            f"sweep={sweep} has no folds to judge together: evaluate its runs one by one, or make "
+            "folds by `baryon train -m ... train.folds=5`"
+        )
+    for group in groups:
+        if missing := sorted(set(range(group.folds)) - group.runs.keys()):
+            raise BaryonError(
+                f"sweep={sweep}: fold {missing[0]} of {group.folds} has not been trained "
+                f"(of {group}): give the sweep's command again"
+            )
+    answers = [RunDirectory(sweep / "evaluations" / unique_name()) for _ in groups]
+    for group, answer in zip(groups, answers, strict=True):
+        evaluate_folds(group, answer, plugins, overrides, weights=weights)
+    write_report(sweep)
+    return answers
+
+
+def evaluate_folds(
+    group: FoldRuns,
+    answer: RunDirectory,
+    plugins: Plugins,
+    overrides: Sequence[str] = (),
+    *,
+    weights: str | None = None,
+) -> None:
+    """Judge the samples of every fold by its own run, write the answer into a folder, show it.
+
+    Raises `BaryonError` if the data or the weights are not there.
+    """
+    comm_name = "serial" if cluster_environment().ranks == 1 else "sync"
+    changes = [f"comm={comm_name}", *overrides]
+    config = frozen_file.read(group.runs[0].config, changes, plugins)
+
+    import torch
+
+    from baryon.runs import provenance
+    from baryon.training.build import build_components
+    from baryon.training.consistency import distributed_run
+    from baryon.training.final_evaluation import Judged, evaluate_and_write
+
+    with (
+        distributed_run(config, plugins) as comm,
+        closing(build_components(config, plugins, comm)) as components,
+    ):
+        passes = _passes(group, components, weights or config.train.weights)
+        ranks = comm.all_gather_object(provenance.rank_provenance(torch.get_num_threads()))
+        if comm.is_leader:
+            say(f"{group}: each sample is judged by the network that never saw it")
+            fill(answer.path)
+            provenance.write(answer, config, plugins, components.dataset, ranks)
+        judged = Judged(components.loader_of(_dataset(components).pool), passes)
+        evaluate_and_write(
+            RunDirectory(comm.broadcast(answer.path)),
+            _of_all(config),
+            components,
+            ALL_FOLDS,
+            judged=judged,
+        )
+
+
+def _passes(group: FoldRuns, components: RunComponents, weights: str) -> list[Pass]:
+    """Return one pass a fold: its weights, and the samples that these have never seen."""
+    from baryon.api.weights import chosen_weights, load_weights
+    from baryon.training.evaluation import Pass
+
+    def of_fold(fold: int, run: RunDirectory) -> Pass:
+        path = chosen_weights(run, None, weights)
+        rows = _dataset(components).rows([fold])
+        return Pass(lambda: load_weights(components.runner, path), rows)
+
+    return [of_fold(fold, group.runs[fold]) for fold in range(group.folds)]
+
+
+def _dataset(components: RunComponents) -> FoldedDataset:
+    dataset: Any = components.dataset
+    folded: FoldedDataset = dataset
+    return folded
+
+
+def _of_all(config: Config) -> Config:
+    """Return the config as the report shows it: of no single fold."""
+    values = {**config.values, "train": {**config.values["train"], "fold": None}}
+    return replace(config, values=values)
+
+
+def _groups(sweep: Path) -> list[FoldRuns]:
+    """Return the finished runs of a sweep, those of one choice but for the fold together."""
+    groups: dict[str, FoldRuns] = {}
+    for job in sweep_file.read(sweep).jobs:
+        run = RunDirectory(sweep / job.run)
+        config = frozen_file.read(run.config, asked={})
+        if config.train.folds is None or config.train.fold is None:
+            continue
+        digest = _of_all(config).digest
+        choices = {key: value for key, value in job.choices.items() if key != FOLD}
+        group = groups.setdefault(digest, FoldRuns(choices, {}, config.train.folds, digest))
+        if run.finished:
+            groups[digest] = replace(group, runs={**group.runs, config.train.fold: run})
+    return list(groups.values())
