@@ -76,7 +76,13 @@ class Task:
 def hep(batch: int, kernels: Literal["fused", "plain"] = "plain") -> Task:
     """Return the paper's classifier of collisions."""
     fields = {"inputs": Field((3, 224, 224), "float32")}
-    options = {"filters": 128, "dropout": 0.0, "leakiness": 0.0, "fields": fields}
+    options = {
+        "filters": 128,
+        "dropout": 0.0,
+        "leakiness": 0.0,
+        "padding": "zeros",
+        "fields": fields,
+    }
     plain = hep_cnn(kernels="plain", **options)  # type: ignore[arg-type]
     model = plain if kernels == "plain" else hep_cnn(kernels=kernels, **options)  # type: ignore[arg-type]
     samples = {"inputs": torch.rand(batch, 3, 224, 224), "label": torch.arange(batch) % 2}

@@ -33,7 +33,9 @@ from baryon.interfaces import Field
 from baryon_hep.model.hep_cnn import hep_cnn
 size, batch = map(int, sys.argv[1:])
 fields = {"inputs": Field((3, size, size), "float32")}
-model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
+model = hep_cnn(
+    filters=128, dropout=0.0, leakiness=0.0, padding="zeros", kernels="plain", fields=fields
+)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 images, labels = torch.rand(batch, 3, size, size), torch.arange(batch) % 2
 for count in sys.stdin:

@@ -25,7 +25,12 @@ class Learner:
         fields = {"inputs": Field((3, size, size), "float32")}
         self.batch = batch
         self.model = hep_cnn(
-            filters=filters, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields
+            filters=filters,
+            dropout=0.0,
+            leakiness=0.0,
+            padding="zeros",
+            kernels="plain",
+            fields=fields,
         )
         self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = torch.rand(batch, 3, size, size)

@@ -201,8 +201,8 @@ class Split(ABC):
         """
         return None
 
-    def groups(self) -> np.ndarray | None:
-        """Return the key of the group that every sample belongs to, or None.
+    def fold_keys(self) -> np.ndarray | None:
+        """Return the key of every sample by which folds are made, or None.
 
         With `train.folds` samples of one key never stand in two folds: give the events of one
         shower, the frames of one storm, the images of one patient the same key. Without an override

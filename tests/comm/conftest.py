@@ -59,7 +59,9 @@ def train_toy(forked) -> Callable[..., subprocess.CompletedProcess[str]]:
 def paper() -> torch.nn.Module:
     """The paper's network: six layers (reported)."""
     fields = {"inputs": Field((3, 224, 224), "float32")}
-    return hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
+    return hep_cnn(
+        filters=128, dropout=0.0, leakiness=0.0, padding="zeros", kernels="plain", fields=fields
+    )
 
 
 class Job:

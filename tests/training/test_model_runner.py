@@ -31,7 +31,9 @@ def small_network(size=64, **changes):
     torch.manual_seed(1)
     fields = {"inputs": Field((3, size, size), "float32")}
     return ModelRunner(
-        hep_cnn(filters=8, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields),
+        hep_cnn(
+            filters=8, dropout=0.0, leakiness=0.0, padding="zeros", kernels="plain", fields=fields
+        ),
         settings(**changes),
     )
 
@@ -97,7 +99,9 @@ def test_ranks_of_a_host_take_its_gpus_in_turn(monkeypatch):
 def test_operations_of_a_training_step_at_224():
     """15.43 GFLOP an image without the first layer's data gradient (derived)."""
     fields = {"inputs": Field((3, 224, 224), "float32")}
-    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
+    model = hep_cnn(
+        filters=128, dropout=0.0, leakiness=0.0, padding="zeros", kernels="plain", fields=fields
+    )
     images = torch.zeros(2, 3, 224, 224)
     _, counted = counting(lambda: model(images).sum().backward(), samples=2)
     assert counted.per_sample / 1e9 == pytest.approx(15.43, abs=0.01)

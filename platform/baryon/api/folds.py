@@ -57,15 +57,15 @@ def evaluate_new_folds(sweep: Path, plugins: Plugins) -> list[RunDirectory]:
 
     A sweep without `train.folds` has none.
     """
-    answers, groups = [], _groups(sweep)
-    for group in groups:
-        answer = RunDirectory(sweep / "evaluations" / f"folds-{group.digest[:8]}")
-        if len(group.runs) < group.folds:
+    answers, of_choices = [], _fold_runs(sweep)
+    for fold_runs in of_choices:
+        answer = RunDirectory(sweep / "evaluations" / f"folds-{fold_runs.digest[:8]}")
+        if len(fold_runs.runs) < fold_runs.folds:
             continue
         if answer.finished:
-            say(f"{group}: {answer.report}")
+            say(f"{fold_runs}: {answer.report}")
         else:
-            evaluate_folds(group, answer, plugins)
+            evaluate_folds(fold_runs, answer, plugins)
         answers.append(answer)
     if answers:
         write_report(sweep)
@@ -94,27 +94,27 @@ def evaluate_sweep(
         If the sweep has no folds, or not all of them have been trained.
 
     """
-    groups = _groups(sweep)
-    if not groups:
+    of_choices = _fold_runs(sweep)
+    if not of_choices:
         raise BaryonError(
             f"sweep={sweep} has no folds to judge together: evaluate its runs one by one, or make "
             "folds by `baryon train -m ... train.folds=5`"
         )
-    for group in groups:
-        if missing := sorted(set(range(group.folds)) - group.runs.keys()):
+    for fold_runs in of_choices:
+        if missing := sorted(set(range(fold_runs.folds)) - fold_runs.runs.keys()):
             raise BaryonError(
-                f"sweep={sweep}: fold {missing[0]} of {group.folds} has not been trained "
-                f"(of {group}): give the sweep's command again"
+                f"sweep={sweep}: fold {missing[0]} of {fold_runs.folds} has not been trained "
+                f"(of {fold_runs}): give the sweep's command again"
             )
-    answers = [RunDirectory(sweep / "evaluations" / unique_name()) for _ in groups]
-    for group, answer in zip(groups, answers, strict=True):
-        evaluate_folds(group, answer, plugins, overrides, weights=weights)
+    answers = [RunDirectory(sweep / "evaluations" / unique_name()) for _ in of_choices]
+    for fold_runs, answer in zip(of_choices, answers, strict=True):
+        evaluate_folds(fold_runs, answer, plugins, overrides, weights=weights)
     write_report(sweep)
     return answers
 
 
 def evaluate_folds(
-    group: FoldRuns,
+    fold_runs: FoldRuns,
     answer: RunDirectory,
     plugins: Plugins,
     overrides: Sequence[str] = (),
@@ -127,7 +127,7 @@ def evaluate_folds(
     """
     comm_name = "serial" if cluster_environment().ranks == 1 else "sync"
     changes = [f"comm={comm_name}", *overrides]
-    config = frozen_file.read(group.runs[0].config, changes, plugins)
+    config = frozen_file.read(fold_runs.runs[0].config, changes, plugins)
 
     import torch
 
@@ -140,10 +140,10 @@ def evaluate_folds(
         distributed_run(config, plugins) as comm,
         closing(build_components(config, plugins, comm)) as components,
     ):
-        passes = _passes(group, components, weights or config.train.weights)
+        passes = _passes(fold_runs, components, weights or config.train.weights)
         ranks = comm.all_gather_object(provenance.rank_provenance(torch.get_num_threads()))
         if comm.is_leader:
-            say(f"{group}: each sample is judged by the network that never saw it")
+            say(f"{fold_runs}: each sample is judged by the network that never saw it")
             fill(answer.path)
             provenance.write(answer, config, plugins, components.dataset, ranks)
         judged = Judged(components.loader_of(_dataset(components).pool), passes)
@@ -156,7 +156,7 @@ def evaluate_folds(
         )
 
 
-def _passes(group: FoldRuns, components: RunComponents, weights: str) -> list[Pass]:
+def _passes(fold_runs: FoldRuns, components: RunComponents, weights: str) -> list[Pass]:
     """Return one pass a fold: its weights, and the samples that these have never seen."""
     from baryon.api.weights import chosen_weights, load_weights
     from baryon.training.evaluation import Pass
@@ -166,7 +166,7 @@ def _passes(group: FoldRuns, components: RunComponents, weights: str) -> list[Pa
         rows = _dataset(components).rows([fold])
         return Pass(lambda: load_weights(components.runner, path), rows)
 
-    return [of_fold(fold, group.runs[fold]) for fold in range(group.folds)]
+    return [of_fold(fold, fold_runs.runs[fold]) for fold in range(fold_runs.folds)]
 
 
 def _dataset(components: RunComponents) -> FoldedDataset:
@@ -181,9 +181,9 @@ def _of_all(config: Config) -> Config:
     return replace(config, values=values)
 
 
-def _groups(sweep: Path) -> list[FoldRuns]:
+def _fold_runs(sweep: Path) -> list[FoldRuns]:
     """Return the finished runs of a sweep, those of one choice but for the fold together."""
-    groups: dict[str, FoldRuns] = {}
+    by_digest: dict[str, FoldRuns] = {}
     for job in sweep_file.read(sweep).jobs:
         run = RunDirectory(sweep / job.run)
         config = frozen_file.read(run.config, asked={})
@@ -191,7 +191,7 @@ def _groups(sweep: Path) -> list[FoldRuns]:
             continue
         digest = _of_all(config).digest
         choices = {key: value for key, value in job.choices.items() if key != FOLD}
-        group = groups.setdefault(digest, FoldRuns(choices, {}, config.train.folds, digest))
+        same = by_digest.setdefault(digest, FoldRuns(choices, {}, config.train.folds, digest))
         if run.finished:
-            groups[digest] = replace(group, runs={**group.runs, config.train.fold: run})
-    return list(groups.values())
+            by_digest[digest] = replace(same, runs={**same.runs, config.train.fold: run})
+    return list(by_digest.values())

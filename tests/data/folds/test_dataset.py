@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from baryon.data.folds.dataset import FoldedDataset, fold_numbers, group_keys
+from baryon.data.folds.dataset import FoldedDataset, fold_numbers, sample_keys
 from baryon.data.loader import Loader, Loading
 from baryon.errors import BaryonError
 from baryon.interfaces import Dataset, Field, Split
@@ -39,7 +39,7 @@ class Showers(Split):
     def read(self, start, stop):
         return {name: column[start:stop] for name, column in self.columns.items()}
 
-    def groups(self):
+    def fold_keys(self):
         return self.columns["shower"] if self.keyed else None
 
     def classes(self):
@@ -128,12 +128,12 @@ def test_the_fold_follows_from_the_key_alone():
 
 def test_samples_without_a_key_stand_with_their_equals():
     class Plain(Showers):
-        def groups(self):
+        def fold_keys(self):
             return None
 
     split = Plain(np.arange(40), np.arange(40) % 2, 1)
     split.columns["inputs"][30:] = split.columns["inputs"][:10]
-    keys = group_keys(split)
+    keys = sample_keys(split)
     assert keys[30:].tolist() == keys[:10].tolist()
     assert len(set(keys.tolist())) == 30
 
@@ -174,9 +174,9 @@ def test_splits_that_cannot_be_joined_are_refused():
 
 def test_a_key_that_is_none_is_refused():
     class Wrong(Showers):
-        def groups(self):
+        def fold_keys(self):
             return np.zeros(3)
 
     split = Wrong(np.arange(40), np.arange(40) % 2, 1)
-    with pytest.raises(BaryonError, match=r"groups\(\) gives float64 \(3,\), but there are 40"):
-        group_keys(split)
+    with pytest.raises(BaryonError, match=r"fold_keys\(\) gives float64 \(3,\), but there are 40"):
+        sample_keys(split)

@@ -70,7 +70,12 @@ def build(size=SIZE, *, kernels="fused", seed=1, filters=8, dropout=0.0, leakine
     torch.manual_seed(seed)
     fields = {"inputs": Field((3, size, size), "float32")}
     model = hep_cnn(
-        filters=filters, dropout=dropout, leakiness=leakiness, kernels=kernels, fields=fields
+        filters=filters,
+        dropout=dropout,
+        leakiness=leakiness,
+        padding="zeros",
+        kernels=kernels,
+        fields=fields,
     )
     return model.to(DEVICE, memory_format=torch.channels_last)
 

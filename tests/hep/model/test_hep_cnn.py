@@ -14,7 +14,7 @@ from baryon_hep.model.hep_cnn import hep_cnn
 
 def build(size, *, width=None, channels=3, kernels="plain", **changes) -> nn.Sequential:
     fields = {"inputs": Field((channels, size, width or size), "float32")}
-    options = {"filters": 128, "dropout": 0.0, "leakiness": 0.0} | changes
+    options = {"filters": 128, "dropout": 0.0, "leakiness": 0.0, "padding": "zeros"} | changes
     return hep_cnn(kernels=kernels, fields=fields, **options)
 
 
@@ -129,3 +129,23 @@ def test_relu_after_pooling_is_the_papers_relu_before_it(leakiness):
         output.square().sum().backward()
         found.append([output, *(parameter.grad.clone() for parameter in ours.parameters())])
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize(("padding", "axis"), [("circular_rows", 2), ("circular_columns", 3)])
+def test_with_circular_padding_a_turned_event_is_the_same_event(padding, axis):
+    torch.manual_seed(0)
+    circular = build(224, filters=4, padding=padding).double().eval()
+    images = torch.rand(2, 3, 224, 224, dtype=torch.float64)
+    turned = images.roll(16, axis)  # four poolings keep turns by multiples of 16 pixels
+    assert torch.allclose(circular(images), circular(turned), rtol=0, atol=1e-12)
+    across = images.roll(16, 5 - axis)
+    assert not torch.allclose(circular(images), circular(across), rtol=0, atol=1e-6)
+    plain = build(224, filters=4).double().eval()
+    plain.load_state_dict(circular.state_dict())
+    assert not torch.allclose(plain(images), plain(turned), rtol=0, atol=1e-6)
+
+
+def test_fused_kernels_with_circular_padding_are_refused():
+    with pytest.raises(BaryonError, match=r"model.kernels=fused knows padding by zeros alone"):
+        build(64, padding="circular_rows", kernels="fused")
+    assert "pool1" in dict(build(64, padding="circular_rows", kernels="auto").named_children())

@@ -30,7 +30,8 @@ def expected(run, images):
     with h5py.File(config["dataset"]["train"]) as file:
         scale = file["data"][:].max(axis=(0, 2, 3)).reshape(3, 1, 1)
     arguments = {
-        key: config["model"][key] for key in ("filters", "dropout", "leakiness", "kernels")
+        key: config["model"][key]
+        for key in ("filters", "dropout", "leakiness", "padding", "kernels")
     }
     model = hep_cnn(**arguments, fields={"inputs": Field((3, 64, 64), "float32")}).eval()
     model.load_state_dict(torch.load(run / "checkpoints" / "best.pt", weights_only=True)["model"])

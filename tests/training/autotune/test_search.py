@@ -162,7 +162,9 @@ def test_distance_of_curves():
 def test_bf16_keeps_the_loss_curve_of_the_paper_network(train):
     torch.manual_seed(1)
     fields = {"inputs": Field((3, 64, 64), "float32")}
-    model = hep_cnn(filters=8, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
+    model = hep_cnn(
+        filters=8, dropout=0.0, leakiness=0.0, padding="zeros", kernels="plain", fields=fields
+    )
     images = [
         {"inputs": torch.rand(8, 3, 64, 64), "keys": torch.arange(8), "label": torch.arange(8) % 2}
         for _ in range(2)
@@ -256,7 +258,14 @@ def test_forgotten_activations_leave_the_gradient_to_the_bit(leakiness):
     gradients = []
     for forget in (False, True):
         torch.manual_seed(1)
-        model = hep_cnn(filters=8, dropout=0.3, leakiness=leakiness, kernels="plain", fields=fields)
+        model = hep_cnn(
+            filters=8,
+            dropout=0.3,
+            leakiness=leakiness,
+            padding="zeros",
+            kernels="plain",
+            fields=fields,
+        )
         names = list(model.state_dict())
         if forget:
             apply_activation_checkpointing(model)
@@ -343,7 +352,9 @@ def test_the_largest_micro_batch_within_the_budget():
 def test_the_micro_batch_found_for_a_network_fits():
     torch.manual_seed(1)
     fields = {"inputs": Field((3, 64, 64), "float32")}
-    model = hep_cnn(filters=8, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
+    model = hep_cnn(
+        filters=8, dropout=0.0, leakiness=0.0, padding="zeros", kernels="plain", fields=fields
+    )
 
     def peak(count):
         return peak_bytes(lambda: model(torch.zeros(count, 3, 64, 64)).sum().backward())
@@ -402,7 +413,9 @@ def test_recorded_steps_are_the_steps_themselves(train, kernels):
         pytest.skip("no CUDA device")
     fields = {"inputs": Field((3, 64, 64), "float32")}
     torch.manual_seed(1)
-    model = hep_cnn(filters=16, dropout=0.0, leakiness=0.0, kernels=kernels, fields=fields)
+    model = hep_cnn(
+        filters=16, dropout=0.0, leakiness=0.0, padding="zeros", kernels=kernels, fields=fields
+    )
     images = [
         {
             "inputs": torch.rand(count, 3, 64, 64),
@@ -460,7 +473,9 @@ def test_auto_on_the_gpu_is_not_slower_than_float32(train):
         pytest.skip("no CUDA device")
     torch.manual_seed(1)
     fields = {"inputs": Field((3, 224, 224), "float32")}
-    model = hep_cnn(filters=128, dropout=0.0, leakiness=0.0, kernels="plain", fields=fields)
+    model = hep_cnn(
+        filters=128, dropout=0.0, leakiness=0.0, padding="zeros", kernels="plain", fields=fields
+    )
     settings = train(precision="auto", compile="never", device="cuda")
     images = [
         {

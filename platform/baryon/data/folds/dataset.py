@@ -1,8 +1,8 @@
 """Divide a dataset into folds: one is judged, one chooses the weights, all others are learnt from.
 
 Samples that belong together, such as those of one simulated shower, have the same key
-(`Split.groups`), and the fold follows from a hash of the key alone: neither the order of files nor
-a seed nor the number of workers changes it.
+(`Split.fold_keys`), and the fold follows from a hash of the key alone: neither the order of files
+nor a seed nor the number of workers changes it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class FoldedDataset(Dataset):
         self.whole = whole
         names = sorted(whole.splits, key=lambda name: name != TRAIN)
         self.pool = Pool({name: whole.splits[name] for name in names})
-        self._fold_of_row = fold_numbers(group_keys(self.pool), folds)
+        self._fold_of_row = fold_numbers(sample_keys(self.pool), folds)
         self._require_all_in_each(folds)
         judged, validated = fold, (fold + 1) % folds
         learnt = [number for number in range(folds) if number not in (judged, validated)]
@@ -80,12 +80,12 @@ class FoldedDataset(Dataset):
 
 
 def fold_numbers(keys: Numbers, folds: int) -> Numbers:
-    """Return the fold of each sample, (N,) int64 from 0 to `folds` - 1, from its group's key.
+    """Return the fold of each sample, (N,) int64 from 0 to `folds` - 1, from its key.
 
     Parameters
     ----------
     keys
-        (N,) or (N, columns) whole numbers or floats; equal rows make a group.
+        (N,) or (N, columns) whole numbers or floats; samples of equal keys stand together.
     folds
         Number of folds.
 
@@ -115,12 +115,12 @@ def _mix(bits: Numbers) -> Numbers:
     return mixed
 
 
-def group_keys(split: Split) -> Numbers:
-    """Return the key of every sample's group, as the split says it, or a hash of what is stored.
+def sample_keys(split: Split) -> Numbers:
+    """Return the key of every sample, as the split says it, or a hash of what is stored.
 
     Raises `BaryonError` unless there is a key for every sample.
     """
-    keys = split.groups()
+    keys = split.fold_keys()
     if keys is None:
         # Samples that are the same to the bit have one key; it takes one pass over the inputs.
         bounds = chunk_bounds(split)
@@ -130,7 +130,7 @@ def group_keys(split: Split) -> Numbers:
     keys = np.asarray(keys)
     if keys.ndim not in (1, 2) or len(keys) != len(split) or keys.dtype.kind not in "biuf":
         raise BaryonError(
-            f"groups() gives {keys.dtype} {keys.shape}, but there are {len(split)} samples: it "
+            f"fold_keys() gives {keys.dtype} {keys.shape}, but there are {len(split)} samples: it "
             "must be one number, or one row of numbers, a sample"
         )
     return keys

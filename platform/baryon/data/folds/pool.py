@@ -104,9 +104,9 @@ class Pool(Split):
         """Return the stratum of every sample, if every split has strata."""
         return _joined([part.strata() for part in self._parts])
 
-    def groups(self) -> np.ndarray | None:
-        """Return the group of every sample, if every split has groups."""
-        return _joined([part.groups() for part in self._parts])
+    def fold_keys(self) -> np.ndarray | None:
+        """Return the key of every sample, if every split has keys."""
+        return _joined([part.fold_keys() for part in self._parts])
 
     def classes(self) -> Mapping[str, np.ndarray]:
         """Return the samples of every class that all splits know."""

@@ -164,7 +164,7 @@ class Frames(Split):
         """Return 1 for each sample whose boxes are known, 0 for the others: see `data.stratify`."""
         return self.labels.known[self._rows].astype(np.int64)
 
-    def groups(self) -> npt.NDArray[np.int64]:
+    def fold_keys(self) -> npt.NDArray[np.int64]:
         """Return the same number for all samples of 30 days: what one storm does is one group."""
         return self.times[self._rows] // (30 * 24 * 3600)
 

@@ -105,7 +105,7 @@ class Images(Split):
         """Describe how the members are stored."""
         return self.table.stored()
 
-    def groups(self) -> Column | None:
+    def fold_keys(self) -> Column | None:
         """Return the numbers that tell showers apart; None where the files number no events."""
         if EVENT_ID not in self.columns:
             return None

@@ -16,13 +16,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from torch import nn
 
 from baryon.errors import BaryonError
 from baryon.interfaces import Field
+from baryon_hep.model.cylinder import CylinderConvolution
 from baryon_hep.model.fused.choice import is_fused
+
+Padding: TypeAlias = Literal["zeros", "circular_rows", "circular_columns"]
 
 CLASSES = 2
 HIDDEN_64 = 512
@@ -35,6 +38,7 @@ def hep_cnn(
     filters: int,
     dropout: float,
     leakiness: float,
+    padding: Padding,
     kernels: Literal["auto", "fused", "plain"],
     fields: Mapping[str, Field],
 ) -> nn.Sequential:
@@ -48,6 +52,9 @@ def hep_cnn(
         Probability of dropping an activation after each pooling; 0: no dropout.
     leakiness
         Slope of the ReLU below 0.
+    padding
+        What convolutions see beyond the edges: zeros, or on the two edges that meet on the cylinder
+        the other edge: those of the rows (`circular_rows`) or of the columns.
     kernels
         `fused` takes our kernels for a GPU, `plain` PyTorch's own, `auto` the fused ones where
         they work.
@@ -57,7 +64,8 @@ def hep_cnn(
     Raises
     ------
     BaryonError
-        If S is neither 64 nor 224, for which the authors define the network.
+        If S is neither 64 nor 224, for which the authors define the network; if fused kernels are
+        asked for with circular padding, which they do not know.
 
     """
     channels, height, width = fields["inputs"].shape
@@ -67,14 +75,15 @@ def hep_cnn(
             "generate or choose files of one of these sizes"
         )
     poolings = POOLINGS[height]
-    block = _fused_block if is_fused(kernels) else _plain_block
+    block = _fused_block if _takes_fused(kernels, padding) else _plain_block
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for number in range(1, poolings + 1):
-        layers |= block(number, channels if number == 1 else filters, filters, leakiness)
+        channels_in = channels if number == 1 else filters
+        layers |= block(number, channels_in, filters, leakiness, padding)
         if dropout:
             layers[f"dropout{number}"] = nn.Dropout(dropout)
     if height == 224:
-        layers |= _averaging_head(poolings + 1, filters, leakiness)
+        layers |= _averaging_head(poolings + 1, filters, leakiness, padding)
     else:
         layers |= _dense_head(filters * (height // 2**poolings) ** 2, leakiness)
     model = nn.Sequential(layers)
@@ -82,34 +91,50 @@ def hep_cnn(
     return model
 
 
+def _takes_fused(kernels: Literal["auto", "fused", "plain"], padding: Padding) -> bool:
+    if padding == "zeros":
+        return is_fused(kernels)
+    if kernels == "fused":
+        raise BaryonError(
+            f"model.kernels=fused knows padding by zeros alone: leave model.padding={padding} or "
+            "give model.kernels=plain"
+        )
+    return False
+
+
 def _plain_block(
-    number: int, channels: int, filters: int, leakiness: float
+    number: int, channels: int, filters: int, leakiness: float, padding: Padding
 ) -> dict[str, nn.Module]:
     # ReLU after the pooling has a quarter of the work. The largest of four values is the same
     # before and after a function that never falls, and so is its gradient.
     return {
-        f"conv{number}": _convolution(channels, filters),
+        f"conv{number}": _convolution(channels, filters, padding),
         f"pool{number}": nn.MaxPool2d(2),
         f"relu{number}": _relu(leakiness),
     }
 
 
 def _fused_block(
-    number: int, channels: int, filters: int, leakiness: float
+    number: int, channels: int, filters: int, leakiness: float, padding: Padding
 ) -> dict[str, nn.Module]:
+    assert padding == "zeros"
     from baryon_hep.model.fused.block import Block  # needs Triton
 
     return {f"conv{number}": Block(channels, filters, leakiness)}
 
 
-def _convolution(channels: int, filters: int) -> nn.Conv2d:
-    return nn.Conv2d(channels, filters, kernel_size=3, padding=1)
+def _convolution(channels: int, filters: int, padding: Padding) -> nn.Conv2d:
+    if padding == "zeros":
+        return nn.Conv2d(channels, filters, kernel_size=3, padding=1)
+    return CylinderConvolution(channels, filters, axis=2 if padding == "circular_rows" else 3)
 
 
-def _averaging_head(number: int, filters: int, leakiness: float) -> OrderedDict[str, nn.Module]:
+def _averaging_head(
+    number: int, filters: int, leakiness: float, padding: Padding
+) -> OrderedDict[str, nn.Module]:
     return OrderedDict(
         {
-            f"conv{number}": _convolution(filters, filters),
+            f"conv{number}": _convolution(filters, filters, padding),
             f"relu{number}": _relu(leakiness),
             "average": nn.AdaptiveAvgPool2d(1),
             "flatten": nn.Flatten(),
