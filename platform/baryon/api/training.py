@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from baryon.api.folds import evaluate_new_folds
 from baryon.api.messages import messages_shown
 from baryon.api.run import Run
 from baryon.api.run_list import RunList, list_runs
@@ -87,6 +86,7 @@ def sweep(overrides: Sequence[str]) -> RunList:
         If an override is invalid, or a job failed; the other jobs' runs are in the sweep's folder.
 
     """
+    from baryon.api.folds import evaluate_new_folds
     from baryon.sweeps import command
 
     _require_list(overrides)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from baryon.api.evaluating import evaluate_run
-from baryon.api.folds import evaluate_sweep
 from baryon.commands.arguments import Arguments
 from baryon.errors import BaryonError
 from baryon.plugins.registry import checked_plugins
@@ -18,6 +17,8 @@ def run(arguments: Arguments) -> int:
     if arguments["sweep"] is not None:
         if arguments["split"] is not None:
             raise BaryonError("split=... is of a run: folds are judged on all samples")
+        from baryon.api.folds import evaluate_sweep
+
         evaluate_sweep(
             Path(arguments["sweep"]).resolve(),
             plugins,

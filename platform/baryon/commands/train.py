@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from baryon.api.folds import evaluate_new_folds
 from baryon.api.training import require_single_run
 from baryon.commands.arguments import Arguments
 from baryon.commands.composing import compose_or_print
@@ -35,6 +34,7 @@ def run(arguments: Arguments) -> int:
 
 
 def _sweep(arguments: Arguments, composer: Composer) -> None:
+    from baryon.api.folds import evaluate_new_folds
     from baryon.sweeps import command
 
     if arguments["cfg"] is not None:
