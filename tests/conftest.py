@@ -19,6 +19,7 @@ import pytest
 from hypothesis import settings
 from omegaconf import OmegaConf
 
+from baryon.figures import saving, without_layout
 from baryon.plugins.registry import host_conf
 from baryon.runs import record as run_record
 from baryon.runs.directory import FORMAT, RunDirectory
@@ -81,6 +82,21 @@ def _group(item: pytest.Item) -> str | None:
     fixtures = item._fixtureinfo.name2fixturedefs
     alone = not any(kind.scope == "module" for kinds in fixtures.values() for kind in kinds)
     return None if _is_slow(item) and alone else item.path.relative_to(TESTS).as_posix()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def figures_are_not_laid_out() -> Iterator[None]:
+    """Save most of the time of a short run, whose figures nobody looks at."""
+    with without_layout():
+        yield
+
+
+@pytest.fixture(scope="module")
+def laid_out() -> Iterator[None]:
+    """Lay figures out, for tests that look at them."""
+    token = saving._LAYS_OUT.set(True)
+    yield
+    saving._LAYS_OUT.reset(token)
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

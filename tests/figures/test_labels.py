@@ -3,6 +3,8 @@ import pytest
 
 from baryon import figures
 
+pytestmark = pytest.mark.usefixtures("laid_out")
+
 
 def drawn(details="", *, name="Simulation", scale="linear", wide=6.0):
     """A curve from corner to corner, with a legend of three entries and a label."""

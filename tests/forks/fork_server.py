@@ -3,6 +3,7 @@
 python -P fork_server.py <number of a listening socket> <path of the client for Python>
 
 It ends with its standard input. It only imports: threads of a calculation would not survive a fork.
+Figures are not laid out, which takes seconds, unless a test of figures does so by itself.
 """
 
 import atexit
@@ -229,6 +230,7 @@ def end_as(code: object) -> NoReturn:
 
 if __name__ == "__main__":
     import_all(sys.argv[2])
+    importlib.import_module("baryon.figures.saving")._LAYS_OUT.set(False)
     gc.collect()
     gc.freeze()  # else collections in a fork would copy the pages of all objects
     REQUEST = Server(socket.socket(fileno=int(sys.argv[1]))).serve()

@@ -36,9 +36,8 @@ def lay_out(figure: Figure) -> None:
     """
     from matplotlib import rc_context
 
-    if not _LAYS_OUT.get():
-        return
-    figure.draw_without_rendering()
+    if _LAYS_OUT.get():
+        figure.draw_without_rendering()
     # A figure with a layout engine is laid out again each time it is saved: for each format that
     # took most of a short run's time.
     with rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
@@ -47,7 +46,7 @@ def lay_out(figure: Figure) -> None:
 
 @contextmanager
 def without_layout() -> Iterator[None]:
-    """Make `lay_out` do nothing in the block: for figures that nobody sees, as it takes seconds."""
+    """Draw figures as they are in the block: nobody looks at them, and a layout takes seconds."""
     token = _LAYS_OUT.set(False)
     try:
         yield

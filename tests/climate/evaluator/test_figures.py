@@ -9,6 +9,8 @@ from baryon_climate.evaluator.plot_maps import draw_maps
 from baryon_climate.evaluator.results import Results, results
 from baryon_climate.grid import Grid
 
+pytestmark = pytest.mark.usefixtures("laid_out")
+
 OVERLAPS = [0.1, 0.3, 0.5]
 REGION = Grid(97, 144, 5.0, 0.25, 250.0, 0.25, False)
 

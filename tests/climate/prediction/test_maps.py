@@ -14,6 +14,8 @@ from baryon_climate.maps.palette import CLASS_COLOURS
 from baryon_climate.prediction import map as maps
 from baryon_climate.prediction.animation import animate
 
+pytestmark = pytest.mark.usefixtures("laid_out")
+
 SMALL = Grid.globe(46, 72)
 CALM = np.zeros((46, 72), np.float32)
 

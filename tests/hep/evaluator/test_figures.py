@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from baryon.figures import without_layout
 from baryon_hep.evaluator.hep_roc import HepRoc
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("laid_out")]
 
 
 def figures(n=3000, psr=lambda latent, label: latent > 2.5, score=lambda x: x, size=8, **options):
@@ -117,19 +118,22 @@ def test_the_images(size):
     ("size", "eta_max", "reach"), [(64, None, 2.5), (224, None, 5.0), (64, 4.0, 4.0)]
 )
 def test_how_far_eta_reaches(size, eta_max, reach):
-    panel = figures(n=100, size=size, eta_max=eta_max)["events"].axes[0]
+    with without_layout():
+        panel = figures(n=100, size=size, eta_max=eta_max)["events"].axes[0]
     assert panel.get_xlim() == (-reach, reach)
     assert panel.get_ylim() == pytest.approx((-np.pi, np.pi))
 
 
 def test_images_with_eta_rows_are_turned():
-    phi, eta = (figures(n=100, image_rows=rows)["events"] for rows in ("phi", "eta"))
+    with without_layout():
+        phi, eta = (figures(n=100, image_rows=rows)["events"] for rows in ("phi", "eta"))
     first = [figure.axes[0].images[0].get_array().filled(0) for figure in (phi, eta)]
     np.testing.assert_array_equal(first[0], first[1].T)
 
 
 def test_no_images_asked_for():
-    assert set(figures(example_images=0)) == {"roc", "scores"}
+    with without_layout():
+        assert set(figures(example_images=0)) == {"roc", "scores"}
 
 
 @pytest.mark.parametrize(
