@@ -167,6 +167,14 @@ def forked() -> Iterator[ForkedPrograms]:
         yield programs
 
 
+@pytest.fixture
+def children_are_forks(forked, monkeypatch) -> None:
+    """The jobs of a sweep and the ranks of a launch that a test starts in its own process."""
+    command = [str(forked.python), "-P"]
+    for module in ("baryon.commands.launch", "baryon.commands.reproduce", "baryon.sweeps.local"):
+        monkeypatch.setattr(f"{module}.child_python", lambda *words: [*command, *words])
+
+
 @pytest.fixture(scope="session")
 def short_run(tmp_path_factory, hep_files, cache, forked) -> Path:
     """A finished run of three steps, with its `train.h5` beside `runs/`; do not change it."""

@@ -180,6 +180,7 @@ def test_else_they_are_shown_as_the_command_shows_them(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("children_are_forks")
 def test_a_sweep_returns_its_runs(hep_files, cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))

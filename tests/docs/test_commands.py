@@ -30,7 +30,9 @@ SHORT = {
     "baryon launch": FEW_STEPS,
     "baryon scale measure": "model.filters=4 repeats=2",
     "baryon scale": "steps=40",
-    "baryon data generate dataset=hep": "generate.events=24 generate.part_events=8",
+    "baryon data generate dataset=hep": (
+        "generate.events=12 generate.part_events=6 'generate.pt_hat_slices=[800,1100,1500]'"
+    ),
 }
 
 

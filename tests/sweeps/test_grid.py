@@ -116,6 +116,7 @@ def test_a_job_whose_sweep_has_died_stops_with_a_checkpoint(
     assert json.loads((folder / "job.json").read_text())["state"] == "waiting"
 
 
+@pytest.mark.usefixtures("children_are_forks")
 def test_a_job_that_takes_its_process_along_does_not_take_the_sweep(sweep_here, left):
     done = sweep_here("model.width=2,2", jobs_too=False, TOY_CRASHES="2")
     assert done.returncode == 1

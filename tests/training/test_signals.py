@@ -33,10 +33,10 @@ PLAIN, SLURM = {}, {"SLURM_JOB_ID": "17"}
 def begin(tmp_path, environment, hep_files):
     """Start a run of two steps; give the process."""
 
-    def start(variables) -> subprocess.Popen[str]:
+    def start(variables, python: Path | str = sys.executable) -> subprocess.Popen[str]:
         short = ["train.steps=2", "run.name=cut", "tracking.tensorboard=false"]
         return subprocess.Popen(
-            [sys.executable, "-c", RUN, "train", *hep_files, *short],
+            [python, "-c", RUN, "train", *hep_files, *short],
             cwd=tmp_path,
             env=environment | variables,
             text=True,
@@ -76,8 +76,10 @@ def test_at_the_first_instruction(begin, tmp_path, number, variables, code):
     assert not (tmp_path / "runs").exists()
 
 
-def test_while_the_data_are_looked_at(begin, tmp_path):
-    process = begin(SLURM | {"XDG_CACHE_HOME": str(tmp_path / "cache")})  # nothing is checked yet
+def test_while_the_data_are_looked_at(begin, tmp_path, forked):
+    process = begin(
+        SLURM | {"XDG_CACHE_HOME": str(tmp_path / "cache")}, forked.python
+    )  # nothing is checked yet
     line = process.stdout.readline()  # the first that is said
     assert line.startswith("checking data")
     process.send_signal(USR1)
@@ -93,8 +95,8 @@ def test_while_the_data_are_looked_at(begin, tmp_path):
     ("number", "variables", "code"),
     [(USR1, SLURM, REQUEUE), pytest.param(TERM, PLAIN, 128 + TERM, marks=pytest.mark.extended)],
 )
-def test_in_the_final_evaluation(begin, command, tmp_path, number, variables, code):
-    process = begin(variables)
+def test_in_the_final_evaluation(begin, command, forked, tmp_path, number, variables, code):
+    process = begin(variables, forked.python)
     log = tmp_path / "runs" / "cut" / "metrics.jsonl"
     wait_until(lambda: log.is_file() and '"kind": "meters"' in log.read_text(), process)
     process.send_signal(number)

@@ -5,7 +5,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import h5py
@@ -213,9 +212,9 @@ def test_a_worker_that_died_is_no_short_answer(here, run, unlabelled, monkeypatc
     assert not (here / "new").exists()
 
 
-def _ended_while_it_writes(arguments, folder, environment, number):
+def _ended_while_it_writes(python, arguments, folder, environment, number):
     """Start `baryon predict`, send it a signal once its folder is there, and wait."""
-    command = [sys.executable, "-m", "baryon", "predict", *arguments, "train.batch_size=1"]
+    command = [python, "-m", "baryon", "predict", *arguments, "train.batch_size=1"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen(command, cwd=folder, env=environment, **pipes)
     while process.poll() is None and not list(folder.glob(".out.*")):
@@ -228,14 +227,14 @@ def _ended_while_it_writes(arguments, folder, environment, number):
 
 @pytest.mark.slow
 def test_a_signal_leaves_nothing_half_written_and_what_a_kill_leaves_is_told(
-    here, run, unlabelled, environment, capsys
+    here, run, unlabelled, environment, capsys, forked
 ):
     arguments = [f"run={run}", f"input={unlabelled[0]}", "out=out"]
-    err = _ended_while_it_writes(arguments, here, environment, signal.SIGTERM)
+    err = _ended_while_it_writes(forked.python, arguments, here, environment, signal.SIGTERM)
     assert err.splitlines()[-1] == "baryon: ended by SIGTERM"
     assert not list(here.glob(".out.*"))
     assert not (here / "out").exists()
-    _ended_while_it_writes(arguments, here, environment, signal.SIGKILL)
+    _ended_while_it_writes(forked.python, arguments, here, environment, signal.SIGKILL)
     (left,) = here.glob(".out.*")
     execute(["predict", *arguments])
     said = " ".join(" ".join(capsys.readouterr()).split())
