@@ -205,6 +205,7 @@ def run(kind: str, words: list[str], *, safe_path: bool) -> None:
         first = {"file": str(Path(what).resolve().parent), "module": str(Path.cwd()), "code": ""}
         sys.path.insert(0, first[kind])
     if kind == "module":
+        sys.modules.pop(what, None)  # it is to run, not to be found
         runpy.run_module(what, run_name="__main__", alter_sys=True)
         return
     main = sys.modules["__main__"] = types.ModuleType("__main__")

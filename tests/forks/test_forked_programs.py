@@ -50,6 +50,9 @@ def test_a_fork_has_what_a_process_has(both, tmp_path):
     both("script.py", "a", input="", pass_fds=[writing])
     os.close(reading)
     os.close(writing)
+    done = both("-m", "baryon", "train", "--foo")  # which the server may have imported
+    assert done.stderr.startswith("baryon: error: ")
+    assert both("-m", "baryon.commands.table").stderr == ""
     path = os.environ | {"PYTHONPATH": str(tmp_path)}
     both("-m", "script", input="", cwd="/", env=path)
 
