@@ -1,5 +1,8 @@
 """Boxes of frames become tracks: how far, how fast, with which gaps, from what length on."""
 
+import gzip
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,8 @@ from baryon_climate.grid import Grid
 from baryon_climate.storms import Storms, storms
 from baryon_climate.tracks.intensity import intensities
 from baryon_climate.tracks.linking import Linker, LinkRules, Sighting, link_rules
+from baryon_climate.tracks.reading import read_fixes
+from baryon_climate.tracks.track import Track, tracks_of
 
 GLOBE = Grid.globe(181, 360)
 RULES = LinkRules(distance_km=200.0, speed=25.0, gap_hours=12.0, least_hours=0.0)
@@ -128,3 +133,45 @@ def test_intensity_is_read_in_the_box_also_across_the_seam_and_in_one_without_a_
     thin = storms(0, 0, GLOBE, np.array([[100.2, 20.1, 100.4, 20.3]]), np.array([1]), np.ones(1))
     assert intensities(fields, GLOBE, thin)[0].tolist() == [900]
     assert np.isnan(intensities({}, GLOBE, of_frame)).all()
+
+
+DATA = Path(__file__).parent / "data"
+EIGHT_DEGREES = LinkRules(distance_km=889.6, speed=1e-6, gap_hours=24.0, least_hours=54.0)
+
+
+@pytest.fixture(scope="module")
+def stitched(tmp_path_factory) -> list[Track]:
+    """89 tracks of TempestExtremes in ERA5."""
+    path = tmp_path_factory.mktemp("tracks") / "tracks.csv"
+    path.write_bytes(gzip.decompress((DATA / "tempest_extremes_era5_1996.csv.gz").read_bytes()))
+    return tracks_of(path, read_fixes(path))
+
+
+def _nodes(tracks: list[Track]) -> list[tuple[float, list]]:
+    """All points of tracks by frame, every six hours, without saying whose they are."""
+    first = min(int(track.times[0]) for track in tracks)
+    last = max(int(track.times[-1]) for track in tracks)
+    frames: dict[int, list] = {time: [] for time in range(first, last + 1, 6 * HOUR)}
+    for track in tracks:
+        for time, north, east in zip(track.times, track.latitude, track.longitude, strict=True):
+            frames[int(time)].append((float(north), float(east), TC))
+    return [(time / HOUR, places) for time, places in frames.items()]
+
+
+def _points(track: Track) -> tuple[tuple[float, ...], ...]:
+    columns = (track.times, track.latitude, track.longitude)
+    return tuple(tuple(np.round(column, 6).tolist()) for column in columns)
+
+
+@pytest.mark.parametrize(
+    ("rules", "alike"), [(EIGHT_DEGREES, 88), (LinkRules(200.0, 25.0, 24.0, 24.0), 87)]
+)
+def test_the_nodes_of_stitch_nodes_make_its_tracks_again(stitched, rules, alike):
+    """All but one of a single node, which is shorter than any rule allows.
+
+    With the shipped limits another loses its last node, to which it went 780 km in 6 hours.
+    """
+    linked = {_points(track) for track in _link(_nodes(stitched), rules)}
+    assert len(linked) == 88
+    assert len(linked & {_points(track) for track in stitched}) == alike
+    assert [len(track) for track in stitched].count(1) == 1
