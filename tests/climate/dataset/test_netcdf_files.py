@@ -481,7 +481,7 @@ CONTENT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "html": (lambda path: path.write_text("<!DOCTYPE html><p>Log in"), "is a web page"),
     "grib": (
         lambda path: path.write_bytes(b"GRIB\0\0\0\1" + bytes(99)),
-        "is a GRIB file, neither NetCDF nor Zarr: convert it",
+        "(cannot be read as GRIB after 0 fields|is a GRIB file, which needs eccodes)",
     ),
     "text": (
         lambda path: path.write_text("lat,lon,value\n"),

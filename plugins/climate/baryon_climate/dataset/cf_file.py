@@ -17,6 +17,7 @@ class CfFile:
         self.path = path
         self.dataset, self._group = open_dataset(path)
         self._times: dict[str, TimeAxis] = {}
+        self._time_names: dict[str, str] = {}
         self._grids: dict[tuple[str, ...], FileGrid] = {}
 
     def __getstate__(self) -> Path:
@@ -27,11 +28,13 @@ class CfFile:
 
     def times(self, name: str) -> TimeAxis:
         """Return when the frames of a variable are. Raises `BaryonError` if it has no times."""
-        coordinate = time_coordinate(self.dataset, self.dataset[name], str(self.path))
-        key = str(coordinate.name)
-        if key not in self._times:
-            self._times[key] = time_axis(coordinate, str(self.path))
-        return self._times[key]
+        # asked for every frame that is read, and a file may have hundreds of variables
+        if name not in self._time_names:
+            coordinate = time_coordinate(self.dataset, self.dataset[name], str(self.path))
+            key = self._time_names[name] = str(coordinate.name)
+            if key not in self._times:
+                self._times[key] = time_axis(coordinate, str(self.path))
+        return self._times[self._time_names[name]]
 
     def grid(self, name: str) -> FileGrid:
         """Return the horizontal grid of a variable. Raises `BaryonError` if it is not regular."""

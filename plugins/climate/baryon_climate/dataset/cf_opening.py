@@ -1,7 +1,7 @@
 """One NetCDF file or Zarr store, opened through xarray, or one line that says what it is instead.
 
 The format follows from the first bytes: NetCDF classic (`CDF` and a version), HDF5, or a folder
-that holds Zarr's metadata. Times stay numbers here: `cf_time` decodes them.
+that holds Zarr's metadata; GRIB is read by `grib`. Times stay numbers here: `cf_time` decodes them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from baryon.data.hdf5.table import require_sound
 from baryon.errors import BaryonError, format_error
 from baryon_climate.dataset import zarr_store
 from baryon_climate.dataset.classic_netcdf import require_complete
+from baryon_climate.dataset.grib import MAGIC, open_grib
 
 EXTRA = ("xarray", "h5netcdf", "netCDF4", "zarr", "cftime", "cf-units", "scipy")
 ROOT = ""
@@ -28,6 +29,8 @@ def open_dataset(path: Path) -> tuple[Any, str]:
     """
     engine = _engine(path)
     try:
+        if engine == "grib":
+            return open_grib(path), ROOT
         if engine in ("scipy", "netcdf4"):
             require_complete(path)
         if engine == "h5netcdf":
@@ -35,6 +38,11 @@ def open_dataset(path: Path) -> tuple[Any, str]:
         group = _group(path, engine)
         return _open(path, engine, group), group
     except ImportError as error:
+        if engine == "grib":
+            raise BaryonError(
+                f"{path} is a GRIB file, which needs {error.name}: pip install 'baryon[grib]', or "
+                "convert it with cdo -f nc4 copy"
+            ) from error
         raise BaryonError(
             f"{path} needs {error.name}; dataset=climate_netcdf needs {', '.join(EXTRA)}: "
             "pip install 'baryon[climate]'"
@@ -89,6 +97,8 @@ def _engine(path: Path) -> str:
         return "scipy"
     if first[:4] == b"CDF\5":  # 64-bit data, as E3SM and CAM write it through PnetCDF
         return "netcdf4"
+    if first[: len(MAGIC)] == MAGIC:
+        return "grib"
     if first == HDF5 or _is_hdf5_behind_a_user_block(path):
         return "h5netcdf"
     kind = file_kind(path)
