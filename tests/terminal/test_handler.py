@@ -108,3 +108,24 @@ assert "rich" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "warned\nINFO baryon heard\n")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_answer_is_bold_and_unbroken_words_on_a_terminal_and_one_line_elsewhere(
+    monkeypatch, terminal
+):
+    from rich.console import Console
+
+    stream = io.StringIO()
+    shown = Console(file=stream, force_terminal=terminal, width=20, markup=False)
+    monkeypatch.setattr("baryon.terminal.handler.console", lambda: shown)
+    record = LOGGER.makeRecord("baryon", logging.INFO, "x.py", 1, "", (), None)
+    record.msg, record.is_answer = "area 0.9983 of one, ratio 1.74", True
+    ConsoleHandler().emit(record)
+    text = stream.getvalue()
+    if terminal:
+        assert "\x1b[1m" in text
+        assert all("ratio" in line or "rati" not in line for line in text.splitlines())
+        assert len(text.splitlines()) == 2
+    else:
+        assert text == "area 0.9983 of one, ratio 1.74\n"

@@ -14,7 +14,7 @@ from baryon.runs import stored_evaluation
 from baryon.runs.directory import RunDirectory, write_json
 from baryon.runs.metrics_log import MetricsLog
 from baryon.system.atomic import write_text
-from baryon.terminal.console import console, say, show, warn
+from baryon.terminal.console import conclude, console, say, show, warn
 from baryon.terminal.tables import fitted
 
 
@@ -45,12 +45,12 @@ def write_results(
 
 
 def show_results(run: RunDirectory, evaluation: Evaluation) -> None:
-    """Show the tables, the summary, the warnings, and the path of the report."""
+    """Show the tables, the warnings, and last the answer and the path of the report."""
     for table in evaluation.tables.values():
         show_table(table)
-    say(evaluation.summary)
     for text in evaluation.warnings:
         warn(text)
+    conclude(evaluation.summary)
     say(f"report: {run.report}")
 
 

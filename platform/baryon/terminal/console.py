@@ -106,6 +106,11 @@ def say(text: str) -> None:
     _log(logging.INFO, printable(text))
 
 
+def conclude(text: str) -> None:
+    """Log the answer of a command (level INFO): bold on a terminal, folded between words there."""
+    _log(logging.INFO, printable(text), is_answer=True)
+
+
 def warn(text: str) -> None:
     """Log a warning, unless another rank speaks for this one."""
     _log(logging.WARNING, printable(text))
@@ -129,6 +134,7 @@ def warn_from_rank(text: str) -> None:
     LOGGER.warning(printable(text), extra={"single_rank": True}, stacklevel=2)
 
 
-def _log(level: int, message: object) -> None:
+def _log(level: int, message: object, *, is_answer: bool = False) -> None:
     if not _Speaker.silent:
-        LOGGER.log(level, message, stacklevel=3)  # the caller of `say`, not `say` itself
+        # the caller of `say`, not `say` itself
+        LOGGER.log(level, message, stacklevel=3, extra={"is_answer": is_answer})

@@ -29,8 +29,11 @@ class ConsoleHandler(logging.Handler):
             # Without rich: ranks that are late or lost must not import anything first.
             print(text, file=sys.stderr, flush=True)  # noqa: T201
             return
-        style = STYLES.get(record.levelno)
-        console().print(text, style=style, highlight=False, soft_wrap=True)
+        is_answer = getattr(record, "is_answer", False)
+        style = "bold" if is_answer else STYLES.get(record.levelno)
+        # A terminal would break the sentence within words; paths and commands it must not fold.
+        folds = is_answer and console().is_terminal
+        console().print(text, style=style, highlight=False, soft_wrap=not folds)
 
 
 def show_messages() -> None:
