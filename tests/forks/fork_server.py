@@ -201,6 +201,8 @@ def run(kind: str, words: list[str], *, safe_path: bool) -> None:
     """
     what = words[0]
     sys.argv = ["-c" if kind == "code" else what, *words[1:]]
+    typed = {"file": [what], "module": ["-m", what], "code": ["-c", what]}[kind]
+    sys.orig_argv = [sys.executable, *typed, *words[1:]]  # a run records how it was started
     if not safe_path:
         first = {"file": str(Path(what).resolve().parent), "module": str(Path.cwd()), "code": ""}
         sys.path.insert(0, first[kind])

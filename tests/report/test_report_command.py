@@ -173,10 +173,10 @@ def test_what_is_no_run_or_no_sweep_is_one_line(tmp_path, capsys):
     ("arguments", "said"),
     [
         (["runs/latest"], "'runs/latest' is not of the form key=value"),
-        (["rnu=x"], "report takes no 'rnu='; did you mean 'run='? choose from: out=, run=, sweep="),
+        (["rnu=x"], "report takes no 'rnu='; did you mean 'run='? choose from: "),
         (["run="], "give run=<dir>"),
-        (["out=x.html"], "give run=<dir> or sweep=<dir>, one of them"),
-        (["run=a", "sweep=b"], "give run=<dir> or sweep=<dir>, one of them"),
+        (["out=x.html"], "give run=<dir> or sweep=<dir> or scaling=<dir>, one of them"),
+        (["run=a", "sweep=b"], "give run=<dir> or sweep=<dir> or scaling=<dir>, one of them"),
         (["run=a", "out=nowhere/x.html"], "there is no folder nowhere"),
     ],
 )

@@ -253,8 +253,8 @@ def test_the_page_follows_and_keeps_what_was_chosen(watching, opened):
     order = page.eval_on_selector_all("main > section", "all => all.map(one => one.id)")
     assert order == [
         "head",
-        "curves",
         "results",
+        "curves",
         "time",
         "communication",
         "configuration",
