@@ -82,20 +82,26 @@ def generate(
         part_events=part_events,
     )
     require_simulation()
+    with _interruptible():
+        _make_data_set(settings, Path(out).expanduser(), _worker_count(workers))
+
+
+def _worker_count(workers: int | None) -> int:
+    """Return the number of processes: as given, or one for each core of this process."""
     if workers is not None and workers < 0:
         raise BaryonError(f"generate.workers: {workers} is negative; null takes all cores")
-    with _interruptible():
-        _generate(settings, Path(out).expanduser(), workers or len(os.sched_getaffinity(0)))
+    return workers or len(os.sched_getaffinity(0))
 
 
-def _generate(settings: Settings, folder: Path, workers: int) -> None:
+def _make_data_set(settings: Settings, folder: Path, workers: int) -> None:
+    """Generate the parts that are missing, merge them all into files, and remove them."""
     if is_finished(settings, folder):
         say(f"{folder} already holds these {settings.events} events: nothing to do")
         return
     open_folder(settings, folder)
     all_parts = parts(processes(settings), settings.part_events, folder / PARTS)
     _make_parts(all_parts, settings, workers)
-    files = _merge(settings, folder, all_parts, workers)
+    files = _write_files(settings, folder, all_parts, workers)
     remove_parts(folder, [part.file for part in all_parts])
     say(f"{settings.events} events in {folder}: {', '.join(file.file.name for file in files)}")
 
@@ -108,13 +114,12 @@ def _make_parts(all_parts: Sequence[Part], settings: Settings, workers: int) -> 
         worker_pool.run(generate_part, [(part, settings) for part in missing], workers, advance)
 
 
-def _merge(
+def _write_files(
     settings: Settings, folder: Path, all_parts: Sequence[Part], workers: int
 ) -> list[SplitFile]:
-    parts_of: dict[Process, list[Part]] = {}
-    for part in all_parts:
-        parts_of.setdefault(part.process, []).append(part)
-    yields = {process: total_yield(process, files) for process, files in parts_of.items()}
+    """Merge the parts into the files of all sizes and splits, then write the record."""
+    parts_of = _by_process(all_parts)
+    yields = {process: total_yield(process, of_it) for process, of_it in parts_of.items()}
     record = provenance(settings, list(yields.values()))
     files = split_files(settings, folder, parts_of, yields, record)
     with bar("writing images", sum(len(file) for file in files), "images") as advance:
@@ -123,6 +128,13 @@ def _merge(
     with writing(folder / RECORD) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
     return files
+
+
+def _by_process(all_parts: Sequence[Part]) -> dict[Process, list[Part]]:
+    parts_of: dict[Process, list[Part]] = {}
+    for part in all_parts:
+        parts_of.setdefault(part.process, []).append(part)
+    return parts_of
 
 
 @contextmanager
