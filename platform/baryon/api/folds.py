@@ -60,6 +60,7 @@ def evaluate_new_folds(sweep: Path, plugins: Plugins) -> list[RunDirectory]:
     answers, of_choices = [], _fold_runs(sweep)
     for fold_runs in of_choices:
         answer = RunDirectory(sweep / "evaluations" / f"folds-{fold_runs.digest[:8]}")
+        # A fold that is missing has samples that no network may judge.
         if len(fold_runs.runs) < fold_runs.folds:
             continue
         if answer.finished:
@@ -125,6 +126,7 @@ def evaluate_folds(
 
     Raises `BaryonError` if the data or the weights are not there.
     """
+    # The folds may have been trained with servers or groups, which judging does not need.
     comm_name = "serial" if cluster_environment().ranks == 1 else "sync"
     changes = [f"comm={comm_name}", *overrides]
     config = frozen_file.read(fold_runs.runs[0].config, changes, plugins)
@@ -162,6 +164,7 @@ def _passes(fold_runs: FoldRuns, components: RunComponents, weights: str) -> lis
     from baryon.training.evaluation import Pass
 
     def of_fold(fold: int, run: RunDirectory) -> Pass:
+        # Looked for before the first pass: missing weights must not be noticed after hours.
         path = chosen_weights(run, None, weights)
         rows = _dataset(components).rows([fold])
         return Pass(lambda: load_weights(components.runner, path), rows)
@@ -177,6 +180,7 @@ def _dataset(components: RunComponents) -> FoldedDataset:
 
 def _of_all(config: Config) -> Config:
     """Return the config as the report shows it: of no single fold."""
+    # It also joins the runs: configs that differ in their fold alone become equal.
     values = {**config.values, "train": {**config.values["train"], "fold": None}}
     return replace(config, values=values)
 

@@ -105,6 +105,7 @@ def _composition(overrides: Sequence[str]) -> Composition:
 
 
 def _require_list(overrides: Sequence[str]) -> None:
+    # A string is a sequence, too: of single letters.
     if isinstance(overrides, str):
         raise BaryonError(f"overrides are a list: [{overrides!r}], not {overrides!r}")
 

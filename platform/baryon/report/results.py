@@ -39,6 +39,8 @@ def write_results(
     stored_evaluation.write(
         run, evaluation, split=split, captions=captions, of_communication=of_communication
     )
+    # Read back as `baryon report` reads it: the page is the same whoever writes it. `metrics.json`,
+    # by which a run counts as finished, is not there yet.
     record = run_record.read(run, config=config.values, finished=True)
     write_text(run.report, run_page.page(record))
     write_json(run.metrics, evaluation.metrics)  # the last file: it marks the run as finished

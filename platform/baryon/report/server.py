@@ -20,6 +20,8 @@ from typing import Any
 from baryon.errors import BaryonError
 
 LOOPBACK = "127.0.0.1"
+# The page holds its own tag, which is a hash of the page: this stands in its place until it is
+# known.
 TAG = "the-tag-of-this-page"
 REST = 4.0  # times the time that a page took to make: the run needs the cores
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -93,6 +95,7 @@ def serve(watched: Watched, port: int, announce: Callable[[str], None]) -> None:
             while watched.going:
                 time.sleep(SECONDS_BETWEEN_LOOKS)
                 watched.page()
+            # Without an open page nobody waits to learn of the end.
             time.sleep(SECONDS_TO_FETCH if server.was_asked else 0.0)
         finally:
             server.shutdown()
@@ -111,6 +114,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     server_version = "baryon"
+    # Otherwise every answer would tell the version of Python.
     sys_version = ""
     timeout = 30
 
@@ -147,6 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: HTTPStatus, tag: str, kind: str, length: int) -> None:
         self.send_response(status)
+        # Pages of other sites may neither frame nor embed the run, and no cache keeps what it
+        # showed.
         for name, value in (
             ("Content-Type", kind),
             ("ETag", tag),

@@ -66,6 +66,7 @@ def _own_parameters(module: torch.nn.Module) -> int:
 
 def _in_order_of_forward(model: torch.nn.Module, sample: torch.Tensor) -> list[str]:
     """Return the names of the modules that hold parameters, as forward calls them."""
+    # Modules are registered in the order of the constructor, which need not be that of forward.
     order: list[str] = []
     hooks = [
         module.register_forward_pre_hook(lambda *_, name=name: order.append(name))
@@ -75,6 +76,7 @@ def _in_order_of_forward(model: torch.nn.Module, sample: torch.Tensor) -> list[s
     model(sample)
     for hook in hooks:
         hook.remove()
+    # A module that forward calls twice has one place: that of its first call.
     return list(dict.fromkeys(order))
 
 
@@ -92,6 +94,8 @@ def _flops_of_forward(model: torch.nn.Module, sample: torch.Tensor) -> dict[str,
 
 def _flops_of_training(model: torch.nn.Module, sample: torch.Tensor) -> float:
     with FlopCounterMode(display=False) as counter:
+        # FLOPs are counted for any scalar that depends on all outputs alike: the true loss is not
+        # needed.
         total: Any = sum(tensor.sum() for tensor in _tensors(model(sample)))
         total.backward()
     return float(counter.get_total_flops())

@@ -45,10 +45,15 @@ def failures(machine: Machine, network: Network, job: Job, step: float, hours: f
         interval = job.checkpoint_every * step
     saving = write / (interval + write)
     if job.is_hybrid:
+        # 1 - exp(-x) would lose its digits for the small x of a short job.
         node_dies = -math.expm1(-hours / machine["node_mtbf"])
+        # Layers of a dead server go to another one: only without any server the job has ended.
         survival = 1 - node_dies**job.servers
+        # Only one of the groups stands still for a failure. A dead node is missing from its death
+        # to the end, on average half of the time.
         lost = (machine["shrink"] + step) / (between * job.groups) + node_dies / 2
     else:
         survival = math.exp(-hours * SECONDS_PER_HOUR / between)
+        # A failure comes on average in the middle between two checkpoints.
         lost = (interval / 2 + machine["restart"]) / between
     return Failures(survival, interval, min(1.0, saving + lost))

@@ -81,6 +81,8 @@ def _is_flag(value: Any) -> bool:
 
 
 def _is_rate(value: Any) -> bool:
+    # Far above any network, and far enough below the largest float that sums and products stay
+    # finite.
     return is_number(value) and 0 <= value < 1e30
 
 

@@ -46,6 +46,7 @@ class NodeStep:
 
     def gradient_ready(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Return when the gradient of each layer is complete, from the begin of the step."""
+        # Backward begins with the last layer: the first one's gradient waits for all of them.
         later = np.cumsum(self.backward[::-1])[::-1]
         return np.asarray(self.input + self.forward + later)
 
@@ -65,6 +66,7 @@ def node_step(machine: Machine, network: Network, samples: float, nodes: int = 1
     computing = forward + sum(backward)
     reading = _reading(machine, network, whole, nodes)
     return NodeStep(
+        # Reading ahead runs beside forward and backward: only what outlasts them is waited for.
         input=max(0.0, reading - machine["input_overlap"] * computing),
         forward=forward,
         backward=np.array(backward),
@@ -102,6 +104,8 @@ def interpolate(times: Mapping[int, float], samples: float) -> float:
     """
     points = sorted(times.items())
     if len(points) == 1:
+        # Of a single point no overhead can be told from the samples' own time: it is all taken for
+        # the latter.
         return points[0][1] * samples / points[0][0]
     place = min(max(bisect_left([n for n, _ in points], samples), 1), len(points) - 1)
     (low, low_seconds), (high, high_seconds) = points[place - 1], points[place]

@@ -123,6 +123,8 @@ def predict(
             f"{settings.steps} steps of {job.groups} groups are more than can be drawn, "
             f"{MOST_STEPS:,}: give fewer steps"
         )
+    # What the file's figures make overflow is told by the check below, in one line instead of
+    # warnings.
     with np.errstate(all="ignore"):
         prediction = _predict(machine, network, job, settings, single_samples)
     rates = (prediction.samples_per_second, prediction.speed_up, prediction.peak_flops)
@@ -146,12 +148,14 @@ def _predict(
     straggler = float(np.mean([run.mean() for run in runs]))
     servers = place_layers(machine, network, job.servers) if job.is_hybrid else None
     exposed = exposed_communication(machine, network, job, node, servers, straggler)
+    # In a hybrid job the servers apply the optimizer: `servers.service` has its time.
     update = 0.0 if job.is_hybrid else node.update
     plain = [run + (node.compute + exposed + update) for run in runs]
     missed = np.concatenate([staleness(run) for run in plain])
     write = network.checkpoint_bytes / machine["checkpoint_bandwidth"]
     runs = [_with_checkpoints(run, job.checkpoint_every, write) for run in plain]
     step = float(np.mean([run.mean() for run in runs]))
+    # Groups do not wait for one another: their rates add up, not their times.
     rate = float(np.mean([(1 / run.mean(axis=0)).sum() for run in runs])) * job.group_size
     work = job.samples * network.flops
     single = single_rate(machine, network, single_samples or job.samples)
@@ -207,6 +211,7 @@ def exposed_communication(
     high = low + exposed_by_servers(
         machine, network, job, node, servers, (job.groups - 1) * servers.work[servers.home]
     )
+    # Halved 60 times the interval is below the rounding of a float, whatever it began with.
     for _ in range(60):
         step = (low + high) / 2
         waiting = servers.waiting(job.groups, step)
@@ -219,6 +224,7 @@ def _with_checkpoints(run: Steps, every: int, seconds: float) -> Steps:
     """Return the steps of a run, each `every`-th of which waits for a checkpoint."""
     if not every:
         return run
+    # The steps without checkpoints are still needed, for what checkpoints cost.
     run = run.copy()
     run[every - 1 :: every] += seconds
     return run
@@ -229,6 +235,7 @@ def _best(runs: list[Steps], window: int) -> float:
     rates = []
     for run in runs:
         length = min(window, len(run))
+        # Differences of cumulative sums are all windows at once, without a loop over the steps.
         before = np.vstack([np.zeros(run.shape[1]), np.cumsum(run, axis=0)])
         rates.append((length / (before[length:] - before[:-length])).sum(axis=1).max())
     return float(np.mean(rates))

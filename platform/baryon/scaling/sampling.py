@@ -68,4 +68,5 @@ def draw_delays(
         late *= jitter
         late += nodes - jitter
         delays[start:stop] = late.max(axis=2) - computing
+    # A step cannot be shorter than nothing, however fast the drawn nodes are.
     return np.maximum(delays, -computing)

@@ -41,6 +41,8 @@ class Servers:
         Khinchine), of which a group itself is no part; never longer than if all others were first.
         """
         others = (groups - 1) * self.work
+        # At a load of 1 the formula has its pole; beyond it no queue is steady, and the bound below
+        # holds.
         utilisation = np.minimum(others / step_seconds, 1 - 1e-9)
         mean = self.work * utilisation / (2 * (1 - utilisation))
         return np.asarray(np.minimum(mean, others)[self.home])
@@ -69,5 +71,6 @@ def _balance(sizes: Sequence[int], servers: int) -> list[int]:
     home = [0] * len(sizes)
     for layer in sorted(range(len(sizes)), key=lambda n: -sizes[n]):
         home[layer] = min(range(servers), key=lambda n: (load[n], n))
+        # Layers without weights count as one byte, as at the placement of `hybrid`.
         load[home[layer]] += max(1, sizes[layer])
     return home

@@ -18,6 +18,7 @@ MOST_GROUPS = 10
 no explicit momentum can then make up for (Omnivore, arXiv:1606.04487, stops there too)."""
 WORTH = 0.01
 """Relative gain of throughput below which fewer groups or servers are taken."""
+# Enough to compare jobs; the one that is chosen is predicted anew with all steps.
 TRIAL_STEPS = 200
 
 
@@ -95,6 +96,8 @@ def fewest_nodes(machine: Machine, network: Network, request: Request, rate: flo
 
     largest = int(machine["nodes"])
     low, high = 0, 1
+    # Doubling first: the machine may have 100,000 nodes, and a prediction costs the more the more
+    # there are.
     while high < largest and not reaches(high):
         low, high = high, 2 * high
     high = min(high, largest)

@@ -56,6 +56,7 @@ class BackgroundTracker:
         self._dropped = 0
         self._failed = False
         self._finished = False
+        # A daemon: a server that never answers must not keep the process from ending.
         self._thread = threading.Thread(target=self._send, name=service.label, daemon=True)
         self._thread.start()
 

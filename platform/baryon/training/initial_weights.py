@@ -66,6 +66,7 @@ def _checkpoint(init: str) -> Path:
     run = RunDirectory(path)
     if run.config.is_file():
         run.require_no_links()
+        # A run without validation has no best weights.
         best = run.checkpoints / BEST
         return best if best.is_file() else run.checkpoints / LAST
     if not path.is_file():
@@ -119,6 +120,7 @@ def _digest(saved: Mapping[str, torch.Tensor], names: Sequence[str]) -> str:
     A checkpoint also holds states and counters; the same weights in another file have this digest.
     """
     digest = hashlib.sha256()
+    # Sorted: the same weights have one digest, whatever order a model registers them in.
     for name in sorted(names):
         values = saved[name].contiguous()
         digest.update(repr((name, str(values.dtype), tuple(values.shape))).encode())

@@ -80,6 +80,7 @@ def save(
         If the file cannot be written.
 
     """
+    # With the same dropout masks the batch goes wrong in the same place.
     set_random_state(random, runner.device)
     layer, keys = culprit(runner, loss, batch, micro_batch)
     state = {
@@ -149,6 +150,7 @@ def _bad_rows(loss: Loss, output: Any, batch: Batch) -> torch.Tensor:
     """Return which samples have inputs, outputs, or taken alone a loss that is not finite."""
     bad = ~_finite_rows(batch["inputs"])
     each_tensor(output, lambda tensor: bad.logical_or_(~_finite_rows(tensor, len(bad))))
+    # Row by row only if need be: it is one call of the loss for each sample.
     return bad if bad.any() else _bad_alone(loss, output, batch)
 
 
@@ -166,6 +168,7 @@ def _watching_layers(model: nn.Module, names: list[str]) -> Iterator[None]:
 
         return check
 
+    # A module around others would be named as well, though one of these is the cause.
     leaves = [(name, m) for name, m in model.named_modules() if not list(m.children())]
     handles = [module.register_forward_hook(hook(name)) for name, module in leaves]
     try:

@@ -106,6 +106,7 @@ def _groups_of(name: str, groups: Sequence[ParameterGroup]) -> list[int]:
 
 def _all_names(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
     """Return every name of every parameter: one that is shared has several."""
+    # PyTorch names a shared parameter once; a pattern may stand for any of its names.
     return list(model.named_parameters(remove_duplicate=False))
 
 

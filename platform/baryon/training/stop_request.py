@@ -93,5 +93,6 @@ def stop_on_signals() -> Iterator[StopRequest]:
     try:
         yield request
     finally:
+        # A notebook or another program goes on after the run, with the handlers that it had.
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -57,6 +57,8 @@ class Validation:
         if self._loader is None or not due:
             return
         with self._stopwatch.inside(EVALUATION):
+            # Groups and servers may hold different weights: what is validated must be one set of
+            # them.
             self._run.components.comm.synchronize()
             self._average.synchronize(self._run.components.comm)
             with self._average.in_model():
@@ -97,6 +99,7 @@ class Validation:
         )
 
     def _ask_observer(self, epoch: int, values: Mapping[str, float]) -> None:
+        # The leader alone asks: the other ranks learn of it when all agree on stopping.
         if self._observe is None or not self._run.components.comm.is_leader:
             return
         if self._observe(epoch, values):

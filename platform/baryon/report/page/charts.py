@@ -17,6 +17,8 @@ Chart = dict[str, Any]
 Series = dict[str, Any]
 
 MAX_POINTS = 800  # of a series: more than a screen is wide would not be seen, but weigh
+# The points lie inside the page: runs share them, so that a sweep of hundreds of jobs stays a page
+# that opens.
 MAX_POINTS_OF_CHART = 40_000
 MIN_POINTS = 20  # of a series, however many runs there are
 
@@ -41,6 +43,7 @@ def loss_terms(records: Sequence[LogLine]) -> list[str]:
     """Return the names of the loss terms; with more than one also "loss", their sum."""
     ignored = WHERE | RATES.keys() | GROUPS
     names = [name for name in (records[0] if records else {}) if name not in ignored]
+    # With a single term "loss", the first name, would be the same curve again.
     return names if len(names) > 2 else names[1:]
 
 
@@ -104,6 +107,8 @@ def _phases(train: Sequence[LogLine]) -> Chart:
     seconds = [bucket[-1]["seconds"] for bucket in buckets]
     of_phases = []
     for number, name in enumerate(names):
+        # Means, where other series keep their extremes: values on top of one another must be of one
+        # stretch.
         means = [_mean(record["ms"].get(name, 0.0) for record in bucket) for bucket in buckets]
         if any(means):
             of_phases.append(
@@ -184,10 +189,13 @@ def _series(name: str, records: Sequence[LogLine], key: str, limit: int = MAX_PO
 
 
 def _by(key: str) -> Any:
+    # NaN is neither lower nor higher than anything: as infinity it is kept when a series is
+    # thinned.
     return lambda record: record[key] if math.isfinite(record[key]) else math.inf
 
 
 def _is_number(value: Any) -> bool:
+    # True and False are integers in Python, but nothing that was measured.
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

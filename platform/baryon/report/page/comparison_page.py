@@ -93,6 +93,8 @@ def _names(runs: Sequence[RunRecord]) -> list[str]:
     names = [run.name for run in runs]
     if len(set(names)) == len(names):
         return names
+    # Two folders of a path may be alike as well (a/sweep/0 and b/sweep/0): the number tells them
+    # apart.
     return ["/".join(run.directory.path.parts[-2:]) + f" ({n + 1})" for n, run in enumerate(runs)]
 
 

@@ -54,6 +54,7 @@ def _picture(name: str, curves: Mapping[str, Curve]) -> dict[str, str]:
         axes.set_yscale("log" if first.log else "linear")
         for (run, curve), colour in zip(curves.items(), figures.CYCLE, strict=False):
             _draw(axes, curve, colour, _text(run, _LONGEST_NAME))
+        # Both ends must be set before the legend is placed: it moves the upper one.
         axes.set_ylim(*axes.get_ylim())
         figures.legend_in_headroom(axes)
         figures.lay_out(figure)
@@ -69,6 +70,8 @@ def _draw(axes: Axes, curve: Curve, colour: str, label: str) -> None:
     lowest = 0.0 if curve.log else -np.inf  # a logarithmic axis has no place for zero
     axes.plot(x, np.where(y > lowest, y, np.nan), color=colour, label=label)
     if len(low):
+        # An interval that reaches zero has no lower end on a logarithmic axis: its band ends at the
+        # lowest point.
         least = y[y > 0].min(initial=1.0) if curve.log else -np.inf
         figures.band(axes, x, np.maximum(low, least), high, color=colour)
 

@@ -59,6 +59,8 @@ def environment() -> Environment:
     """Return the templates, with filters that write numbers, times and values."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    # Names, captions and errors come from others: every value is escaped. A misspelt variable is an
+    # error, where Jinja would leave an empty place.
     templates = Environment(
         loader=PackageLoader("baryon.report", "."), autoescape=True, undefined=StrictUndefined
     )
@@ -82,6 +84,7 @@ def plain(value: object) -> str:
 def width(share: object) -> str:
     """Return a share such as `12.5%` as the length of a bar; 0% for any other text."""
     text = str(share)
+    # It goes into a style attribute, where escaping as HTML does not keep other rules out.
     return text if re.fullmatch(r"\d{1,3}(\.\d{1,6})?%", text) else "0%"
 
 
@@ -120,6 +123,7 @@ def finite(value: Any) -> Any:
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
+    # JSON has no NaN: Python would write a word at which the browser refuses the whole of the data.
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -17,6 +17,7 @@ def ranks(values: Sequence[float | None], *, higher: bool) -> list[int | None]:
     """
     with_value = sorted(
         (number for number, value in enumerate(values) if value is not None),
+        # None was left out above; the type checker alone does not know.
         key=lambda number: values[number] or 0.0,
         reverse=higher,
     )

@@ -226,6 +226,7 @@ def _config(run: RunRecord) -> dict[str, Any]:
     """Return every key with its value, and its default where that is another value."""
     changed: Any = run.provenance.changed
     if changed is None and run.config:
+        # The run could not tell its defaults when it began: today's plugins are asked.
         changed = defaults.changed_now(run.config)
     why = changed if isinstance(changed, str) else ""
     default = changed if isinstance(changed, Mapping) else {}

@@ -95,6 +95,7 @@ def link(run: RunRecord | None, place: Path) -> str:
 
 def page_link(page: Path, place: Path) -> str:
     """Return the address of a page, seen from the folder `place`; "" if there is no such file."""
+    # Folder names may hold `#`, `?` or `%`, which mean something else in an address.
     return quote(Path(os.path.relpath(page, place)).as_posix()) if page.is_file() else ""
 
 

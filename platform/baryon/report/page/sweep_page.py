@@ -103,6 +103,7 @@ def _by_result(jobs: Sequence[_RankedJob]) -> list[_RankedJob]:
 
 
 def _best_runs(jobs: Sequence[_RankedJob]) -> dict[str, RunRecord]:
+    # Overlays draw the first few runs alone: the order of `jobs` makes these the best.
     return {job.name: job.job.run for job in jobs if job.rank is not None and job.job.run}
 
 

@@ -57,6 +57,7 @@ def time_step(
 
     def begins_forward(name: str) -> Callable[..., None]:
         def hook(*_: object) -> None:  # what a hook returns would take the place of the input
+            # A module that is called twice begins with its first call.
             began.setdefault(name, now())
 
         return hook
@@ -107,5 +108,7 @@ def typical(steps: Sequence[StepTimes]) -> StepTimes:
     """Return the layers' median times, scaled so that together they are the mean step."""
     forward = np.median([step.forward for step in steps], axis=0)
     backward = np.median([step.backward for step in steps], axis=0)
+    # Medians keep single hiccups out of the layers; the mean keeps them in the step, which pays for
+    # them.
     scale = np.mean([step.total for step in steps]) / (forward.sum() + backward.sum())
     return StepTimes(forward * scale, backward * scale)

@@ -109,6 +109,8 @@ def measure(
 def _network(config: Config, components: RunComponents) -> Network:
     split = components.dataset.splits[TRAIN]
     shape = split.augmented_fields["inputs"].shape
+    # On the meta device operations are counted without computing; the copy leaves the weights where
+    # they are.
     model = copy.deepcopy(components.runner.model).to("meta").eval()
     return Network(
         name=config.choices["model"].name,
@@ -186,6 +188,7 @@ def _time_steps(
         steps.append(time_step(components.runner.model, names, loss))
         started = time.perf_counter()
         optimizer.apply(number)
+        # Kernels run behind Python: the clock must wait for them.
         if components.runner.device.type == "cuda":
             torch.cuda.synchronize(components.runner.device)
         updates.append(time.perf_counter() - started)

@@ -65,6 +65,8 @@ def measure_messages() -> Messages:
     """Time messages between all ranks that were started together. Collective."""
     from mpi4py import MPI
 
+    # A communicator of its own: the messages that are timed cannot meet those of the run's
+    # communicator.
     world = MPI.COMM_WORLD.Dup()
     try:
         return Messages(
@@ -105,4 +107,5 @@ def _timed(world: Any, call: Callable[[Any], None], nbytes: int) -> float:
         started = time.perf_counter()
         call(buffer)
         seconds.append(time.perf_counter() - started)
+    # A sum is done when its slowest rank has it.
     return float(max(world.allgather(median(seconds[2:]))))  # the first ones open connections

@@ -61,6 +61,8 @@ class Meters:
         self._workers = all_samples / worker_samples if worker_samples else 0.0
         self._rates.add((seconds, samples * self._workers) for seconds, samples in steps)
         self._samples += all_samples
+        # The rate is that of training: validation takes its time at the end of an epoch, and would
+        # be a dip in the curve.
         training = sum(phases.values()) - phases.get(EVALUATION, 0.0)
         per_second = all_samples / max(training, 1e-9)
         count = max(1, len(steps))
@@ -136,6 +138,7 @@ class Meters:
         self._rates.load_state_dict(state["rates"])
         self._phases = dict.fromkeys(PHASES, 0.0) | state["phases"]
         self._samples = state["samples"]
+        # Between two lines of the log the checkpoint may be ahead of it: then nothing is lost.
         lost = max(0.0, reached - state["seconds"])
         self._lost = state["lost"] + lost
         self._before = state["seconds"] + lost

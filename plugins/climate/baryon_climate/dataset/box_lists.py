@@ -144,6 +144,7 @@ def pixels(
     """
     south, west, north, east = sides
     ymin, ymax = (float(grid.rows(side)) for side in (south, north))
+    # Rows of such a grid run southward: the northern side has the smaller row.
     if grid.latitude_step < 0:
         ymin, ymax = ymax, ymin
     wide = (east - west if east - west >= 0 else (east - west) % 360) / abs(grid.longitude_step)
@@ -151,6 +152,8 @@ def pixels(
     if ymin >= ymax or wide == 0:
         return ymin, left, ymax, left + wide  # no box: whoever checks labels says so
     if not grid.cyclic:
+        # A region may begin inside the box: counted from the other side the box then begins before
+        # column 0.
         turned = left - 360 / abs(grid.longitude_step)
         left = max((left, turned), key=lambda start: _inside(start, start + wide, grid.width))
     share = _inside(ymin, ymax, grid.height) / (ymax - ymin)

@@ -55,6 +55,7 @@ def calendar_of(files: Mapping[int, tuple[Path, int]]) -> str:
     Standard if a leap year has its 366 days. Raises `BaryonError` if another one has not.
     """
     leap = {y: file for y, file in files.items() if days_in(y, STANDARD) == 366}
+    # Only leap years tell calendars apart: all others have 365 days in both.
     long = {y for y, (_, frames) in leap.items() if step_of(y, frames, STANDARD) is not None}
     if not long:
         return NOLEAP
@@ -94,6 +95,7 @@ def times(year: int, path: Path, frames: int, calendar: str, given: Mapping[str,
 def _number(path: Path, name: str, value: Any) -> float:
     """Return a number from an attribute, whatever somebody has put there."""
     number = np.asarray(value)
+    # A tiny step would make all frames fall on the same second.
     if number.ndim or number.dtype.kind not in "iuf" or not 1 / HOUR <= number <= MOST:
         raise BaryonError(
             f"{path}: attribute {name!r} is {value!r}; it must be a number above 0: say "

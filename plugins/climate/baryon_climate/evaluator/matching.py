@@ -65,6 +65,7 @@ def match_by_distance(
     def closeness(detected: Boxes, known: Boxes, grid: Grid) -> Floats:
         latitude, longitude = centres(detected, grid).T[:, :, None]
         known_latitude, known_longitude = centres(known, grid).T[:, None, :]
+        # Negative, as closeness: a short distance is a close match.
         return -distance(latitude, longitude, known_latitude, known_longitude)
 
     return _match(frames, finder, number, closeness, np.array([-kilometres]))
@@ -84,6 +85,8 @@ def _match(
     for frame_number, evaluated in enumerate(frames):
         detected = evaluated.detected[finder].of_class(number)
         truth = evaluated.truth.of_class(number)
+        # Stable: boxes of equal score keep one order, so that the same outputs give the same
+        # precision.
         order = np.argsort(-detected.scores, kind="stable")
         detected = Boxes(detected.corners[order], detected.classes[order], detected.scores[order])
         near = closeness(detected, truth, evaluated.grid)
@@ -112,6 +115,7 @@ def partners(closeness: Floats, least: float) -> NDArray[np.int64]:
     chosen = np.full(len(closeness), -1)
     if not free.size:
         return chosen
+    # argmax takes the first of equals: searched backwards it gives the last, as COCO's code does.
     last = free.shape[1] - 1
     for number in np.flatnonzero(np.isfinite(free).any(axis=1)):
         best = last - int(np.argmax(free[number, ::-1]))

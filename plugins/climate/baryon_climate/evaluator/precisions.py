@@ -42,6 +42,8 @@ class Precisions:
         return float(self.values[place, number][0]), _deviation(drawn[:, 0])
 
     def _place(self, threshold: float) -> np.ndarray:
+        # Thresholds come from the config and from COCO's range: 0.55 of the one need not be 0.55 of
+        # the other to the bit.
         return np.isclose(self.thresholds, threshold)
 
     def _mean(self, places: np.ndarray) -> tuple[float, float]:
@@ -57,6 +59,7 @@ def mean_of_known(values: Floats) -> float:
 
 def _deviation(drawn: Floats) -> float:
     known = drawn[~np.isnan(drawn)]
+    # A replica may have drawn no frame with a box of the class: its precision is not known, not 0.
     return float(known.std(ddof=1)) if len(known) > 1 else float("nan")
 
 
@@ -90,6 +93,7 @@ def precisions(
 def _of_class(matches: Matches, draws: Floats, rule: Rule) -> Floats:
     """Return average precisions (replicas, thresholds) of one class."""
     values = np.full((len(draws), matches.right.shape[1]), np.nan)
+    # Frames are drawn, not boxes: a match never crosses frames, so nothing has to be matched again.
     for number, draw in enumerate(draws):
         known = draw @ matches.known
         if not known:

@@ -49,6 +49,7 @@ def _curves(results: Results) -> Iterator[tuple[str, Curve]]:
     for number, storm_class in enumerate(CLASSES):
         recall, precision = precision_over_recall(precisions, number, at)
         if len(recall):
+            # A curve has a point for each box from a low score on, far more than can be told apart.
             shown = np.unique(np.linspace(0, len(recall) - 1, _CURVE_POINTS).astype(int))
             yield (
                 f"precision_recall_{storm_class.short}",

@@ -88,6 +88,8 @@ def results(
     finders = {
         finder: _finder(frames, finder, overlaps, kilometres, lowest_score, draws)
         for finder, lowest_score in ((NETWORK, confidence), (HEURISTIC, EVERYTHING))
+        # Every frame was given to the same finders: the first tells whether the criteria were among
+        # them.
         if finder in frames[0].detected
     }
     return Results(frames, overlaps, kilometres, confidence, finders, few, unlabelled)

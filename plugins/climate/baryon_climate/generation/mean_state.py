@@ -64,6 +64,7 @@ def sea_level_pressure(latitude: Value, summer: float) -> Value:
     """Return the zonal mean in Pa: low at the equator and around 60 degrees, high between."""
     subtropics = np.exp(-(((np.abs(latitude - 2 * summer) - 32) / 14) ** 2))
     subpolar = np.exp(-(((np.abs(latitude) - 64) / 13) ** 2))
+    # No land breaks the low around Antarctica, which is far deeper than the one in the north.
     south = np.where(latitude < 0, 2500.0, 900.0)
     return (
         100_950
@@ -125,6 +126,7 @@ def _bump(
     latitude: Value, longitude: Value, east: float, north: float, wide: float, high: float
 ) -> Value:
     """Return a Gaussian around a place; all in degrees."""
+    # The short way around: a bump near 0 degrees east reaches over the seam.
     across = (longitude - east + 180) % 360 - 180
     return np.exp(-((across / wide) ** 2) - ((latitude - north) / high) ** 2)
 

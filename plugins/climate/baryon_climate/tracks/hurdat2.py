@@ -89,6 +89,7 @@ def _fix(place: str, storm: str, fields: Sequence[str]) -> Fix:
         moment=moment(f"{date[:4]}-{date[4:6]}-{date[6:]}T{time[:2]}:{time[2:]}"),
         latitude=where[0],
         longitude=where[1],
+        # A wind of 0 is a missing one: no storm has none.
         wind=knots * KNOT if knots > 0 else math.nan,
         pressure=hectopascals(quantity("pressure", fields[7])),
         nature=NATURES.get(fields[3], Nature.UNKNOWN),

@@ -161,6 +161,8 @@ class Linker:
         reach = np.array([self._rules.reach(storms.time - track.time) for track in tracks])
         near = far <= reach[:, None]
         # the shortest way in all, not each track's nearest box: storms may follow one another
+        # With infinite costs the solver fails where not all can be paired. It pairs as many as it
+        # can: those out of reach are dropped below.
         chosen = linear_sum_assignment(np.where(near, far, UNREACHED_KM))
         return [
             (int(track), int(boxes[column]))
@@ -169,6 +171,7 @@ class Linker:
         ]
 
     def _close(self, family: tuple[int, ...], ended: Sequence[_Open]) -> None:
+        # By identity: to compare two tracks is to compare arrays, which has no single answer.
         gone = {id(track) for track in ended}
         self._open[family] = [track for track in self._open[family] if id(track) not in gone]
         tracks = [track.track() for track in ended]

@@ -23,6 +23,7 @@ def is_track_file(path: Path) -> bool:
     """Tell whether a file is of one of the formats, by its first line."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
+            # Limited: a binary file may have no line end for gigabytes.
             first = file.readline(10_000)
     except OSError:
         return False
@@ -53,6 +54,7 @@ def read_fixes(path: Path, agency: str = "usa") -> list[Fix]:
 
     """
     try:
+        # Spreadsheets write a byte order mark, which would become part of the first column's name.
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BaryonError(f"{path} is not text in UTF-8 ({error.reason})") from error

@@ -121,6 +121,8 @@ def _time(path: Path, fix: Fix, calendar: str) -> int:
 
 
 def _track(path: Path, storm: str, timed: list[tuple[int, Fix]]) -> Track:
+    # By time alone, and stable: two fixes of one time stay in the file's order, in which the error
+    # names them.
     timed.sort(key=lambda entry: entry[0])
     for (before, first), (after, second) in pairwise(timed):
         if before == after:
@@ -145,6 +147,7 @@ def _kind(fix: Fix) -> int:
         return fix.kind
     if np.isnan(fix.wind):
         return UNKNOWN
+    # Knots of a file become m/s and lose a last digit: 34 of them must still be 34.
     return TC if fix.wind >= 34 * KNOT - 1e-6 else TD
 
 

@@ -118,6 +118,8 @@ def verify(
     units = _Units.of(sought, tracks, pairs)
     random = np.random.default_rng(seed)
     count = len(sought) + len(tracks)
+    # Poisson(1) counts draw each storm by itself: a basin or a category takes its columns, without
+    # draws of its own.
     draws = random.poisson(1.0, (replicas, count)).astype(np.float64)
     storm_basins = np.array([_basin(storm) for storm in sought])
     track_basins = np.array([_basin(track) for track in tracks], dtype=str)

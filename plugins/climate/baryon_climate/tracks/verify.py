@@ -128,6 +128,7 @@ def _time(name: str, values: Mapping[str, str]) -> int | None:
 
 def _without_nan(figures: Mapping[str, float]) -> dict[str, float | None]:
     """Replace NaN, which JSON has not."""
+    # NaN alone differs from itself.
     return {name: value if value == value else None for name, value in figures.items()}
 
 

@@ -64,6 +64,7 @@ class Group:
         """Whether all survivors are connected and none has died: the same answer on all of them."""
         try:
             return bool(self._comm.Agree(int(connected)))
+        # One more has died since: the answer must be no, so that all repair the group again.
         except self._world.mpi.Exception:
             return False
 

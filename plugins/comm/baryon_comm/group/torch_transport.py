@@ -38,6 +38,8 @@ class TorchTransport:
         try:
             with bucket.side_stream.enqueue():
                 work = self._group.allreduce([sent])
+            # Polled, where `wait` would hold the progress engine: other layers are exchanged
+            # meanwhile.
             while not work.is_completed():
                 self._require_whole_group()
                 yield

@@ -32,6 +32,7 @@ def is_complete(send: Any, mpi: Any) -> bool:
 def all_gather_object(comm: Any, value: Any) -> Task:
     """Return every rank's picklable value, in rank order, on all ranks of `comm`."""
     pickled = np.frombuffer(pickle.dumps(value), np.uint8)
+    # The sizes go first: MPI receives into memory that is there already.
     sizes = np.empty(comm.size, np.int64)
     yield from wait_all([comm.Iallgather(np.array([len(pickled)], np.int64), sizes)])
     received = np.empty(int(sizes.sum()), np.uint8)

@@ -147,6 +147,7 @@ class World:
             return
         if claim_error_line():
             print(message, file=sys.stderr, flush=True)  # noqa: T201
+        # Neither way of ending below writes out what Python still holds.
         sys.stdout.flush()
         if self.tolerant:
             self._alarm.Revoke()

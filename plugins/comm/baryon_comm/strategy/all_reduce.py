@@ -26,6 +26,8 @@ class AllReduceStrategy(Strategy):
     def exchange_bucket(self, gradient: Bucket, step: int, expected: float | None) -> Task:
         """Average the layer's gradient over the group, in place."""
         del step
+        # In place: nobody needs the worker's own gradient afterwards, and a second bucket is as
+        # large as the layer.
         yield from self._context.group.mean(gradient, gradient, expected)
 
     def finish(self, step: int, gradients: list[Bucket]) -> None:

@@ -32,6 +32,8 @@ class Schedule:
 
     def begin_together(self) -> None:
         """Let all groups begin a step now."""
+        # With the group's number as second entry equal times have one order: the run is the same to
+        # the bit.
         self._ends = [
             (self.seconds + self._clock.next_step(group), group) for group in range(self._groups)
         ]

@@ -58,6 +58,7 @@ def virtual(
     policy = StalenessPolicy(staleness_policy, compensation, max_staleness)
     job = Job(workers, groups, servers, samples)
     clock = GroupClock(*read_machine_and_network(machine, network), job, seed)
+    # arXiv:1605.09774: asynchronous groups act like a momentum of 1 - 1/groups.
     implicit = 1 - 1 / groups if momentum_correction else 0.0
     return Virtual(job, Schedule(clock, groups), policy, implicit)
 
@@ -148,6 +149,7 @@ class Virtual:
             if parameter.grad is not None and self._samples:
                 view.copy_(parameter.grad)
                 bucket.tail[PRESENT] = 1
+            # What is left there would be added to the next group's gradient.
             parameter.grad = None
         return bucket
 

@@ -37,6 +37,7 @@ def weights(table: Hdf5Table, field: str) -> Column:
     """
     values = column(table, field)
     _require(table, field, values, values >= 0, "0 or more")
+    # Overflow is told by the check below, as an error that names the event.
     with np.errstate(over="ignore", under="ignore"):
         single = values.astype(np.float32)
     fits = np.isfinite(single) & ((single > 0) | (values == 0))

@@ -106,6 +106,7 @@ class HepRoc:
             negative or not finite, another label than 0 and 1, or came twice.
 
         """
+        # Here, not above: matplotlib takes long to import, and training needs none of it.
         from baryon_hep.evaluator.figures import figures
         from baryon_hep.evaluator.report import report
         from baryon_hep.evaluator.results import Results
@@ -114,6 +115,7 @@ class HepRoc:
         table = gathered(self._events)
         signal, background = samples(table)
         roc = roc_curve(table["score"], table["weight"], table["label"] == 1)
+        # -1 stands for events whose data does not know the cuts.
         has_cuts = (table["psr"] >= 0).all()
         results = Results(
             events=table,

@@ -85,6 +85,7 @@ def roc_curve(
         (N,) whether an event is signal.
 
     """
+    # Stable: sums of equal scores are then taken in one order, and rounded alike.
     order = np.argsort(-score, kind="stable")
     score = score[order]
     last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
@@ -111,6 +112,7 @@ def at_fpr(roc: Roc, fpr: float) -> Point:
     """
     # Without the tolerance rounding would decide whether the last background event counts.
     before = int(np.searchsorted(roc.fpr, fpr * (1 + SAME), side="right")) - 1
+    # At a rate of 1 there is no vertex to come: the point is the end of the last chord.
     if before == len(roc.fpr) - 1:
         return _between(roc, before - 1, 1.0)
     width = roc.fpr[before + 1] - roc.fpr[before]

@@ -107,6 +107,7 @@ def _make_data_set(settings: Settings, folder: Path, workers: int) -> None:
 
 
 def _make_parts(all_parts: Sequence[Part], settings: Settings, workers: int) -> None:
+    # Parts get their name when they are whole: one that exists is a finished one.
     missing = [part for part in all_parts if not part.file.exists()]
     if len(missing) < len(all_parts):
         say(f"{len(all_parts) - len(missing)} of {len(all_parts)} parts are there already")

@@ -38,6 +38,8 @@ def tropical(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iter
     a cyclone; a depression needs only the share `depression` of each.
     """
     rotation = vorticity(fields["U850"], fields["V850"], grid)
+    # Cyclones turn the other way south of the equator: with the sign one search serves both
+    # hemispheres.
     cyclonic = rotation * np.sign(grid.latitudes())[:, None]
     cyclonic[np.abs(grid.latitudes()) > limits.tropics] = 0.0
     speed = np.hypot(fields["UBOT"], fields["VBOT"])
@@ -62,6 +64,7 @@ def tropical(fields: Mapping[str, Floats], grid: Grid, limits: Criteria) -> Iter
             warm / limits.warm_core,
             thick / limits.thickness,
         )
+        # The weakest of the criteria decides: all of them must be met.
         if reached < limits.depression:
             continue
         strongest = patch.extreme(speed, limits.pressure_radius, low=False)
@@ -80,6 +83,7 @@ def extratropical(
     radius = limits.storm_pressure_radius
     pressure = fields["PSL"]
     outside = np.abs(grid.latitudes()) >= limits.storm_latitude
+    # Turned over, for `peaks` looks for maxima alone.
     depth = np.where(outside[:, None], pressure.max() - pressure, 0.0)
     for row, column in peaks(depth, grid, limits.storm_pressure_drop, radius):
         patch = around(grid, row, column, radius + 1)

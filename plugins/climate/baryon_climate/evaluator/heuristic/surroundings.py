@@ -59,9 +59,12 @@ def around(grid: Grid, row: int, column: int, degrees: float) -> Surroundings:
     """Return the patch of all pixels within `degrees` of one, across the seam of a cyclic frame."""
     high = math.ceil(degrees / abs(grid.latitude_step))
     rows = np.arange(max(0, row - high), min(grid.height, row + high + 1))
+    # Columns are nearest to one another in the row next to the pole: it needs most of them. At the
+    # pole itself the cosine would be 0.
     poleward = min(89.0, abs(float(grid.latitudes(row))) + degrees)
     wide = math.ceil(degrees / abs(grid.longitude_step) / math.cos(math.radians(poleward)))
     if grid.cyclic:
+        # All around the globe no column comes twice.
         wide = min(wide, (grid.width - 1) // 2)
         columns = np.arange(column - wide, column + wide + 1) % grid.width
     else:
