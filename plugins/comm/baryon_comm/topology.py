@@ -130,4 +130,4 @@ def _draw_timeline(axes: Axes, run: HybridRun) -> None:
         # No higher than the data: the legend is above them.
         axes.vlines(step, 0, 1.1 * highest, color=figures.VERMILION, linestyle=":", linewidth=1)
     if axes.get_legend_handles_labels()[0]:
-        figures.legend_in_headroom(axes, columns=4)
+        figures.legend_in_headroom(axes, columns=3)
