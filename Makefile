@@ -22,11 +22,11 @@ demo-hybrid: $(VENV)/mpi-installed
 	$(BIN)/baryon launch ranks=6 train experiment=hep_demo comm=hybrid comm.groups=2 comm.servers=2
 
 test: $(VENV)/test-installed packages
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10
 
 # Before a release: with the further cases that are too dear for each run.
 test-extended: $(VENV)/test-installed packages
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder --extended
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --durations=10 --extended
 
 # The faults of many runs: processes are killed at random times, none may be lost or hang.
 chaos: $(VENV)/test-installed

@@ -49,21 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--extended", action="store_true", help="run tests marked `extended` as well")
 
 
-COSTLY = ("slurm", "clean_place", "toy")
-"""Fixtures that take seconds to set up, so that one of several workers does it for all."""
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fast tests first; those marked `extended` only if they are asked for.
 
     Several workers have the slow ones first, or one would be left with the last of them.
     """
-    shared = "PYTEST_XDIST_WORKER" in os.environ
-    items.sort(key=_is_slow, reverse=shared)
-    if shared:
-        for item in items:
-            if group := _group(item):
-                item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_is_slow, reverse="PYTEST_XDIST_WORKER" in os.environ)
     if not config.getoption("--extended"):
         extended = [item for item in items if item.get_closest_marker("extended")]
         config.hook.pytest_deselected(items=extended)
@@ -72,16 +63,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_slow(item: pytest.Item) -> bool:
     return item.get_closest_marker("slow") is not None
-
-
-def _group(item: pytest.Item) -> str | None:
-    """The tests that one worker has; None for a slow test that shares nothing with others."""
-    costly = next((name for name in COSTLY if name in item.fixturenames), None)
-    if costly is not None:
-        return costly
-    fixtures = item._fixtureinfo.name2fixturedefs
-    alone = not any(kind.scope == "module" for kinds in fixtures.values() for kind in kinds)
-    return None if _is_slow(item) and alone else item.path.relative_to(TESTS).as_posix()
 
 
 @pytest.fixture(scope="session", autouse=True)
