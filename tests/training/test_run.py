@@ -11,10 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib
-import matplotlib.font_manager  # makes its list
 import pytest
 import torch
+from matplotlib import font_manager, get_cachedir
 
 from baryon.training.stop_request import REQUEUE, StopRequest
 
@@ -282,7 +281,8 @@ def test_without_room_for_a_checkpoint(baryon, hep_files, environment):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    fonts = {"MPLCONFIGDIR": matplotlib.get_cachedir()}  # whose list is too long to be written
+    assert font_manager.fontManager.ttflist  # whose file, too long for the limit, is there already
+    fonts = {"MPLCONFIGDIR": get_cachedir()}
     few = ("train", *hep_files, "train.steps=2")
     line = error_line(baryon(*few, preexec_fn=limit, env=environment | fonts))
     assert "checkpoints/" in line
