@@ -51,11 +51,7 @@ def run(arguments: Arguments) -> int:
     # Where the user's own launcher started the ranks, all of them come here.
     speak(aloud=cluster_environment().rank == 0)
     _outcome(original)  # fails before the training if it cannot be read
-    then = reproduction.surroundings(provenance)
-    now = reproduction.surroundings_now(discover(), folder)
-    changes = reproduction.changed_surroundings(then, now)
-    _warn_of(changes)
-    _hint_at_folder(provenance, folder)
+    changes = _warn_of_surroundings(provenance, folder)
     path = original.new_reproduction()
     ranks = len(provenance.ranks)
     if cluster_environment().ranks == 1 and ranks > 1:
@@ -80,6 +76,16 @@ def _provenance(run: RunDirectory) -> Provenance:
             f"{run.provenance} is damaged: it does not tell the threads of each process"
         )
     return provenance
+
+
+def _warn_of_surroundings(provenance: Provenance, folder: Path | None) -> Sequence[str]:
+    """Warn of each change of software and machine since then, and return them."""
+    then = reproduction.surroundings(provenance)
+    now = reproduction.surroundings_now(discover(), folder)
+    changes = reproduction.changed_surroundings(then, now)
+    _warn_of(changes)
+    _hint_at_folder(provenance, folder)
+    return changes
 
 
 def _warn_of(changes: Sequence[str]) -> None:

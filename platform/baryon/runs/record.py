@@ -159,6 +159,8 @@ def read(
     log, log_problems = _read_log(directory)
     evaluation, evaluation_problems = _read_evaluation(directory, is_finished=is_finished)
     figures, figure_problems = _read_figures(directory, evaluation)
+    problems = config_problems + provenance_problems + log_problems
+    problems += evaluation_problems + figure_problems
     return RunRecord(
         directory=directory,
         state=run_state(directory, provenance.process, log, finished=is_finished),
@@ -169,13 +171,7 @@ def read(
         figures=figures,
         later_evaluations=read_later_evaluations(directory),
         reproductions=_read_reproductions(directory),
-        problems=[
-            *config_problems,
-            *provenance_problems,
-            *log_problems,
-            *evaluation_problems,
-            *figure_problems,
-        ],
+        problems=problems,
     )
 
 

@@ -136,6 +136,24 @@ def predict(
     return prediction
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Steps that were drawn, run by run, and the parts that all of them have alike, in seconds."""
+
+    plain: list[Steps]
+    """Without checkpoints."""
+    runs: list[Steps]
+    """With them."""
+    straggler: float
+    exposed: float
+    update: float
+
+    @property
+    def checkpoint(self) -> float:
+        """Return the mean seconds that checkpoints add to a step."""
+        return _mean(self.runs) - _mean(self.plain)
+
+
 def _predict(
     machine: Machine,
     network: Network,
@@ -144,45 +162,66 @@ def _predict(
     single_samples: float | None,
 ) -> Prediction:
     node = node_step(machine, network, job.samples, job.workers)
-    runs = list(slowest_delays(machine, job, node.computing, settings.steps, settings.seed))
-    straggler = float(np.mean([run.mean() for run in runs]))
     servers = place_layers(machine, network, job.servers) if job.is_hybrid else None
-    exposed = exposed_communication(machine, network, job, node, servers, straggler)
-    # In a hybrid job the servers apply the optimizer: `servers.service` has its time.
-    update = 0.0 if job.is_hybrid else node.update
-    plain = [run + (node.compute + exposed + update) for run in runs]
-    missed = np.concatenate([staleness(run) for run in plain])
-    write = network.checkpoint_bytes / machine["checkpoint_bandwidth"]
-    runs = [_with_checkpoints(run, job.checkpoint_every, write) for run in plain]
-    step = float(np.mean([run.mean() for run in runs]))
+    drawn = _draw(machine, network, job, settings, node, servers)
+    step = _mean(drawn.runs)
     # Groups do not wait for one another: their rates add up, not their times.
-    rate = float(np.mean([(1 / run.mean(axis=0)).sum() for run in runs])) * job.group_size
-    work = job.samples * network.flops
+    steps_per_second = float(np.mean([(1 / run.mean(axis=0)).sum() for run in drawn.runs]))
+    rate = steps_per_second * job.group_size * job.samples
     single = single_rate(machine, network, single_samples or job.samples)
+    step_flops = job.group_size * job.samples * network.flops
+    missed = np.concatenate([staleness(run) for run in drawn.plain])
     return Prediction(
         job=job,
         step=step,
-        samples_per_second=rate * job.samples,
-        speed_up=rate * job.samples / single,
-        efficiency=rate * job.samples / single / job.workers,
-        flops=rate * work,
-        peak_flops=_best(runs, 1) * job.group_size * work,
-        sustained_flops=_best(runs, settings.window) * job.group_size * work,
-        parts={
-            "input": node.input,
-            "forward": node.forward,
-            "backward": float(node.backward.sum()),
-            "optimizer": update,
-            "stragglers": straggler,
-            "communication": exposed,
-            "checkpoint": step - float(np.mean([run.mean() for run in plain])),
-        },
+        samples_per_second=rate,
+        speed_up=rate / single,
+        efficiency=rate / single / job.workers,
+        flops=steps_per_second * step_flops,
+        peak_flops=_best(drawn.runs, 1) * step_flops,
+        sustained_flops=_best(drawn.runs, settings.window) * step_flops,
+        parts=_parts(node, drawn),
         staleness=float(missed.mean()) if missed.size else 0.0,
         late_staleness=float(np.quantile(missed, 0.95)) if missed.size else 0.0,
         server_load=servers.load(job.groups, step) if servers else 0.0,
         failures=failures(machine, network, job, step, settings.hours),
         extrapolated=beyond_measured(machine, job.samples),
     )
+
+
+def _draw(
+    machine: Machine,
+    network: Network,
+    job: Job,
+    settings: Settings,
+    node: NodeStep,
+    servers: Servers | None,
+) -> _Drawn:
+    delays = list(slowest_delays(machine, job, node.computing, settings.steps, settings.seed))
+    straggler = _mean(delays)
+    exposed = exposed_communication(machine, network, job, node, servers, straggler)
+    # In a hybrid job the servers apply the optimizer: `servers.service` has its time.
+    update = 0.0 if job.is_hybrid else node.update
+    plain = [late + (node.compute + exposed + update) for late in delays]
+    write = network.checkpoint_bytes / machine["checkpoint_bandwidth"]
+    runs = [_with_checkpoints(run, job.checkpoint_every, write) for run in plain]
+    return _Drawn(plain, runs, straggler, exposed, update)
+
+
+def _parts(node: NodeStep, drawn: _Drawn) -> dict[str, float]:
+    return {
+        "input": node.input,
+        "forward": node.forward,
+        "backward": float(node.backward.sum()),
+        "optimizer": drawn.update,
+        "stragglers": drawn.straggler,
+        "communication": drawn.exposed,
+        "checkpoint": drawn.checkpoint,
+    }
+
+
+def _mean(runs: list[Steps]) -> float:
+    return float(np.mean([run.mean() for run in runs]))
 
 
 def single_rate(machine: Machine, network: Network, samples: float) -> float:

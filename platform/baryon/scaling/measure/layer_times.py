@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,10 +51,28 @@ def time_step(
         Computes the loss of a batch.
 
     """
+    now = _clock(next(model.parameters()).device)
+    with _stamps(model, names, now) as (began, ready):
+        start = now()
+        value = loss()
+        middle = now()
+        value.backward()  # type: ignore[no-untyped-call]
+        end = now()
+    # What comes before the first layer counts with it. Branches side by side may begin or end in
+    # another order than their names: no layer lasts less than no time.
+    begins = np.maximum.accumulate([start, *(began.get(name, start) for name in names[1:])])
+    ends = [ready.get(name, end) for name in reversed(names[1:])]
+    done = np.maximum.accumulate([middle, *ends, end])
+    return StepTimes(np.diff([*begins, middle]), np.diff(done)[::-1])
+
+
+@contextmanager
+def _stamps(
+    model: torch.nn.Module, names: Sequence[str], now: Callable[[], float]
+) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
+    """Note, by name, when modules begin forward and when their last gradient is complete."""
     began: dict[str, float] = {}
     ready: dict[str, float] = {}
-    modules = dict(model.named_modules())
-    now = _clock(next(model.parameters()).device)
 
     def begins_forward(name: str) -> Callable[..., None]:
         def hook(*_: object) -> None:  # what a hook returns would take the place of the input
@@ -68,29 +87,17 @@ def time_step(
 
         return hook
 
-    handles = []
-    for name in names:
-        handles.append(modules[name].register_forward_pre_hook(begins_forward(name)))
-        handles.extend(
-            parameter.register_post_accumulate_grad_hook(gradient_is_complete(name))
-            for parameter in modules[name].parameters(recurse=False)
-            if parameter.requires_grad
-        )
-    try:
-        start = now()
-        value = loss()
-        middle = now()
-        value.backward()  # type: ignore[no-untyped-call]
-        end = now()
-    finally:
-        for handle in handles:
-            handle.remove()
-    # What comes before the first layer counts with it. Branches side by side may begin or end in
-    # another order than their names: no layer lasts less than no time.
-    begins = np.maximum.accumulate([start, *(began.get(name, start) for name in names[1:])])
-    ends = [ready.get(name, end) for name in reversed(names[1:])]
-    done = np.maximum.accumulate([middle, *ends, end])
-    return StepTimes(np.diff([*begins, middle]), np.diff(done)[::-1])
+    modules = dict(model.named_modules())
+    with ExitStack() as handles:
+        for name in names:
+            module = modules[name]
+            before = module.register_forward_pre_hook(begins_forward(name))
+            handles.callback(before.remove)
+            for parameter in module.parameters(recurse=False):
+                if parameter.requires_grad:
+                    after = parameter.register_post_accumulate_grad_hook(gradient_is_complete(name))
+                    handles.callback(after.remove)
+        yield began, ready
 
 
 def _clock(device: torch.device) -> Callable[[], float]:

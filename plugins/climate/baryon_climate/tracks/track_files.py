@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -32,6 +32,73 @@ COLUMNS = (
 DIGITS = 6
 """Of a degree in GeoJSON (RFC 7946, section 11.2)."""
 COORDINATES = "time latitude longitude"
+Variable: TypeAlias = "tuple[str, np.ndarray, Mapping[str, Any]]"
+"""Dimension, values and attributes."""
+OF_POINTS: Mapping[str, tuple[str, type[np.generic], Mapping[str, Any]]] = {
+    "time": (
+        "times",
+        np.float64,
+        {"standard_name": "time", "long_name": "time of the frame", "units": TIME_UNITS},
+    ),
+    "latitude": (
+        "latitude",
+        np.float64,
+        {
+            "standard_name": "latitude",
+            "long_name": "latitude of the box's centre",
+            "units": "degrees_north",
+        },
+    ),
+    "longitude": (
+        "longitude",
+        np.float64,
+        {
+            "standard_name": "longitude",
+            "long_name": "longitude of the box's centre",
+            "units": "degrees_east",
+        },
+    ),
+    "pressure": (
+        "pressure",
+        np.float64,
+        {
+            "standard_name": "air_pressure_at_mean_sea_level",
+            "long_name": "lowest sea-level pressure in the box",
+            "units": "hPa",
+            "coordinates": COORDINATES,
+        },
+    ),
+    "wind": (
+        "wind",
+        np.float64,
+        {
+            "standard_name": "wind_speed",
+            "long_name": "largest wind of the lowest model level in the box",
+            "units": "m s-1",
+            "coordinates": COORDINATES,
+        },
+    ),
+    "class": (
+        "classes",
+        np.int8,
+        {
+            "long_name": "class of the event",
+            "flag_values": np.arange(len(CLASSES), dtype=np.int8),
+            "flag_meanings": " ".join(kind.name.replace(" ", "_") for kind in CLASSES),
+            "coordinates": COORDINATES,
+        },
+    ),
+    "score": (
+        "scores",
+        np.float32,
+        {
+            "long_name": "probability that the box holds an event of this class",
+            "units": "1",
+            "coordinates": COORDINATES,
+        },
+    ),
+}
+"""Variables of all points in CF's file: attribute of `Track`, type in the file, attributes."""
 
 
 class OnGrid(About, Protocol):
@@ -174,16 +241,11 @@ def _write_netcdf(tracks: Sequence[Track], folder: Path, about: OnGrid) -> None:
                 variable[:] = values
 
 
-def _variables(
-    tracks: Sequence[Track], calendar: str
-) -> Mapping[str, tuple[str, np.ndarray, Mapping[str, Any]]]:
+def _variables(tracks: Sequence[Track], calendar: str) -> Mapping[str, Variable]:
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(track, name) for track in tracks] or [np.zeros(0)])
 
-    def on_points(values: np.ndarray, **attributes: Any) -> tuple[str, np.ndarray, dict[str, Any]]:
-        return "obs", values, attributes
-
-    return {
+    variables: dict[str, Variable] = {
         "trajectory": (
             "trajectory",
             np.array([int(track.name) for track in tracks], np.int32),
@@ -194,53 +256,11 @@ def _variables(
             np.array([len(track) for track in tracks], np.int32),
             {"long_name": "number of points of the track", "sample_dimension": "obs"},
         ),
-        "time": on_points(
-            joined("times").astype(np.float64),
-            standard_name="time",
-            long_name="time of the frame",
-            units=TIME_UNITS,
-            calendar=calendar,
-        ),
-        "latitude": on_points(
-            joined("latitude"),
-            standard_name="latitude",
-            long_name="latitude of the box's centre",
-            units="degrees_north",
-        ),
-        "longitude": on_points(
-            joined("longitude"),
-            standard_name="longitude",
-            long_name="longitude of the box's centre",
-            units="degrees_east",
-        ),
-        "pressure": on_points(
-            joined("pressure"),
-            standard_name="air_pressure_at_mean_sea_level",
-            long_name="lowest sea-level pressure in the box",
-            units="hPa",
-            coordinates=COORDINATES,
-        ),
-        "wind": on_points(
-            joined("wind"),
-            standard_name="wind_speed",
-            long_name="largest wind of the lowest model level in the box",
-            units="m s-1",
-            coordinates=COORDINATES,
-        ),
-        "class": on_points(
-            joined("classes").astype(np.int8),
-            long_name="class of the event",
-            flag_values=np.arange(len(CLASSES), dtype=np.int8),
-            flag_meanings=" ".join(kind.name.replace(" ", "_") for kind in CLASSES),
-            coordinates=COORDINATES,
-        ),
-        "score": on_points(
-            joined("scores").astype(np.float32),
-            long_name="probability that the box holds an event of this class",
-            units="1",
-            coordinates=COORDINATES,
-        ),
     }
+    for name, (source, dtype, attributes) in OF_POINTS.items():
+        calendars = {"calendar": calendar} if name == "time" else {}
+        variables[name] = ("obs", joined(source).astype(dtype), {**attributes, **calendars})
+    return variables
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Track], Path, OnGrid], None]] = {

@@ -81,7 +81,7 @@ class HepRpvSusy(Dataset):
         return open_like(self.splits["train"], self._open_unlabelled, files)
 
     def _open_unlabelled(self, paths: Sequence[Path]) -> Images:
-        # Kept where the files have them, so that scores lie beside what is known of the events.
+        # Where the files have them, `predict.keep` may name them to lie beside the scores.
         same_name = ("weight", CUTS_FLAG, NORMALISED_WEIGHT)
         optional = {"label": "y"} | {member: member for member in same_name}
         known = {
