@@ -72,7 +72,7 @@ def run_in_bash(tmp_path, environment, forked) -> Callable[[str], None]:
 
 
 # Their commands are those of other pages, with other values.
-SIMILAR = ("sweeps.md", "tutorial-physicist.md", "tutorial-climate.md")
+SIMILAR = ("index.md", "sweeps.md", "tutorial-physicist.md", "tutorial-climate.md")
 
 
 @pytest.mark.slow

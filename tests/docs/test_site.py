@@ -1,5 +1,6 @@
 """The documentation is built as a site without a warning, and opens without a network."""
 
+import json
 import os
 import re
 import shutil
@@ -73,6 +74,12 @@ def test_the_reference_tells_the_contract(site):
     assert all(f'id="baryon.{name}"' in page for name in names)
 
 
+@pytest.mark.parametrize("word", ["lightning", "wandb", "quickstart", "dropout"])
+def test_the_search_knows_what_newcomers_ask_for(site, word):
+    index = json.loads((site / "search" / "search_index.json").read_text())
+    assert any(word in f"{page['title']} {page['text']}".lower() for page in index["docs"])
+
+
 def missing(request) -> list[str]:
     """The address of what failed; not of what was still on its way when the next page came."""
     return [] if request.failure == "net::ERR_ABORTED" else [request.url]
@@ -98,7 +105,13 @@ def test_it_opens_and_is_searched_without_a_network(site, scheme, width):
         wrong = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("requestfailed", lambda request: wrong.extend(missing(request)))
-        for name in ("index", "how-it-works", "tasks", "reference/contract"):
+        for name in (
+            "index",
+            "how-it-works",
+            "tasks",
+            "reference/contract",
+            "reference/configuration",
+        ):
             page.goto((site / f"{name}.html").as_uri())
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
             shown = page.evaluate(
