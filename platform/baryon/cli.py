@@ -25,6 +25,7 @@ OK, WRONG_USAGE = 0, 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code: 0, 1 for an error, 2 for wrong usage."""
+    # Before a library starts a process, where a file of the working directory could be imported.
     protect_children()
     words = list(sys.argv[1:] if arguments is None else arguments)
     return end_with_one_line(lambda: execute(words), requeues=words[:1] in TRAINING)
@@ -50,6 +51,7 @@ def execute(words: Sequence[str]) -> int:
         help_pages.show(command)
         return OK if rest else WRONG_USAGE
     arguments = parsing.parse(command, rest)
+    # Imported only now: help and completion must not wait for what a command needs.
     return int(importlib.import_module(command.module).run(arguments))
 
 

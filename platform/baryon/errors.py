@@ -40,12 +40,14 @@ def format_error(error: Exception) -> str:
 
 def cannot_write(path: Path, error: OSError, key: str = "run.root") -> str:
     """Describe a file or folder that could not be written, and the key that names another."""
+    # An OSError that a library made itself has no `strerror`.
     reason = error.strerror or str(error)
     return f"cannot write {path}: {reason}; make room or give another folder with {key}=<folder>"
 
 
 def form(value: Any) -> str:
     """Describe what a plugin handed over: dtype and shape of an array or tensor, else its type."""
+    # By its attributes: an error needs no import of NumPy or PyTorch.
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     return type(value).__name__

@@ -30,6 +30,7 @@ RUNTIME_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
 }
 """Arguments that a factory may ask the host for, by kind of component, with their meaning."""
 
+# In quotes: plugins import this module at discovery, which must not wait for PyTorch.
 Batch: TypeAlias = "Mapping[str, torch.Tensor]"
 """A batch of N samples; every tensor has N as its first axis.
 

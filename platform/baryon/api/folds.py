@@ -195,6 +195,7 @@ def _fold_runs(sweep: Path) -> list[FoldRuns]:
             continue
         digest = _of_all(config).digest
         choices = {key: value for key, value in job.choices.items() if key != FOLD}
+        # Also for a run that has not finished: choices of which none has are then named as missing.
         same = by_digest.setdefault(digest, FoldRuns(choices, {}, config.train.folds, digest))
         if run.finished:
             by_digest[digest] = replace(same, runs={**same.runs, config.train.fold: run})

@@ -57,6 +57,7 @@ def train(config: Config | Sequence[str]) -> Run:
         composition = _composition(config)
         frozen = composition.frozen()
         label = composition.label
+    # It imports PyTorch, which a wrong override need not wait for.
     from baryon.training import run as training_run
 
     with messages_shown(), interrupting():

@@ -94,8 +94,7 @@ def _flops_of_forward(model: torch.nn.Module, sample: torch.Tensor) -> dict[str,
 
 def _flops_of_training(model: torch.nn.Module, sample: torch.Tensor) -> float:
     with FlopCounterMode(display=False) as counter:
-        # FLOPs are counted for any scalar that depends on all outputs alike: the true loss is not
-        # needed.
+        # Backward costs the model the same for any scalar of all outputs: no loss is needed.
         total: Any = sum(tensor.sum() for tensor in _tensors(model(sample)))
         total.backward()
     return float(counter.get_total_flops())

@@ -294,6 +294,7 @@ def _decode(path: Path, offset: int, part: int, shape: tuple[int, ...]) -> npt.N
 
     with path.open("rb") as file, _several_fields_a_message(eccodes, file):
         file.seek(offset)
+        # The fields of a message come one after the other: those before this one must be passed.
         for _ in range(part):
             eccodes.codes_release(eccodes.codes_grib_new_from_file(file))
         handle = eccodes.codes_grib_new_from_file(file)

@@ -122,6 +122,7 @@ class ClimateTracks:
         )
         for number, boxes in enumerate(detections):
             grid = grid_of(batch, number)
+            # The same for all frames of a split: the first one tells.
             self._world = self._world or (CALENDARS[int(batch["calendar"][number])], grid)
             found = self._sighting(batch, number, grid, boxes_of(boxes))
             known = None

@@ -76,6 +76,7 @@ def bootstrap(
 
     """
     rng = np.random.default_rng(seed)
+    # Sorted once, not in every replica: what lies above a threshold is then a cumulative sum.
     signal, background = signal.by_score(), background.by_score()
     groups = _Groups.of(signal, background)
     network, cuts = np.zeros((2, replicas))

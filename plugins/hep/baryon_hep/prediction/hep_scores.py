@@ -55,6 +55,7 @@ class HepScores:
     ) -> None:
         if not formats and not histogram:
             raise BaryonError("predict.formats=[] and no histogram: there is nothing to write")
+        # A format that is named twice would write its file twice.
         self._formats = list(dict.fromkeys(formats))
         self._keep = [name for name in keep if name in split.columns]
         self._histogram = histogram
