@@ -129,3 +129,23 @@ def test_an_answer_is_bold_and_unbroken_words_on_a_terminal_and_one_line_elsewhe
         assert len(text.splitlines()) == 2
     else:
         assert text == "area 0.9983 of one, ratio 1.74\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_path_of_a_report_is_a_link_on_a_terminal_alone(monkeypatch, tmp_path, terminal):
+    from rich.console import Console
+
+    stream = io.StringIO()
+    options = {"_environ": {"TERM": "xterm-256color"}, "width": 20, "markup": False}
+    shown = Console(file=stream, force_terminal=terminal, **options)
+    monkeypatch.setattr("baryon.terminal.handler.console", lambda: shown)
+    path = tmp_path / "my runs" / "report.html"
+    console.name_report(path)
+    text = stream.getvalue()
+    if terminal:
+        start, address, rest = text.partition(path.as_uri())
+        assert "my%20runs" in address
+        assert start.startswith("report: \x1b]8;")
+        assert rest == f"\x1b\\{path}\x1b]8;;\x1b\\\n"
+    else:
+        assert text == f"report: {path}\n"

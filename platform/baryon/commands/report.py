@@ -7,7 +7,7 @@ from pathlib import Path
 
 from baryon.commands.arguments import Arguments
 from baryon.errors import BaryonError
-from baryon.terminal.console import say
+from baryon.terminal.console import name_report, say
 
 
 def run(arguments: Arguments) -> int:
@@ -30,7 +30,7 @@ def run(arguments: Arguments) -> int:
     write_text(file, text)
     for line in missing:
         say(f"missing: {line}")
-    say(f"report: {file}")
+    name_report(file)
     return 0
 
 
@@ -71,7 +71,7 @@ def _scaling(arguments: Arguments) -> int:
     show_table(tables.of_runs(runs))
     for note in notes:
         say(note)
-    say(f"report: {file}")
+    name_report(file)
     return 0
 
 

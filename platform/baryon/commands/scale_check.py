@@ -6,7 +6,7 @@ from pathlib import Path
 
 from baryon.commands.arguments import Arguments
 from baryon.runs.directory import unique_name
-from baryon.terminal.console import say
+from baryon.terminal.console import name_report, say
 
 STEPS = 4000
 """So many that chance is below 1 %: 20 draws of the machine's slowest node."""
@@ -24,5 +24,5 @@ def run(arguments: Arguments) -> int:
     page.write_points(name, points, folder)
     show_table(tables.of_points(points))
     say(tables.summary_of_points(points))
-    say(f"report: {folder / 'report.html'}")
+    name_report(folder / "report.html")
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 from baryon.commands.arguments import Arguments
 from baryon.errors import BaryonError
 from baryon.runs.directory import unique_name
-from baryon.terminal.console import say, warn
+from baryon.terminal.console import name_report, say, warn
 
 DEFAULT_BATCH = 8
 
@@ -40,7 +40,7 @@ def run(arguments: Arguments) -> int:
     for note in tables.notes(result):
         warn(note)
     say(tables.summary(result))
-    say(f"report: {folder / 'report.html'}")
+    name_report(folder / "report.html")
     return 0
 
 

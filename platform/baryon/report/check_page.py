@@ -14,7 +14,7 @@ from baryon.report.page.page import picture, render
 from baryon.report.results import show_table
 from baryon.runs.directory import write_json
 from baryon.system.atomic import write_text
-from baryon.terminal.console import refuse, say, warn
+from baryon.terminal.console import name_report, refuse, say, warn
 
 
 def write(diagnosis: Diagnosis, name: str, options: Mapping[str, Any], folder: Path) -> None:
@@ -65,4 +65,4 @@ def show(diagnosis: Diagnosis, folder: Path) -> None:
     made = [result for result in diagnosis.checks if not result.skipped]
     passed = sum(result.state == "passed" for result in made)
     say(f"{diagnosis.summary}; {passed} of {len(made)} checks passed")
-    say(f"report: {folder / 'report.html'}")
+    name_report(folder / "report.html")

@@ -14,7 +14,8 @@ from baryon.runs import stored_evaluation
 from baryon.runs.directory import RunDirectory, write_json
 from baryon.runs.metrics_log import MetricsLog
 from baryon.system.atomic import write_text
-from baryon.terminal.console import conclude, console, say, show, warn
+from baryon.terminal.console import conclude, console, name_report, show, warn
+from baryon.terminal.handler import has_terminal
 from baryon.terminal.tables import fitted
 
 
@@ -47,13 +48,23 @@ def write_results(
 
 
 def show_results(run: RunDirectory, evaluation: Evaluation) -> None:
-    """Show the tables, the warnings, and last the answer and the path of the report."""
+    """Show the tables, the warnings, and last the answer and the path of the report.
+
+    A log has all warnings, a terminal a line for them.
+    """
     for table in evaluation.tables.values():
         show_table(table)
-    for text in evaluation.warnings:
+    for text in _folded(evaluation.warnings) if has_terminal() else evaluation.warnings:
         warn(text)
     conclude(evaluation.summary)
-    say(f"report: {run.report}")
+    name_report(run.report)
+
+
+def _folded(warnings: Sequence[str]) -> Sequence[str]:
+    """Return one line for several warnings: on a screen the answer must not drown in them."""
+    if len(warnings) < 2:
+        return warnings
+    return [f"{warnings[0]} (and {len(warnings) - 1} more in the report)"]
 
 
 def show_table(table: Table) -> None:

@@ -23,7 +23,7 @@ from baryon.sweeps.jobs_table import terminal_table, value_text
 from baryon.sweeps.launcher import Launcher, PlacedJob
 from baryon.system.atomic import write_text
 from baryon.system.signals import Terminated
-from baryon.terminal.console import say, warn
+from baryon.terminal.console import name_report, say, warn
 from baryon.terminal.credentials import without_credentials
 from baryon.training.checkpoints.names import has_checkpoint
 
@@ -201,4 +201,4 @@ def write_report(folder: Path) -> None:
     except BaryonError as error:  # the jobs' results matter more than their page
         warn(f"no report of the sweep: {error}")
     else:
-        say(f"report: {path}")
+        name_report(path)

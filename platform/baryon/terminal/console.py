@@ -18,6 +18,8 @@ from baryon.terminal.credentials import strip_credentials
 from baryon.terminal.notebook import WIDTH, in_notebook
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console, RenderableType
 
 UNPRINTABLE = re.compile(
@@ -111,6 +113,11 @@ def conclude(text: str) -> None:
     _log(logging.INFO, printable(text), is_answer=True)
 
 
+def name_report(path: Path) -> None:
+    """Log where a report lies (level INFO); on a terminal the path is a link to it."""
+    _log(logging.INFO, printable(f"report: {path}"), link=path.absolute().as_uri())
+
+
 def warn(text: str) -> None:
     """Log a warning, unless another rank speaks for this one."""
     _log(logging.WARNING, printable(text))
@@ -134,7 +141,7 @@ def warn_from_rank(text: str) -> None:
     LOGGER.warning(printable(text), extra={"single_rank": True}, stacklevel=2)
 
 
-def _log(level: int, message: object, *, is_answer: bool = False) -> None:
+def _log(level: int, message: object, *, is_answer: bool = False, link: str = "") -> None:
     if not _Speaker.silent:
         # the caller of `say`, not `say` itself
-        LOGGER.log(level, message, stacklevel=3, extra={"is_answer": is_answer})
+        LOGGER.log(level, message, stacklevel=3, extra={"is_answer": is_answer, "link": link})

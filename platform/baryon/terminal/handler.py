@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from baryon.terminal.console import LOGGER, Rendered, console
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "red"}
 
@@ -29,11 +33,24 @@ class ConsoleHandler(logging.Handler):
             # Without rich: ranks that are late or lost must not import anything first.
             print(text, file=sys.stderr, flush=True)  # noqa: T201
             return
+        link = getattr(record, "link", "")
+        if link and console().is_terminal:
+            console().print(_linked(text, link), soft_wrap=True)
+            return
         is_answer = getattr(record, "is_answer", False)
         style = "bold" if is_answer else STYLES.get(record.levelno)
         # A terminal would break the sentence within words; paths and commands it must not fold.
         folds = is_answer and console().is_terminal
         console().print(text, style=style, highlight=False, soft_wrap=not folds)
+
+
+def _linked(text: str, address: str) -> Text:
+    """Return "label: path", of which a terminal that can (OSC 8) opens the path with a click."""
+    from rich.style import Style
+    from rich.text import Text
+
+    label, colon, path = text.partition(": ")
+    return Text.assemble(label, colon, (path, Style(link=address)))
 
 
 def show_messages() -> None:

@@ -95,12 +95,12 @@ def test_half_precision_images_are_read(tmp_path, write_events):
 def test_the_pixels_of_unchanged_files_are_checked_once(tmp_path, write_events, capsys):
     path = write_events(tmp_path / "a.h5", 10)
     open_images(path)
-    assert "checking data" in capsys.readouterr().out
+    assert "checking data of train: " in capsys.readouterr().out
     open_images(path)
     assert capsys.readouterr().out == ""
     write_events(path, 12)
     open_images(path)
-    assert "checking data" in capsys.readouterr().out
+    assert "checking data of train: " in capsys.readouterr().out
 
 
 def test_no_pixel_is_read_when_nothing_asks_for_it(tmp_path, write_events, capsys):

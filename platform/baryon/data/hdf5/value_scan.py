@@ -47,11 +47,11 @@ def lenient() -> Iterator[None]:
         _lenient.reset(token)
 
 
-def channel_range(table: Hdf5Table, field: str) -> Range:
+def channel_range(table: Hdf5Table, field: str, split: str = "") -> Range:
     """Return the range of an image field after checking every value.
 
     A sample of shape (channels, height, width) has a range per channel, one of (height, width) has
-    a single range.
+    a single range. `split` is named while the values are read.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def channel_range(table: Hdf5Table, field: str) -> Range:
     known = _load(cached("range", key), _channels(table, field))
     if known is not None:
         return known
-    result = _scan(table, field)
+    result = _scan(table, field, split)
     if not _lenient.get():  # a lenient result must not spare the next training its check
         keep("range", key, {"minimum": result.minimum, "maximum": result.maximum})
     return result
@@ -85,10 +85,11 @@ def _channels(table: Hdf5Table, field: str) -> int:
     return int(shape[0]) if len(shape) > 2 else 1
 
 
-def _scan(table: Hdf5Table, field: str) -> Range:
+def _scan(table: Hdf5Table, field: str, split: str) -> Range:
     channels = _channels(table, field)
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
-    with bar(f"checking {table.members[field]}", total=len(table), unit="samples") as advance:
+    what = f"checking {table.members[field]}" + (f" of {split}" if split else "")
+    with bar(what, total=len(table), unit="samples") as advance:
         for start, stop in pairwise([*table.chunk_starts(field), len(table)]):
             rows = table.read(field, start, stop)
             values = rows.reshape(len(rows), channels, -1)

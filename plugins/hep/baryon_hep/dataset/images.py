@@ -128,9 +128,12 @@ class Images(Split):
             images = _rearranged(images, axis, turn=axis == self._phi_axis, random=random)
         return {**arrays, "inputs": images}
 
-    def channel_maximum(self) -> list[float]:
-        """Return each channel's largest stored value. Raises `BaryonError` if one is not finite."""
-        maxima = [channel_range(self.table, field).maximum for field in self.image_fields]
+    def channel_maximum(self, split: str) -> list[float]:
+        """Return each channel's largest stored value. Raises `BaryonError` if one is not finite.
+
+        `split` is this split's name, shown while the files are read.
+        """
+        maxima = [channel_range(self.table, field, split).maximum for field in self.image_fields]
         return [value for maximum in maxima for value in maximum]
 
     def divide_by(self, channel_max: Sequence[float], channels: Sequence[str]) -> None:
@@ -214,9 +217,9 @@ def normalise(
     With `check_pixels` every pixel of every split is read once and must be finite.
     """
     if check_pixels:
-        for split in splits.values():
-            split.channel_maximum()
-    maximum = splits["train"].channel_maximum() if given is None else list(given)
+        for name, split in splits.items():
+            split.channel_maximum(name)
+    maximum = splits["train"].channel_maximum("train") if given is None else list(given)
     _require_positive(maximum, channels)
     for split in splits.values():
         split.divide_by(maximum, channels)
