@@ -249,6 +249,8 @@ class Split(ABC):
             float32, before the scaling of `normalisation`; same shape as `inputs` of `read`.
 
         """
+        # Right where `read` scales nothing. Others read anew, instead of inverting `normalisation`:
+        # an exported model is tested with these, and a wrong scale would then look right.
         return self.read(start, stop)["inputs"]
 
 
@@ -285,6 +287,7 @@ class Dataset:
             If the files cannot be read or do not suit the model.
 
         """
+        # A method of the living dataset: it alone knows how the training data was scaled.
         del files
         return None
 
@@ -344,6 +347,9 @@ class OptimizerFactory(Protocol):
 
     It can be pickled, because it is sent to parameter servers.
     """
+
+    # A factory, where an optimizer would do for one process: a parameter server builds one for each
+    # of its layers, and clipping, schedule and state travel with it.
 
     def __call__(
         self, parameters: Iterable[tuple[str, torch.nn.Parameter]], implicit_momentum: float = 0.0
@@ -460,6 +466,7 @@ class Communicator(Protocol):
         With `in_group` the sums are over the members of this worker's group only, who are at the
         same step.
         """
+        # Not means: a sum of losses over a sum of counts is right for unequal batches, too.
         ...
 
     def gather(self, value: Any) -> list[Any]:
@@ -590,6 +597,9 @@ class Evaluator(Protocol):
     the keys of `conf/predict/<name>.yaml`; see `Predictor`.
     """
 
+    # As a dataset names its generator: both depend on what an output means to the field, and a kind
+    # of component for it would have to be chosen in every config.
+
     def update(self, output: Any, batch: Batch) -> None:
         """Account for the model's output on one batch; both are on the CPU."""
         ...
@@ -622,6 +632,9 @@ class Predictor(Protocol):
     Every worker builds one and calls `predict` on its batches. The leader's `write` receives the
     predictions of all workers in the order of the samples.
     """
+
+    # One call over an iterator, not one a batch: `with` blocks around the files end in good order
+    # whatever happens, and a predictor that stopped early is told from one that is done.
 
     def predict(self, output: Any, batch: Batch) -> Any:
         """Return what is to be written of one batch, as something that can be pickled.
