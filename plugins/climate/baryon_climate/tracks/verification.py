@@ -121,23 +121,13 @@ def verify(
     # Poisson(1) counts draw each storm by itself: a basin or a category takes its columns, without
     # draws of its own.
     draws = random.poisson(1.0, (replicas, count)).astype(np.float64)
-    storm_basins = np.array([_basin(storm) for storm in sought])
-    track_basins = np.array([_basin(track) for track in tracks], dtype=str)
-    categories = [_category(storm) for storm in sought]
     false = {number for number in range(len(tracks)) if units.owner[number] < 0}
     return Verification(
         within_km,
         least_knots,
         all=units.scores(np.ones(len(sought), bool), np.ones(len(tracks), bool), draws),
-        by_basin={
-            name: units.scores(storm_basins == name, track_basins == name, draws)
-            for name in sorted({*storm_basins.tolist(), *track_basins.tolist()})
-        },
-        by_category={
-            name: units.scores(np.array([c == name for c in categories]), None, draws)
-            for name in (*CATEGORIES, WITHOUT_WIND)
-            if name in categories
-        },
+        by_basin=_by_basin(units, sought, tracks, draws),
+        by_category=_by_category(units, sought, draws),
         errors=_errors(sought, tracks, pairs, draws),
         weaker=len(false & {pair.track for pair in match(weak, tracks, within_km)}),
     )
@@ -240,6 +230,26 @@ class _Units:
 def _deviation(replicas: Numbers) -> float:
     known = replicas[np.isfinite(replicas)]
     return float(known.std(ddof=1)) if len(known) > 1 else math.nan
+
+
+def _by_basin(
+    units: _Units, storms: Sequence[Track], tracks: Sequence[Track], draws: Numbers
+) -> dict[str, Scores]:
+    of_storms = np.array([_basin(storm) for storm in storms])
+    of_tracks = np.array([_basin(track) for track in tracks], dtype=str)
+    return {
+        name: units.scores(of_storms == name, of_tracks == name, draws)
+        for name in sorted({*of_storms.tolist(), *of_tracks.tolist()})
+    }
+
+
+def _by_category(units: _Units, storms: Sequence[Track], draws: Numbers) -> dict[str, Scores]:
+    categories = [_category(storm) for storm in storms]
+    return {
+        name: units.scores(np.array([c == name for c in categories]), None, draws)
+        for name in (*CATEGORIES, WITHOUT_WIND)
+        if name in categories
+    }
 
 
 def _errors(
