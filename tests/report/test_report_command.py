@@ -185,6 +185,19 @@ def test_wrong_arguments_are_one_line(tmp_path, monkeypatch, capsys, arguments, 
     assert said in error_line(capsys, *arguments)
 
 
+def test_a_glob_is_the_runs_that_it_matches_each_once(tmp_path, monkeypatch, capsys, write_run):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b", "a"):
+        write_run(tmp_path / "runs" / name)
+    (tmp_path / "runs" / "latest").symlink_to("a")
+    (tmp_path / "runs" / "notes").mkdir()
+    assert main(["report", "run=runs/*", "run=runs/b"]) == 0
+    assert "<h1>a and b</h1>" in (tmp_path / "comparison.html").read_text()
+    assert main(["report", "run=runs/l*"]) == 0
+    assert (tmp_path / "runs" / "a" / "report.html").is_file()
+    assert "run=runs/x*: no run folders match" in error_line(capsys, "run=runs/x*")
+
+
 def test_the_page_of_several_runs_lies_where_it_is_asked(tmp_path, monkeypatch, write_run):
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "a")

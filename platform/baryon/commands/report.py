@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 
 from baryon.commands.arguments import Arguments
 from baryon.errors import BaryonError
+from baryon.runs.directory import RunDirectory
 from baryon.terminal.console import name_report, say
 
 
@@ -18,7 +20,7 @@ def run(arguments: Arguments) -> int:
         return _scaling(arguments)
     if arguments["machine"]:
         raise BaryonError("machine= goes with scaling=<dir>: predictions beside real runs")
-    runs = _folders(arguments["run"])
+    runs = _folders("run", arguments["run"])
     sweep = Path(arguments["sweep"]) if arguments["sweep"] else None
     if not runs and sweep is None:  # run=,
         raise BaryonError("give run=<dir>")
@@ -42,21 +44,41 @@ def _require_writable(file: Path, out: str | None) -> None:
         raise BaryonError(f"out={out}: there is no folder {file.parent}; make it first")
 
 
-def _folders(given: Sequence[str]) -> list[Path]:
-    return [Path(path) for paths in given for path in paths.split(",") if path]
+def _folders(key: str, given: Sequence[str]) -> list[Path]:
+    """Return the folders that were given, for a glob each run that it matches, by name.
+
+    Raises `BaryonError` for a glob that matches no run.
+    """
+    texts = [path for paths in given for path in paths.split(",") if path]
+    # As a folder may be named by several entries, of which one is a glob, each is taken once.
+    return list(dict.fromkeys(folder for text in texts for folder in _matching(key, text)))
+
+
+def _matching(key: str, text: str) -> list[Path]:
+    folder = Path(text)
+    if not glob.has_magic(text) or folder.exists():
+        return [folder]
+    # Last what links lead to, such as `latest`: mostly a run that is matched by its own name.
+    matches = sorted(map(Path, glob.glob(text)), key=lambda path: (path.is_symlink(), path))  # noqa: PTH207
+    runs: dict[Path, Path] = {}
+    for path in matches:
+        if RunDirectory(path).config.is_file():
+            runs.setdefault(path.resolve(), path)
+    if not runs:
+        raise BaryonError(f"{key}={text}: no run folders match; `baryon runs` lists runs")
+    return list(runs.values())
 
 
 def _scaling(arguments: Arguments) -> int:
     """Write the page of how runs scaled, with predictions for a machine if one is given."""
     from baryon.report.results import show_table
     from baryon.runs import record as run_record
-    from baryon.runs.directory import RunDirectory
     from baryon.scaling import page, tables
     from baryon.scaling.measurement import read_machine_and_network
     from baryon.scaling.real_runs import read_runs
     from baryon.system.atomic import write_text
 
-    folders = _folders(arguments["scaling"])
+    folders = _folders("scaling", arguments["scaling"])
     if not folders:  # scaling=,
         raise BaryonError("give scaling=<dir>")
     file = Path(arguments["out"] or "scaling.html")
@@ -86,7 +108,6 @@ def page(runs: Sequence[Path], sweep: Path | None, folder: Path) -> tuple[str, S
     from baryon.report.page import comparison_page, run_page, sweep_page
     from baryon.runs import record as run_record
     from baryon.runs import sweep_record
-    from baryon.runs.directory import RunDirectory
 
     if sweep is not None:
         swept = sweep_record.read(sweep.resolve())

@@ -276,7 +276,9 @@ REPORT = Command(
 Write one HTML page that opens anywhere, offline: of a run, finished or not; of several runs side by
 side; of a sweep.""",
     arguments=(
-        Argument("run", RUN_FOLDER, "the folder of a run, or of each of several", repeated=True),
+        Argument(
+            "run", RUN_FOLDER, "the folder of a run, or of each of several; globs", repeated=True
+        ),
         Argument("sweep", SWEEP_FOLDER, "the folder of a sweep"),
         Argument("scaling", RUN_FOLDER, "of each of several runs: how they scaled", repeated=True),
         Argument("machine", Described("<name|file>", "machine"), "of scaling=: its predictions"),
@@ -290,6 +292,7 @@ side; of a sweep.""",
     examples=(
         ("report run=runs/latest", ""),
         ("report run=runs/small run=runs/large out=small-and-large.html", ""),
+        ("report 'run=runs/*'", "all that lie there"),
         ("report sweep=runs/my-sweep", ""),
         ("report scaling=runs/one scaling=runs/two scaling=runs/four machine=here.json", ""),
     ),

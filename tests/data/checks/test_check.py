@@ -105,9 +105,36 @@ def test_check_finds_nothing_in_good_data(make):
     assert diagnosis.summary == "Data OK: 0 warnings in 2 splits (train 200, val 200 samples)"
     assert set(diagnosis.tables) == {"reading", "layout", "values", "classes"}
     assert set(diagnosis.figures) == {"speed", "values", "along", "mean_image"}
-    (row,) = [row for row in diagnosis.tables["values"].rows if row[:2] == ["train", "inputs[1]"]]
-    assert row[3] == pytest.approx(0, abs=0.02)
-    assert row[4] == pytest.approx(1, abs=0.02)
+    values = diagnosis.tables["values"]
+    assert values.columns == ("field", "train", "val")
+    (row,) = [row for row in values.rows if row[0] == "inputs[1]"]
+    mean, deviation, low, high = map(float, re.findall(r"-?[\d.]+(?:e-?\d+)?", row[1]))
+    assert mean == pytest.approx(0, abs=0.02)
+    assert deviation == pytest.approx(1, abs=0.02)
+    assert low < -3 < 3 < high
+
+
+def test_splits_are_the_columns_of_all_tables(make):
+    diagnosis = check(Data(val=make("val", label=at(slice(200), 1)), train=make()), LOADING, None)
+    for table in diagnosis.tables.values():
+        assert list(table.columns[-2:]) == ["train", "val"]
+    zero, one = diagnosis.tables["classes"].rows
+    assert (zero[:2], one[:2]) == (["label", 0], ["label", 1])
+    assert (zero[3], one[3]) == ("0 (0.00%)", "200 (100.00%)")
+    assert len(diagnosis.tables["layout"].rows) == 3  # both splits are stored alike
+    assert diagnosis.tables["layout"].rows[0][-1].startswith("1 file, 1.")
+
+
+def test_identifiers_have_no_histogram(make):
+    def number(values):
+        return np.random.default_rng(1).permutation(len(values)) + 5000
+
+    diagnosis = check(Data(train=make(label=number)), LOADING, None)
+    for name in ("values", "along"):
+        titles = [axes.get_title() for axes in diagnosis.figures[name].axes if axes.has_data()]
+        assert titles == ["mean of inputs", "weight"]
+    values = {row[0]: row[1] for row in diagnosis.tables["values"].rows}
+    assert values["label"] == "all different, from 5000 to 5199"
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -215,7 +242,7 @@ def test_check_refuses_empty_split(make):
 
 def test_check_samples_a_subset(make):
     diagnosis = check(Data(train=make()), LOADING, 64)
-    counts = [row[3] for row in diagnosis.tables["classes"].rows]
+    counts = [int(row[2].split()[0]) for row in diagnosis.tables["classes"].rows]
     assert 32 <= sum(counts) <= 96
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from baryon.data.checks.finding import Finding
-from baryon.data.checks.values import Numbers, Survey
+from baryon.data.checks.values import MAX_CLASSES, Numbers, Survey
 
-MAX_CLASSES = 20
 RARE = 0.01
 FEW_EFFECTIVE = 0.05
 """Share of the samples that the effective number is; below it a mean is one over few samples."""

@@ -49,8 +49,9 @@ def _new(panels: int, caption: str, columns: int = 3) -> tuple[Figure, list[obje
 
 
 def _columns(survey: Survey) -> list[FieldSurvey]:
-    """Return the fields with one number a sample, and the inputs."""
-    return [field for field in survey.fields.values() if len(field.column)][:MAX_PANELS]
+    """Return the fields with one number a sample, and the inputs; identifiers say nothing here."""
+    fields = survey.fields.values()
+    return [field for field in fields if len(field.column) and not field.is_identifier][:MAX_PANELS]
 
 
 def _title(field: FieldSurvey) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from baryon.data.checks.finding import Finding
 from baryon.interfaces import StorageInfo, Table
-from baryon.terminal.units import size
+from baryon.terminal.units import counted, size
 
 MIB = 2**20
 SMALL_SAMPLE = 1024
@@ -16,32 +16,42 @@ SMALL_CHUNK = 64 * 1024
 
 
 def layout_table(members_by_split: Mapping[str, Sequence[StorageInfo]]) -> Table:
-    """Return a table with a row for each split, member and way of storing it."""
-    alike: dict[tuple[object, ...], list[StorageInfo]] = {}
+    """Return a table with a row for each member and way of storing it, a column for each split."""
+    alike: dict[tuple[object, ...], dict[str, list[StorageInfo]]] = {}
     for split, members in members_by_split.items():
         for info in members:
-            layout = (split, info.member, info.shape[1:], info.dtype, info.chunk, info.filters)
-            alike.setdefault((*layout, info.direct_read_blocker), []).append(info)
-    rows = [_row(str(split), members) for (split, *_), members in alike.items()]
-    columns = (
-        "split", "member", "files", "sample", "chunk", "filters", "compressed by", "decoded by",
-    )  # fmt: skip
-    return Table(columns, rows, "How the members are stored")
+            layout = (info.member, info.shape[1:], info.dtype, info.chunk, info.filters)
+            by_split = alike.setdefault((*layout, info.direct_read_blocker), {})
+            by_split.setdefault(split, []).append(info)
+    rows = [
+        [
+            *_layout(next(iter(by_split.values()))[0]),
+            *(_files(by_split.get(split, ())) for split in members_by_split),
+        ]
+        for by_split in alike.values()
+    ]
+    columns = ("member", "sample", "chunk", "filters", "decoded by", *members_by_split)
+    caption = "How the members are stored: files, and how much smaller compression makes them"
+    return Table(columns, rows, caption)
 
 
-def _row(split: str, members: Sequence[StorageInfo]) -> list[str | float]:
-    info = members[0]  # the files of a row are stored alike
-    stored = sum(member.stored_bytes for member in members)
+def _layout(info: StorageInfo) -> list[str]:
     return [
-        split,
         info.member,
-        len(members),
-        f"{info.shape[1:]} {info.dtype}",
-        f"{info.chunk}, {size(info.chunk_bytes)}" if info.chunk else "in one piece",
+        f"{info.shape[1:]} {info.dtype}" if info.shape[1:] else f"a number, {info.dtype}",
+        f"{info.chunk}, {size(info.chunk_bytes)}" if info.chunk else "not chunked",
         ", ".join(info.filters) or "none",
-        sum(member.decoded_bytes for member in members) / max(1, stored),
         "one thread" if info.direct_read_blocker else "many threads",
     ]
+
+
+def _files(members: Sequence[StorageInfo]) -> str:
+    """Return number and compression of the files of a split that are stored alike."""
+    if not members:
+        return "-"
+    stored = sum(member.stored_bytes for member in members)
+    ratio = sum(member.decoded_bytes for member in members) / max(1, stored)
+    return f"{counted(len(members), 'file')}, {ratio:.3g} times"
 
 
 def layout_findings(

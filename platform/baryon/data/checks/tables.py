@@ -1,8 +1,8 @@
-"""Tabulate what a check has measured: reading, layout, values, classes."""
+"""Tabulate what a check has measured, the splits beside each other: reading, layout, values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -12,18 +12,6 @@ from baryon.data.checks.speed import Speed
 from baryon.data.checks.values import Survey
 from baryon.data.loader import Loader
 from baryon.interfaces import Table
-
-READING_COLUMNS = (
-    "split",
-    "samples",
-    "KiB a sample",
-    "samples a chunk",
-    "shuffled, samples/s",
-    "one by one, samples/s",
-    "chunks mixed",
-    "effective batch size",
-    "MiB held",
-)
 
 
 def tables(
@@ -41,43 +29,61 @@ def tables(
 
 
 def _values(surveys: Mapping[str, Survey]) -> Table:
-    columns = ("split", "field", "smallest", "mean", "deviation", "largest", "zeros")
+    by_split = {split: _described(survey) for split, survey in surveys.items()}
+    # In the order of the first split that has them: a faulty split may have other fields.
+    names = dict.fromkeys(name for described in by_split.values() for name in described)
     rows = [
-        row
-        for split, survey in surveys.items()
-        for field in survey.fields.values()
-        for row in field.rows(split)
+        [name, *(described.get(name, "-") for described in by_split.values())] for name in names
     ]
-    return Table(columns, rows, "Values, as a network sees them")
+    caption = "Values, as a network sees them: mean ± standard deviation in [smallest, largest]"
+    return Table(("field", *by_split), rows, caption)
+
+
+def _described(survey: Survey) -> dict[str, str]:
+    """Return the values of each field in words, by field and channel."""
+    return {name: text for field in survey.fields.values() for name, text in field.described()}
 
 
 def _classes(surveys: Mapping[str, Survey]) -> Table:
+    by_split = {split: classes(survey) for split, survey in surveys.items()}
+    values = {
+        (name, value)
+        for fields in by_split.values()
+        for name, counts in fields.items()
+        for value in counts
+    }
+    order = list(dict.fromkeys(name for fields in by_split.values() for name in fields))
     rows: list[list[str | float]] = [
-        [split, name, value, count, f"{count / sum(counts.values()):.2%}"]
-        for split, survey in surveys.items()
-        for name, counts in classes(survey).items()
-        for value, count in counts.items()
+        [name, value, *(_share(fields.get(name, {}), value) for fields in by_split.values())]
+        for name, value in sorted(values, key=lambda entry: (order.index(entry[0]), entry[1]))
     ]
-    columns = ("split", "field", "value", "samples", "share")
-    return Table(columns, rows, "Whole numbers that take few values")
+    columns = ("field", "value", *by_split)
+    return Table(columns, rows, "Whole numbers that take few values: samples and their share")
+
+
+def _share(counts: Mapping[int, int], value: int) -> str:
+    count = counts.get(value, 0)
+    return f"{count:,} ({count / sum(counts.values()):.2%})" if counts else "-"
 
 
 def _reading(loaders: Mapping[str, Loader], speeds: Mapping[str, Speed]) -> Table:
-    rows: list[list[str | float]] = []
-    for name, loader in loaders.items():
-        quality = loader.shuffle_quality()
-        effective = f"{quality.effective_batch:.1f} of {quality.batch}"
-        rows.append(
-            [
-                name,
-                len(loader.split),
-                loader.sample_bytes / 1024,
-                float(np.diff(loader.bounds).mean()),
-                speeds[name].shuffled,
-                speeds[name].one_by_one,
-                quality.chunks,
-                effective,
-                loader.max_bytes() / MIB,
-            ]
-        )
-    return Table(READING_COLUMNS, rows, "Reading, measured on this machine")
+    quality = {name: loader.shuffle_quality() for name, loader in loaders.items()}
+    quantities: dict[str, Callable[[str], str | float]] = {
+        "samples": lambda name: len(loaders[name].split),
+        "KiB a sample": lambda name: loaders[name].sample_bytes / 1024,
+        "samples a chunk": lambda name: float(np.diff(loaders[name].bounds).mean()),
+        "shuffled, samples/s": lambda name: speeds[name].shuffled,
+        "one by one, samples/s": lambda name: speeds[name].one_by_one,
+        "chunks mixed": lambda name: quality[name].chunks,
+        "effective batch size": lambda name: (
+            f"{quality[name].effective_batch:.1f} of {quality[name].batch}"
+        ),
+        "MiB held": lambda name: loaders[name].max_bytes() / MIB,
+    }
+    rows = [
+        [quantity, *(measured(name) for name in loaders)]
+        for quantity, measured in quantities.items()
+    ]
+    return Table(
+        ("quantity", *loaders), rows if loaders else [], "Reading, measured on this machine"
+    )

@@ -13,9 +13,12 @@ import numpy as np
 
 from baryon.data.checks.finding import Finding
 from baryon.interfaces import Arrays, Field, Split
+from baryon.terminal.cells import cell
 
 Numbers = np.ndarray[Any, Any]
 INPUTS = "inputs"
+MAX_CLASSES = 20
+"""A field of more different whole numbers has no classes."""
 MAX_CHANNELS = 64
 """A first axis longer than this is no axis of channels."""
 
@@ -81,27 +84,35 @@ class FieldSurvey:
         """
         return np.concatenate(self._columns) if self._columns else np.empty(0)
 
-    def rows(self, split: str) -> list[list[str | float]]:
-        """Return the rows of a table, one for each channel.
+    @property
+    def is_identifier(self) -> bool:
+        """Whether the field numbers the samples: whole numbers, each of them once."""
+        column = self.column
+        is_whole = not self.field.shape and np.dtype(self.field.dtype).kind in "iu"
+        return is_whole and len(column) > MAX_CLASSES and len(np.unique(column)) == len(column)
 
-        They hold split, field and channel, smallest value, mean, standard deviation, largest value
-        and share of zeros.
+    def described(self) -> Iterator[tuple[str, str]]:
+        """Generate the name of each channel, and its values in words.
+
+        These are mean ± standard deviation in [smallest, largest], and the share of zeros.
         """
+        if self.is_identifier:
+            yield self.name, f"all different, from {int(self.low[0])} to {int(self.high[0])}"
+            return
         count = max(1, self._numbers)
         mean, square = self._sums / count
         spread = np.sqrt(np.maximum(0, square - mean**2))
-        return [
-            [
-                split,
-                f"{self.name}[{channel}]" if self.channels > 1 else self.name,
-                float(self.low[channel]),
-                float(mean[channel]),
-                float(spread[channel]),
-                float(self.high[channel]),
-                f"{self._zeros[channel] / count:.1%}",
-            ]
-            for channel in range(self.channels)
-        ]
+        for channel in range(self.channels):
+            name = f"{self.name}[{channel}]" if self.channels > 1 else self.name
+            if not self._numbers:
+                yield name, "no finite values"
+                continue
+            low, high = cell(float(self.low[channel])), cell(float(self.high[channel]))
+            text = (
+                f"{cell(float(mean[channel]))} ± {cell(float(spread[channel]))} in [{low}, {high}]"
+            )
+            zeros = f", {self._zeros[channel] / count:.1%} zeros" if self._zeros[channel] else ""
+            yield name, text + zeros
 
     def findings(self, split: str, place: Any) -> Iterator[Finding]:
         """Find values that are not finite, and channels of the inputs that are constant.
