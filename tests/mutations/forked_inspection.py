@@ -1,7 +1,7 @@
-"""Inspect HDF5 files in a fork of this process.
+"""Inspect HDF5 files, and read GRIB, in a fork of this process.
 
-The product starts Python anew, which would take most of the time of a mutant. What the process does
-and within which limits is the same.
+The product starts Python anew for each, which would take most of the time of a mutant. What the
+process does and within which limits is the same.
 """
 
 import math
@@ -11,25 +11,28 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 from baryon.data.hdf5 import inspection, inspection_process
+from baryon_climate.dataset import grib_codes, grib_process
 
 
 class Fork:
-    """Stand in for the `subprocess.Popen` of `inspection._start`."""
+    """Stand in for the `subprocess.Popen` that `_start` returns."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: ModuleType, *, text: bool) -> None:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         self._status: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
-            _serve(requests, answers)
+            _serve(program, requests, answers)
         os.close(requests)
         os.close(answers)
-        self.stdin = os.fdopen(self._requests, "w")
-        self.stdout = os.fdopen(self._answers)
+        self.stdin = os.fdopen(self._requests, "w" if text else "wb")
+        self.stdout = os.fdopen(self._answers, "r" if text else "rb")
 
     def poll(self) -> int | None:
         """Return the exit code, the number of a signal below 0; None while it runs."""
@@ -52,8 +55,8 @@ class Fork:
         os.kill(self.pid, signal.SIGKILL)
 
 
-def _serve(requests: int, answers: int) -> None:
-    """Inspect until there are no more requests. Never returns."""
+def _serve(program: ModuleType, requests: int, answers: int) -> None:
+    """Run a program's `main` until there are no more requests. Never returns."""
     code = 1
     try:
         os.dup2(requests, 0)
@@ -63,8 +66,8 @@ def _serve(requests: int, answers: int) -> None:
         sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
         # The limit counts what this process has mapped, such as PyTorch, as well.
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        inspection_process.MEMORY_BYTES += pages * resource.getpagesize()
-        inspection_process.main()
+        program.MEMORY_BYTES += pages * resource.getpagesize()
+        program.main()
         code = 0
     finally:
         os._exit(code)
@@ -72,4 +75,5 @@ def _serve(requests: int, answers: int) -> None:
 
 def use_forks() -> None:
     """Let every inspection of this process and its children be done by a fork."""
-    inspection._start = Fork
+    inspection._start = partial(Fork, inspection_process, text=True)
+    grib_process._start = partial(Fork, grib_codes, text=False)

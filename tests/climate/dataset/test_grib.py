@@ -1,5 +1,6 @@
 """GRIB files are read as CF files are."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from baryon.errors import BaryonError
+from baryon_climate.dataset import grib_process
 from baryon_climate.dataset.cf_file import CfFile
 from baryon_climate.dataset.cf_opening import open_dataset
 from baryon_climate.dataset.cf_variables import find
@@ -169,3 +171,96 @@ def test_without_the_library_it_is_said_what_to_install(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "eccodes", None)
     with pytest.raises(BaryonError, match=r"GRIB file, which needs eccodes: .*baryon\[grib\]"):
         open_dataset(path)
+
+
+def _section(message: bytes, wanted: int) -> int:
+    """Return the offset of a section of a message of GRIB 2."""
+    offset = 16
+    while message[offset + 4] != wanted:
+        offset += int.from_bytes(message[offset : offset + 4])
+    return offset
+
+
+def _put(message: bytearray, offset: int, *numbers: int) -> None:
+    for place, number in enumerate(numbers):
+        message[offset + 4 * place : offset + 4 * place + 4] = number.to_bytes(4)
+
+
+@pytest.fixture
+def message(path) -> bytearray:
+    """The first field of a file."""
+    whole = path.read_bytes()
+    return bytearray(whole[: int.from_bytes(whole[8:16])])
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "said"),
+    [
+        (2**15, 2**15, r"32,768 x 32,768 points; a field may have 33,554,432"),
+        (1, 2**24, r"1 x 16,777,216 points; a field may have 33,554,432, and 65,536 a side"),
+        (200, 400, r"684 values for 200 x 400 points"),
+    ],
+)
+def test_a_grid_that_is_declared_huge_or_wrong_is_refused(path, message, rows, columns, said):
+    # such a field without bits is a hundred bytes, whatever it declares
+    grid, packing = _section(message, 3), _section(message, 5)
+    if "values for" not in said:
+        _put(message, grid + 6, rows * columns)
+        _put(message, packing + 5, rows * columns)
+    _put(message, grid + 30, columns, rows)
+    path.write_bytes(message)
+    with pytest.raises(BaryonError, match=f"after 0 fields .*{said}"):
+        open_dataset(path)
+
+
+@pytest.mark.parametrize("section", [None, 1, 3, 4, 5, 6, 7])
+def test_a_length_that_leads_out_of_the_message_costs_one_line(path, message, section):
+    offset = 12 if section is None else _section(message, section)
+    _put(message, offset, 0x08000064)  # ecCodes 2.50 crashes at some of these
+    path.write_bytes(message)
+    with pytest.raises(BaryonError, match=r"cannot be read as GRIB|does not survive it") as raised:
+        open_dataset(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_bitmap_that_is_shorter_than_the_grid_is_refused(tmp_path):
+    handle = _message("t", 500, 250)
+    eccodes.codes_set(handle, "bitmapPresent", 1)
+    path = _write(tmp_path / "gaps.grib2", [handle])
+    message = bytearray(path.read_bytes())
+    grid = _section(message, 3)
+    _put(message, grid + 6, 4096 * 4096)
+    _put(message, grid + 30, 4096, 4096)
+    path.write_bytes(message)
+    with pytest.raises(BaryonError, match=r"gaps.grib2: a field cannot be decoded .*too small"):
+        open_dataset(path)[0]["t"].load()
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "by SIGSEGV"),
+        ("os._exit(3)", "with exit code 3"),
+        ("time.sleep(100)", "not done after 0.2 s"),
+    ],
+)
+def test_what_ends_the_process_is_one_line_and_the_next_file_is_read(path, monkeypatch, code, how):
+    monkeypatch.setattr(grib_process, "_process", None)
+    with monkeypatch.context() as patch:
+        program = f"import os, signal, sys, time\nfor line in sys.stdin:\n    {code}"
+        patch.setattr(grib_process, "PROGRAM", program)
+        if code.startswith("time"):
+            patch.setattr(grib_process, "MOST_SECONDS", 0.2)
+        with pytest.raises(BaryonError, match=f"ecCodes does not survive it .*{how}"):
+            open_dataset(path)
+    if "SIGSEGV" in how:
+        assert set(open_dataset(path)[0].data_vars) == {"t", "prmsl"}
+
+
+def test_the_process_that_reads_grib_imports_nothing_heavy():
+    code = (
+        "import sys, baryon_climate.dataset.grib_codes; "
+        "print([m for m in ('torch', 'mpi4py', 'xarray', 'h5py', 'hydra') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -142,7 +143,7 @@ def test_inspection_process_serves_many_files_and_ignores_signals(tmp_path):
         process.stdin.write(json.dumps(str(path)) + "\n")
         process.stdin.flush()
         assert process.stdout.readline() == "{}\n"
-        process.send_signal(inspection_process.signal.SIGUSR1)
+        process.send_signal(signal.SIGUSR1)
     process.communicate()
     assert process.returncode == 0
 

@@ -8,8 +8,6 @@ crash, loop or fill the memory ends only this process. It imports h5py and NumPy
 from __future__ import annotations
 
 import json
-import resource
-import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +16,7 @@ import h5py
 
 from baryon.data.hdf5.filters import DecodeError
 from baryon.data.hdf5.storage_check import data_bytes, unsafe_reason
+from baryon.system.process_limits import extend_cpu_limit, guard_process
 
 SMALL_BYTES = 2**20
 """Datasets up to this size, such as coordinates, have their values read as well."""
@@ -31,11 +30,7 @@ MOST_OBJECTS = 100_000
 
 def main() -> None:
     """Answer each line of standard input, a file name as JSON, with a line of JSON."""
-    # These signals are meant for the command, whose end closes the input.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
-    _set_limit(resource.RLIMIT_AS, MEMORY_BYTES)
-    _set_limit(resource.RLIMIT_CORE, 0)
+    guard_process(MEMORY_BYTES)
     for line in sys.stdin:
         print(json.dumps(look(json.loads(line))), flush=True)  # noqa: T201
 
@@ -77,7 +72,7 @@ def _objects(file: h5py.File) -> Iterator[tuple[str, Any]]:
 
 def _inside(group: h5py.Group, name: str) -> Iterator[tuple[str, Any]]:
     for part in _attempt(lambda: list(group)) or ():
-        _extend_cpu_limit()
+        extend_cpu_limit(SECONDS)
         link = _attempt(lambda part=part: group.get(part, getlink=True))
         if isinstance(link, h5py.HardLink):
             item = _attempt(lambda part=part: group[part])
@@ -87,7 +82,7 @@ def _inside(group: h5py.Group, name: str) -> Iterator[tuple[str, Any]]:
 
 def _inspect_object(item: Any) -> str:
     """Read an object's description; return why its values must not be read."""
-    _extend_cpu_limit()
+    extend_cpu_limit(SECONDS)
     for key in _attempt(lambda: list(item.attrs)) or ():
         _attempt(lambda key=key: item.attrs[key])
     if not isinstance(item, h5py.Dataset):
@@ -124,15 +119,3 @@ def _attempt(touch: Any) -> Any:
 def _is_out_of_memory(error: Exception) -> bool:
     text = str(error)
     return isinstance(error, MemoryError) or "memory allocation failed" in text
-
-
-def _extend_cpu_limit() -> None:
-    """Allow `SECONDS` more of processor time from now on."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    _set_limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + SECONDS)
-
-
-def _set_limit(kind: int, most: int) -> None:
-    """Set a limit of this process, unless the system has a lower one."""
-    hard = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -3,15 +3,14 @@
 Messages of one quantity and kind of level become a variable of (time, level, latitude, longitude),
 named as ecCodes names it in CF files (`t`, `u`, `msl`, `t2m`); of several kinds of level the one on
 pressure levels keeps the name, the others are called `t_surface` and so on. A time is that at which
-a field is valid. Only the headers are read here; values are decoded when they are asked for.
+a field is valid. Only the headers are read here; values are decoded when they are asked for, both
+by a process of its own (`grib_process`).
 """
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -20,16 +19,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from baryon.errors import BaryonError, format_error
+from baryon.errors import BaryonError
 from baryon.terminal.console import warn
+from baryon_climate.dataset.grib_codes import (
+    GRID_DEGREES,
+    GRID_NUMBERS,
+    GRID_SCANNING,
+    REGULAR,
+)
+from baryon_climate.dataset.grib_process import read_field, read_headers
 
 MAGIC = b"GRIB"
 UNKNOWN = "unknown"
 """Name of a quantity that is in none of ecCodes's tables."""
 PRESSURE_LEVELS = "isobaricInhPa"
-REGULAR = "regular_ll"
-MISSING = 1e20
-"""What ecCodes is to write where a field has no value."""
 TIME_UNITS = "minutes since 1900-01-01 00:00:00"
 STANDARD_NAMES = {
     "prmsl": "air_pressure_at_mean_sea_level",
@@ -47,8 +50,6 @@ TIME_ATTRIBUTES = {
 PRESSURE_ATTRIBUTES = {"standard_name": "air_pressure", "units": "hPa", "axis": "Z"}
 BY_ROWS = (0, 0)
 """`jPointsAreConsecutive` and `alternativeRowScanning` of fields that are stored row by row."""
-_LOCK = threading.Lock()
-"""ecCodes keeps state that threads share unless it was built otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Message:
     units: str
     level_kind: str
     level: float
-    time: np.datetime64
+    minutes: int
+    """Since 1900, as `TIME_UNITS`."""
     member: int
     grid: tuple[str | float, ...]
     """Kind, rows, columns, and latitude and longitude of the first and the last point."""
@@ -93,7 +95,7 @@ def open_grib(path: Path) -> Any:
     variables: dict[str, Any] = {}
     members: list[str] = []
     for name, group in _variables(regular):
-        if len({(m.time, m.level) for m in group}) < len(group):
+        if len({(m.minutes, m.level) for m in group}) < len(group):
             # members of an ensemble; else layers with the same top, of which no channel is
             members += [name] if len({m.member for m in group}) > 1 else []
             continue
@@ -111,78 +113,25 @@ def open_grib(path: Path) -> Any:
 @lru_cache(maxsize=64)  # a file is opened several times, and the headers take a second
 def _scan(path: Path, changed: int, size: int) -> Sequence[Message]:
     """Read the headers of a file, which is as it was at the time `changed`."""
-    import eccodes
-
     del changed, size  # of the cache's key only
-
-    messages: list[Message] = []
-    with path.open("rb") as file, _several_fields_a_message(eccodes, file):
-        while True:
-            try:
-                handle = eccodes.codes_grib_new_from_file(file)
-            except eccodes.CodesInternalError as error:
-                raise BaryonError(
-                    f"{path} cannot be read as GRIB after {len(messages):,} fields "
-                    f"({format_error(error)}): is it complete?"
-                ) from error
-            if handle is None:
-                return messages
-            try:
-                offset = eccodes.codes_get(handle, "offset", ktype=int)
-                again = bool(messages) and messages[-1].offset == offset
-                messages.append(_message(eccodes, handle, messages[-1].part + 1 if again else 0))
-            finally:
-                eccodes.codes_release(handle)
+    return [_message(header) for header in read_headers(path)]
 
 
-@contextmanager
-def _several_fields_a_message(codes: Any, file: Any) -> Iterator[None]:
-    """Let ecCodes give every field of a message of its own, in this block."""
-    with _LOCK:
-        codes.codes_grib_multi_support_on()
-        try:
-            yield
-        finally:
-            codes.codes_grib_multi_support_off()
-            codes.codes_grib_multi_support_reset_file(file)
-
-
-def _message(codes: Any, handle: Any, part: int) -> Message:
-    def get(key: str, kind: type = str) -> Any:
-        return codes.codes_get(handle, key, ktype=kind)
-
-    kind = get("gridType")
-    grid: tuple[str | float, ...] = (kind,)
-    if kind == REGULAR:
-        grid = (
-            kind,
-            *(get(key, int) for key in ("Nj", "Ni")),
-            *(
-                get(f"{axis}Of{end}GridPointInDegrees", float)
-                for end in ("First", "Last")
-                for axis in ("latitude", "longitude")
-            ),
-            *(
-                get(key, int)
-                for key in ("iScansNegatively", "jPointsAreConsecutive", "alternativeRowScanning")
-            ),
-        )
-    name = get("cfVarName")
-    if name == UNKNOWN:
-        name = get("shortName")
-    standard_name = get("cfName")
-    day, clock = get("validityDate"), f"{get('validityTime', int):04}"
+def _message(header: Mapping[str, Any]) -> Message:
+    kind = header["gridType"]
+    keys = (*GRID_NUMBERS, *GRID_DEGREES, *GRID_SCANNING) if kind == REGULAR else ()
+    name = header["cfVarName"] if header["cfVarName"] != UNKNOWN else header["shortName"]
     return Message(
-        offset=get("offset", int),
-        part=part,
+        offset=header["offset"],
+        part=header["part"],
         name=name,
-        standard_name=STANDARD_NAMES.get(name, standard_name),
-        units=UNITS.get(get("units"), get("units")),
-        level_kind=get("typeOfLevel"),
-        level=get("level", float),
-        time=np.datetime64(f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:]}", "m"),
-        member=get("number", int) if codes.codes_is_defined(handle, "number") else 0,
-        grid=grid,
+        standard_name=STANDARD_NAMES.get(name, header["cfName"]),
+        units=UNITS.get(header["units"], header["units"]),
+        level_kind=header["typeOfLevel"],
+        level=header["level"],
+        minutes=header["minutes"],
+        member=header["member"],
+        grid=(kind, *(header[key] for key in keys)),
     )
 
 
@@ -227,8 +176,8 @@ def _variable(path: Path, group: Sequence[Message], axes: _Axes) -> Any:
     import xarray
     from xarray.core import indexing
 
-    times = sorted({message.time for message in group})
-    at = {(message.time, message.level): message for message in group}
+    times = sorted({message.minutes for message in group})
+    at = {(message.minutes, message.level): message for message in group}
     levels = sorted({m.level for m in group if all((time, m.level) in at for time in times)})
     if not levels:
         return None
@@ -237,8 +186,7 @@ def _variable(path: Path, group: Sequence[Message], axes: _Axes) -> Any:
     # one pressure is an axis too: a scalar coordinate would belong to all variables of the file
     vertical = pressure or len(levels) > 1
     height, width = int(first.grid[1]), int(first.grid[2])
-    minutes = np.array(times, "datetime64[m]") - np.datetime64("1900-01-01T00:00", "m")
-    dimensions = [axes.name("time", minutes.astype(np.int64).tolist(), TIME_ATTRIBUTES)]
+    dimensions = [axes.name("time", times, TIME_ATTRIBUTES)]
     if vertical:
         about = PRESSURE_ATTRIBUTES if pressure else {"axis": "Z"}
         dimensions.append(axes.name(first.level_kind, levels, about))
@@ -280,29 +228,10 @@ def _array(path: Path, shape: tuple[int, ...], places: npt.NDArray[np.int64]) ->
         def _read(self, key: tuple[Any, ...]) -> npt.NDArray[np.float32]:
             chosen = places[key[:-2]]
             fields = [
-                _decode(path, int(place[0]), int(place[1]), shape[-2:])
+                read_field(path, int(place[0]), int(place[1]), shape[-2:])
                 for place in chosen.reshape(-1, 2)
             ]
             whole = np.stack(fields).reshape(*chosen.shape[:-1], *shape[-2:])
             return whole[(..., *key[-2:])]
 
     return Fields()
-
-
-def _decode(path: Path, offset: int, part: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    import eccodes
-
-    with path.open("rb") as file, _several_fields_a_message(eccodes, file):
-        file.seek(offset)
-        # The fields of a message come one after the other: those before this one must be passed.
-        for _ in range(part):
-            eccodes.codes_release(eccodes.codes_grib_new_from_file(file))
-        handle = eccodes.codes_grib_new_from_file(file)
-        try:
-            eccodes.codes_set(handle, "missingValue", MISSING)
-            values = eccodes.codes_get_values(handle)
-        except eccodes.CodesInternalError as error:
-            raise BaryonError(f"{path}: a field cannot be decoded ({error})") from error
-        finally:
-            eccodes.codes_release(handle)
-    return np.where(values >= MISSING, np.nan, values).astype(np.float32).reshape(shape)
