@@ -1,6 +1,7 @@
 """GRIB files as `climate_netcdf` reads them: edition 2 with a bitmap and without, and edition 1."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -58,4 +59,5 @@ def read_grib(folder: Path) -> str:
     return " ".join(whole)
 
 
-KINDS = [Kind("GRIB", write_grib, read_grib)]
+# ecCodes is an extra, without which GRIB is refused.
+KINDS = [Kind("GRIB", write_grib, read_grib)] if find_spec("eccodes") else []
