@@ -75,4 +75,5 @@ def _log_lines(description: str, total: int, unit: str) -> Iterator[Advance]:
             say(f"{description}: {finished} of {total} {unit}, {rate:.1f} {unit}/s")
 
     yield advance
-    say(f"{description}: {finished} {unit} in {duration(time.monotonic() - started)}")
+    counted = unit.removesuffix("s") if finished == 1 else unit
+    say(f"{description}: {finished} {counted} in {duration(time.monotonic() - started)}")

@@ -51,7 +51,8 @@ def _files(members: Sequence[StorageInfo]) -> str:
         return "-"
     stored = sum(member.stored_bytes for member in members)
     ratio = sum(member.decoded_bytes for member in members) / max(1, stored)
-    return f"{counted(len(members), 'file')}, {ratio:.3g} times"
+    smaller = f", {ratio:.3g} times" if members[0].filters else ""
+    return counted(len(members), "file") + smaller
 
 
 def layout_findings(

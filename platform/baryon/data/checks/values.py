@@ -97,7 +97,8 @@ class FieldSurvey:
         These are mean ± standard deviation in [smallest, largest], and the share of zeros.
         """
         if self.is_identifier:
-            yield self.name, f"all different, from {int(self.low[0])} to {int(self.high[0])}"
+            # Of the column: float64, which `low` and `high` are, has no 19 digits.
+            yield self.name, f"all different, from {self.column.min()} to {self.column.max()}"
             return
         count = max(1, self._numbers)
         mean, square = self._sums / count

@@ -55,6 +55,7 @@ def page(runs: Sequence[RunRecord], place: Path, tag: str = "") -> str:
         headline_tiles=[],
         answers=[],
         parallel=False,
+        importance=[],
         overlays=overlays(named),
         columns=[column.head() for column in columns],
         rows=runs_table.with_cells(rows, columns),

@@ -11,6 +11,7 @@ from typing import Any
 
 from baryon.config.schemas import VALIDATION_LOSS
 from baryon.report.page import charts, runs_table
+from baryon.report.page.importance import importance
 from baryon.report.page.overlays import overlays
 from baryon.report.page.page import render
 from baryon.report.page.ranking import ranks, shade_charts, shades
@@ -66,6 +67,9 @@ def page(sweep: SweepRecord, place: Path, tag: str = "") -> str:
         missing=sweep.problems,
         headline_tiles=_tiles(sweep),
         parallel=coordinates is not None,
+        importance=importance(
+            sweep.swept, [job.choices for job in sweep.jobs], [job.value for job in sweep.jobs]
+        ),
         overlays=overlays(_best_runs(jobs)),
         columns=[column.head() for column in columns],
         answers=_answers(sweep, place),
