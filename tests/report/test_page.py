@@ -87,6 +87,32 @@ def test_it_fits_a_phone(opened, pages, kind):
         assert chart.bounding_box()["width"] <= 390
 
 
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_no_tile_stands_beside_a_gap(opened, pages, width):
+    for kind in ("run", "sweep"):
+        page = opened(pages[kind].as_uri(), viewport={"width": width, "height": 800})
+        gap = page.eval_on_selector(
+            ".tiles",
+            "all => all.getBoundingClientRect().right"
+            " - all.lastElementChild.getBoundingClientRect().right",
+        )
+        assert abs(gap) < 1
+
+
+def test_the_head_of_a_long_table_stays_in_view(opened, pages):
+    page = opened(pages["sweep"].as_uri(), viewport={"width": 1280, "height": 200})
+    moved, below = page.eval_on_selector(
+        ".scroll:has(#table-jobs)",
+        """box => {
+            box.scrollTop = 60;
+            const head = box.querySelector("thead th").getBoundingClientRect();
+            return [box.scrollTop, head.top - box.getBoundingClientRect().top];
+        }""",
+    )
+    assert moved > 20
+    assert abs(below) < 1
+
+
 @pytest.mark.parametrize("kind", PAGES)
 def test_it_can_be_read_without_seeing(opened, pages, kind):
     page = opened(pages[kind].as_uri())
