@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import socket
+import sqlite3  # noqa: F401  before libraries that bring an older one of their own (ecCodes does)
 import subprocess
 import sys
 import time

@@ -27,7 +27,9 @@ def listening_addresses(pid: int) -> list[str]:
 
 
 def test_ranks_on_one_machine_listen_on_the_loopback_interface_alone(begin):
-    job = begin(2, "comm=sync", "comm.transport=torch", "train.steps=100000")
+    # No forks: it is the processes that mpiexec started which are looked at.
+    arguments = ("comm=sync", "comm.transport=torch", "train.steps=100000")
+    job = begin(2, *arguments, forks=False)
     job.wait_for(2)
     ranks = [listening_addresses(job.process_of(rank)) for rank in (0, 1)]
     assert ranks[0], "gloo's store and its sockets listen somewhere"

@@ -43,6 +43,7 @@ class Follower:
         self._configs: dict[str, Config] = {}
         self._without_value: dict[str, str] = {}
         self._stopped_by_scheduler: set[str] = set()
+        self._seen_dead: set[str] = set()
         self._guard = threading.RLock()  # launchers call from the threads of their jobs
 
     def folder(self, job: SweepJob) -> Path:
@@ -128,9 +129,17 @@ class Follower:
         self._change(job, status.state)
 
     def _dead(self, job: SweepJob) -> job_status.Status | None:
-        """Return the status of a batch job whose processes were killed; None if they live."""
+        """Return the status of a batch job whose processes were killed.
+
+        Returns None while they live, and at the first look after that.
+        """
         folder = self.folder(job)
         if locks.is_held(folder):
+            self._seen_dead.discard(job.id)
+            return None
+        if job.id not in self._seen_dead:
+            # What started the processes says only a moment after their end how they ended.
+            self._seen_dead.add(job.id)
             return None
         status = job_status.read(folder)
         if status.state != RUNNING:  # it ended while we looked

@@ -73,4 +73,6 @@ def last_error(folder: Path, pattern: str = STDERR) -> str:
     ]
     baryons = [line.removeprefix(ERROR_PREFIX) for line in lines if line.startswith(ERROR_PREFIX)]
     of_srun = [line for line in lines if line.startswith("srun: error: ")]
+    # That srun waits for the other ranks is no reason; it may stand before its error or after.
+    lines = [line for line in lines if not line.startswith("srun: Job step aborted")]
     return next(iter(baryons or of_srun or lines[-1:]), "")
