@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 
 LIBRARIES = (
     "h5py", "hydra", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
-    "matplotlib.figure", "mplhep", "numpy", "omegaconf", "rich.console", "rich.progress",
+    "matplotlib.figure", "numpy", "omegaconf", "rich.console", "rich.progress",
     "rich.table", "scipy.special", "torch", "torch.utils.flop_counter",
 )  # fmt: skip
 PACKAGES = ("baryon", "baryon_climate", "baryon_comm", "baryon_hep")

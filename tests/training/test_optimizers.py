@@ -41,6 +41,8 @@ SETTINGS = {
     "init_only": [],
     "patience": None,
     "min_improvement": 0.0,
+    "folds": None,
+    "fold": None,
     "checkpoint_every_steps": 10,
     "keep_checkpoints": 1,
     "shard_gib": 1.0,
